@@ -1,0 +1,142 @@
+/** How an error looks to clients: HTTP status, whether a retry can help, and its text. */
+export interface ErrorSpec {
+  readonly status: number;
+  readonly retry: boolean;
+  readonly text: string;
+}
+
+/** Every error of the platform. Codes are stable: add, never rename. Explained in docs/errors.md. */
+export const catalogue = {
+  // Programming and configuration
+  VIG_INVARIANT: { status: 500, retry: false, text: "an invariant is broken: {what}" },
+  VIG_CONFIG_INVALID: { status: 500, retry: false, text: "{count} configuration faults\n{faults}" },
+
+  // Records that cannot be used; they go to the dead-letter topic with their bytes
+  VIG_RECORD_NOT_AVRO: {
+    status: 422,
+    retry: false,
+    text: "the value is not Confluent Avro: {why}",
+  },
+  VIG_RECORD_SCHEMA_UNKNOWN: {
+    status: 422,
+    retry: false,
+    text: "the registry has no schema {schemaId}",
+  },
+  VIG_RECORD_UNDECODABLE: {
+    status: 422,
+    retry: false,
+    text: "the value does not decode with schema {schemaId}: {why}",
+  },
+  VIG_RECORD_NULL: {
+    status: 422,
+    retry: false,
+    text: "a null value on a topic that is not compacted",
+  },
+  VIG_RECORD_TOO_LARGE: {
+    status: 422,
+    retry: false,
+    text: "the value has {bytes} bytes, at most {limitBytes} are taken",
+  },
+  VIG_RECORD_KEY_MISMATCH: {
+    status: 422,
+    retry: false,
+    text: "the key does not name the tenant and user of the value",
+  },
+  VIG_EVENT_FIELD_INVALID: { status: 422, retry: false, text: "{path}: {why}" },
+  VIG_EVENT_AHEAD: {
+    status: 422,
+    retry: false,
+    text: "event time is {aheadMs} ms ahead of its arrival",
+  },
+  VIG_EVENT_TOO_OLD: {
+    status: 422,
+    retry: false,
+    text: "event time is {behindMs} ms behind its arrival",
+  },
+  VIG_PROCESSOR_BUG: {
+    status: 500,
+    retry: false,
+    text: "{processor} threw at {topic}[{partition}]@{offset}: {why}",
+  },
+
+  // Kafka and the runtime
+  VIG_PRODUCER_FENCED: { status: 503, retry: false, text: "{transactionalId} has a new owner" },
+  VIG_OFFSET_OUT_OF_RANGE: {
+    status: 500,
+    retry: false,
+    text: "{topic}[{partition}] no longer holds offset {offset}; it begins at {low}",
+  },
+  VIG_PARTITIONS_DIFFER: {
+    status: 500,
+    retry: false,
+    text: "inputs of {processor} have different partition counts: {counts}",
+  },
+  VIG_TOPIC_MISSING: {
+    status: 500,
+    retry: false,
+    text: "topic {topic} does not exist; run the provision command",
+  },
+  VIG_BROKER_AWAY: { status: 503, retry: true, text: "the broker does not answer: {why}" },
+  VIG_REGISTRY_AWAY: {
+    status: 503,
+    retry: true,
+    text: "the schema registry does not answer: {why}",
+  },
+  VIG_SCHEMA_NOT_REGISTERED: {
+    status: 500,
+    retry: false,
+    text: "subject {subject} is not registered; run the provision command",
+  },
+
+  // Edge
+  VIG_BUFFER_FULL: {
+    status: 503,
+    retry: true,
+    text: "too many events wait for the broker; try again later",
+  },
+  VIG_BODY_INVALID: { status: 400, retry: false, text: "{path}: {why}" },
+  VIG_BODY_TOO_LARGE: { status: 413, retry: false, text: "body exceeds {limitBytes} bytes" },
+  VIG_MEDIA_TYPE: { status: 415, retry: false, text: "send application/json" },
+  VIG_BATCH_TOO_LARGE: {
+    status: 413,
+    retry: false,
+    text: "at most {limit} items a request, got {count}",
+  },
+  VIG_TOKEN_MISSING: { status: 401, retry: false, text: "a bearer token is required" },
+  VIG_TOKEN_INVALID: { status: 401, retry: false, text: "the token is not valid: {why}" },
+  VIG_TOKEN_EXPIRED: { status: 401, retry: false, text: "the token has expired" },
+  VIG_SCOPE_MISSING: { status: 403, retry: false, text: "scope {scope} is required" },
+  VIG_TENANT_MISMATCH: {
+    status: 403,
+    retry: false,
+    text: "the tenant of the {where} is not that of the token",
+  },
+  VIG_RATE_LIMITED: {
+    status: 429,
+    retry: true,
+    text: "too many requests; try again in {retryAfterS} s",
+  },
+  VIG_ROUTE_UNKNOWN: { status: 404, retry: false, text: "no route {method} {path}" },
+  VIG_INTERNAL: {
+    status: 500,
+    retry: true,
+    text: "an internal error; the log has it under this request id",
+  },
+
+  // Stores
+  VIG_DATABASE_AWAY: { status: 503, retry: true, text: "PostgreSQL does not answer: {why}" },
+  VIG_REDIS_AWAY: { status: 503, retry: true, text: "Redis does not answer: {why}" },
+  VIG_KEY_UNKNOWN: { status: 500, retry: false, text: "no key {keyId} of tenant {tenantId}" },
+  VIG_AUDIT_WRITE_FAILED: {
+    status: 503,
+    retry: true,
+    text: "an audit record could not be written: {why}",
+  },
+  VIG_AUDIT_CONFLICT: {
+    status: 500,
+    retry: false,
+    text: "audit event {eventId} came twice with different bytes",
+  },
+} as const satisfies Record<`VIG_${string}`, ErrorSpec>;
+
+export type VigCode = keyof typeof catalogue;

@@ -1,0 +1,92 @@
+import type { Outcome } from "@vigie/core/outcome";
+import type { Decoder, Encoder, StateCodec } from "./codec.ts";
+
+/** A decoded record as a processor sees it. */
+export interface InputRecord<V> {
+  /** Catalogue name, without the prefix of this installation. */
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  /** Record timestamp: append time on input topics. */
+  readonly timestampMs: number;
+  readonly key: string;
+  readonly value: V;
+}
+
+/** A topic that a processor reads. All inputs of one processor have the same partition count. */
+export interface Input<V> {
+  readonly topic: string;
+  /** merged: taken in order of record time over all merged inputs. urgent: taken at once, before merged ones. */
+  readonly order: "merged" | "urgent";
+  /** A missing optional input counts as empty. */
+  readonly optional?: boolean;
+  readonly decoder: Decoder<V>;
+  /** Where a record of the right key in the wrong partition goes: back to its topic once, or dropped. */
+  readonly misplaced: "republish" | "drop";
+  /**
+   * Judges a decoded record before it may touch a state: ranges, age, and that `key` names its user.
+   * Pure. Duplicates are the processor's matter, since only the state knows them.
+   */
+  admit(record: InputRecord<V>): Outcome<V>;
+}
+
+export interface Output<V> {
+  readonly topic: string;
+  readonly encoder: Encoder<V>;
+}
+
+/** A compacted topic, read whole before the start and followed after. */
+export interface GlobalTable<V> {
+  readonly topic: string;
+  readonly optional?: boolean;
+  readonly decoder: Decoder<V>;
+}
+
+/** One record to be published in the transaction that commits its cause. */
+export interface Emit<O extends string> {
+  readonly output: O;
+  readonly key: string;
+  readonly value: unknown;
+  /** The key whose partition is taken, when it is not that of `key`. */
+  readonly partitionKey?: string;
+}
+
+/**
+ * What processing a record brings about.
+ * state: the same reference as given means unchanged and costs no write; null forgets the key.
+ */
+export interface Effects<S, O extends string> {
+  readonly state: S | null;
+  readonly emit: readonly Emit<O>[];
+}
+
+export interface ProcessContext {
+  /** Wall clock in production, a given time in tests and replays. */
+  readonly nowMs: number;
+  readonly partition: number;
+  /** The value of a global table, or undefined. */
+  lookup<V>(table: string, key: string): V | undefined;
+}
+
+/**
+ * A stateful processor: one state object a key, everything else is a value it returns. Its functions are
+ * synchronous and do no I/O, so the same object runs in production, in the test driver and in replay.
+ */
+export interface Processor<S, V, O extends string> {
+  /** Consumer group, transactional ids and the changelog derive from it: vigie.<name>. */
+  readonly name: string;
+  readonly inputs: readonly Input<V>[];
+  readonly outputs: Readonly<Record<O, Output<never>>>;
+  readonly globals: Readonly<Record<string, GlobalTable<unknown>>>;
+  readonly state: StateCodec<S>;
+  /** state is null for a key that has none. */
+  process(record: InputRecord<V>, state: S | null, context: ProcessContext): Outcome<Effects<S, O>>;
+  /** When this state next wants to be woken, or null. Stored beside the state; fired once all input is consumed. */
+  wakeAtMs?(state: S): number | null;
+  /** Called at or after wakeAtMs. */
+  wake?(key: string, state: S, context: ProcessContext): Effects<S, O>;
+}
+
+/** A processor of any state and values, as the runtime holds it. */
+// biome-ignore lint/suspicious/noExplicitAny: the runtime is indifferent to a processor's own types
+export type AnyProcessor = Processor<any, any, string>;

@@ -1,0 +1,46 @@
+import { defineConfig } from "vitest/config";
+
+const common = { environment: "node", pool: "forks" } as const;
+
+/** unit: no servers. integration: real servers, a topic prefix per file. e2e: whole pipeline, faults, crashes. */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          ...common,
+          name: "unit",
+          include: [
+            "{packages,services}/*/src/**/*.test.ts",
+            "schemas/**/*.test.ts",
+            "scripts/**/*.test.ts",
+          ],
+          exclude: ["**/node_modules/**", "**/*.int.test.ts"],
+        },
+      },
+      {
+        test: {
+          ...common,
+          name: "integration",
+          include: [
+            "{packages,services}/*/src/**/*.int.test.ts",
+            "schemas/**/*.int.test.ts",
+            "scripts/**/*.int.test.ts",
+          ],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          ...common,
+          name: "e2e",
+          include: ["tests/**/*.test.ts"],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
