@@ -1,0 +1,257 @@
+import { DAY_MS } from "@vigie/core/time";
+
+/** All inputs of one processor have this many partitions; changing it is a migration. */
+export const PARTITIONS_DEFAULT = 6;
+/** The runtime refuses a longer value: it goes to the dead letters. Source: DESIGN, events and topics. */
+export const VALUE_MAX_BYTES = 65_536;
+/** A record batch of many values: Kafka's own default, 1 MiB and 12 bytes of overhead. */
+const BATCH_MAX_BYTES = 1_048_588;
+/** Whatever came in on the source topic, with its error headers. */
+const DEAD_LETTER_BATCH_MAX_BYTES = 2 * BATCH_MAX_BYTES;
+/** Changelogs roll early so that compaction can reach what was written today. */
+const CHANGELOG_SEGMENT_BYTES = 64 * 1_048_576;
+const DEAD_LETTER_RETENTION_MS = 7 * DAY_MS;
+
+/** What a topic's key is made of. */
+export type KeyShape =
+  | "tenant|user"
+  | "tenant|user|session"
+  | "tenant"
+  | "tenant|scope|value"
+  | "revocation"
+  | "emitter"
+  | "as it came";
+
+export interface TopicSpec {
+  /** A contract of this name exists in schemas/avro; null: the values are no contract of ours. */
+  readonly contract: boolean;
+  readonly key: KeyShape;
+  readonly partitions: number;
+  /** How long records are kept, or the newest of each key for ever. */
+  readonly keep: { readonly retentionMs: number } | "compacted";
+  readonly maxMessageBytes: number;
+  /** Whether `<topic>.dlq` exists. */
+  readonly deadLetters: boolean;
+  readonly writtenBy: readonly string[];
+  readonly readBy: readonly string[];
+}
+
+const days = (count: number) => ({ retentionMs: count * DAY_MS });
+
+const shared = {
+  contract: true,
+  key: "tenant|user",
+  partitions: PARTITIONS_DEFAULT,
+  maxMessageBytes: BATCH_MAX_BYTES,
+  deadLetters: true,
+} as const;
+
+const event = {
+  ...shared,
+  keep: days(7),
+  writtenBy: ["upstream", "edge"],
+  readBy: ["detector", "sessions", "session-sink"],
+} as const;
+
+/** Every topic with a contract. Source: DESIGN, events and topics. */
+export const topics = {
+  "id.login": event,
+  "id.heartbeat": event,
+  "id.mfa": event,
+  "id.geo": { ...event, writtenBy: ["upstream", "edge", "geo"] },
+  "id.geo.prefs": {
+    ...shared,
+    keep: "compacted",
+    writtenBy: ["geo"],
+    readBy: ["edge", "detector"],
+  },
+  "id.session.command": {
+    ...shared,
+    keep: days(7),
+    writtenBy: ["edge"],
+    readBy: ["sessions", "session-sink"],
+  },
+  "id.session.command.result": {
+    ...shared,
+    keep: days(7),
+    writtenBy: ["sessions"],
+    readBy: ["edge", "session-sink"],
+  },
+  // Read whole by everyone, a record a tenant: one partition keeps their changes in order.
+  "id.session.policy": {
+    ...shared,
+    key: "tenant",
+    partitions: 1,
+    keep: "compacted",
+    writtenBy: ["edge"],
+    readBy: ["all"],
+  },
+  "id.session.epoch": {
+    ...shared,
+    key: "tenant|scope|value",
+    partitions: 1,
+    keep: "compacted",
+    writtenBy: ["edge"],
+    readBy: ["all", "enforcement points"],
+  },
+  "id.session.state": {
+    ...shared,
+    key: "tenant|user|session",
+    keep: "compacted",
+    writtenBy: ["sessions"],
+    readBy: ["session-sink", "session-cache"],
+  },
+  "id.session.anomaly": {
+    ...shared,
+    keep: days(30),
+    writtenBy: ["detector", "sessions"],
+    readBy: ["SIRA", "sessions", "session-sink", "audit-sink"],
+  },
+  // Longer than an absolute timeout, so that no revocation is forgotten while its session could live.
+  "id.session.revoked": {
+    ...shared,
+    keep: days(31),
+    writtenBy: ["sessions"],
+    readBy: ["enforcement points", "edge", "session-sink", "session-cache"],
+  },
+  "id.session.revocation_ack": {
+    ...shared,
+    key: "revocation",
+    keep: days(30),
+    writtenBy: ["enforcement points", "edge"],
+    readBy: ["session-sink"],
+  },
+  "id.anomaly.label": {
+    ...shared,
+    keep: days(30),
+    writtenBy: ["edge"],
+    readBy: ["session-sink"],
+  },
+  "id.risk.decision": {
+    ...shared,
+    keep: days(30),
+    writtenBy: ["SIRA"],
+    readBy: ["sessions", "session-sink"],
+  },
+  "id.subject.erasure": {
+    ...shared,
+    keep: days(30),
+    writtenBy: ["edge"],
+    readBy: ["all that holds personal data"],
+  },
+  "id.audit": {
+    ...shared,
+    key: "emitter",
+    keep: days(7),
+    writtenBy: ["all"],
+    readBy: ["audit-sink"],
+  },
+} as const satisfies Record<string, TopicSpec>;
+
+export type TopicName = keyof typeof topics;
+
+export const topicNames = Object.keys(topics) as readonly TopicName[];
+
+export const isTopicName = (name: string): name is TopicName => Object.hasOwn(topics, name);
+
+/** Topics that only their own processor reads and writes: its state, to be restored from. */
+export const changelogs = {
+  "vigie.detector.changelog": changelog("detector"),
+  "vigie.sessions.changelog": changelog("sessions"),
+} as const satisfies Record<string, TopicSpec>;
+
+function changelog(service: string): TopicSpec {
+  return {
+    contract: false,
+    key: "as it came",
+    partitions: PARTITIONS_DEFAULT,
+    keep: "compacted",
+    maxMessageBytes: BATCH_MAX_BYTES,
+    deadLetters: false,
+    writtenBy: [service],
+    readBy: [service],
+  };
+}
+
+/** The name in the broker: the catalogue's own behind the prefix of this installation. */
+export const physicalName = (prefix: string, topic: string): string => prefix + topic;
+
+export const deadLetterName = (topic: string): string => `${topic}.dlq`;
+
+/** The registry's name of a topic's values. Source: Confluent's TopicNameStrategy. */
+export const subjectOf = (prefix: string, topic: string): string =>
+  `${physicalName(prefix, topic)}-value`;
+
+/** One topic as the broker is asked for it. */
+export interface TopicDefinition {
+  readonly topic: string;
+  readonly numPartitions: number;
+  readonly replicationFactor: number;
+  readonly configEntries: readonly { readonly name: string; readonly value: string }[];
+}
+
+/**
+ * Every topic of an installation with its dead letters and changelogs, by physical name.
+ * LogAppendTime throughout: retention, compaction and the order of a merge go by the broker's clock, whatever a
+ * producer claims.
+ */
+export function topicDefinitions(options: {
+  readonly prefix: string;
+  readonly replicationFactor: number;
+}): readonly TopicDefinition[] {
+  const all: [string, TopicSpec][] = [...Object.entries(topics), ...Object.entries(changelogs)];
+  return all.flatMap(([name, spec]) => {
+    const definition = define(name, spec, options);
+    return spec.deadLetters ? [definition, deadLetters(name, options)] : [definition];
+  });
+}
+
+interface Installation {
+  readonly prefix: string;
+  readonly replicationFactor: number;
+}
+
+function define(name: string, spec: TopicSpec, { prefix, replicationFactor }: Installation) {
+  const isChangelog = Object.hasOwn(changelogs, name);
+  return {
+    topic: physicalName(prefix, name),
+    numPartitions: spec.partitions,
+    replicationFactor,
+    configEntries: entries({
+      "message.timestamp.type": "LogAppendTime",
+      "max.message.bytes": spec.maxMessageBytes,
+      // An acknowledged record is on two brokers wherever there are two.
+      "min.insync.replicas": Math.min(2, replicationFactor),
+      ...keepEntries(spec.keep),
+      ...(isChangelog ? { "segment.bytes": CHANGELOG_SEGMENT_BYTES } : {}),
+    }),
+  };
+}
+
+function deadLetters(name: string, installation: Installation): TopicDefinition {
+  const spec: TopicSpec = {
+    contract: false,
+    key: "as it came",
+    partitions: 1,
+    keep: { retentionMs: DEAD_LETTER_RETENTION_MS },
+    maxMessageBytes: DEAD_LETTER_BATCH_MAX_BYTES,
+    deadLetters: false,
+    writtenBy: [],
+    readBy: ["operators"],
+  };
+  return define(deadLetterName(name), spec, installation);
+}
+
+/** Source: DESIGN, events and topics: compacted topics are compacted and rolled within 24 h. */
+function keepEntries(keep: TopicSpec["keep"]): Readonly<Record<string, string | number>> {
+  return keep === "compacted"
+    ? {
+        "cleanup.policy": "compact",
+        "max.compaction.lag.ms": DAY_MS,
+        "segment.ms": DAY_MS,
+      }
+    : { "cleanup.policy": "delete", "retention.ms": keep.retentionMs };
+}
+
+const entries = (config: Readonly<Record<string, string | number>>) =>
+  Object.entries(config).map(([name, value]) => ({ name, value: String(value) }));
