@@ -116,6 +116,34 @@ export const catalogue = {
     retry: true,
     text: "too many requests; try again in {retryAfterS} s",
   },
+  VIG_REQUEST_INVALID: { status: 400, retry: false, text: "the request is not understood: {why}" },
+  VIG_USER_MISMATCH: {
+    status: 403,
+    retry: false,
+    text: "this token speaks for its own user only",
+  },
+  VIG_SESSION_MISMATCH: {
+    status: 403,
+    retry: false,
+    text: "the session of the body is not that of the token",
+  },
+  VIG_SERVICE_ONLY: {
+    status: 403,
+    retry: false,
+    text: "{type} events are taken from services, not from a person's token",
+  },
+  VIG_METHOD_NOT_ALLOWED: {
+    status: 405,
+    retry: false,
+    text: "{path} takes {allowed}, not {method}",
+  },
+  VIG_KEYS_AWAY: {
+    status: 503,
+    retry: true,
+    text: "the keys of the token issuer cannot be fetched",
+  },
+  VIG_OUTBOUND_REFUSED: { status: 500, retry: false, text: "an outbound call is refused: {why}" },
+  VIG_OUTBOUND_AWAY: { status: 503, retry: true, text: "an outbound call failed: {why}" },
   VIG_ROUTE_UNKNOWN: { status: 404, retry: false, text: "no route {method} {path}" },
   VIG_INTERNAL: {
     status: 500,

@@ -1,0 +1,158 @@
+import { VigError } from "@vigie/core/errors";
+import { TENANT_ID, USER_ID } from "@vigie/core/keys";
+import { type Clock, MINUTE_MS, SECOND_MS } from "@vigie/core/time";
+import { errors, type JWTPayload, jwtVerify } from "jose";
+import type { KeySource } from "./jwt-keys.ts";
+import { TokenCache } from "./token-cache.ts";
+
+/** Who calls, as the token says. */
+export interface Caller {
+  readonly tenantId: string;
+  /** User, or name of a service. */
+  readonly subject: string;
+  /**
+   * user: the token is of a person (it has a session or a user type) and speaks for that one only.
+   * service: it speaks for every user of its tenant.
+   */
+  readonly kind: "user" | "service";
+  readonly sessionId: string | null;
+  readonly userType: "EXTERNAL" | "INTERNAL" | null;
+  readonly orgId: string | null;
+  readonly roles: readonly string[];
+  readonly scopes: ReadonlySet<string>;
+  /** The application: client_id, or the name of a service. Null for a person's token without one. */
+  readonly clientId: string | null;
+  /** What rate limits are kept by: tenant and client, and the person if it is one. */
+  readonly limitKey: string;
+}
+
+export interface VerifierOptions {
+  readonly keys: KeySource;
+  readonly audience: string;
+  readonly issuer: string;
+  /** Stands in for a missing tenant_id; never in production, the configuration sees to that. */
+  readonly defaultTenant: string | null;
+  readonly clock: Clock;
+}
+
+/** Source: clocks kept by NTP differ by less. */
+const CLOCK_SKEW_S = 5;
+/** Source: DESIGN, Edge: verified signatures may be cached 60 s at most. */
+const VERIFIED_TTL_MS = MINUTE_MS;
+/** Source: 10,000 callers a minute, about 10 MB. */
+const VERIFIED_TOKENS_MAX = 10_000;
+/** Source: header limit of Node's HTTP parser is 16 KiB for all headers. */
+const TOKEN_LENGTH_MAX = 8_192;
+
+export interface TokenVerifier {
+  /** The caller of a token verified a moment ago, without waiting; undefined asks for `verify`. */
+  known(token: string): Caller | undefined;
+  /** Throws: VIG_TOKEN_INVALID, VIG_TOKEN_EXPIRED, VIG_KEYS_AWAY. */
+  verify(token: string): Promise<Caller>;
+}
+
+export function createTokenVerifier(options: VerifierOptions): TokenVerifier {
+  const { keys, clock } = options;
+  const cache = new TokenCache<Caller>({
+    clock,
+    ttlMs: VERIFIED_TTL_MS,
+    entriesMax: VERIFIED_TOKENS_MAX,
+  });
+  return {
+    known: (token) => cache.get(token),
+    async verify(token) {
+      if (token.length > TOKEN_LENGTH_MAX) throw invalid("it is too long");
+      const payload = await signed(token, options);
+      const caller = callerOf(payload, options.defaultTenant);
+      const issuedAheadS = (payload.iat ?? 0) - clock() / SECOND_MS;
+      if (issuedAheadS > CLOCK_SKEW_S) throw invalid("it was issued in the future");
+      cache.put(token, caller, (payload.exp ?? 0) * SECOND_MS);
+      return caller;
+    },
+  };
+
+  async function signed(token: string, { audience, issuer }: VerifierOptions): Promise<JWTPayload> {
+    try {
+      const { payload } = await jwtVerify(token, keys.keyOf, {
+        algorithms: [...keys.algorithms],
+        audience,
+        issuer,
+        clockTolerance: CLOCK_SKEW_S,
+        currentDate: new Date(clock()),
+        requiredClaims: ["sub", "exp", "iat"],
+      });
+      return payload;
+    } catch (error) {
+      throw tokenFault(error);
+    }
+  }
+}
+
+const invalid = (why: string): VigError => new VigError("VIG_TOKEN_INVALID", { why });
+
+/** Says what is wrong in our own words: a library's message could quote the token. */
+function tokenFault(error: unknown): unknown {
+  if (error instanceof VigError) return error;
+  if (error instanceof errors.JWTExpired) return new VigError("VIG_TOKEN_EXPIRED");
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    return invalid(
+      `claim ${error.claim} is ${error.reason === "missing" ? "missing" : "not ours"}`,
+    );
+  }
+  if (error instanceof errors.JOSEAlgNotAllowed) return invalid("its algorithm is not accepted");
+  if (error instanceof errors.JWSSignatureVerificationFailed)
+    return invalid("its signature is wrong");
+  // Anything else that is malformed: not three parts, header not JSON, a key of another kind.
+  return invalid("it is no signed JWT");
+}
+
+/** Throws: VIG_TOKEN_INVALID when a claim is missing or has another shape than DESIGN's table. */
+function callerOf(payload: JWTPayload, defaultTenant: string | null): Caller {
+  if (payload.type !== "access") throw invalid("claim type is not access");
+  const subject = payload.sub;
+  if (typeof subject !== "string" || !USER_ID.test(subject)) throw invalid("claim sub is no id");
+  const tenantId = textClaim(payload, "tenant_id") ?? defaultTenant;
+  if (tenantId === null || !TENANT_ID.test(tenantId)) throw invalid("claim tenant_id is no tenant");
+  const sessionId = textClaim(payload, "sid");
+  const userType = userTypeOf(payload);
+  const kind = sessionId !== null || userType !== null ? "user" : "service";
+  const clientId = textClaim(payload, "client_id") ?? (kind === "service" ? subject : null);
+  const client = kind === "service" ? (clientId ?? subject) : `${clientId ?? ""}|${subject}`;
+  return {
+    tenantId,
+    subject,
+    kind,
+    sessionId,
+    userType,
+    orgId: textClaim(payload, "org_id"),
+    roles: wordsOf(payload.roles, "roles"),
+    scopes: new Set(wordsOf(payload.scope, "scope")),
+    clientId,
+    limitKey: `${tenantId}|${client}`,
+  };
+}
+
+/** Ids of a token go into events: as long as an event takes. */
+const ID_LENGTH_MAX = 128;
+
+function textClaim(payload: JWTPayload, name: string): string | null {
+  const value = payload[name];
+  if (value === undefined || value === null) return null;
+  if (typeof value === "string" && value.length > 0 && value.length <= ID_LENGTH_MAX) return value;
+  throw invalid(`claim ${name} is no text of 1..${ID_LENGTH_MAX} characters`);
+}
+
+function userTypeOf(payload: JWTPayload): Caller["userType"] {
+  const value = textClaim(payload, "user_type")?.toUpperCase();
+  if (value === undefined) return null;
+  if (value === "EXTERNAL" || value === "INTERNAL") return value;
+  throw invalid("claim user_type is neither EXTERNAL nor INTERNAL");
+}
+
+/** A list of words, or words with spaces between (RFC 8693 for scope). */
+function wordsOf(value: unknown, name: string): readonly string[] {
+  if (value === undefined || value === null) return [];
+  const words = typeof value === "string" ? value.split(" ").filter(Boolean) : value;
+  if (Array.isArray(words) && words.every((word) => typeof word === "string")) return words;
+  throw invalid(`claim ${name} is no list of words`);
+}
