@@ -9,6 +9,8 @@ export const dropReasons = {
   duplicate: { intentional: true },
   unknown_kind: { intentional: true },
   no_effect: { intentional: true },
+  /** SES-22: a login succeeded, but its session had ended before or is refused. */
+  login_without_session: { intentional: false },
   misrouted: { intentional: false },
   misrouted_twice: { intentional: false },
 } as const satisfies Record<string, { readonly intentional: boolean }>;
