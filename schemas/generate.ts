@@ -10,6 +10,8 @@ import {
   isRecord,
   isUnion,
   loadContracts,
+  type NamedType,
+  namedTypes,
 } from "./src/contracts.ts";
 
 const target = new URL("./src/generated/types.ts", import.meta.url);
@@ -25,42 +27,24 @@ const scalars: Readonly<Record<string, string>> = {
   string: "string",
 };
 
-type Named = AvroRecord | AvroEnum;
-
 /** The TypeScript types of the contracts. Throws: VIG_INVARIANT when one name means two things. */
 export function generateTypes(contracts: ReadonlyMap<string, Contract>): string {
-  const named = new Map<string, Named>();
-  for (const { schema } of contracts.values()) collect(schema, named);
-  const types = [...named.values()].map((type) =>
-    isEnum(type) ? enumType(type) : recordType(type),
-  );
-  const byTopic = [...contracts.values()].map((c) => `  readonly "${c.topic}": ${c.schema.name};`);
-  const map = `/** The value of each topic that has a contract. */\nexport interface TopicValues {\n${byTopic.join("\n")}\n}`;
-  return `${[marker, ...types, map].join("\n\n")}\n`;
+  const all = [...contracts.values()];
+  const types = [...namedTypes(all.map((contract) => contract.schema))].map(([name, uses]) => {
+    const [type] = uses as [NamedType];
+    assert(
+      uses.every((use) => bare(use) === bare(type)),
+      `${name} is one type everywhere`,
+    );
+    return isEnum(type) ? enumType(type) : recordType(type);
+  });
+  const byTopic = all.map((c) => `  readonly "${c.topic}": ${c.schema.name};\n`).join("");
+  const values =
+    "/** The value of each topic that has a contract. */\nexport interface TopicValues";
+  return `${[marker, ...types, `${values} {\n${byTopic}}`].join("\n\n")}\n`;
 }
 
-function collect(schema: AvroSchema, named: Map<string, Named>): void {
-  if (typeof schema === "string") return;
-  if (isUnion(schema)) {
-    for (const branch of schema) collect(branch, named);
-  } else if (isRecord(schema)) {
-    remember(schema, named);
-    for (const field of schema.fields) collect(field.type, named);
-  } else if (isEnum(schema)) {
-    remember(schema, named);
-  } else {
-    if (schema.items !== undefined) collect(schema.items, named);
-    if (schema.values !== undefined) collect(schema.values, named);
-  }
-}
-
-function remember(type: Named, named: Map<string, Named>): void {
-  const known = named.get(type.name);
-  assert(known === undefined || bare(known) === bare(type), `${type.name} is one type everywhere`);
-  if (known === undefined) named.set(type.name, type);
-}
-
-const bare = (type: Named): string =>
+const bare = (type: NamedType): string =>
   JSON.stringify(type, (key, value: unknown) =>
     key === "doc" || key === "namespace" ? undefined : value,
   );

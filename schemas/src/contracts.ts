@@ -70,3 +70,23 @@ export function nonNull(schema: AvroSchema): AvroSchema {
   const rest = schema.filter((branch) => branch !== "null");
   return rest.length === 1 ? (rest[0] as AvroSchema) : schema;
 }
+
+export type NamedType = AvroRecord | AvroEnum;
+
+/** The records and enums that a schema defines, by name, outermost first. */
+export function namedTypes(
+  schema: AvroSchema,
+  into: Map<string, NamedType[]> = new Map(),
+): ReadonlyMap<string, readonly NamedType[]> {
+  if (typeof schema === "string") return into;
+  if (isUnion(schema)) {
+    for (const branch of schema) namedTypes(branch, into);
+  } else if (isRecord(schema) || isEnum(schema)) {
+    into.set(schema.name, [...(into.get(schema.name) ?? []), schema]);
+    if (isRecord(schema)) for (const field of schema.fields) namedTypes(field.type, into);
+  } else {
+    if (schema.items !== undefined) namedTypes(schema.items, into);
+    if (schema.values !== undefined) namedTypes(schema.values, into);
+  }
+  return into;
+}

@@ -1,0 +1,157 @@
+import avro from "avsc";
+import type { AvroSchema } from "./contracts.ts";
+import { textOf } from "./text-cache.ts";
+
+/** A decoder's or encoder's view of the bytes, as avsc passes it to every type. */
+interface Tap {
+  readonly buf: Buffer;
+  pos: number;
+  readLong(): number;
+  skipLong(): void;
+  skipString(): void;
+}
+
+/** avsc's own methods of a type, which its typings leave out. */
+interface Readable {
+  _read(tap: Tap): unknown;
+  _skip(tap: Tap): void;
+}
+
+/**
+ * Items that the value being decoded may still claim. Every item of a block that is worth reading takes a byte,
+ * so a value never holds more items than bytes; avsc alone believes any count and loops or allocates by it.
+ */
+let itemsLeft = 0;
+
+function takeItems(tap: Tap, count: number): number {
+  let items = count;
+  if (items < 0) {
+    items = -items;
+    tap.skipLong();
+  }
+  itemsLeft -= items;
+  if (!(itemsLeft >= 0) || !(tap.pos <= tap.buf.length)) {
+    throw new RangeError("a block claims more items than there are bytes");
+  }
+  return items;
+}
+
+class GuardedArray extends avro.types.ArrayType {
+  declare readonly itemsType: avro.Type & Readable;
+
+  _read(tap: Tap): unknown[] {
+    const items: unknown[] = [];
+    for (let count = tap.readLong(); count !== 0; count = tap.readLong()) {
+      for (let left = takeItems(tap, count); left > 0; left--)
+        items.push(this.itemsType._read(tap));
+    }
+    return items;
+  }
+
+  _skip(tap: Tap): void {
+    for (let count = tap.readLong(); count !== 0; count = tap.readLong()) {
+      for (let left = takeItems(tap, count); left > 0; left--) this.itemsType._skip(tap);
+    }
+  }
+}
+
+class GuardedMap extends avro.types.MapType {
+  declare readonly valuesType: avro.Type & Readable;
+
+  _read(tap: Tap): Record<string, unknown> {
+    const entries: Record<string, unknown> = {};
+    for (let count = tap.readLong(); count !== 0; count = tap.readLong()) {
+      for (let left = takeItems(tap, count); left > 0; left--) {
+        const key = text._read(tap);
+        const value = this.valuesType._read(tap);
+        // An own property even under this name; assigned, it would set the prototype.
+        if (key === "__proto__") define(entries, key, value);
+        else entries[key] = value;
+      }
+    }
+    return entries;
+  }
+
+  _skip(tap: Tap): void {
+    for (let count = tap.readLong(); count !== 0; count = tap.readLong()) {
+      for (let left = takeItems(tap, count); left > 0; left--) {
+        tap.skipString();
+        this.valuesType._skip(tap);
+      }
+    }
+  }
+}
+
+class CachedText extends avro.types.StringType {
+  _read(tap: Tap): string {
+    const length = tap.readLong();
+    const from = tap.pos;
+    const end = from + length;
+    if (!(length >= 0 && end <= tap.buf.length)) throw new RangeError("a text runs past the end");
+    tap.pos = end;
+    return textOf(tap.buf, from, length);
+  }
+}
+
+const text = new CachedText();
+
+const define = (target: object, key: string, value: unknown) =>
+  Object.defineProperty(target, key, {
+    value,
+    enumerable: true,
+    configurable: true,
+    writable: true,
+  });
+
+type ForSchema = Parameters<typeof avro.Type.forSchema>;
+
+function guard(schema: ForSchema[0], options: unknown): avro.Type | undefined {
+  const type = typeof schema === "string" ? schema : (schema as { type?: unknown }).type;
+  if (type === "string") return new CachedText();
+  if (type === "array") return new GuardedArray(schema, options);
+  if (type === "map") return new GuardedMap(schema, options);
+  return undefined;
+}
+
+/** How avsc is asked for types, wherever that happens: bounded, with plain objects and plain numbers. */
+export const avroOptions = { typeHook: guard, omitRecordMethods: true };
+
+/** Throws: Error when `schema` is no Avro schema. */
+export function compile(schema: AvroSchema): avro.Type {
+  const type = avro.Type.forSchema(schema as ForSchema[0], { ...avroOptions, registry: {} });
+  makePlain(type, new Set());
+  return type;
+}
+
+/** Records become ordinary objects: equal to literals, whatever compares them. */
+function makePlain(type: avro.Type, seen: Set<avro.Type>): void {
+  if (seen.has(type)) return;
+  seen.add(type);
+  const parts = type as avro.Type & {
+    readonly recordConstructor?: { prototype: object };
+    readonly fields?: readonly { readonly type: avro.Type }[];
+    readonly types?: readonly avro.Type[];
+    readonly itemsType?: avro.Type;
+    readonly valuesType?: avro.Type;
+  };
+  if (parts.recordConstructor !== undefined) parts.recordConstructor.prototype = Object.prototype;
+  for (const field of parts.fields ?? []) makePlain(field.type, seen);
+  for (const branch of parts.types ?? []) makePlain(branch, seen);
+  if (parts.itemsType !== undefined) makePlain(parts.itemsType, seen);
+  if (parts.valuesType !== undefined) makePlain(parts.valuesType, seen);
+}
+
+/** Reads what `writer` wrote as `reader` wants it. Throws: RangeError or Error on bytes that do not fit. */
+export type Read = (bytes: Buffer, from: number) => unknown;
+
+/** One cached resolver: building one per record costs a hundred times the read. Throws: Error when they do not fit. */
+export function readerOf(reader: avro.Type, writer: avro.Type): Read {
+  const resolver = reader.createResolver(writer);
+  return (bytes, from) => {
+    itemsLeft = bytes.length;
+    const { value, offset } = reader.decode(bytes, from, resolver);
+    if (offset < 0) throw new RangeError("the value ends early");
+    if (offset !== bytes.length) throw new RangeError(`${bytes.length - offset} bytes too many`);
+    return value;
+  };
+}
