@@ -61,6 +61,26 @@ export const catalogue = {
 
   // Kafka and the runtime
   VIG_PRODUCER_FENCED: { status: 503, retry: false, text: "{transactionalId} has a new owner" },
+  VIG_TRANSACTION_ABORTED: {
+    status: 503,
+    retry: true,
+    text: "the transaction of {transactionalId} was not committed: {why}",
+  },
+  VIG_TRANSACTION_UNKNOWN: {
+    status: 503,
+    retry: false,
+    text: "whether {transactionalId} committed is not known: {why}",
+  },
+  VIG_COMPRESSION_UNSUPPORTED: {
+    status: 500,
+    retry: false,
+    text: "records are compressed by codec {codec}, which is not supported",
+  },
+  VIG_KAFKA_CLIENT_UNFIT: {
+    status: 500,
+    retry: false,
+    text: "the Kafka client library is not what the repairs were made for: {why}",
+  },
   VIG_OFFSET_OUT_OF_RANGE: {
     status: 500,
     retry: false,
