@@ -1,0 +1,78 @@
+import { dropReasons } from "@vigie/core/outcome";
+import type { StreamObserver, Tally } from "@vigie/stream/observer";
+import type { Health } from "./health.ts";
+import { type Metrics, streamMetrics } from "./metrics.ts";
+
+type TaskState = Parameters<StreamObserver["task"]>[0]["state"];
+
+/** Makes metrics and health of what the tasks of `processor` tell. */
+export function streamObserver(
+  metrics: Metrics,
+  health: Health,
+  processor: string,
+): StreamObserver {
+  const told = streamMetrics(metrics);
+  const tasks = new Map<number, TaskState>();
+  return {
+    committed(event) {
+      countTally(told, event.processor, event.tally);
+      told.processSeconds.observe({ processor: event.processor }, event.processMs / 1_000);
+      told.commitSeconds.observe({ processor: event.processor }, event.commitMs / 1_000);
+      for (const [output, count] of Object.entries(event.emitted)) {
+        told.emitted.inc({ processor: event.processor, output }, count);
+      }
+    },
+    lag({ topic, partition, records }) {
+      told.lag.set({ topic, partition }, records);
+    },
+    restoring({ partition, done, total }) {
+      told.restoreDone.set({ processor, partition }, done);
+      told.restoreTotal.set({ processor, partition }, total);
+    },
+    dependency({ name, up, why }) {
+      told.up.set({ name }, up ? 1 : 0);
+      health.set(name, up, why);
+    },
+    task({ partition, state }) {
+      if (state === "stopped") tasks.delete(partition);
+      else tasks.set(partition, state);
+      tellTasks(told, health, processor, tasks);
+    },
+  };
+}
+
+function countTally(told: ReturnType<typeof streamMetrics>, processor: string, tally: Tally): void {
+  let dropped = 0;
+  let dead = 0;
+  for (const [reason, count] of Object.entries(tally.dropped)) {
+    const { intentional } = dropReasons[reason as keyof typeof dropReasons];
+    told.dropped.inc({ processor, reason, intentional: String(intentional) }, count);
+    dropped += count;
+  }
+  for (const [code, count] of Object.entries(tally.dlq)) {
+    told.deadLetters.inc({ processor, code }, count);
+    dead += count;
+  }
+  const outcomes = { ok: tally.ok, redirect: tally.redirected, drop: dropped, dlq: dead };
+  for (const [outcome, count] of Object.entries(outcomes)) {
+    if (count > 0) told.records.inc({ processor, outcome }, count);
+  }
+}
+
+const STATES = ["restoring", "running", "failed"] as const;
+
+function tellTasks(
+  told: ReturnType<typeof streamMetrics>,
+  health: Health,
+  processor: string,
+  tasks: ReadonlyMap<number, TaskState>,
+): void {
+  const held = [...tasks.values()];
+  for (const state of STATES) {
+    told.tasks.set({ processor, state }, held.filter((each) => each === state).length);
+  }
+  const failed = held.includes("failed");
+  const restoring = held.includes("restoring");
+  const why = failed ? "a task failed" : restoring ? "restoring its state" : undefined;
+  health.set("tasks", !failed && !restoring, why);
+}
