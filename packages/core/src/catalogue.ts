@@ -174,6 +174,13 @@ export const catalogue = {
   // Stores
   VIG_DATABASE_AWAY: { status: 503, retry: true, text: "PostgreSQL does not answer: {why}" },
   VIG_REDIS_AWAY: { status: 503, retry: true, text: "Redis does not answer: {why}" },
+  VIG_KEYS_FILE_INVALID: { status: 500, retry: false, text: "the keys file is not usable: {why}" },
+  VIG_CIPHERTEXT_INVALID: { status: 500, retry: false, text: "a ciphertext does not open: {why}" },
+  VIG_MIGRATION_CHANGED: {
+    status: 500,
+    retry: false,
+    text: "migration {name} was applied with other content; add a new one instead",
+  },
   VIG_KEY_UNKNOWN: { status: 500, retry: false, text: "no key {keyId} of tenant {tenantId}" },
   VIG_AUDIT_WRITE_FAILED: {
     status: 503,
