@@ -82,6 +82,7 @@ export function sendProblem(
 ): FastifyReply {
   const error = new VigError(code, details);
   const problem = problemOf(error, reply.request.id, faults);
+  reply.problemCode = code;
   reply.code(problem.status).type(PROBLEM_TYPE);
   for (const [name, value] of Object.entries(retryHeaders(code, details))) {
     reply.header(name, value);
