@@ -108,6 +108,17 @@ export const catalogue = {
     text: "subject {subject} is not registered; run the provision command",
   },
 
+  VIG_STORE_LOST: {
+    status: 500,
+    retry: false,
+    text: "the local store {directory} was opened by another owner",
+  },
+  VIG_STORE_WRITE_FAILED: {
+    status: 503,
+    retry: true,
+    text: "the local store {directory} cannot be written: {why}",
+  },
+
   // Edge
   VIG_BUFFER_FULL: {
     status: 503,
