@@ -184,6 +184,11 @@ export const catalogue = {
 
   // Stores
   VIG_DATABASE_AWAY: { status: 503, retry: true, text: "PostgreSQL does not answer: {why}" },
+  VIG_SINK_OVERTAKEN: {
+    status: 503,
+    retry: true,
+    text: "another member of {groupId} has written these records",
+  },
   VIG_REDIS_AWAY: { status: 503, retry: true, text: "Redis does not answer: {why}" },
   VIG_KEYS_FILE_INVALID: { status: 500, retry: false, text: "the keys file is not usable: {why}" },
   VIG_CIPHERTEXT_INVALID: { status: 500, retry: false, text: "a ciphertext does not open: {why}" },
