@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, test } from "vitest";
+import { sealEnvelope } from "../state/envelope.ts";
+import { storeBehaviours } from "../state/store.suite.ts";
+import type { Checkpoint } from "../state/store.ts";
+import { LmdbStore } from "./lmdb-store.ts";
+
+let directory = "";
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "vigie-store-"));
+});
+afterEach(async () => {
+  await rm(directory, { recursive: true, force: true });
+});
+
+const open = (bootId = "boot-1") => LmdbStore.open(join(directory, "0"), { wakes: true, bootId });
+const checkpoint = (changelogOffset: number): Checkpoint => ({
+  clusterId: "cluster-1",
+  changelogOffset,
+  inputOffsets: {},
+  writtenAtMs: 0,
+});
+const ada = new Map([["ada", sealEnvelope(Buffer.from("a1"), 1, 500)]]);
+
+for (const [name, behaviour] of Object.entries(storeBehaviours)) {
+  test(`lmdb store: ${name}`, async () => {
+    const store = await open();
+    await behaviour(store);
+    await store.close();
+  });
+}
+
+test("a store that was closed is whole after a restart of the machine", async () => {
+  const store = await open("boot-1");
+  await store.write(ada, checkpoint(7));
+  await store.close();
+  const again = await open("boot-2");
+  assert.deepEqual(again.checkpoint(), checkpoint(7));
+  assert.equal(again.due(500, 1).length, 1);
+  await again.close();
+});
+
+test("a store that was not closed is kept within one run of the kernel, and thrown away in the next", async () => {
+  const left = await open("boot-1");
+  await left.write(ada, checkpoint(7));
+  const sameRun = await open("boot-1");
+  assert.deepEqual(sameRun.checkpoint(), checkpoint(7));
+  const nextRun = await open("boot-2");
+  assert.equal(nextRun.checkpoint(), null);
+  assert.equal(nextRun.get("ada"), undefined);
+  await nextRun.close();
+});
+
+test("an earlier opener can write no more", async () => {
+  const earlier = await open();
+  await earlier.write(ada, checkpoint(7));
+  const later = await open();
+  await later.write(new Map(), checkpoint(8));
+  await assert.rejects(earlier.write(ada, checkpoint(7)), { code: "VIG_STORE_LOST" });
+  assert.deepEqual(later.checkpoint(), checkpoint(8));
+  await earlier.close();
+  const markers = await readdir(join(directory, "0"));
+  assert.equal(markers.filter((name) => name.startsWith("open-")).length, 1);
+  await later.write(ada, checkpoint(9));
+  await later.close();
+});

@@ -1,0 +1,81 @@
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { mkdir, open, readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+
+/**
+ * Tells whether a store's files can be trusted. Commits are not flushed to disk one by one, so a store that was
+ * not closed in order is whole only while the page cache that holds it lives: within one run of the kernel. Each
+ * opener leaves a file that names that run and takes it away when it has flushed and closed.
+ */
+export interface OpenMarker {
+  /** Takes the marker away: everything is on disk. */
+  clear(): Promise<void>;
+}
+
+const MARKER_PREFIX = "open-";
+
+/** Linux names each run of the kernel here; elsewhere no run is known, and an unclean store is not trusted. */
+const BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id";
+
+export function currentBootId(): string {
+  try {
+    return readFileSync(BOOT_ID_FILE, "utf8").trim();
+  } catch {
+    return `unknown-${randomUUID()}`;
+  }
+}
+
+const markersIn = async (directory: string): Promise<string[]> =>
+  (await readdir(directory)).filter((name) => name.startsWith(MARKER_PREFIX));
+
+/** False when somebody had the store open in another run of the kernel and never closed it. */
+export async function isTrusted(directory: string, bootId: string): Promise<boolean> {
+  for (const name of await markersIn(directory)) {
+    if ((await readFile(join(directory, name), "utf8")) !== bootId) return false;
+  }
+  return true;
+}
+
+/** Leaves a marker, on disk before this resolves, in place of those that earlier openers left. */
+export async function leaveMarker(directory: string, bootId: string): Promise<OpenMarker> {
+  const earlier = await markersIn(directory);
+  const path = join(directory, `${MARKER_PREFIX}${randomUUID()}`);
+  const file = await open(path, "wx");
+  await file.writeFile(bootId);
+  await file.sync();
+  await file.close();
+  await syncDirectory(directory);
+  for (const name of earlier) await rm(join(directory, name), { force: true });
+  return {
+    clear: async () => {
+      await rm(path, { force: true });
+      await syncDirectory(directory);
+    },
+  };
+}
+
+/** An empty directory in place of whatever is there. */
+export async function freshDirectory(directory: string): Promise<void> {
+  await rm(directory, { recursive: true, force: true });
+  await mkdir(directory, { recursive: true });
+}
+
+/** Flushes what the page cache holds of a file. */
+export async function syncFile(path: string): Promise<void> {
+  const file = await open(path, "r+");
+  try {
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
