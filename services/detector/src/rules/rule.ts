@@ -1,0 +1,99 @@
+import type { PolicyDocument, RuleAction } from "@vigie/core/policy";
+import type { Channel } from "@vigie/schemas/types";
+import type { Place } from "#enrich/place";
+import type { Signals, UserAgent } from "#enrich/signals";
+import type { Reader, Writer } from "#state/bytes";
+import type { Id } from "#state/id";
+
+export type EventKind =
+  | "login_success"
+  | "login_failure"
+  | "logout"
+  | "password_changed"
+  | "heartbeat"
+  | "mfa_challenge"
+  | "mfa_success"
+  | "mfa_failure"
+  | "geo";
+
+/** The device of an event, as its producer described it. */
+export interface EventDevice {
+  readonly id: string | null;
+  /** 0..1, when the producer compared the fingerprint with this device's known one. */
+  readonly similarity: number | null;
+  /** The signals of the fingerprint; what it lacks of system and browser is filled from the user agent. */
+  readonly signals: Signals;
+}
+
+/** What rules know of an event. Everything beyond the ids is looked up when it is first asked for. */
+export interface EnrichedEvent {
+  readonly id: string;
+  readonly kind: EventKind;
+  readonly tenantId: string;
+  readonly userId: string;
+  readonly sessionId: string | null;
+  readonly channel: Channel;
+  /** Event time. */
+  readonly atMs: number;
+  /** Where the user was; null when the event tells of no place, or of one that stands for nobody (a VPN's exit). */
+  readonly position: Place | null;
+  readonly device: EventDevice | null;
+  readonly userAgent: UserAgent | null;
+  /** Who announces the address, or null. */
+  readonly asnOrganisation: string | null;
+}
+
+export type Severity = "LOW" | "MEDIUM" | "HIGH" | "CRITICAL";
+
+export interface RuleMeta {
+  /** The anomaly's kind, and the rule's name in policies. */
+  readonly name: string;
+  /** Names the rule's part in stored states: unique, never reused. */
+  readonly part: number;
+  /** Grows when the same events would be judged otherwise. */
+  readonly version: string;
+  readonly severity: Severity;
+  /** 0..100. */
+  readonly riskScore: number;
+  /** The rule's own action, when it is not the one its severity stands for. */
+  readonly action?: RuleAction;
+}
+
+/** What a rule found. */
+export interface Finding {
+  readonly sessionId: string | null;
+  /** Event time of the later cause. */
+  readonly occurredAtMs: number;
+  /** Oldest first. */
+  readonly causes: readonly string[];
+  /** What makes it this finding and no other: the anomaly's id derives from it. */
+  readonly identity: readonly string[];
+  readonly evidence: Readonly<Record<string, string>>;
+  readonly explanation: string;
+}
+
+/** What a step brings about. The same state as given means that nothing changed. */
+export interface Step<S> {
+  readonly state: S;
+  readonly findings: readonly Finding[];
+}
+
+const nothing: readonly Finding[] = [];
+export const quiet = <S>(state: S): Step<S> => ({ state, findings: nothing });
+
+/** One detection: pure, so examples, shadow runs and replays need nothing else. */
+export interface Rule<S> {
+  readonly meta: RuleMeta;
+  /** The state of a user never seen. */
+  readonly initial: S;
+  step(state: S, event: EnrichedEvent, policy: PolicyDocument): Step<S>;
+  write(writer: Writer, state: S): void;
+  /** The reader ends where this rule's part ends. */
+  read(reader: Reader): S;
+}
+
+/** A rule among others, whose state only itself can read. */
+// biome-ignore lint/suspicious/noExplicitAny: each rule's state is its own
+export type AnyRule = Rule<any>;
+
+export const idText = (id: Id): string => (typeof id === "string" ? id : id.toString());

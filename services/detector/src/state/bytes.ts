@@ -1,0 +1,188 @@
+import { assert } from "@vigie/core/assert";
+
+const utf8 = new TextEncoder();
+const HIGH = 0x1_0000_0000;
+
+/** A growing byte buffer, reused from one state to the next: states are encoded once a commit. */
+export class Writer {
+  bytes: Buffer = Buffer.allocUnsafeSlow(8_192);
+  at = 0;
+
+  /** Makes room for `count` more bytes. Call before `u8`, `u16` and `u48`, which do not check. */
+  room(count: number): void {
+    if (this.at + count <= this.bytes.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.bytes.length * 2, this.at + count));
+    this.bytes.copy(larger, 0, 0, this.at);
+    this.bytes = larger;
+  }
+
+  u8(value: number): void {
+    this.bytes[this.at++] = value;
+  }
+
+  u16(value: number): void {
+    this.u16At(this.at, value);
+    this.at += 2;
+  }
+
+  /** Writes over what was written at `position`, for lengths that are known only afterwards. */
+  u16At(position: number, value: number): void {
+    assert(value <= 0xffff, "a part of a state fits its length field");
+    this.bytes[position] = value >>> 8;
+    this.bytes[position + 1] = value;
+  }
+
+  u32(value: number): void {
+    this.room(4);
+    const { bytes } = this;
+    bytes[this.at++] = value >>> 24;
+    bytes[this.at++] = value >>> 16;
+    bytes[this.at++] = value >>> 8;
+    bytes[this.at++] = value;
+  }
+
+  /** Seven bits a byte, low ones first; non-negative safe integers. */
+  varint(value: number): void {
+    this.room(8);
+    let rest = value;
+    while (rest >= 0x1000_0000) {
+      this.bytes[this.at++] = (rest & 0x7f) | 0x80;
+      rest = Math.floor(rest / 128);
+    }
+    while (rest > 0x7f) {
+      this.bytes[this.at++] = (rest & 0x7f) | 0x80;
+      rest >>>= 7;
+    }
+    this.bytes[this.at++] = rest;
+  }
+
+  /** Either sign. */
+  signed(value: number): void {
+    this.varint(value < 0 ? -value * 2 - 1 : value * 2);
+  }
+
+  text(value: string): void {
+    const { length } = value;
+    this.room(length * 3 + 5);
+    const start = this.at;
+    if (length < 0x80) {
+      this.bytes[this.at++] = length;
+      for (let i = 0; i < length; i++) {
+        const code = value.charCodeAt(i);
+        if (code > 0x7f) {
+          this.wideText(value, start);
+          return;
+        }
+        this.bytes[this.at++] = code;
+      }
+      return;
+    }
+    this.wideText(value, start);
+  }
+
+  private wideText(value: string, start: number): void {
+    const encoded = utf8.encode(value);
+    this.at = start;
+    this.varint(encoded.length);
+    this.copy(encoded, 0, encoded.length);
+  }
+
+  copy(source: Uint8Array, from: number, to: number): void {
+    const length = to - from;
+    this.room(length);
+    if (length > 48) {
+      this.bytes.set(source.subarray(from, to), this.at);
+      this.at += length;
+      return;
+    }
+    for (let i = from; i < to; i++) this.bytes[this.at++] = source[i] as number;
+  }
+
+  /** A copy of what was written; the writer starts over. */
+  finish(): Buffer {
+    const done = Buffer.allocUnsafe(this.at);
+    this.bytes.copy(done, 0, 0, this.at);
+    this.at = 0;
+    return done;
+  }
+}
+
+/** Reads what a Writer wrote. Throws: VIG_INVARIANT past the end; our own bytes never end early. */
+export class Reader {
+  readonly bytes: Buffer;
+  at: number;
+  readonly end: number;
+
+  constructor(bytes: Buffer, from: number, to: number) {
+    this.bytes = bytes;
+    this.at = from;
+    this.end = to;
+  }
+
+  u8(): number {
+    assert(this.at < this.end, "a state's bytes are whole");
+    return this.bytes[this.at++] as number;
+  }
+
+  u16(): number {
+    return (this.u8() << 8) | this.u8();
+  }
+
+  u32(): number {
+    return this.u16() * 0x1_0000 + this.u16();
+  }
+
+  varint(): number {
+    let value = 0;
+    let shift = 0;
+    for (;;) {
+      const byte = this.u8();
+      if (shift < 28) value |= (byte & 0x7f) << shift;
+      else value += (byte & 0x7f) * 2 ** shift;
+      if (byte < 0x80) return value;
+      shift += 7;
+      assert(shift < 56, "a number of a state is a safe integer");
+    }
+  }
+
+  signed(): number {
+    const value = this.varint();
+    return value % 2 === 1 ? -(value + 1) / 2 : value / 2;
+  }
+
+  text(): string {
+    const from = this.skip(this.varint());
+    return this.bytes.toString("utf8", from, this.at);
+  }
+
+  /** Steps over `length` bytes and returns where they begin. */
+  skip(length: number): number {
+    const from = this.at;
+    assert(length <= this.end - from, "a state's bytes are whole");
+    this.at = from + length;
+    return from;
+  }
+}
+
+/**
+ * 64 bits of a text as two 32-bit halves, for finding repetitions, not against an adversary.
+ * Source: cyrb53 by bryc (public domain), with all 64 bits kept.
+ */
+export function hash64(text: string): readonly [high: number, low: number] {
+  let h1 = 0xdeadbeef;
+  let h2 = 0x41c6ce57;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    h1 = Math.imul(h1 ^ code, 2_654_435_761);
+    h2 = Math.imul(h2 ^ code, 1_597_334_677);
+  }
+  h1 = Math.imul(h1 ^ (h1 >>> 16), 2_246_822_507) ^ Math.imul(h2 ^ (h2 >>> 13), 3_266_489_909);
+  h2 = Math.imul(h2 ^ (h2 >>> 16), 2_246_822_507) ^ Math.imul(h1 ^ (h1 >>> 13), 3_266_489_909);
+  return [h2 >>> 0, h1 >>> 0];
+}
+
+/** The same 64 bits as 16 hexadecimal digits. */
+export function hashText(text: string): string {
+  const [high, low] = hash64(text);
+  return (high + HIGH).toString(16).slice(1) + (low + HIGH).toString(16).slice(1);
+}

@@ -1,0 +1,120 @@
+import type { Signals } from "#enrich/signals";
+import { hashText, Reader, Writer } from "./bytes.ts";
+
+/**
+ * The signals of a fingerprint as bytes: count, then per signal its name (a code, or 0 and the text) and its value,
+ * in a fixed order. Kept as bytes, so that an unchanged device is compared and copied without being decoded.
+ */
+export interface Print {
+  readonly bytes: Buffer;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Codes of stored states: append only. */
+const names = [
+  "",
+  "os",
+  "os_version",
+  "browser",
+  "browser_version",
+  "device_model",
+  "screen",
+  "timezone",
+  "languages",
+  "gpu_vendor",
+  "gpu_renderer",
+  "app_version",
+  "platform",
+] as const;
+const codes = new Map<string, number>(names.map((name, code) => [name, code]));
+
+/** Twice what the contract names. */
+export const SIGNALS_MAX = 24;
+const NAME_CHARACTERS_MAX = 32;
+/** Longer values are kept as a hash: only whether they are equal counts. */
+export const VALUE_CHARACTERS_MAX = 96;
+
+const scratch = new Writer();
+
+export function printOf(signals: Signals): Print {
+  const kept = keptNames(signals);
+  scratch.room(1);
+  scratch.u8(kept.length);
+  for (const name of kept) {
+    const code = codes.get(name) ?? 0;
+    scratch.room(1);
+    scratch.u8(code);
+    if (code === 0) scratch.text(name);
+    scratch.text(keptValue(signals[name] as string));
+  }
+  const bytes = scratch.finish();
+  return { bytes, from: 0, to: bytes.length };
+}
+
+const keptValue = (value: string): string =>
+  value.length <= VALUE_CHARACTERS_MAX ? value : `#${hashText(value)}`;
+
+/** Known names by code, then the others by alphabet. */
+function keptNames(signals: Signals): string[] {
+  const known: string[] = [];
+  const others: string[] = [];
+  for (const name of names) if (name !== "" && Object.hasOwn(signals, name)) known.push(name);
+  for (const name of Object.keys(signals)) {
+    if (name !== "" && name.length <= NAME_CHARACTERS_MAX && !codes.has(name)) others.push(name);
+  }
+  return [...known, ...others.sort()].slice(0, SIGNALS_MAX);
+}
+
+/** Signals as they are kept: bounded, long values as hashes. */
+export const signalsOf = ({ bytes, from, to }: Print): Signals => {
+  const reader = new Reader(bytes, from, to);
+  const signals: Record<string, string> = {};
+  const count = reader.u8();
+  for (let i = 0; i < count; i++) {
+    const code = reader.u8();
+    const name = code === 0 ? reader.text() : (names[code] as string);
+    signals[name] = reader.text();
+  }
+  return signals;
+};
+
+/** Whether `signals` would be kept as these very bytes. */
+export function isPrintOf(print: Print, signals: Signals): boolean {
+  const quick = compareKnown(print, signals);
+  if (quick !== undefined) return quick;
+  const other = printOf(signals);
+  return print.bytes.compare(other.bytes, other.from, other.to, print.from, print.to) === 0;
+}
+
+/** Compares without encoding as long as all is plain: known names, short ASCII values. Else undefined. */
+function compareKnown({ bytes, from }: Print, signals: Signals): boolean | undefined {
+  const count = bytes[from] as number;
+  let at = from + 1;
+  for (let i = 0; i < count; i++) {
+    const name = names[bytes[at] as number] as string;
+    const length = bytes[at + 1] as number;
+    if (name === "" || length > VALUE_CHARACTERS_MAX) return undefined;
+    const value = signals[name];
+    if (value === undefined) return false;
+    at += 2;
+    if (value.length !== length) return undefined;
+    for (let k = 0; k < length; k++) {
+      if (value.charCodeAt(k) !== bytes[at + k]) return undefined;
+    }
+    at += length;
+  }
+  let given = 0;
+  for (const _name in signals) given++;
+  return given === count ? true : undefined;
+}
+
+export function writePrint(writer: Writer, { bytes, from, to }: Print): void {
+  writer.varint(to - from);
+  writer.copy(bytes, from, to);
+}
+
+export function readPrint(reader: Reader): Print {
+  const from = reader.skip(reader.varint());
+  return { bytes: reader.bytes, from, to: reader.at };
+}
