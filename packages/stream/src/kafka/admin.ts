@@ -1,0 +1,267 @@
+import { assert } from "@vigie/core/assert";
+import { VigError } from "@vigie/core/errors";
+import type { ConfigEntries } from "kafkajs";
+import { asVigError, closeCluster, type KafkaClient, loadTopics } from "./client.ts";
+import { type Cluster, kafkajs, READ_COMMITTED, READ_UNCOMMITTED } from "./internals.ts";
+import type { TopicPartition, TopicPartitionOffset } from "./types.ts";
+
+export interface TopicSpec {
+  /** Physical name. */
+  readonly topic: string;
+  readonly partitions: number;
+  /** Default: the broker's. */
+  readonly replicas?: number;
+  readonly configs?: Readonly<Record<string, string>>;
+}
+
+/** What a group has committed; offset null: nothing. */
+export interface CommittedOffset extends TopicPartition {
+  readonly offset: number | null;
+  readonly metadata: string;
+}
+
+export interface KafkaAdmin {
+  /** Partition counts of the topics that exist; the others are absent. */
+  partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>>;
+  /** Creates what is missing; leaves what exists as it is. Returns the names of the created. */
+  createTopics(specs: readonly TopicSpec[]): Promise<readonly string[]>;
+  topicConfigs(topic: string): Promise<Readonly<Record<string, string>>>;
+  /** Sets these configs, keeping the topic's other own ones. */
+  setTopicConfigs(topic: string, configs: Readonly<Record<string, string>>): Promise<void>;
+  deleteTopics(topics: readonly string[]): Promise<void>;
+  /** Forgets records below these offsets. */
+  deleteRecords(offsets: readonly TopicPartitionOffset[]): Promise<void>;
+  /** High watermarks in order of partition: the offset that the next record gets. */
+  endOffsets(topic: string): Promise<readonly number[]>;
+  /** Last stable offsets in order of partition: where a read-committed reader ends. */
+  stableOffsets(topic: string): Promise<readonly number[]>;
+  /** Low watermarks in order of partition: the oldest offsets still held. */
+  lowOffsets(topic: string): Promise<readonly number[]>;
+  committed(groupId: string, partitions: readonly TopicPartition[]): Promise<CommittedOffset[]>;
+  /** Sets the offsets of a group that has no members. */
+  setCommitted(groupId: string, offsets: readonly TopicPartitionOffset[]): Promise<void>;
+  /** Takes a member out of its group, as it would itself; an unknown one is no error. */
+  leaveGroup(groupId: string, memberId: string): Promise<void>;
+  clusterId(): Promise<string>;
+  close(): Promise<void>;
+}
+
+// Source: Kafka protocol, ListOffsets.
+const EARLIEST = -2;
+const LATEST = -1;
+const CREATE_TIMEOUT_MS = 15_000;
+
+/** The offsets of all partitions of a topic by a special timestamp, in order of partition. */
+export async function listOffsets(
+  cluster: Cluster,
+  topic: string,
+  about: { readonly timestamp: number; readonly isolationLevel: number },
+): Promise<number[]> {
+  await loadTopics(cluster, [topic]);
+  const partitions = cluster.findTopicPartitionMetadata(topic);
+  const leaders = [...new Set(partitions.map(({ leader }) => leader))];
+  const offsets: number[] = new Array(partitions.length).fill(-1);
+  for (const leader of leaders) {
+    const broker = await cluster.findBroker({ nodeId: leader });
+    const asked = partitions
+      .filter((partition) => partition.leader === leader)
+      .map(({ partitionId }) => ({ partition: partitionId, timestamp: about.timestamp }));
+    const { responses } = await broker.listOffsets({
+      isolationLevel: about.isolationLevel,
+      topics: [{ topic, partitions: asked }],
+    });
+    for (const { partition, offset } of responses.flatMap((response) => response.partitions)) {
+      offsets[partition] = Number(offset);
+    }
+  }
+  assert(!offsets.includes(-1), "every partition has answered");
+  return offsets;
+}
+
+export const endOffsetsOf = (cluster: Cluster, topic: string): Promise<number[]> =>
+  listOffsets(cluster, topic, { timestamp: LATEST, isolationLevel: READ_UNCOMMITTED });
+
+export const lowOffsetsOf = (cluster: Cluster, topic: string): Promise<number[]> =>
+  listOffsets(cluster, topic, { timestamp: EARLIEST, isolationLevel: READ_UNCOMMITTED });
+
+export function byTopic<T extends TopicPartition, P>(
+  items: readonly T[],
+  make: (item: T) => P,
+): { topic: string; partitions: P[] }[] {
+  const topics = new Map<string, P[]>();
+  for (const item of items) {
+    const partitions = topics.get(item.topic) ?? [];
+    partitions.push(make(item));
+    topics.set(item.topic, partitions);
+  }
+  return [...topics].map(([topic, partitions]) => ({ topic, partitions }));
+}
+
+/** What a group has committed for these partitions, in their order. */
+export async function fetchCommitted(
+  cluster: Cluster,
+  groupId: string,
+  partitions: readonly TopicPartition[],
+): Promise<CommittedOffset[]> {
+  if (partitions.length === 0) return [];
+  const coordinator = await cluster.findGroupCoordinator({ groupId });
+  const topics = byTopic(partitions, ({ partition }) => ({ partition }));
+  const { responses } = await coordinator.offsetFetch({ groupId, topics });
+  const found = new Map<string, CommittedOffset>();
+  for (const { topic, partitions: answered } of responses) {
+    for (const { partition, offset, metadata } of answered) {
+      const at = Number(offset);
+      const committed = { topic, partition, offset: at < 0 ? null : at, metadata: metadata ?? "" };
+      found.set(`${topic}/${partition}`, committed);
+    }
+  }
+  return partitions.map(({ topic, partition }) => {
+    const committed = found.get(`${topic}/${partition}`);
+    assert(committed !== undefined, "the coordinator answers for every partition");
+    return committed;
+  });
+}
+
+/** Source: OffsetCommit from outside a group: no generation, no member. */
+const NO_GENERATION = -1;
+
+async function setCommitted(
+  cluster: Cluster,
+  groupId: string,
+  offsets: readonly TopicPartitionOffset[],
+): Promise<void> {
+  const coordinator = await cluster.findGroupCoordinator({ groupId });
+  await coordinator.offsetCommit({
+    groupId,
+    groupGenerationId: NO_GENERATION,
+    memberId: "",
+    topics: byTopic(offsets, ({ partition, offset }) => ({ partition, offset: String(offset) })),
+  });
+}
+
+async function leaveGroup(cluster: Cluster, groupId: string, memberId: string): Promise<void> {
+  const coordinator = await cluster.findGroupCoordinator({ groupId });
+  try {
+    await coordinator.leaveGroup({ groupId, memberId });
+  } catch (error) {
+    if ((error as { type?: string }).type !== "UNKNOWN_MEMBER_ID") throw error;
+  }
+}
+
+type LibraryAdmin = import("kafkajs").Admin;
+
+async function partitionCounts(
+  admin: LibraryAdmin,
+  topics: readonly string[],
+): Promise<Map<string, number>> {
+  const existing = new Set(await admin.listTopics());
+  const known = topics.filter((topic) => existing.has(topic));
+  if (known.length === 0) return new Map();
+  const metadata = await admin.fetchTopicMetadata({ topics: known });
+  return new Map(metadata.topics.map(({ name, partitions }) => [name, partitions.length]));
+}
+
+async function createTopics(
+  admin: LibraryAdmin,
+  specs: readonly TopicSpec[],
+): Promise<readonly string[]> {
+  const existing = new Set(await admin.listTopics());
+  const missing = specs.filter(({ topic }) => !existing.has(topic));
+  if (missing.length === 0) return [];
+  await admin.createTopics({
+    timeout: CREATE_TIMEOUT_MS,
+    waitForLeaders: true,
+    topics: missing.map(({ topic, partitions, replicas, configs }) => ({
+      topic,
+      numPartitions: partitions,
+      ...(replicas === undefined ? {} : { replicationFactor: replicas }),
+      configEntries: Object.entries(configs ?? {}).map(([name, value]) => ({ name, value })),
+    })),
+  });
+  return missing.map(({ topic }) => topic);
+}
+
+async function ownConfigs(admin: LibraryAdmin, topic: string): Promise<ConfigEntries[]> {
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic }],
+  });
+  return resources.flatMap((resource) => resource.configEntries);
+}
+
+async function setTopicConfigs(
+  admin: LibraryAdmin,
+  topic: string,
+  configs: Readonly<Record<string, string>>,
+): Promise<void> {
+  const kept: Record<string, string> = {};
+  for (const { configName, configValue, configSource } of await ownConfigs(admin, topic)) {
+    if (Number(configSource) === kafkajs.ConfigSource.TOPIC_CONFIG) kept[configName] = configValue;
+  }
+  const entries = Object.entries({ ...kept, ...configs });
+  await admin.alterConfigs({
+    validateOnly: false,
+    resources: [
+      {
+        type: kafkajs.ConfigResourceTypes.TOPIC,
+        name: topic,
+        configEntries: entries.map(([name, value]) => ({ name, value })),
+      },
+    ],
+  });
+}
+
+async function deleteRecords(
+  admin: LibraryAdmin,
+  offsets: readonly TopicPartitionOffset[],
+): Promise<void> {
+  for (const { topic, partitions } of byTopic(offsets, ({ partition, offset }) => ({
+    partition,
+    offset: String(offset),
+  }))) {
+    await admin.deleteTopicRecords({ topic, partitions });
+  }
+}
+
+const asOurs =
+  <A extends unknown[], R>(work: (...args: A) => Promise<R>) =>
+  async (...args: A): Promise<R> => {
+    try {
+      return await work(...args);
+    } catch (error) {
+      throw error instanceof VigError ? error : asVigError(error);
+    }
+  };
+
+/** Throws: VIG_BROKER_AWAY when no broker answers. */
+export async function openAdmin(client: KafkaClient): Promise<KafkaAdmin> {
+  const admin = client.kafkajs.admin();
+  const cluster = client.cluster();
+  await asOurs(async () => {
+    await Promise.all([admin.connect(), cluster.connect()]);
+    await cluster.refreshMetadata();
+  })();
+  const stable = { timestamp: LATEST, isolationLevel: READ_COMMITTED };
+  return {
+    partitionCounts: asOurs((topics) => partitionCounts(admin, topics)),
+    createTopics: asOurs((specs) => createTopics(admin, specs)),
+    topicConfigs: asOurs(async (topic) =>
+      Object.fromEntries(
+        (await ownConfigs(admin, topic)).map((entry) => [entry.configName, entry.configValue]),
+      ),
+    ),
+    setTopicConfigs: asOurs((topic, configs) => setTopicConfigs(admin, topic, configs)),
+    deleteTopics: asOurs((topics) => admin.deleteTopics({ topics: [...topics] })),
+    deleteRecords: asOurs((offsets) => deleteRecords(admin, offsets)),
+    endOffsets: asOurs((topic) => endOffsetsOf(cluster, topic)),
+    stableOffsets: asOurs((topic) => listOffsets(cluster, topic, stable)),
+    lowOffsets: asOurs((topic) => lowOffsetsOf(cluster, topic)),
+    committed: asOurs((groupId, partitions) => fetchCommitted(cluster, groupId, partitions)),
+    setCommitted: asOurs((groupId, offsets) => setCommitted(cluster, groupId, offsets)),
+    leaveGroup: asOurs((groupId, memberId) => leaveGroup(cluster, groupId, memberId)),
+    clusterId: asOurs(async () => (await admin.describeCluster()).clusterId),
+    close: async () => {
+      await Promise.all([admin.disconnect(), closeCluster(cluster)]);
+    },
+  };
+}

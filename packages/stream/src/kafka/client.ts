@@ -1,0 +1,215 @@
+import net from "node:net";
+import tls from "node:tls";
+import { VigError } from "@vigie/core/errors";
+import type { Logger } from "@vigie/core/log";
+import {
+  type Broker,
+  type Cluster,
+  createErrorFromCode,
+  createLogger,
+  KafkajsCluster,
+  type KafkajsError,
+  type KafkajsLogger,
+  kafkajs,
+  type ProtocolRequest,
+  READ_COMMITTED,
+} from "./internals.ts";
+
+export type SaslOptions =
+  | {
+      readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+      readonly username: string;
+      readonly password: string;
+    }
+  | {
+      readonly mechanism: "oauthbearer";
+      readonly oauthBearerProvider: () => Promise<{ value: string }>;
+    };
+
+export interface KafkaOptions {
+  /** host:port of some brokers; the rest is learned from them. */
+  readonly brokers: readonly string[];
+  /** true: TLS with the system's authorities; an object: options of node:tls. */
+  readonly ssl?: boolean | tls.ConnectionOptions | undefined;
+  readonly sasl?: SaslOptions | undefined;
+  readonly clientId: string;
+  readonly log: Logger;
+}
+
+/** Opens connections to one Kafka installation; every producer and reader has its own. */
+export interface KafkaClient {
+  readonly clientId: string;
+  readonly log: Logger;
+  /** For the library's own objects (admin; consumers and producers of tests), repaired as well. */
+  readonly kafkajs: import("kafkajs").Kafka;
+  /** The logger in the library's shape. */
+  readonly kafkajsLogger: KafkajsLogger;
+  cluster(): Cluster;
+}
+
+/** A broker in the same region answers a connection within this; source: kafkajs's own default is 1 s, too short under load. */
+const CONNECT_TIMEOUT_MS = 3_000;
+/** Source: Java client's request.timeout.ms; metadata.max.age.ms is 5 min. */
+const REQUEST_TIMEOUT_MS = 30_000;
+const METADATA_MAX_AGE_MS = 300_000;
+const KEEP_ALIVE_MS = 60_000;
+const CLOSE_TIMEOUT_MS = 2_000;
+/** Inner retries are few and quick: the loops here wait, report and try again themselves. */
+const RETRY = { initialRetryTime: 50, maxRetryTime: 500, retries: 4 };
+/** Source: kafkajs loggers/index.js. */
+const LOG_LEVEL = { ERROR: 1, WARN: 2, INFO: 4 } as const;
+
+interface SocketAbout {
+  readonly host: string;
+  readonly port: number;
+  /** null when there is none: kafkajs's default. */
+  readonly ssl?: tls.ConnectionOptions | null;
+  readonly onConnect: () => void;
+}
+
+/** As kafkajs's own, without Nagle's delay: a commit is a chain of small requests. */
+function openSocket({ host, port, ssl, onConnect }: SocketAbout): net.Socket {
+  const servername = net.isIP(host) ? {} : { servername: host };
+  const socket =
+    ssl === undefined || ssl === null
+      ? net.connect({ host, port }, onConnect)
+      : tls.connect({ host, port, ...servername, ...ssl }, onConnect);
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true, KEEP_ALIVE_MS);
+  return socket;
+}
+
+interface LogEntry {
+  readonly namespace: string;
+  readonly level: number;
+  readonly log: { readonly message: string } & Record<string, unknown>;
+}
+
+/** kafkajs calls much an error that our loops simply try again, so its errors are warnings and the rest is debug. */
+function logCreatorFor(log: Logger): () => (entry: LogEntry) => void {
+  return () => (entry) => {
+    const { message } = entry.log;
+    const fields = { client: entry.namespace, message, error: entry.log.error };
+    if (entry.level <= LOG_LEVEL.ERROR) log.warn(fields, "kafka.client");
+    else log.debug(fields, "kafka.client");
+  };
+}
+
+/** Opens nothing yet: connections are made by what is built on it. */
+export function openKafka(options: KafkaOptions): KafkaClient {
+  const { clientId, log } = options;
+  const brokers = [...options.brokers];
+  const ssl = options.ssl === true ? {} : options.ssl === false ? undefined : options.ssl;
+  const shared = {
+    brokers,
+    clientId,
+    ...(ssl === undefined ? {} : { ssl }),
+    ...(options.sasl === undefined ? {} : { sasl: options.sasl }),
+    connectionTimeout: CONNECT_TIMEOUT_MS,
+    authenticationTimeout: CONNECT_TIMEOUT_MS,
+    reauthenticationThreshold: 10_000,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    enforceRequestTimeout: true,
+    socketFactory: openSocket,
+    retry: RETRY,
+  };
+  const logCreator = logCreatorFor(log);
+  const kafkajsLogger = createLogger({ level: LOG_LEVEL.WARN, logCreator });
+  const library = { ...shared, logLevel: LOG_LEVEL.WARN, logCreator };
+  return {
+    clientId,
+    log,
+    kafkajsLogger,
+    kafkajs: new kafkajs.Kafka(library as unknown as import("kafkajs").KafkaConfig),
+    cluster: () =>
+      new KafkajsCluster({
+        ...shared,
+        logger: kafkajsLogger,
+        metadataMaxAge: METADATA_MAX_AGE_MS,
+        allowAutoTopicCreation: false,
+        isolationLevel: READ_COMMITTED,
+      }),
+  };
+}
+
+/** Connects and loads the metadata of topics. Throws: VIG_TOPIC_MISSING for the first that does not exist. */
+export async function openCluster(
+  client: KafkaClient,
+  topics: readonly string[],
+): Promise<Cluster> {
+  const cluster = client.cluster();
+  try {
+    await cluster.connect();
+    await loadTopics(cluster, topics);
+    return cluster;
+  } catch (error) {
+    await closeCluster(cluster);
+    throw asVigError(error);
+  }
+}
+
+export async function loadTopics(cluster: Cluster, topics: readonly string[]): Promise<void> {
+  try {
+    await cluster.addMultipleTargetTopics(topics);
+  } catch (error) {
+    if ((error as KafkajsError).type !== "UNKNOWN_TOPIC_OR_PARTITION") throw error;
+    throw new VigError("VIG_TOPIC_MISSING", { topic: topics.join(", ") }, { cause: error });
+  }
+  for (const topic of topics) {
+    if (cluster.findTopicPartitionMetadata(topic).length === 0) {
+      throw new VigError("VIG_TOPIC_MISSING", { topic });
+    }
+  }
+}
+
+/** Sends to a broker as kafkajs does: a connection that the broker closed is given up. */
+export async function sendTo<T>(broker: Broker, request: ProtocolRequest<T>): Promise<T> {
+  try {
+    return await broker.connectionPool.send(request);
+  } catch (error) {
+    if ((error as Error).name === "KafkaJSConnectionClosedError") await broker.disconnect();
+    throw error;
+  }
+}
+
+/** Brings a cluster back after an error: connections, and who leads what. Throws while the brokers are away. */
+export async function recoverCluster(cluster: Cluster): Promise<void> {
+  if (!cluster.isConnected()) await cluster.connect();
+  await cluster.refreshMetadata();
+}
+
+/**
+ * Closes all connections; requests under way are rejected at once. kafkajs would wait for their responses, for ever
+ * when the broker is gone.
+ */
+export async function closeCluster(cluster: Cluster): Promise<void> {
+  const { brokers, seedBroker } = cluster.brokerPool;
+  const all = [...Object.values(brokers), ...(seedBroker === undefined ? [] : [seedBroker])];
+  const connections = all.flatMap((broker) => broker.connectionPool.pool);
+  const closed = new VigError("VIG_BROKER_AWAY", { why: "the connection was closed on purpose" });
+  for (const connection of connections) {
+    // What is on its way to this connection would otherwise open it again.
+    connection.connect = () => Promise.reject(closed);
+    connection.requestQueue.rejectAll(closed);
+  }
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, CLOSE_TIMEOUT_MS);
+  });
+  await Promise.race([cluster.disconnect().catch(() => undefined), late]);
+  clearTimeout(timer);
+  for (const { socket } of connections) socket?.destroy();
+}
+
+/** Any error of the client as one of ours: the broker is away, unless it says more. */
+export function asVigError(thrown: unknown): VigError {
+  if (thrown instanceof VigError) return thrown;
+  const error = thrown as KafkajsError;
+  const why = error.type === undefined ? error.message : `${error.type}: ${error.message}`;
+  return new VigError("VIG_BROKER_AWAY", { why }, { cause: thrown });
+}
+
+/** Throws the error that a code of the protocol stands for; 0 is none. */
+export function throwIfError(code: number): void {
+  if (code !== 0) throw createErrorFromCode(code);
+}

@@ -1,0 +1,342 @@
+import { gunzipSync, gzipSync, zstdDecompressSync } from "node:zlib";
+import { assert } from "@vigie/core/assert";
+import { VigError } from "@vigie/core/errors";
+import { crc32c } from "./crc32c.ts";
+import type { Compression, FetchedRecord, OutgoingMessage, RecordHeader } from "./types.ts";
+
+// Source of the layout: Kafka protocol, record batch magic 2 (KIP-98).
+const BATCH_OVERHEAD = 61;
+const LENGTH_AT = 8;
+const MAGIC_AT = 16;
+const CRC_AT = 17;
+const ATTRIBUTES_AT = 21;
+const MAGIC = 2;
+const COMPRESSION_MASK = 0x07;
+const LOG_APPEND_TIME = 0x08;
+const TRANSACTIONAL = 0x10;
+const CONTROL = 0x20;
+const GZIP = 1;
+const ZSTD = 4;
+const INT32 = 2 ** 32;
+const NO_HEADERS: readonly RecordHeader[] = Object.freeze([]);
+
+/** What the header of a record batch says. */
+export interface BatchHeader {
+  readonly baseOffset: number;
+  readonly lastOffset: number;
+  readonly producerId: number;
+  readonly attributes: number;
+  readonly count: number;
+}
+
+export const isControl = (batch: BatchHeader): boolean => (batch.attributes & CONTROL) !== 0;
+export const isTransactional = (batch: BatchHeader): boolean =>
+  (batch.attributes & TRANSACTIONAL) !== 0;
+
+export function readInt64(buffer: Buffer, at: number): number {
+  return buffer.readInt32BE(at) * INT32 + buffer.readUInt32BE(at + 4);
+}
+
+export function writeInt64(buffer: Buffer, value: number, at: number): void {
+  buffer.writeInt32BE(Math.floor(value / INT32), at);
+  buffer.writeUInt32BE(value >>> 0, at + 4);
+}
+
+/** Bytes of a zigzag varint of `value`, which fits 32 bits. */
+function varIntSize(value: number): number {
+  const z = ((value << 1) ^ (value >> 31)) >>> 0;
+  return z < 0x80 ? 1 : z < 0x4000 ? 2 : z < 0x20_0000 ? 3 : z < 0x1000_0000 ? 4 : 5;
+}
+
+function writeVarInt(buffer: Buffer, value: number, at: number): number {
+  let z = ((value << 1) ^ (value >> 31)) >>> 0;
+  let next = at;
+  while (z >= 0x80) {
+    buffer[next++] = (z & 0x7f) | 0x80;
+    z >>>= 7;
+  }
+  buffer[next++] = z;
+  return next;
+}
+
+/** A message made ready to be written: strings as bytes, sizes known. */
+interface Prepared {
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: readonly (readonly [Buffer, Buffer])[];
+  readonly timestampDelta: number;
+  readonly bodyBytes: number;
+}
+
+const NO_BYTES: readonly (readonly [Buffer, Buffer])[] = [];
+const toBytes = (text: Buffer | string): Buffer =>
+  typeof text === "string" ? Buffer.from(text, "utf8") : text;
+
+function headerBytes(headers: OutgoingMessage["headers"]): Prepared["headers"] {
+  if (headers === undefined) return NO_BYTES;
+  return Object.entries(headers).map(([name, value]) => [toBytes(name), toBytes(value)] as const);
+}
+
+function fieldSize(field: Buffer | null): number {
+  return field === null ? 1 : varIntSize(field.length) + field.length;
+}
+
+/** A batch spans at most 2^31 ms (24 days), so that timestamp deltas fit 32 bits; a record outside is moved to the edge. */
+function deltaFrom(baseMs: number, timestampMs: number): number {
+  return Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, timestampMs - baseMs));
+}
+
+function prepare(message: OutgoingMessage, offsetDelta: number, delta: number): Prepared {
+  const key = message.key === null ? null : toBytes(message.key);
+  const headers = headerBytes(message.headers);
+  let bodyBytes = 1 + varIntSize(delta) + varIntSize(offsetDelta);
+  bodyBytes += fieldSize(key) + fieldSize(message.value) + varIntSize(headers.length);
+  for (const [name, value] of headers) bodyBytes += fieldSize(name) + fieldSize(value);
+  return { key, value: message.value, headers, timestampDelta: delta, bodyBytes };
+}
+
+function writeField(buffer: Buffer, field: Buffer | null, at: number): number {
+  if (field === null) return writeVarInt(buffer, -1, at);
+  const next = writeVarInt(buffer, field.length, at);
+  buffer.set(field, next);
+  return next + field.length;
+}
+
+function writeRecord(buffer: Buffer, record: Prepared, offsetDelta: number, at: number): number {
+  let next = writeVarInt(buffer, record.bodyBytes, at);
+  buffer[next++] = 0;
+  next = writeVarInt(buffer, record.timestampDelta, next);
+  next = writeVarInt(buffer, offsetDelta, next);
+  next = writeField(buffer, record.key, next);
+  next = writeField(buffer, record.value, next);
+  next = writeVarInt(buffer, record.headers.length, next);
+  for (const [name, value] of record.headers) {
+    next = writeField(buffer, name, next);
+    next = writeField(buffer, value, next);
+  }
+  return next;
+}
+
+export interface BatchIdentity {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly baseSequence: number;
+  readonly transactional: boolean;
+}
+
+/** The most that a record adds to a batch beside key, value and headers: lengths, deltas, attributes. */
+const RECORD_OVERHEAD_MAX = 36;
+
+/** An upper bound of a message's bytes in a batch, cheap enough to ask for every one. */
+export function messageBytes(message: OutgoingMessage): number {
+  let bytes = RECORD_OVERHEAD_MAX + (message.value?.length ?? 0);
+  // UTF-8 takes at most three bytes for a UTF-16 unit.
+  if (message.key !== null) {
+    bytes += typeof message.key === "string" ? message.key.length * 3 : message.key.length;
+  }
+  if (message.headers !== undefined) {
+    for (const [name, value] of headerBytes(message.headers)) {
+      bytes += name.length + value.length + 10;
+    }
+  }
+  return bytes;
+}
+
+/**
+ * The record batch of messages in their order: one allocation, every byte written once.
+ * Shape: at least one message, all of one partition.
+ */
+export function encodeBatch(
+  messages: readonly OutgoingMessage[],
+  identity: BatchIdentity,
+  options: { readonly nowMs: number; readonly compression?: Compression },
+): Buffer {
+  assert(messages.length > 0, "a batch has a message");
+  const baseMs = messages[0]?.timestampMs ?? options.nowMs;
+  let maxMs = baseMs;
+  let bytes = BATCH_OVERHEAD;
+  const prepared: Prepared[] = new Array(messages.length);
+  for (let i = 0; i < messages.length; i += 1) {
+    const message = messages[i] as OutgoingMessage;
+    const delta = deltaFrom(baseMs, message.timestampMs ?? options.nowMs);
+    if (baseMs + delta > maxMs) maxMs = baseMs + delta;
+    const record = prepare(message, i, delta);
+    prepared[i] = record;
+    bytes += varIntSize(record.bodyBytes) + record.bodyBytes;
+  }
+  let batch: Buffer = Buffer.allocUnsafe(bytes);
+  let at = BATCH_OVERHEAD;
+  for (let i = 0; i < prepared.length; i += 1) {
+    at = writeRecord(batch, prepared[i] as Prepared, i, at);
+  }
+  assert(at === bytes, "a batch is as long as reckoned");
+  const gzip = options.compression === "gzip";
+  if (gzip) {
+    batch = Buffer.concat([
+      batch.subarray(0, BATCH_OVERHEAD),
+      gzipSync(batch.subarray(BATCH_OVERHEAD)),
+    ]);
+  }
+  const attributes = (gzip ? GZIP : 0) | (identity.transactional ? TRANSACTIONAL : 0);
+  writeHeader(batch, identity, { attributes, count: messages.length, baseMs, maxMs });
+  return batch;
+}
+
+function writeHeader(
+  batch: Buffer,
+  identity: BatchIdentity,
+  about: { attributes: number; count: number; baseMs: number; maxMs: number },
+): void {
+  writeInt64(batch, 0, 0);
+  batch.writeInt32BE(batch.length - LENGTH_AT - 4, LENGTH_AT);
+  batch.writeInt32BE(0, 12);
+  batch.writeInt8(MAGIC, MAGIC_AT);
+  batch.writeInt16BE(about.attributes, ATTRIBUTES_AT);
+  batch.writeInt32BE(about.count - 1, 23);
+  writeInt64(batch, about.baseMs, 27);
+  writeInt64(batch, about.maxMs, 35);
+  writeInt64(batch, identity.producerId, 43);
+  batch.writeInt16BE(identity.producerEpoch, 51);
+  batch.writeInt32BE(identity.baseSequence, 53);
+  batch.writeInt32BE(about.count, 57);
+  batch.writeUInt32BE(crc32c(batch, ATTRIBUTES_AT), CRC_AT);
+}
+
+/** Reads varints and fields in place; one per batch, so that records cost no reader of their own. */
+class Cursor {
+  readonly buffer: Buffer;
+  at: number;
+
+  constructor(buffer: Buffer, at: number) {
+    this.buffer = buffer;
+    this.at = at;
+  }
+
+  varInt(): number {
+    const buffer = this.buffer;
+    let byte = buffer[this.at++] as number;
+    if (byte < 0x80) return (byte >>> 1) ^ -(byte & 1);
+    let z = byte & 0x7f;
+    let shift = 7;
+    do {
+      byte = buffer[this.at++] as number;
+      z |= (byte & 0x7f) << shift;
+      shift += 7;
+    } while (byte >= 0x80);
+    z >>>= 0;
+    return (z >>> 1) ^ -(z & 1);
+  }
+
+  /** A 64-bit varint as a number; exact up to 2^53. */
+  varLong(): number {
+    let scale = 1;
+    let z = 0;
+    let byte: number;
+    do {
+      byte = this.buffer[this.at++] as number;
+      z += (byte & 0x7f) * scale;
+      scale *= 128;
+    } while (byte >= 0x80);
+    return z % 2 === 0 ? z / 2 : -(z + 1) / 2;
+  }
+
+  field(): Buffer | null {
+    const length = this.varInt();
+    if (length < 0) return null;
+    const start = this.at;
+    this.at = start + length;
+    return this.buffer.subarray(start, this.at);
+  }
+
+  headers(): readonly RecordHeader[] {
+    const count = this.varInt();
+    if (count <= 0) return NO_HEADERS;
+    const headers: RecordHeader[] = [];
+    for (let i = 0; i < count; i += 1) {
+      const name = this.field();
+      headers.push({ name: name === null ? "" : name.toString("utf8"), value: this.field() });
+    }
+    return headers;
+  }
+}
+
+/** The header of the batch at `at`, or null when less than a whole batch is left (a fetch may cut the last one off). */
+export function readBatchHeader(
+  set: Buffer,
+  at: number,
+): (BatchHeader & { readonly end: number }) | null {
+  if (at + BATCH_OVERHEAD > set.length) return null;
+  const end = at + LENGTH_AT + 4 + set.readInt32BE(at + LENGTH_AT);
+  if (end > set.length) return null;
+  const magic = set.readInt8(at + MAGIC_AT);
+  assert(magic === MAGIC, `record batches have magic ${MAGIC}, not ${magic}`);
+  const baseOffset = readInt64(set, at);
+  return {
+    baseOffset,
+    lastOffset: baseOffset + set.readInt32BE(at + 23),
+    producerId: readInt64(set, at + 43),
+    attributes: set.readInt16BE(at + ATTRIBUTES_AT),
+    count: set.readInt32BE(at + 57),
+    end,
+  };
+}
+
+function decompressed(set: Buffer, at: number, header: BatchHeader & { end: number }): Buffer {
+  const codec = header.attributes & COMPRESSION_MASK;
+  const packed = set.subarray(at + BATCH_OVERHEAD, header.end);
+  if (codec === GZIP) return gunzipSync(packed);
+  if (codec === ZSTD) return zstdDecompressSync(packed);
+  throw new VigError("VIG_COMPRESSION_UNSUPPORTED", { codec });
+}
+
+/** Appends the records of one batch, from `fromOffset` on, to `into`. */
+export function readRecords(
+  place: { readonly topic: string; readonly partition: number },
+  set: Buffer,
+  at: number,
+  header: BatchHeader & { readonly end: number },
+  options: { readonly fromOffset: number; readonly into: FetchedRecord[] },
+): void {
+  const packed = (header.attributes & COMPRESSION_MASK) !== 0;
+  const cursor = packed
+    ? new Cursor(decompressed(set, at, header), 0)
+    : new Cursor(set, at + BATCH_OVERHEAD);
+  const baseMs = readInt64(set, at + 27);
+  const appendMs = (header.attributes & LOG_APPEND_TIME) !== 0 ? readInt64(set, at + 35) : null;
+  const { topic, partition } = place;
+  for (let i = 0; i < header.count; i += 1) {
+    const length = cursor.varInt();
+    const end = cursor.at + length;
+    cursor.at += 1; // Attributes of a record: unused.
+    const deltaMs = cursor.varLong();
+    const offset = header.baseOffset + cursor.varInt();
+    if (offset < options.fromOffset) {
+      cursor.at = end;
+      continue;
+    }
+    const key = cursor.field();
+    const value = cursor.field();
+    const headers = cursor.headers();
+    cursor.at = end;
+    options.into.push({
+      topic,
+      partition,
+      offset,
+      timestampMs: appendMs ?? baseMs + deltaMs,
+      key,
+      value,
+      headers,
+    });
+  }
+}
+
+/** Whether a control batch ends its transaction by abort. Source: control record key = version int16, type int16. */
+export function isAbortMarker(set: Buffer, at: number): boolean {
+  const cursor = new Cursor(set, at + BATCH_OVERHEAD);
+  cursor.varInt();
+  cursor.at += 1;
+  cursor.varLong();
+  cursor.varInt();
+  const key = cursor.field();
+  return key !== null && key.length >= 4 && key.readInt16BE(2) === 0;
+}
