@@ -107,6 +107,11 @@ export const catalogue = {
     retry: false,
     text: "subject {subject} is not registered; run the provision command",
   },
+  VIG_SCHEMA_INCOMPATIBLE: {
+    status: 500,
+    retry: false,
+    text: "the contract of {subject} is not compatible with its earlier versions: {why}",
+  },
 
   VIG_STORE_LOST: {
     status: 500,
