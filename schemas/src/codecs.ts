@@ -1,0 +1,203 @@
+import { messageOf, VigError } from "@vigie/core/errors";
+import type { Logger } from "@vigie/core/log";
+import { subjectOf, type TopicName } from "./catalogue.ts";
+import {
+  type Codecs,
+  contractOf,
+  createDecoder,
+  createEncoder,
+  type SchemaAnswer,
+  type SchemaSource,
+} from "./codec-core.ts";
+import { openRegistry, type Registry } from "./registry.ts";
+import { openSchemaCache, type SchemaCache } from "./schema-cache.ts";
+
+export type { Codecs, Decoder, DecoderOptions, Encoder, Later } from "./codec-core.ts";
+
+export interface CodecsOptions {
+  readonly registryUrl: string;
+  /** Schemas and ids are kept here, so that an outage of the registry does not stop what is known. */
+  readonly cacheDir: string;
+  readonly prefix: string;
+  readonly log: Logger;
+  readonly observer?: {
+    dependency(event: {
+      readonly name: "registry";
+      readonly up: boolean;
+      readonly why?: string;
+    }): void;
+  };
+}
+
+const RETRY_FIRST_MS = 100;
+const RETRY_MAX_MS = 5_000;
+/** What is on disk is used if the registry has not said otherwise by then. */
+const REGISTRY_PATIENCE_MS = 1_000;
+/** A schema that the registry did not know may have been registered since. */
+const UNKNOWN_KEPT_MS = 30_000;
+/** Ids of garbage are endless; the oldest makes room. */
+const UNKNOWN_MAX = 10_000;
+
+/** Codecs over a schema registry. Opens without it: what needs the registry waits for it, and says so. */
+export async function openCodecs(options: CodecsOptions): Promise<Codecs> {
+  const registry = openRegistry(options.registryUrl);
+  const cache = openSchemaCache(options.cacheDir);
+  const calls = createCalls(options);
+  const source = createSource(registry, cache, calls, options.log);
+  const ids = new Map<TopicName, number>();
+  const pending = new Map<TopicName, Promise<void>>();
+
+  async function resolveId(topic: TopicName): Promise<void> {
+    const subject = subjectOf(options.prefix, topic);
+    const contract = registeredText(topic);
+    const kept = cache.idOf(subject, contract);
+    const schemaId = await calls.ask(() => registry.idOf(subject, contract), kept);
+    if (schemaId === null) throw new VigError("VIG_SCHEMA_NOT_REGISTERED", { subject });
+    if (schemaId === undefined) return;
+    if (schemaId !== kept) cache.keepId(subject, contract, schemaId);
+    ids.set(topic, schemaId);
+  }
+
+  function idOf(topic: TopicName): number {
+    const schemaId = ids.get(topic);
+    if (schemaId !== undefined) return schemaId;
+    const subject = subjectOf(options.prefix, topic);
+    throw new VigError("VIG_INVARIANT", { what: `ready() came before encoding for ${subject}` });
+  }
+
+  return {
+    decoder: (topic, decoderOptions) => createDecoder(topic, source, decoderOptions),
+    encoder(topic) {
+      if (!pending.has(topic)) {
+        const resolved = resolveId(topic);
+        // Told by ready(); unhandled until then.
+        resolved.catch(() => {});
+        pending.set(topic, resolved);
+      }
+      return createEncoder(topic, () => idOf(topic));
+    },
+    async ready() {
+      await Promise.all(pending.values());
+    },
+    close: () => calls.close(),
+  };
+}
+
+/** The form in which a contract is registered and asked for. */
+export const registeredText = (topic: TopicName): string =>
+  JSON.stringify(contractOf(topic).schema);
+
+interface Calls {
+  /**
+   * The registry's answer, waited for with back-off while it is away.
+   * Returns: `kept`, if not null, once patience ends or the registry is away; undefined once closed.
+   */
+  ask<T>(call: () => Promise<T>, kept: T | null): Promise<T | undefined>;
+  close(): void;
+}
+
+function createCalls({ log, observer }: CodecsOptions): Calls {
+  const closing = Promise.withResolvers<void>();
+  let closed = false;
+  let up = true;
+
+  function tell(isUp: boolean, why?: string): void {
+    if (isUp !== up) {
+      if (isUp) log.info({}, "registry_back");
+      else log.warn({ code: "VIG_REGISTRY_AWAY", why }, "registry_away");
+    }
+    up = isUp;
+    observer?.dependency({ name: "registry", up: isUp, ...(why === undefined ? {} : { why }) });
+  }
+
+  async function attempt<T>(call: () => Promise<T>): Promise<{ readonly answer: T } | null> {
+    try {
+      const answer = await call();
+      tell(true);
+      return { answer };
+    } catch (cause) {
+      tell(false, messageOf(cause));
+      return null;
+    }
+  }
+
+  return {
+    async ask(call, kept) {
+      if (kept !== null) {
+        const first = await Promise.race([attempt(call), after(REGISTRY_PATIENCE_MS)]);
+        return first?.answer ?? kept;
+      }
+      for (let waitMs = RETRY_FIRST_MS; !closed; waitMs = Math.min(2 * waitMs, RETRY_MAX_MS)) {
+        const done = await attempt(call);
+        if (done !== null) return done.answer;
+        await Promise.race([after(waitMs), closing.promise]);
+      }
+      return undefined;
+    },
+    close() {
+      closed = true;
+      closing.resolve();
+    },
+  };
+}
+
+const after = (ms: number): Promise<null> =>
+  new Promise((resolve) => {
+    setTimeout(() => resolve(null), ms).unref();
+  });
+
+function createSource(
+  registry: Registry,
+  cache: SchemaCache,
+  calls: Calls,
+  log: Logger,
+): SchemaSource {
+  const known = new Map<number, SchemaAnswer>();
+  const unknownUntil = new Map<number, number>();
+  const loading = new Map<number, Promise<void>>();
+
+  async function find(schemaId: number): Promise<void> {
+    const kept = cache.schemaOf(schemaId);
+    const keptAnswer: SchemaAnswer | null = kept === null ? null : { kind: "schema", schema: kept };
+    const told = await calls.ask(() => registry.schemaOf(schemaId), keptAnswer);
+    // A registry that lost its schemas does not make the records of before unreadable.
+    const answer = told?.kind === "unknown" ? (keptAnswer ?? told) : told;
+    if (answer === undefined) return;
+    if (answer.kind === "unknown") {
+      const [oldest] = unknownUntil.keys();
+      if (unknownUntil.size >= UNKNOWN_MAX && oldest !== undefined) unknownUntil.delete(oldest);
+      unknownUntil.set(schemaId, Date.now() + UNKNOWN_KEPT_MS);
+      return;
+    }
+    known.set(schemaId, answer);
+    if (answer.kind === "schema" && answer !== keptAnswer) keep(schemaId, answer);
+  }
+
+  /** A full disk costs the protection against an outage, not the record. */
+  function keep(schemaId: number, { schema }: SchemaAnswer & { kind: "schema" }): void {
+    try {
+      cache.keepSchema(schemaId, schema);
+    } catch (cause) {
+      log.warn({ schemaId, why: messageOf(cause) }, "schema_not_cached");
+    }
+  }
+
+  return {
+    lookup(schemaId) {
+      const answer = known.get(schemaId);
+      if (answer !== undefined) return answer;
+      const until = unknownUntil.get(schemaId);
+      if (until === undefined) return undefined;
+      if (Date.now() < until) return { kind: "unknown" };
+      unknownUntil.delete(schemaId);
+      return undefined;
+    },
+    load(schemaId) {
+      const running = loading.get(schemaId);
+      if (running !== undefined) return running;
+      const started = find(schemaId).finally(() => loading.delete(schemaId));
+      loading.set(schemaId, started);
+      return started;
+    },
+  };
+}
