@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { test } from "vitest";
+import { ByteReader, ByteWriter } from "./bytes.ts";
+import { createStateCodec } from "./codec.ts";
+import { emptyState, type Session, type UserState } from "./state.ts";
+import { noContext, T0 } from "./testing.ts";
+
+const codec = createStateCodec();
+const back = (state: UserState): UserState => codec.decode(codec.encode(state), codec.version);
+
+const time = fc.integer({ min: 0, max: 2 ** 45 });
+const id = fc.string({ minLength: 1, maxLength: 128, unit: "binary" });
+const word = fc.option(fc.string({ maxLength: 64 }));
+
+const plain = { noNullPrototype: true } as const;
+
+const session: fc.Arbitrary<Session> = fc.record(
+  {
+    id,
+    version: time,
+    createdAtMs: time,
+    startKnown: fc.boolean(),
+    adopted: fc.boolean(),
+    lastSeenMs: time,
+    absoluteCapMs: fc.option(fc.integer({ min: 0, max: 2 ** 52 })),
+    policyVersion: fc.maxSafeNat(),
+    pending: fc.boolean(),
+    userType: fc.constantFrom("UNKNOWN", "EXTERNAL", "INTERNAL"),
+    orgId: word,
+    roles: fc.array(fc.string({ maxLength: 64 }), { maxLength: 32 }),
+    channel: fc.constantFrom("UNKNOWN", "MOBILE", "WEB", "USSD", "API"),
+    deviceId: word,
+    userAgent: word,
+    loginMethod: word,
+    ipPrefix: word,
+    ipHash: word,
+    ipHashKeyId: word,
+    country: word,
+    city: word,
+    upstreamSessionRef: word,
+  },
+  plain,
+);
+
+const userState: fc.Arbitrary<UserState> = fc.record(
+  {
+    live: fc.array(session, { maxLength: 4 }),
+    ended: fc.array(fc.record({ id, version: time, forgetAtMs: time }, plain), { maxLength: 8 }),
+    tombstones: fc.array(
+      fc.record({ id, atMs: time, recordedAtMs: time, forgetAtMs: time }, plain),
+      {
+        maxLength: 8,
+      },
+    ),
+    notBeforeMs: time,
+    recentEvents: fc.array(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), { maxLength: 128 }),
+    wakeAtMs: fc.option(time),
+  },
+  plain,
+);
+
+test("every state comes back as it was written", () => {
+  fc.assert(fc.property(userState, (state) => assert.deepEqual(back(state), state)));
+});
+
+test("an encoded state is not changed by the next one", () => {
+  const first = codec.encode({ ...emptyState, notBeforeMs: 1 });
+  const kept = Buffer.from(first);
+  codec.encode({ ...emptyState, notBeforeMs: 2 ** 40 });
+  assert.deepEqual(Buffer.from(first), kept);
+});
+
+test("a state cut short or of an unknown layout is refused", () => {
+  const bytes = codec.encode({ ...emptyState, tombstones: [tombstone] });
+  for (let length = 0; length < bytes.length; length += 1) {
+    assert.throws(() => codec.decode(bytes.subarray(0, length), codec.version), /VIG_INVARIANT/);
+  }
+  assert.throws(() => codec.decode(Buffer.concat([bytes, Buffer.of(0)]), 1), /VIG_INVARIANT/);
+  assert.throws(() => codec.decode(bytes, 2), /VIG_INVARIANT/);
+});
+
+const tombstone = { id: "s-9", atMs: T0, recordedAtMs: T0, forgetAtMs: T0 + 1 };
+
+test("a user with one session takes a few hundred bytes", () => {
+  const one: Session = {
+    ...noContext,
+    id: "0b9f1b6e-3d0c-4f0e-9a40-0d6a3a1f7d55",
+    version: T0,
+    createdAtMs: T0,
+    startKnown: true,
+    adopted: false,
+    lastSeenMs: T0,
+    absoluteCapMs: null,
+    policyVersion: 0,
+    pending: false,
+    userAgent: "Mozilla/5.0 (Linux; Android 13) Chrome/120.0.0.0 Mobile Safari/537.36",
+    ipHash: "a".repeat(64),
+  };
+  assert.ok(codec.encode({ ...emptyState, live: [one] }).length < 300);
+});
+
+test("numbers at the edges of a varint come back", () => {
+  const numbers = [0, 127, 128, 16_383, 16_384, 2 ** 32, 2 ** 49 - 1, Number.MAX_SAFE_INTEGER];
+  const writer = new ByteWriter();
+  for (const value of numbers) writer.whole(value);
+  const reader = new ByteReader(writer.take());
+  assert.deepEqual(
+    numbers.map(() => reader.whole()),
+    numbers,
+  );
+  assert.throws(() => writer.whole(-1), /VIG_INVARIANT/);
+  assert.throws(() => writer.whole(0.5), /VIG_INVARIANT/);
+});

@@ -1,0 +1,100 @@
+import type { VersionedPolicy } from "@vigie/core/policy";
+import { deadlinesOf, type Expiry } from "./deadlines.ts";
+import { type Change, evolve } from "./evolve.ts";
+import {
+  ENDED_PER_USER_MAX,
+  type EndedSession,
+  LIVE_PER_USER_MAX,
+  type Session,
+  TOMBSTONES_PER_USER_MAX,
+  type Tombstone,
+  type UserState,
+} from "./state.ts";
+
+/** What a decision may look at besides state and input. */
+export interface Setting {
+  readonly policy: VersionedPolicy;
+  /** Record time of an input, the wall clock of a wake-up. */
+  readonly nowMs: number;
+  /** Events older than this are refused at the door, so nothing needs to be remembered for longer. */
+  readonly maxEventAgeMs: number;
+}
+
+/** Changes decided so far, and the state that they lead to. Bounds are kept here: room is made before it is needed. */
+export class Draft {
+  readonly changes: Change[] = [];
+  readonly setting: Setting;
+  state: UserState;
+
+  constructor(state: UserState, setting: Setting) {
+    this.state = state;
+    this.setting = setting;
+  }
+
+  apply(change: Change): void {
+    this.changes.push(change);
+    this.state = evolve(this.state, change);
+  }
+
+  begin(session: Session): void {
+    if (this.state.live.length >= LIVE_PER_USER_MAX) {
+      const stalest = this.state.live.reduce((a, b) => (b.lastSeenMs < a.lastSeenMs ? b : a));
+      this.end(stalest, {
+        status: "EXPIRED",
+        reason: "session_limit",
+        atMs: Math.max(stalest.createdAtMs, this.setting.nowMs),
+      });
+    }
+    this.apply({ type: "began", session: this.published(session) });
+  }
+
+  /** pending: the change may wait for a later record. */
+  update(session: Session, pending: boolean): void {
+    const next = pending ? { ...session, pending } : this.published(session);
+    this.apply({ type: "updated", session: next });
+  }
+
+  end(session: Session, expiry: Expiry): void {
+    if (this.state.ended.length >= ENDED_PER_USER_MAX) {
+      const oldest = this.state.ended.reduce(sooner);
+      // A version is at least the record time of the end: whatever began before that is refused from here on.
+      this.forget(oldest, oldest.version);
+    }
+    const { absoluteAtMs } = deadlinesOf(session, this.setting.policy.document);
+    this.apply({
+      type: "ended",
+      session: this.published(session),
+      ...expiry,
+      forgetAtMs: Math.max(absoluteAtMs, this.setting.nowMs) + this.setting.maxEventAgeMs,
+    });
+  }
+
+  forget(ended: EndedSession, notBeforeMs: number | null): void {
+    this.apply({ type: "forgotten", sessionId: ended.id, notBeforeMs });
+  }
+
+  entomb(tombstone: Tombstone): void {
+    if (this.state.tombstones.length >= TOMBSTONES_PER_USER_MAX) {
+      const oldest = this.state.tombstones.reduce(sooner);
+      this.unearth(oldest, oldest.recordedAtMs);
+    }
+    this.apply({ type: "entombed", tombstone });
+  }
+
+  unearth(tombstone: Tombstone, notBeforeMs: number | null): void {
+    this.apply({ type: "unearthed", sessionId: tombstone.id, notBeforeMs });
+  }
+
+  /** With the version of the record that is about to be published: its time, and strictly above the last. */
+  private published(session: Session): Session {
+    return {
+      ...session,
+      version: Math.max(this.setting.nowMs, session.version + 1),
+      policyVersion: this.setting.policy.version,
+      pending: false,
+    };
+  }
+}
+
+const sooner = <T extends { readonly forgetAtMs: number }>(a: T, b: T): T =>
+  b.forgetAtMs < a.forgetAtMs ? b : a;

@@ -1,0 +1,90 @@
+import { assert } from "@vigie/core/assert";
+import type { PolicyDocument } from "@vigie/core/policy";
+import type { SessionState } from "@vigie/schemas/types";
+import type { Client } from "./client.ts";
+import { deadlinesOf } from "./deadlines.ts";
+import type { Change } from "./evolve.ts";
+import type { Session } from "./state.ts";
+
+type Ended = Extract<Change, { readonly type: "ended" }>;
+
+/** What happened to a session last; an output each, so that they are counted apart. */
+export type Occasion = "began" | "updated" | "ended" | "forgotten";
+
+/** The last word on one session; record: null removes it from the compacted topic. */
+export interface Publication {
+  readonly occasion: Occasion;
+  readonly sessionId: string;
+  readonly record: SessionState | null;
+}
+
+export interface PublishSetting {
+  readonly tenantId: string;
+  readonly userId: string;
+  readonly policy: PolicyDocument;
+  readonly clientOf: (userAgent: string) => Client;
+}
+
+/** What the world learns of the changes: one record a session, the last, in the order in which sessions were touched. */
+export function publicationsOf(
+  changes: readonly Change[],
+  setting: PublishSetting,
+): readonly Publication[] {
+  const bySession = new Map<string, Publication>();
+  for (const change of changes) {
+    switch (change.type) {
+      case "began":
+      case "updated":
+      case "ended": {
+        const { session, type } = change;
+        if (session.pending) break;
+        const record = recordOf(session, type === "ended" ? change : null, setting);
+        bySession.set(session.id, { occasion: type, sessionId: session.id, record });
+        break;
+      }
+      case "forgotten": {
+        const { sessionId } = change;
+        bySession.set(sessionId, { occasion: "forgotten", sessionId, record: null });
+        break;
+      }
+      default: // The rest is memory of the task alone.
+    }
+  }
+  return [...bySession.values()];
+}
+
+function recordOf(session: Session, ended: Ended | null, setting: PublishSetting): SessionState {
+  assert(!session.pending && session.version > 0, "a published session has its version");
+  const { idleAtMs, absoluteAtMs } = deadlinesOf(session, setting.policy);
+  return {
+    tenant_id: setting.tenantId,
+    user_id: setting.userId,
+    session_id: session.id,
+    version: session.version,
+    status: ended?.status ?? "ACTIVE",
+    adopted: session.adopted,
+    user_type: session.userType,
+    org_id: session.orgId,
+    roles: session.roles,
+    channel: session.channel,
+    device_id: session.deviceId,
+    client: session.userAgent === null ? {} : setting.clientOf(session.userAgent),
+    user_agent: session.userAgent,
+    login_method: session.loginMethod,
+    ip_prefix: session.ipPrefix,
+    ip_hash: session.ipHash,
+    ip_hash_key_id: session.ipHashKeyId,
+    country: session.country,
+    city: session.city,
+    created_at: session.createdAtMs,
+    last_seen_at: session.lastSeenMs,
+    idle_expires_at: idleAtMs,
+    absolute_expires_at: absoluteAtMs,
+    step_up_required_at: null,
+    ended_at: ended?.atMs ?? null,
+    end_reason: ended?.reason ?? null,
+    risk_score: 0,
+    policy_version: session.policyVersion,
+    upstream_session_ref: session.upstreamSessionRef,
+  };
+}

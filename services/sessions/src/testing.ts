@@ -1,0 +1,128 @@
+import { defaultPolicy, type PolicyDocument } from "@vigie/core/policy";
+import { DAY_MS } from "@vigie/core/time";
+import { memoryCodecs } from "@vigie/schemas/memory-codecs";
+import type {
+  GeoEvent,
+  HeartbeatEvent,
+  LoginEvent,
+  MfaEvent,
+  SessionState,
+} from "@vigie/schemas/types";
+import { createDriver } from "@vigie/stream/driver";
+import { createSessions } from "./app.ts";
+import type { Setting } from "./draft.ts";
+import type { SessionContext } from "./state.ts";
+
+/** Builders for tests and examples: values that pass the door, with what matters given by name. */
+
+export const TENANT = "acme";
+export const USER = "u-1";
+export const KEY = `${TENANT}|${USER}`;
+/** 2026-01-05 10:00 UTC. */
+export const T0 = Date.UTC(2026, 0, 5, 10);
+
+let events = 0;
+const nextEventId = (): string => {
+  events += 1;
+  return `e-${events}`;
+};
+
+const base = () => ({
+  event_id: nextEventId(),
+  tenant_id: TENANT,
+  user_id: USER,
+  occurred_at: T0,
+  session_id: "s-1",
+  channel: "MOBILE" as const,
+  network: null,
+  device: null,
+  location: null,
+  sim: null,
+  source: null,
+});
+
+export const login = (over: Partial<LoginEvent> = {}): LoginEvent => ({
+  ...base(),
+  kind: "AUTH_SUCCESS",
+  user_type: "EXTERNAL",
+  org_id: null,
+  roles: [],
+  login_method: "password",
+  failure_reason: null,
+  absolute_expires_at: null,
+  upstream_session_ref: null,
+  ...over,
+});
+
+export const logout = (over: Partial<LoginEvent> = {}): LoginEvent =>
+  login({ kind: "LOGOUT", ...over });
+
+export const heartbeat = (over: Partial<HeartbeatEvent> = {}): HeartbeatEvent => ({
+  ...base(),
+  session_id: "s-1",
+  session_started_at: null,
+  user_type: "EXTERNAL",
+  org_id: null,
+  roles: [],
+  ...over,
+});
+
+export const mfa = (over: Partial<MfaEvent> = {}): MfaEvent => ({
+  ...base(),
+  kind: "SUCCESS",
+  factor: "TOTP",
+  ...over,
+});
+
+export const geo = (over: Partial<GeoEvent> = {}): GeoEvent => ({
+  ...base(),
+  geohash: null,
+  ...over,
+});
+
+export const noContext: SessionContext = {
+  userType: "UNKNOWN",
+  orgId: null,
+  roles: [],
+  channel: "MOBILE",
+  deviceId: null,
+  userAgent: null,
+  loginMethod: null,
+  ipPrefix: null,
+  ipHash: null,
+  ipHashKeyId: null,
+  country: null,
+  city: null,
+  upstreamSessionRef: null,
+};
+
+export const MAX_EVENT_AGE_MS = 30 * DAY_MS;
+
+export const settingAt = (nowMs: number, document: PolicyDocument = defaultPolicy): Setting => ({
+  policy: { version: 0, document },
+  nowMs,
+  maxEventAgeMs: MAX_EVENT_AGE_MS,
+});
+
+/** The service in memory, with the codecs of the contracts and an address digest that can be read. */
+export function sessionsDriver(startMs: number = T0) {
+  const processor = createSessions({
+    codecs: memoryCodecs(),
+    digest: (_tenantId, ip) => ({ prefix: `${ip}/24`, hash: `hash-${ip}`, keyId: "k1" }),
+    maxEventAgeMs: MAX_EVENT_AGE_MS,
+    maxAheadMs: 300_000,
+  });
+  const driver = createDriver(processor, { startMs });
+  return {
+    driver,
+    /** Feeds an event at the time at which it happened, after waking what is due before. */
+    at(ms: number, topic: string, event: LoginEvent | HeartbeatEvent | MfaEvent | GeoEvent): void {
+      driver.advanceTo(ms);
+      const value = { ...event, occurred_at: event.occurred_at === T0 ? ms : event.occurred_at };
+      driver.pipe(topic, KEY, value);
+    },
+    /** What was published since the last call. */
+    published: (): readonly (SessionState | null)[] =>
+      driver.read<SessionState | null>("began").map(({ value }) => value),
+  };
+}
