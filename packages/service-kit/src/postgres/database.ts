@@ -1,0 +1,108 @@
+import { assert } from "@vigie/core/assert";
+import { messageOf } from "@vigie/core/errors";
+import type { Logger } from "@vigie/core/log";
+import type { PoolClient } from "pg";
+import pg from "pg";
+import { tenantUuid } from "../ids.ts";
+import { clientConfig, type DatabaseOptions } from "./connection.ts";
+import { databaseError, mayRetry } from "./errors.ts";
+
+export { type DatabaseOptions, schemaOf } from "./connection.ts";
+export { isDatabaseAway } from "./errors.ts";
+
+export interface QueryAnswer<R> {
+  readonly rows: readonly R[];
+  /** Rows returned or changed. */
+  readonly count: number;
+}
+
+/** Something that runs statements: a pool, or the one connection of a transaction. */
+export interface Queryable {
+  /** Throws: VIG_DATABASE_AWAY; what PostgreSQL says of a wrong statement. */
+  query<R extends object>(text: string, values?: readonly unknown[]): Promise<QueryAnswer<R>>;
+}
+
+export interface Database extends Queryable {
+  /** All or nothing. Run anew, 3 times in all, after a deadlock or a failed serialization. */
+  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  /** TEN-02: a transaction that sees the rows of one tenant only, by row-level security. */
+  inTenant<T>(tenantId: string, work: (tx: Queryable) => Promise<T>): Promise<T>;
+  /** Throws: VIG_DATABASE_AWAY. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface PoolOptions extends DatabaseOptions {
+  readonly poolMax: number;
+  readonly log: Logger;
+}
+
+const ATTEMPTS_MAX = 3;
+
+/** Opens no connection yet: a service starts while PostgreSQL is away, and health says so. */
+export function openDatabase(options: PoolOptions): Database {
+  const { log } = options;
+  const pool = new pg.Pool({ ...clientConfig(options), max: options.poolMax });
+  // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
+  pool.on("error", (error) => log.warn({ why: messageOf(error) }, "database_connection_lost"));
+  const database: Database = {
+    query: (text, values) => run(pool, text, values),
+    async transaction(work) {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await once(pool, work);
+        } catch (error) {
+          if (attempt === ATTEMPTS_MAX || !mayRetry(error)) throw databaseError(error);
+        }
+      }
+    },
+    inTenant: (tenantId, work) =>
+      database.transaction(async (tx) => {
+        await tx.query("select set_config('vigie.tenant', $1, true)", [tenantUuid(tenantId)]);
+        return work(tx);
+      }),
+    async ping() {
+      await database.query("select 1");
+    },
+    close: () => pool.end(),
+  };
+  return database;
+}
+
+async function run<R extends object>(
+  on: pg.Pool | PoolClient,
+  text: string,
+  values: readonly unknown[] = [],
+): Promise<QueryAnswer<R>> {
+  try {
+    const { rows, rowCount } = await on.query<R>(text, [...values]);
+    return { rows, count: rowCount ?? 0 };
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
+
+async function once<T>(pool: pg.Pool, work: (tx: Queryable) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  // pg reports a broken connection here too, while no statement waits for it.
+  const onError = (error: Error): void => {
+    broken = error;
+  };
+  client.on("error", onError);
+  try {
+    await client.query("begin");
+    const result = await work({ query: (text, values) => run(client, text, values) });
+    const { command } = await client.query("commit");
+    assert(command === "COMMIT", "a transaction that failed inside is not reported as done");
+    return result;
+  } catch (error) {
+    await client.query("rollback").catch((lost: Error) => {
+      broken = lost;
+    });
+    throw error;
+  } finally {
+    client.off("error", onError);
+    client.release(broken);
+  }
+}

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { VigError } from "@vigie/core/errors";
+import { silentLogger } from "@vigie/core/log";
+import { stack } from "@vigie/testkit/stack";
+import { afterAll, beforeAll, onTestFinished, test } from "vitest";
+import { openRedis, type RedisStore } from "./redis.ts";
+
+let redis: RedisStore;
+let closeStack: () => Promise<void>;
+
+beforeAll(async () => {
+  const servers = await stack();
+  closeStack = servers.close;
+  const { prefix, redis: url } = servers;
+  redis = openRedis({ url, prefix, connectionName: "test", log: silentLogger });
+});
+afterAll(async () => {
+  await redis.close();
+  await closeStack();
+});
+
+const SET_IF_GREATER = `
+  local held = tonumber(redis.call('GET', KEYS[1]) or '0')
+  if tonumber(ARGV[1]) <= held then return 0 end
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+  return 1`;
+
+test("keys carry the prefix, values come back", async () => {
+  const key = redis.key("greeting");
+  assert.match(key, /^t[0-9a-f]+\.greeting$/);
+  await redis.command("SET", key, "salut", "PX", 60_000);
+  assert.equal(await redis.command("GET", key), "salut");
+});
+
+test("a script runs by its hash, and again after the server forgot it", async () => {
+  const setIfGreater = redis.script(SET_IF_GREATER);
+  const key = redis.key("version");
+  assert.equal(await setIfGreater([key], [5, 60_000]), 1);
+  assert.equal(await setIfGreater([key], [4, 60_000]), 0);
+  await redis.command("SCRIPT", "FLUSH");
+  assert.equal(await setIfGreater([key], [6, 60_000]), 1);
+  await redis.command("SCRIPT", "FLUSH");
+  const calls = [7, 6].map((version) => ({ keys: [key], args: [version, 60_000] }));
+  assert.deepEqual(await redis.scriptPipeline(SET_IF_GREATER, calls), [1, 0]);
+});
+
+test("a pipeline runs all and reports the fault of one", async () => {
+  const key = redis.key("list");
+  await redis.command("DEL", key);
+  const broken = redis.pipeline([
+    ["RPUSH", key, "a"],
+    ["INCR", key],
+    ["RPUSH", key, "b"],
+  ]);
+  await assert.rejects(broken, /WRONGTYPE/);
+  assert.equal(await redis.command("LLEN", key), 2);
+  await redis.command("DEL", key);
+});
+
+test("a server that is away is VIG_REDIS_AWAY, within the bound, and closing works", async () => {
+  const url = "redis://127.0.0.1:1";
+  const away = openRedis({ url, prefix: "x.", connectionName: "test", log: silentLogger });
+  onTestFinished(() => away.close());
+  const isAway = (thrown: unknown) =>
+    thrown instanceof VigError && thrown.code === "VIG_REDIS_AWAY" && thrown.retry;
+  await assert.rejects(away.ping(), isAway);
+  await assert.rejects(away.pipeline([["GET", "x.k"]]), isAway);
+});
