@@ -182,12 +182,18 @@ export const deadLetterName = (topic: string): string => `${topic}.dlq`;
 export const subjectOf = (prefix: string, topic: string): string =>
   `${physicalName(prefix, topic)}-value`;
 
-/** One topic as the broker is asked for it. */
+/** One topic as the broker is asked for it; @vigie/stream/kafka/admin takes this shape. */
 export interface TopicDefinition {
   readonly topic: string;
-  readonly numPartitions: number;
-  readonly replicationFactor: number;
-  readonly configEntries: readonly { readonly name: string; readonly value: string }[];
+  readonly partitions: number;
+  readonly replicas?: number;
+  readonly configs: Readonly<Record<string, string>>;
+}
+
+export interface Installation {
+  readonly prefix: string;
+  /** Default: the broker's own, and its own min.insync.replicas. */
+  readonly replicationFactor?: number;
 }
 
 /**
@@ -195,35 +201,33 @@ export interface TopicDefinition {
  * LogAppendTime throughout: retention, compaction and the order of a merge go by the broker's clock, whatever a
  * producer claims.
  */
-export function topicDefinitions(options: {
-  readonly prefix: string;
-  readonly replicationFactor: number;
-}): readonly TopicDefinition[] {
+export function topicDefinitions(installation: Installation): readonly TopicDefinition[] {
   const all: [string, TopicSpec][] = [...Object.entries(topics), ...Object.entries(changelogs)];
   return all.flatMap(([name, spec]) => {
-    const definition = define(name, spec, options);
-    return spec.deadLetters ? [definition, deadLetters(name, options)] : [definition];
+    const definition = define(name, spec, installation);
+    return spec.deadLetters ? [definition, deadLetters(name, installation)] : [definition];
   });
 }
 
-interface Installation {
-  readonly prefix: string;
-  readonly replicationFactor: number;
-}
-
-function define(name: string, spec: TopicSpec, { prefix, replicationFactor }: Installation) {
+function define(
+  name: string,
+  spec: TopicSpec,
+  { prefix, replicationFactor }: Installation,
+): TopicDefinition {
   const isChangelog = Object.hasOwn(changelogs, name);
   return {
     topic: physicalName(prefix, name),
-    numPartitions: spec.partitions,
-    replicationFactor,
-    configEntries: entries({
+    partitions: spec.partitions,
+    ...(replicationFactor === undefined ? {} : { replicas: replicationFactor }),
+    configs: asText({
       "message.timestamp.type": "LogAppendTime",
       "max.message.bytes": spec.maxMessageBytes,
-      // An acknowledged record is on two brokers wherever there are two.
-      "min.insync.replicas": Math.min(2, replicationFactor),
-      ...keepEntries(spec.keep),
+      ...keepConfigs(spec.keep),
       ...(isChangelog ? { "segment.bytes": CHANGELOG_SEGMENT_BYTES } : {}),
+      // An acknowledged record is on two brokers wherever there are two.
+      ...(replicationFactor === undefined
+        ? {}
+        : { "min.insync.replicas": Math.min(2, replicationFactor) }),
     }),
   };
 }
@@ -236,14 +240,14 @@ function deadLetters(name: string, installation: Installation): TopicDefinition 
     keep: { retentionMs: DEAD_LETTER_RETENTION_MS },
     maxMessageBytes: DEAD_LETTER_BATCH_MAX_BYTES,
     deadLetters: false,
-    writtenBy: [],
+    writtenBy: ["whoever reads the source topic"],
     readBy: ["operators"],
   };
   return define(deadLetterName(name), spec, installation);
 }
 
 /** Source: DESIGN, events and topics: compacted topics are compacted and rolled within 24 h. */
-function keepEntries(keep: TopicSpec["keep"]): Readonly<Record<string, string | number>> {
+function keepConfigs(keep: TopicSpec["keep"]): Readonly<Record<string, string | number>> {
   return keep === "compacted"
     ? {
         "cleanup.policy": "compact",
@@ -253,5 +257,5 @@ function keepEntries(keep: TopicSpec["keep"]): Readonly<Record<string, string | 
     : { "cleanup.policy": "delete", "retention.ms": keep.retentionMs };
 }
 
-const entries = (config: Readonly<Record<string, string | number>>) =>
-  Object.entries(config).map(([name, value]) => ({ name, value: String(value) }));
+const asText = (config: Readonly<Record<string, string | number>>) =>
+  Object.fromEntries(Object.entries(config).map(([name, value]) => [name, String(value)]));

@@ -147,3 +147,7 @@ export function contractOf(topic: TopicName): Contract {
   contracts ??= loadContracts();
   return contracts.get(topic) as Contract;
 }
+
+/** The form in which a contract is registered and asked for. */
+export const registeredText = (topic: TopicName): string =>
+  JSON.stringify(contractOf(topic).schema);

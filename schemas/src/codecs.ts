@@ -3,9 +3,9 @@ import type { Logger } from "@vigie/core/log";
 import { subjectOf, type TopicName } from "./catalogue.ts";
 import {
   type Codecs,
-  contractOf,
   createDecoder,
   createEncoder,
+  registeredText,
   type SchemaAnswer,
   type SchemaSource,
 } from "./codec-core.ts";
@@ -82,10 +82,6 @@ export async function openCodecs(options: CodecsOptions): Promise<Codecs> {
     close: () => calls.close(),
   };
 }
-
-/** The form in which a contract is registered and asked for. */
-export const registeredText = (topic: TopicName): string =>
-  JSON.stringify(contractOf(topic).schema);
 
 interface Calls {
   /**
