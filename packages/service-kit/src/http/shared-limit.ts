@@ -1,4 +1,5 @@
 import type { Logger } from "@vigie/core/log";
+import type { RedisStore } from "../redis/redis.ts";
 import type { SharedDebt } from "./rate-limit.ts";
 
 /** Where all edges put their debts together. */
@@ -31,8 +32,14 @@ export interface SharedLimit {
 export function shareLimit(
   limiter: SharedDebt,
   book: DebtBook,
-  options: { readonly log: Logger; readonly everyMs?: number },
+  options: {
+    readonly log: Logger;
+    readonly everyMs?: number;
+    /** Told after every exchange whether the book answered. */
+    readonly observer?: (up: boolean) => void;
+  },
 ): SharedLimit {
+  const { log, observer = () => {} } = options;
   let away = false;
   let running: Promise<void> | null = null;
   const once = async (): Promise<void> => {
@@ -43,11 +50,13 @@ export function shareLimit(
         const owed = await book.add(part);
         for (const [index, [key]] of part.entries()) limiter.learn(key, owed[index] ?? 0);
       }
-      if (away) options.log.info({}, "shared_limits_back");
+      if (away) log.info({}, "shared_limits_back");
       away = false;
+      observer(true);
     } catch {
-      if (!away) options.log.warn({}, "shared_limits_away");
+      if (!away) log.warn({}, "shared_limits_away");
       away = true;
+      observer(false);
     }
   };
   const share = (): Promise<void> => {
@@ -67,11 +76,6 @@ export function shareLimit(
   };
 }
 
-/** What a Redis client must be able to do; ioredis is one. */
-export interface ScriptClient {
-  eval(script: string, keyCount: number, ...args: (string | number)[]): Promise<unknown>;
-}
-
 /** A debt is a time in Redis' own clock at which it is paid off; the key goes then. */
 const SCRIPT = `
 local time = redis.call('TIME')
@@ -86,28 +90,16 @@ for i, key in ipairs(KEYS) do
 end
 return owed`;
 
-/** The book in Redis; `prefix` keeps installations apart. */
-export function redisDebtBook(client: ScriptClient, prefix: string): DebtBook {
+/** The book in Redis. */
+export function redisDebtBook(redis: RedisStore): DebtBook {
+  const run = redis.script(SCRIPT);
   return {
     async add(debts) {
       if (debts.length === 0) return [];
-      const keys = debts.map(([key]) => `${prefix}limit:${key}`);
+      const keys = debts.map(([key]) => redis.key(`limit:${key}`));
       const amounts = debts.map(([, addMs]) => addMs);
-      const owed = await client.eval(SCRIPT, keys.length, ...keys, ...amounts);
+      const owed = await run(keys, amounts);
       return Array.isArray(owed) ? owed.map(Number) : [];
     },
-  };
-}
-
-/** The same book in memory, for tests of several limiters. */
-export function memoryDebtBook(clock: () => number): DebtBook {
-  const paidMs = new Map<string, number>();
-  return {
-    add: async (debts) =>
-      debts.map(([key, addMs]) => {
-        const paid = Math.max(paidMs.get(key) ?? 0, clock()) + addMs;
-        paidMs.set(key, paid);
-        return paid - clock();
-      }),
   };
 }

@@ -1,0 +1,27 @@
+import { join } from "node:path";
+import { openCodecs } from "@vigie/schemas/codecs";
+import { loadConfig } from "@vigie/service-kit/config";
+import { createHealth } from "@vigie/service-kit/health";
+import { createRequestLog } from "@vigie/service-kit/http/request-log";
+import { kafkaOptions } from "@vigie/service-kit/kafka-config";
+import { createLogger } from "@vigie/service-kit/log";
+import { createMetrics } from "@vigie/service-kit/metrics";
+import { runUntilSignal } from "@vigie/service-kit/shutdown";
+import { streamObserver } from "@vigie/service-kit/stream-observer";
+import { openKafka } from "@vigie/stream/kafka/client";
+import { openBatchingProducer } from "@vigie/stream/kafka/producer";
+import { buildApp } from "./app.ts";
+import { edgeConfig } from "./config.ts";
+import { kafkaOutput } from "./output/kafka-output.ts";
+import { admitLimits, rateLimits, tokenVerifier, writeOut } from "./wiring.ts";
+
+const config = loadConfig(edgeConfig, process);
+const clock = Date.now;
+const log = createLogger("edge", { level: config.LOG_LEVEL });
+const metrics = createMetrics("edge");
+const health = createHealth("edge", clock);
+const observer = streamObserver(metrics, health, "edge");
+const requestLog = createRequestLog({ service: "edge", clock, write: writeOut });
+const wiring = { config, clock, log, health };
+const verifier = tokenVerifier(wiring);
+const { limits, closables } = rateLimits(wiring);

@@ -1,0 +1,196 @@
+import { randomUUID } from "node:crypto";
+import type { VigCode } from "@vigie/core/catalogue";
+import type { ErrorDetails } from "@vigie/core/errors";
+import { userKey } from "@vigie/core/keys";
+import { checkEvent } from "@vigie/schemas/admit";
+import { VALUE_MAX_BYTES } from "@vigie/schemas/catalogue";
+import type { Codecs } from "@vigie/schemas/codec-core";
+import type { Caller } from "@vigie/service-kit/http/jwt";
+import type { Fault } from "@vigie/service-kit/http/problem";
+import type { OutgoingEvent } from "../output/event-output.ts";
+import { bodyValidator, type Validate } from "./body-schema.ts";
+import { coarsen, type GivenLocation, geohashOfLocation } from "./coarsen.ts";
+import { instantMs } from "./event-time.ts";
+import {
+  defaultsOf,
+  type EventTopic,
+  type EventType,
+  eventTypeNames,
+  eventTypes,
+  timeFieldsOf,
+} from "./event-types.ts";
+import { type ClientView, ownEvent } from "./own-event.ts";
+
+/** What became of a body: an event to be published, or why not. */
+export type Admission =
+  | { readonly kind: "event"; readonly eventId: string; readonly event: OutgoingEvent }
+  | {
+      readonly kind: "refused";
+      readonly code: VigCode;
+      readonly details: ErrorDetails;
+      readonly faults: readonly Fault[];
+    };
+
+export interface AdmitContext {
+  readonly caller: Caller;
+  /** Asked for only when the event is a person's own. */
+  readonly client: () => ClientView;
+  readonly nowMs: number;
+}
+
+export interface AdmitLimits {
+  readonly maxEventAgeMs: number;
+  readonly maxAheadMs: number;
+}
+
+export type Admit = (type: EventType, body: unknown, context: AdmitContext) => Admission;
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Judges bodies and makes events of them. Pure but for the event ids it draws. */
+export function createAdmit(codecs: Codecs, limits: AdmitLimits): Admit {
+  const kinds = Object.fromEntries(
+    eventTypeNames.map((type) => [type, createKind(type, codecs, limits)]),
+  ) as Record<EventType, Kind>;
+  return (type, body, context) => {
+    if (typeof body !== "object" || body === null || Array.isArray(body)) {
+      return invalid([{ path: "body", why: "is no JSON object" }]);
+    }
+    const fields = body as Fields;
+    return rights(type, fields, context.caller) ?? admitFields(kinds[type], fields, context);
+  };
+}
+
+/** Everything about one type of event, made once. */
+interface Kind {
+  readonly type: EventType;
+  readonly topic: EventTopic;
+  readonly defaults: Fields;
+  readonly timeFields: readonly string[];
+  readonly validate: Validate;
+  readonly encode: (value: Fields) => Buffer;
+  readonly limits: AdmitLimits;
+}
+
+function createKind(type: EventType, codecs: Codecs, limits: AdmitLimits): Kind {
+  const { topic } = eventTypes[type];
+  const encoder = codecs.encoder<Fields>(topic);
+  return {
+    type,
+    topic,
+    defaults: defaultsOf(topic),
+    timeFields: timeFieldsOf(topic),
+    validate: bodyValidator(topic),
+    encode: (value) => encoder.encode(value),
+    limits,
+  };
+}
+
+const refused = (code: VigCode, details: ErrorDetails = {}): Admission => ({
+  kind: "refused",
+  code,
+  details,
+  faults: [],
+});
+
+function invalid(faults: readonly Fault[]): Admission {
+  const [first] = faults;
+  return { kind: "refused", code: "VIG_BODY_INVALID", details: { ...first }, faults };
+}
+
+/** Whether this caller may send this at all: TEN-04, the token decides, a body can only agree. */
+function rights(type: EventType, body: Fields, caller: Caller): Admission | null {
+  const { tenant_id: tenantId, user_id: userId, session_id: sessionId } = body;
+  if (tenantId !== undefined && tenantId !== caller.tenantId) {
+    return refused("VIG_TENANT_MISMATCH", { where: "body" });
+  }
+  if (caller.kind === "service") return null;
+  if (!eventTypes[type].fromUsers) return refused("VIG_SERVICE_ONLY", { type });
+  if (userId !== undefined && userId !== caller.subject) return refused("VIG_USER_MISMATCH");
+  const strayed = sessionId !== undefined && sessionId !== caller.sessionId;
+  const needed = type === "heartbeat" && caller.sessionId === null;
+  return strayed || needed ? refused("VIG_SESSION_MISMATCH") : null;
+}
+
+function admitFields(kind: Kind, body: Fields, context: AdmitContext): Admission {
+  const { caller, nowMs } = context;
+  const said =
+    caller.kind === "service"
+      ? body
+      : ownEvent(kind.type, body, { caller, client: context.client(), nowMs });
+  const value: Record<string, unknown> = { ...kind.defaults, ...said, tenant_id: caller.tenantId };
+  value.event_id ??= randomUUID();
+  const malformed = kind.validate(value);
+  if (malformed !== null) return invalid(malformed);
+  const untimely = readTimes(kind, value, nowMs);
+  cutUserAgent(value);
+  const faults = untimely.concat(checkEvent(kind.topic, value), identityFaults(value));
+  if (faults.length > 0) return invalid(faults);
+  cutLocation(kind, value);
+  return encoded(kind, value);
+}
+
+/** Times as the contract has them, in place; and whether the event is of the time it may be of. */
+function readTimes(kind: Kind, value: Record<string, unknown>, nowMs: number): Fault[] {
+  const faults: Fault[] = [];
+  for (const path of kind.timeFields) {
+    const given = value[path];
+    if (given === null) continue;
+    const ms = instantMs(given);
+    if (ms === null) faults.push({ path, why: "is neither ISO 8601 with offset nor epoch ms" });
+    else value[path] = ms;
+  }
+  const atMs = value.occurred_at;
+  if (faults.length > 0 || typeof atMs !== "number") return faults;
+  const { maxAheadMs, maxEventAgeMs } = kind.limits;
+  const aheadMs = atMs - nowMs;
+  const path = "occurred_at";
+  if (aheadMs > maxAheadMs) faults.push({ path, why: `is more than ${maxAheadMs} ms ahead` });
+  if (-aheadMs > maxEventAgeMs) faults.push({ path, why: `is more than ${maxEventAgeMs} ms ago` });
+  return faults;
+}
+
+/** Half a surrogate pair has no UTF-8: two such ids would become one. */
+function identityFaults({ user_id: userId }: Fields): readonly Fault[] {
+  const broken = typeof userId === "string" && !userId.isWellFormed();
+  return broken ? [{ path: "user_id", why: "is not well-formed Unicode" }] : none;
+}
+
+const none: readonly Fault[] = [];
+
+/** Source: id.login.avsc, Network: at most 1024 characters; a longer one is cut, not refused. */
+const USER_AGENT_MAX_LENGTH = 1_024;
+
+function cutUserAgent(value: Record<string, unknown>): void {
+  const network = value.network as { readonly user_agent?: string | null } | null;
+  const userAgent = network?.user_agent;
+  if (typeof userAgent !== "string" || userAgent.length <= USER_AGENT_MAX_LENGTH) return;
+  const cut = userAgent.slice(0, USER_AGENT_MAX_LENGTH).toWellFormed();
+  value.network = { ...network, user_agent: cut };
+}
+
+function cutLocation(kind: Kind, value: Record<string, unknown>): void {
+  const location = value.location as GivenLocation | null;
+  if (location === null) {
+    if (kind.type === "geo") value.geohash = coarseGeohash(value.geohash);
+    return;
+  }
+  const cut = coarsen(location);
+  value.location = cut;
+  if (kind.type === "geo") value.geohash = geohashOfLocation(cut) ?? coarseGeohash(value.geohash);
+}
+
+/** Source: GEO-18, the default level: 5 characters. */
+const coarseGeohash = (given: unknown): string | null =>
+  typeof given === "string" ? given.slice(0, 5) : null;
+
+function encoded(kind: Kind, value: Fields): Admission {
+  const bytes = kind.encode(value);
+  if (bytes.length > VALUE_MAX_BYTES) {
+    const details = { bytes: bytes.length, limitBytes: VALUE_MAX_BYTES };
+    return refused("VIG_RECORD_TOO_LARGE", details);
+  }
+  const key = userKey(value.tenant_id as string, value.user_id as string);
+  const event = { topic: kind.topic, key, value: bytes };
+  return { kind: "event", eventId: value.event_id as string, event };
+}

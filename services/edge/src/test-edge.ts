@@ -1,0 +1,79 @@
+import { generateKeyPairSync } from "node:crypto";
+import { silentLogger } from "@vigie/core/log";
+import { memoryCodecs } from "@vigie/schemas/memory-codecs";
+import { SAMPLE_TIME_MS, sampleLogin } from "@vigie/schemas/samples";
+import { createHealth } from "@vigie/service-kit/health";
+import { createTokenVerifier } from "@vigie/service-kit/http/jwt";
+import { pemKeys } from "@vigie/service-kit/http/jwt-keys";
+import { noRateLimit } from "@vigie/service-kit/http/rate-limit";
+import { createRequestLog } from "@vigie/service-kit/http/request-log";
+import { createMetrics } from "@vigie/service-kit/metrics";
+import { SignJWT } from "jose";
+import { buildApp, type EdgeOptions } from "./app.ts";
+import { memoryOutput } from "./output/memory-output.ts";
+
+/** What tests of the edge share: an app without port and broker, and tokens for it. */
+
+export const NOW_MS = SAMPLE_TIME_MS;
+export const AUDIENCE = "molam-id";
+export const ISSUER = "https://id.molam.example";
+
+const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+const publicPem = publicKey.export({ type: "spki", format: "pem" }).toString();
+
+/** A token of the issuer that the test edge trusts; by default of a service of the samples' tenant. */
+export function token(claims: Record<string, unknown> = {}): Promise<string> {
+  const issuedS = Math.floor(NOW_MS / 1_000);
+  const all = {
+    sub: "auth-gateway",
+    tenant_id: sampleLogin.tenant_id,
+    type: "access",
+    scope: "events:write",
+    aud: AUDIENCE,
+    iss: ISSUER,
+    iat: issuedS,
+    exp: issuedS + 900,
+    ...claims,
+  };
+  return new SignJWT(all).setProtectedHeader({ alg: "ES256" }).sign(privateKey);
+}
+
+export const bearer = async (claims: Record<string, unknown> = {}) => ({
+  authorization: `Bearer ${await token(claims)}`,
+});
+
+/** The claims of a person's own token. */
+export const person = { sub: sampleLogin.user_id, sid: "s-1", user_type: "EXTERNAL" } as const;
+
+export function testEdge(overrides: Partial<EdgeOptions> = {}) {
+  const output = memoryOutput({ bufferBytesMax: 4_096 });
+  const codecs = memoryCodecs();
+  const lines: string[] = [];
+  const clock = () => NOW_MS;
+  const verifier = createTokenVerifier({
+    keys: pemKeys(publicPem, ["ES256"]),
+    audience: AUDIENCE,
+    issuer: ISSUER,
+    defaultTenant: null,
+    clock,
+  });
+  const health = createHealth("edge", clock);
+  const rate = { perMinute: 600, burst: 600 };
+  const app = buildApp({
+    output,
+    codecs,
+    auth: { verifier, limiter: noRateLimit, rates: { service: rate, user: rate } },
+    limits: { maxEventAgeMs: 30 * 86_400_000, maxAheadMs: 300_000 },
+    bodyMaxBytes: 131_072,
+    batchBodyMaxBytes: 1_048_576,
+    allowedOrigins: ["https://app.molam.example", "https://*.molam.sn"],
+    trustedProxies: [],
+    log: silentLogger,
+    requestLog: createRequestLog({ service: "edge", clock, write: (text) => lines.push(text) }),
+    metrics: createMetrics("edge", { processMetrics: false }),
+    clock,
+    health: health.report,
+    ...overrides,
+  });
+  return { app, output, codecs, lines, health, verifier };
+}

@@ -1,0 +1,98 @@
+import { writeSync } from "node:fs";
+import type { Logger } from "@vigie/core/log";
+import { type Clock, DAY_MS } from "@vigie/core/time";
+import type { Health } from "@vigie/service-kit/health";
+import type { AuthOptions } from "@vigie/service-kit/http/auth";
+import { createTokenVerifier, type TokenVerifier } from "@vigie/service-kit/http/jwt";
+import {
+  type Algorithm,
+  jwksKeys,
+  type KeySource,
+  pemKeys,
+  secretKeys,
+} from "@vigie/service-kit/http/jwt-keys";
+import { openOutbound } from "@vigie/service-kit/http/outbound";
+import { LocalRateLimiter, noRateLimit } from "@vigie/service-kit/http/rate-limit";
+import { redisDebtBook, shareLimit } from "@vigie/service-kit/http/shared-limit";
+import { openRedis } from "@vigie/service-kit/redis/redis";
+import type { Closable } from "@vigie/service-kit/shutdown";
+import { type EdgeConfig, limitsAreOff } from "./config.ts";
+import type { AdmitLimits } from "./steps/admit-event.ts";
+
+/** What the parts of the edge are made of, by configuration. */
+export interface Wiring {
+  readonly config: EdgeConfig;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly health: Health;
+}
+
+export function tokenVerifier(wiring: Wiring): TokenVerifier {
+  const { config, clock } = wiring;
+  return createTokenVerifier({
+    keys: keySource(wiring),
+    audience: config.JWT_AUDIENCE,
+    issuer: config.JWT_ISSUER,
+    defaultTenant: config.DEFAULT_TENANT,
+    clock,
+  });
+}
+
+/** A PEM wins over a key set, and either over a secret, which the configuration takes only alone (CNF-06). */
+function keySource({ config, clock, log }: Wiring): KeySource {
+  const { JWT_PUBLIC_KEY, JWT_JWKS_URL, JWT_SECRET, NODE_ENV } = config;
+  const accepted = config.JWT_ALGS as readonly Algorithm[];
+  if (JWT_PUBLIC_KEY !== null) return pemKeys(JWT_PUBLIC_KEY, accepted);
+  if (JWT_JWKS_URL === null) return secretKeys(JWT_SECRET ?? "");
+  // A key set of a developer's own issuer is behind http; https is never let off.
+  const allowPrivate = NODE_ENV !== "production" && JWT_JWKS_URL.startsWith("http:");
+  return jwksKeys({
+    url: JWT_JWKS_URL,
+    accepted,
+    outbound: openOutbound({ allowPrivate }),
+    log,
+    clock,
+  });
+}
+
+/** Rates and their limiter; shared with other edges when REDIS_URL is set. */
+export function rateLimits(wiring: Wiring): {
+  readonly limits: Omit<AuthOptions, "verifier">;
+  readonly closables: readonly Closable[];
+} {
+  const { config, clock, log, health } = wiring;
+  const service = config.RATE_LIMIT_SERVICE_PER_MINUTE;
+  const user = config.RATE_LIMIT_USER_PER_MINUTE;
+  const rates = {
+    service: { perMinute: service, burst: service },
+    user: { perMinute: user, burst: user },
+  };
+  if (limitsAreOff(config)) return { limits: { limiter: noRateLimit, rates }, closables: [] };
+  const limiter = new LocalRateLimiter({ clock });
+  const url = config.REDIS_URL;
+  if (url === null) return { limits: { limiter, rates }, closables: [] };
+  // Limits go on locally without it.
+  health.declare("redis", { needed: false });
+  const prefix = config.VIGIE_TOPIC_PREFIX;
+  const redis = openRedis({ url, prefix, connectionName: "edge", log });
+  const observer = (up: boolean): void => health.set("redis", up);
+  const shared = shareLimit(limiter, redisDebtBook(redis), { log, observer });
+  return { limits: { limiter, rates }, closables: [shared, redis] };
+}
+
+export const admitLimits = (config: EdgeConfig): AdmitLimits => ({
+  maxEventAgeMs: config.MAX_EVENT_AGE_DAYS * DAY_MS,
+  maxAheadMs: config.MAX_EVENT_AHEAD_MS,
+});
+
+/** Whole lines to standard output, also when a slow reader lets the pipe run full. */
+export function writeOut(text: string): void {
+  let rest = Buffer.from(text);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(1, rest));
+    } catch (error) {
+      if ((error as { readonly code?: unknown }).code !== "EAGAIN") throw error;
+    }
+  }
+}
