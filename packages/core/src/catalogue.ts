@@ -61,6 +61,11 @@ export const catalogue = {
 
   // Kafka and the runtime
   VIG_PRODUCER_FENCED: { status: 503, retry: false, text: "{transactionalId} has a new owner" },
+  VIG_WRITE_REFUSED: {
+    status: 500,
+    retry: false,
+    text: "the broker refuses records for {topic}[{partition}]: error {errorCode}",
+  },
   VIG_TRANSACTION_ABORTED: {
     status: 503,
     retry: true,
@@ -122,6 +127,13 @@ export const catalogue = {
     status: 503,
     retry: true,
     text: "the local store {directory} cannot be written: {why}",
+  },
+
+  // Detector
+  VIG_GEOIP_INVALID: {
+    status: 500,
+    retry: false,
+    text: "{file} cannot be used: {why}",
   },
 
   // Edge

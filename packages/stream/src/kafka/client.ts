@@ -57,7 +57,7 @@ const CLOSE_TIMEOUT_MS = 2_000;
 /** Inner retries are few and quick: the loops here wait, report and try again themselves. */
 const RETRY = { initialRetryTime: 50, maxRetryTime: 500, retries: 4 };
 /** Source: kafkajs loggers/index.js. */
-const LOG_LEVEL = { ERROR: 1, WARN: 2, INFO: 4 } as const;
+const LOG_LEVEL_ERROR = 1;
 
 interface SocketAbout {
   readonly host: string;
@@ -81,17 +81,14 @@ function openSocket({ host, port, ssl, onConnect }: SocketAbout): net.Socket {
 
 interface LogEntry {
   readonly namespace: string;
-  readonly level: number;
   readonly log: { readonly message: string } & Record<string, unknown>;
 }
 
-/** kafkajs calls much an error that our loops simply try again, so its errors are warnings and the rest is debug. */
+/** What kafkajs calls an error is mostly tried again by the loops here, which report what lasts: so all is debug. */
 function logCreatorFor(log: Logger): () => (entry: LogEntry) => void {
   return () => (entry) => {
-    const { message } = entry.log;
-    const fields = { client: entry.namespace, message, error: entry.log.error };
-    if (entry.level <= LOG_LEVEL.ERROR) log.warn(fields, "kafka.client");
-    else log.debug(fields, "kafka.client");
+    const { message, error } = entry.log;
+    log.debug({ client: entry.namespace, message, error }, "kafka.client");
   };
 }
 
@@ -114,8 +111,8 @@ export function openKafka(options: KafkaOptions): KafkaClient {
     retry: RETRY,
   };
   const logCreator = logCreatorFor(log);
-  const kafkajsLogger = createLogger({ level: LOG_LEVEL.WARN, logCreator });
-  const library = { ...shared, logLevel: LOG_LEVEL.WARN, logCreator };
+  const kafkajsLogger = createLogger({ level: LOG_LEVEL_ERROR, logCreator });
+  const library = { ...shared, logLevel: LOG_LEVEL_ERROR, logCreator };
   return {
     clientId,
     log,

@@ -1,0 +1,202 @@
+import { VigError } from "@vigie/core/errors";
+import { byTopic } from "./admin.ts";
+import { recoverCluster } from "./client.ts";
+import {
+  type Broker,
+  type Cluster,
+  COORDINATOR_OF_GROUP,
+  COORDINATOR_OF_TRANSACTION,
+  type KafkajsError,
+} from "./internals.ts";
+import { type PartitionBatch, pause, RecordSender, type Written } from "./sender.ts";
+import type { TopicPartitionOffset } from "./types.ts";
+
+/** The coordinator still ends the last transaction; it takes a few ms. Source: DESIGN, measured. */
+const CONCURRENT_STEP_MS = 5;
+const RETRY_MS = 50;
+/** A step that takes longer gives the whole attempt up. */
+const STEP_TIMEOUT_MS = 10_000;
+
+const CONCURRENT = new Set(["CONCURRENT_TRANSACTIONS"]);
+const FENCED = new Set(["INVALID_PRODUCER_EPOCH", "INVALID_PRODUCER_ID_MAPPING"]);
+/** Source: Kafka protocol, PRODUCER_FENCED; kafkajs does not know it and puts it into the message. */
+const FENCED_CODE_TEXT = "error code 90";
+/** The producer cannot go on, but another one may: INVALID_TXN_STATE follows a transaction that timed out. */
+const SPENT = new Set(["INVALID_TXN_STATE", "UNKNOWN_PRODUCER_ID", "OUT_OF_ORDER_SEQUENCE_NUMBER"]);
+
+export function isFenced(error: unknown): boolean {
+  const { type = "", message } = error as KafkajsError;
+  return FENCED.has(type) || message.includes(FENCED_CODE_TEXT);
+}
+
+export interface TransactionPlan {
+  readonly rounds: readonly (readonly PartitionBatch[])[];
+  readonly offsets: readonly TopicPartitionOffset[];
+  readonly groupId: string;
+  /** Stored with the offsets: tells afterwards whose commit they are. */
+  readonly token: string;
+}
+
+/** One epoch of a transactional producer: its id, its sequences, its coordinators. Of no use after a failure. */
+export class TransactionalEpoch {
+  private readonly cluster: Cluster;
+  private readonly transactionalId: string;
+  private readonly sender: RecordSender;
+  private readonly ids: { readonly producerId: string; readonly producerEpoch: number };
+  private readonly coordinators = new Map<string, Broker>();
+  private readonly isClosed: () => boolean;
+  /** Whether the end of the transaction was asked for: from then on its outcome may be unknown. */
+  endSent = false;
+  /** What the last transaction wrote, once all of it is acknowledged. */
+  written: readonly Written[] = [];
+
+  constructor(
+    cluster: Cluster,
+    transactionalId: string,
+    about: {
+      readonly ids: { readonly producerId: string; readonly producerEpoch: number };
+      readonly isClosed: () => boolean;
+    },
+  ) {
+    this.cluster = cluster;
+    this.transactionalId = transactionalId;
+    this.ids = about.ids;
+    this.isClosed = about.isClosed;
+    this.sender = new RecordSender(cluster, {
+      producerId: Number(about.ids.producerId),
+      producerEpoch: about.ids.producerEpoch,
+      transactionalId,
+    });
+  }
+
+  get name(): string {
+    return `${this.ids.producerId}.${this.ids.producerEpoch}`;
+  }
+
+  /** Partitions, records beside offsets, end. Throws when any step fails; nothing is committed unless `endSent`. */
+  async run(plan: TransactionPlan): Promise<void> {
+    this.endSent = false;
+    this.written = [];
+    const partitions = new Map<string, PartitionBatch>();
+    for (const batch of plan.rounds.flat())
+      partitions.set(`${batch.topic}/${batch.partition}`, batch);
+    if (partitions.size > 0) await this.addPartitions([...partitions.values()]);
+    const [written, offsets] = await Promise.allSettled([
+      this.write(plan.rounds),
+      plan.offsets.length === 0 ? null : this.sendOffsets(plan),
+    ]);
+    if (written.status === "rejected") throw written.reason;
+    if (offsets.status === "rejected") throw offsets.reason;
+    this.written = written.value;
+    if (partitions.size > 0 || plan.offsets.length > 0) await this.end(true);
+  }
+
+  /** Best effort, so that readers need not wait for the transaction's time-out. */
+  async abort(): Promise<void> {
+    const coordinator = await this.coordinator(COORDINATOR_OF_TRANSACTION, this.transactionalId);
+    await coordinator.endTxn({ ...this.identity(), transactionResult: false });
+  }
+
+  private async addPartitions(partitions: readonly PartitionBatch[]): Promise<void> {
+    const topics = byTopic(partitions, ({ partition }) => partition);
+    await this.step(COORDINATOR_OF_TRANSACTION, this.transactionalId, (coordinator) =>
+      coordinator.addPartitionsToTxn({ ...this.identity(), topics }),
+    );
+  }
+
+  private async write(rounds: TransactionPlan["rounds"]): Promise<Written[]> {
+    const written: Written[] = [];
+    for (const round of rounds) written.push(...(await this.sender.send(round, STEP_TIMEOUT_MS)));
+    return written;
+  }
+
+  private async sendOffsets({ groupId, offsets, token }: TransactionPlan): Promise<void> {
+    await this.step(COORDINATOR_OF_TRANSACTION, this.transactionalId, (coordinator) =>
+      coordinator.addOffsetsToTxn({ ...this.identity(), groupId }),
+    );
+    const topics = byTopic(offsets, ({ partition, offset }) => ({
+      partition,
+      offset: String(offset),
+      metadata: token,
+    }));
+    await this.step(COORDINATOR_OF_GROUP, groupId, (coordinator) =>
+      coordinator.txnOffsetCommit({ ...this.identity(), groupId, topics }),
+    );
+  }
+
+  /** May be sent again: the coordinator answers the same as long as no other transaction began. */
+  private async end(commit: boolean): Promise<void> {
+    this.endSent = true;
+    await this.step(COORDINATOR_OF_TRANSACTION, this.transactionalId, (coordinator) =>
+      coordinator.endTxn({ ...this.identity(), transactionResult: commit }),
+    );
+  }
+
+  private identity() {
+    return { transactionalId: this.transactionalId, ...this.ids };
+  }
+
+  private async coordinator(type: number, of: string): Promise<Broker> {
+    const key = `${type}/${of}`;
+    const known = this.coordinators.get(key);
+    if (known?.isConnected() === true) return known;
+    const found = await this.cluster.findGroupCoordinator({ groupId: of, coordinatorType: type });
+    this.coordinators.set(key, found);
+    return found;
+  }
+
+  private async step(
+    type: number,
+    of: string,
+    work: (coordinator: Broker) => Promise<unknown>,
+  ): Promise<void> {
+    const deadlineMs = Date.now() + STEP_TIMEOUT_MS;
+    for (;;) {
+      try {
+        await work(await this.coordinator(type, of));
+        return;
+      } catch (error) {
+        await this.afterFailure(error, deadlineMs);
+      }
+    }
+  }
+
+  /** Returns when the step may be tried again. */
+  private async afterFailure(error: unknown, deadlineMs: number): Promise<void> {
+    const { type = "" } = error as KafkajsError;
+    if (isFenced(error)) {
+      const { transactionalId } = this;
+      throw new VigError("VIG_PRODUCER_FENCED", { transactionalId }, { cause: error });
+    }
+    if (error instanceof VigError || SPENT.has(type) || type.endsWith("AUTHORIZATION_FAILED")) {
+      throw error;
+    }
+    if (Date.now() >= deadlineMs || this.isClosed()) throw error;
+    if (CONCURRENT.has(type)) return pause(CONCURRENT_STEP_MS);
+    this.coordinators.clear();
+    await pause(RETRY_MS);
+    await recoverCluster(this.cluster).catch(() => undefined);
+  }
+}
+
+/** Fences older owners of the id and ends their transaction; resolves once its outcome is settled. */
+export async function initEpoch(
+  cluster: Cluster,
+  transactionalId: string,
+  timeoutMs: number,
+): Promise<{ readonly producerId: string; readonly producerEpoch: number }> {
+  const coordinator = await cluster.findGroupCoordinator({
+    groupId: transactionalId,
+    coordinatorType: COORDINATOR_OF_TRANSACTION,
+  });
+  const deadlineMs = Date.now() + timeoutMs;
+  for (;;) {
+    try {
+      return await coordinator.initProducerId({ transactionalId, transactionTimeout: timeoutMs });
+    } catch (error) {
+      const { type = "" } = error as KafkajsError;
+      if (!CONCURRENT.has(type) || Date.now() >= deadlineMs) throw error;
+      await pause(CONCURRENT_STEP_MS);
+    }
+  }
+}
