@@ -1,0 +1,28 @@
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+/** Everything that Vigie makes on this machine, except node_modules. */
+export const HOME = join(ROOT, ".vigie");
+/** What was downloaded and unpacked; kept, and shared by all stacks. */
+export const TOOLS = join(HOME, "native");
+export const LOGS = join(HOME, "log");
+export const PINNED_NODE = join(ROOT, "node_modules", ".bin", "node");
+
+/** Something a person has to put right: what is wrong, and what to do. Printed without a stack. */
+export class Problem extends Error {
+  constructor(what, todo = "") {
+    super(todo === "" ? what : `${what}\n  ${todo.replaceAll("\n", "\n  ")}`);
+    this.name = "Problem";
+  }
+}
+
+export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+export const megabytes = (bytes) => `${Math.round(bytes / 1_000_000)} MB`;
+
+/** Prints `thrown` for a person: a Problem as its message, anything else with its stack. */
+export function explain(thrown) {
+  if (thrown instanceof Problem) return thrown.message;
+  return thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+}

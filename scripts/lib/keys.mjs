@@ -1,0 +1,54 @@
+import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { HOME } from "./base.mjs";
+import { exists } from "./processes.mjs";
+
+const KEYS = join(HOME, "keys");
+
+export const keyFiles = {
+  jwtPrivate: join(KEYS, "jwt-private.pem"),
+  jwtPublic: join(KEYS, "jwt-public.pem"),
+  worm: join(KEYS, "worm.secret"),
+  kms: join(KEYS, "kms.json"),
+  database: join(KEYS, "database.secret"),
+};
+
+/**
+ * Keys of this machine for development, each made once and readable by its owner only.
+ * Returns: {databasePassword, wormSecret}; the others are used by path.
+ */
+export function ensureKeys() {
+  mkdirSync(KEYS, { recursive: true, mode: 0o700 });
+  if (!exists(keyFiles.jwtPrivate) || !exists(keyFiles.jwtPublic)) makeJwtPair();
+  once(keyFiles.worm, () => randomBytes(32).toString("hex"));
+  once(keyFiles.database, () => randomBytes(16).toString("hex"));
+  once(keyFiles.kms, masterKeys);
+  const read = (file) => readFileSync(file, "utf8").trim();
+  return { databasePassword: read(keyFiles.database), wormSecret: read(keyFiles.worm) };
+}
+
+function once(file, make) {
+  if (!exists(file)) writeFileSync(file, `${make()}\n`, { mode: 0o600 });
+}
+
+/** RS256 wants 2,048 bits or more (RFC 7518, 3.3). */
+function makeJwtPair() {
+  const { privateKey, publicKey } = generateKeyPairSync("rsa", {
+    modulusLength: 2_048,
+    privateKeyEncoding: { type: "pkcs8", format: "pem" },
+    publicKeyEncoding: { type: "spki", format: "pem" },
+  });
+  writeFileSync(keyFiles.jwtPrivate, privateKey, { mode: 0o600 });
+  writeFileSync(keyFiles.jwtPublic, publicKey, { mode: 0o600 });
+}
+
+/** The shape that packages/service-kit/src/kms/keys-file.ts reads: one key of 32 bytes. */
+function masterKeys() {
+  const key = {
+    id: "k1",
+    active_from: new Date().toISOString(),
+    secret: randomBytes(32).toString("base64"),
+  };
+  return JSON.stringify({ keys: [key] }, null, 2);
+}

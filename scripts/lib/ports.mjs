@@ -1,0 +1,124 @@
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { dirname } from "node:path";
+import { Problem } from "./base.mjs";
+
+/** Ports that people and configurations know; an environment variable moves each. */
+const FIXED = {
+  kafka: { port: 9092, variable: "VIGIE_KAFKA_PORT" },
+  registry: { port: 8081, variable: "VIGIE_REGISTRY_PORT" },
+  edge: { port: 3034, variable: "VIGIE_EDGE_PORT" },
+};
+
+/** Resolves with the port, or null when something listens there. 0 asks for any free one. */
+export function tryPort(port, host = "127.0.0.1") {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(null));
+    server.listen(port, host, () => {
+      const { port: got } = server.address();
+      server.close(() => resolve(got));
+    });
+  });
+}
+
+/**
+ * Ports for one stack: the fixed ones, then free ones for `floating`, remembered in `file` so that
+ * addresses stay the same from start to start as long as nobody else has taken them.
+ * Throws: Problem that names every fixed port in use, what holds it, and the variable that moves it.
+ */
+export async function choosePorts({ floating, file, env }) {
+  const ports = {};
+  const taken = [];
+  for (const [name, { port: usual, variable }] of Object.entries(FIXED)) {
+    const port = wantedPort(env[variable], variable) ?? usual;
+    ports[name] = port;
+    if ((await tryPort(port)) === null) taken.push({ name, port, variable });
+  }
+  if (taken.length > 0) throw portsTaken(taken);
+  const remembered = readRemembered(file);
+  for (const name of floating) {
+    const port = Number(remembered[name] ?? 0);
+    ports[name] = (await tryPort(port)) ?? (await tryPort(0));
+  }
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `${JSON.stringify(ports, null, 2)}\n`);
+  return ports;
+}
+
+/** Free ports for a stack of tests. */
+export async function freePorts(names) {
+  const ports = {};
+  for (const name of names) {
+    do ports[name] = await tryPort(0);
+    while (Object.entries(ports).some(([other, port]) => other !== name && port === ports[name]));
+  }
+  return ports;
+}
+
+function wantedPort(text, variable) {
+  if (text === undefined || text === "") return null;
+  const port = Number(text);
+  if (Number.isInteger(port) && port > 0 && port < 65_536) return port;
+  throw new Problem(`${variable} is ${text}, expected a port from 1 to 65535.`);
+}
+
+function readRemembered(file) {
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch {
+    return {};
+  }
+}
+
+function portsTaken(taken) {
+  const lines = taken.map(({ name, port }) => {
+    const holder = holderOf(port);
+    return `Port ${port} (${name}) is in use${holder === null ? "" : ` by ${holder}`}.`;
+  });
+  const moves = taken.map(({ variable, port }) => `${variable}=${port + 10_000}`).join(" ");
+  return new Problem(
+    lines.join("\n"),
+    `Stop what uses it, or move Vigie:  ${moves} npm start\nA Vigie that runs here is ended by:  npm stop`,
+  );
+}
+
+/** The process that listens on a port, as Linux shows it, or null when that cannot be seen. */
+function holderOf(port) {
+  try {
+    const inodes = listeningInodes(port);
+    for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+      if (holdsOne(pid, inodes)) {
+        const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+        return `process ${pid} (${command.slice(0, 80)})`;
+      }
+    }
+  } catch {
+    // Not Linux, or /proc is closed to us: the port's number says enough.
+  }
+  return null;
+}
+
+function listeningInodes(port) {
+  const hex = port.toString(16).toUpperCase().padStart(4, "0");
+  const inodes = new Set();
+  for (const table of ["/proc/net/tcp", "/proc/net/tcp6"]) {
+    for (const line of readFileSync(table, "utf8").split("\n").slice(1)) {
+      const fields = line.trim().split(/\s+/);
+      const LISTEN = "0A";
+      if (fields[1]?.endsWith(`:${hex}`) && fields[3] === LISTEN) inodes.add(fields[9]);
+    }
+  }
+  return inodes;
+}
+
+function holdsOne(pid, inodes) {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).some((fd) => {
+      const target = readlinkSync(`/proc/${pid}/fd/${fd}`);
+      return inodes.has(/^socket:\[(\d+)\]$/.exec(target)?.[1]);
+    });
+  } catch {
+    return false; // Another user's process, or one that has just ended.
+  }
+}

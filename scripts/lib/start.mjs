@@ -1,0 +1,151 @@
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { explain, HOME, LOGS, PINNED_NODE, Problem, ROOT } from "./base.mjs";
+import { DOCKER_PORTS, dockerAnswers, startDocker } from "./docker.mjs";
+import { checkNode, checkRoom, install } from "./install.mjs";
+import { ensureKeys } from "./keys.mjs";
+import { checkNative, INNER_PORTS, startNative } from "./native.mjs";
+import { choosePorts } from "./ports.mjs";
+import { closeProcesses, describeExit, help, isAlive, startMark, tail } from "./processes.mjs";
+import { createProgress } from "./progress.mjs";
+import { answersOk } from "./registry.mjs";
+import { environmentOf, METRICS_PORTS, startServices } from "./services.mjs";
+import { living, openState, readState } from "./state.mjs";
+import { stopState } from "./stop.mjs";
+import { createVoice, elapsedS } from "./voice.mjs";
+
+const say = createVoice();
+
+/** Brings everything up; returns only when told to stop, or, detached, when all is healthy. */
+export async function runStart({ demo, detach }) {
+  const state = openState();
+  let ending = null;
+  const end = () => {
+    closeProcesses();
+    ending ??= stopState(state.get(), say).finally(state.remove);
+    return ending;
+  };
+  const told = new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, resolve);
+  });
+  try {
+    if (await useRunning({ demo })) return;
+    const starting = bringUp({ state, demo, detach });
+    const how = await Promise.race([starting.then(() => "up"), told.then(() => "told")]);
+    if (how === "up" && detach) process.exit(0);
+    if (how === "up") await told;
+    say("vigie", "stopping");
+    starting.catch(() => {}); // What was under way fails now, as it should.
+    await end();
+    process.exit(how === "up" ? 0 : 130); // 128 + SIGINT, as shells say it
+  } catch (error) {
+    console.error(`\n${explain(error)}\n`);
+    await end();
+    process.exit(1);
+  }
+}
+
+/**
+ * Deals with what an earlier start left. All healthy: only the scenario runs, and true comes back.
+ * Remains of a start that was killed: they are ended first.
+ */
+async function useRunning({ demo }) {
+  const old = readState();
+  const alive = living(old);
+  if (old === null || (alive.length === 0 && old.mode !== "docker")) return false;
+  const healthy = old.edge !== undefined && (await answersOk(`${old.edge}/healthz`));
+  if (healthy && alive.length === old.processes.length) {
+    say("vigie", `runs here already: ${old.edge} (npm stop ends it)`);
+    const environment = environmentOf({ addresses: old, secrets: ensureKeys(), env: process.env });
+    if (demo) await runScript("scripts/demo.ts", environmentFor(environment, old.edge));
+    return true;
+  }
+  if (old.runner && isAlive(old.runner)) {
+    throw new Problem("Another npm start is at work here.", "Wait for it, or end it:  npm stop");
+  }
+  say("vigie", "ending what an earlier start left");
+  await stopState(old, say);
+  return false;
+}
+
+async function bringUp({ state, demo, detach }) {
+  checkNode();
+  checkRoom();
+  const docker = await dockerAnswers();
+  if (!docker) checkNative();
+  const ports = await choosePorts({
+    floating: [...(docker ? DOCKER_PORTS : INNER_PORTS), ...METRICS_PORTS],
+    file: join(HOME, "ports.json"),
+    env: process.env,
+  });
+  state.set({
+    mode: docker ? "docker" : "native",
+    runner: { pid: process.pid, startedAt: startMark(process.pid) },
+  });
+  const secrets = ensureKeys();
+  const meter = createProgress(say);
+  const installed = install({ say, progress: meter.progress });
+  const stack = {
+    ports,
+    data: join(HOME, "data"),
+    logs: LOGS,
+    password: secrets.databasePassword,
+    durable: true,
+    say,
+    progress: meter.progress,
+    register: state.add,
+    installed,
+  };
+  const [addresses] = await Promise.all([
+    docker ? startDocker(stack) : startNative(stack),
+    installed,
+  ]);
+  meter.stop();
+  state.set(addresses);
+  const environment = environmentOf({ addresses, secrets, env: process.env });
+  await runScript("scripts/provision.ts", environment, "provision");
+  const services = await startServices({ environment, ports, register: state.add, say });
+  state.set({ edge: services.edge, services });
+  say("vigie", `up and healthy after ${elapsedS().toFixed(1)} s`);
+  if (demo) await runScript("scripts/demo.ts", environmentFor(environment, services.edge));
+  if (!detach) watch(state, environment);
+}
+
+const environmentFor = (environment, edge) => ({ ...environment, VIGIE_EDGE_URL: edge ?? "" });
+
+/** Runs a script of ours to its end; with a `name`, its lines are said under it. */
+function runScript(script, environment, name = null) {
+  return new Promise((resolve, reject) => {
+    const options = {
+      cwd: ROOT,
+      env: environment,
+      stdio: ["ignore", name ? "pipe" : "inherit", "pipe"],
+    };
+    const child = help(spawn(PINNED_NODE, [join(ROOT, script)], options));
+    let complaint = "";
+    if (name) createInterface({ input: child.stdout }).on("line", (line) => say(name, line));
+    child.stderr.setEncoding("utf8").on("data", (text) => {
+      complaint = (complaint + text).slice(-4_000);
+    });
+    child.once("error", reject);
+    child.once("close", (code, signal) => {
+      if (code === 0) resolve();
+      else reject(new Problem(`${script} failed (${describeExit({ code, signal })}).`, complaint));
+    });
+  });
+}
+
+/** Prints one line an anomaly, and says when a process ends that should not. */
+function watch(state, environment) {
+  void runScript("scripts/follow.ts", environment, "anomaly").catch(() => {});
+  const known = new Set();
+  const timer = setInterval(() => {
+    for (const record of state.get().processes) {
+      if (known.has(record.pid) || isAlive(record)) continue;
+      known.add(record.pid);
+      say(record.name, `ended. Its log, ${record.log}, ends with:\n${tail(record.log)}`);
+    }
+  }, 1_000);
+  timer.unref();
+}
