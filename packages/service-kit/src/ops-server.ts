@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type HealthReport, healthAnswer } from "./health.ts";
+import { assert } from "@vigie/core/assert";
+import { type HealthReport, healthAnswer, healthPaths } from "./health.ts";
 
 export interface OpsServerOptions {
   /** 0 takes a free one. */
@@ -8,7 +9,7 @@ export interface OpsServerOptions {
   readonly host?: string;
   /** The exposition text of Prometheus. */
   metrics(): Promise<string>;
-  health(): HealthReport;
+  health(): HealthReport | Promise<HealthReport>;
 }
 
 export interface OpsServer {
@@ -52,7 +53,12 @@ async function answer(
     return send(response, 405, "application/json", JSON.stringify({ status: "GET only" }));
   }
   if (path === "/metrics") return send(response, 200, METRICS_TYPE, await options.metrics());
-  const health = healthAnswer(path, options.health);
+  // Liveness must not wait for a worker that is busy.
+  const told = path !== "/livez" && isHealthPath(path) ? await options.health() : null;
+  const health = healthAnswer(path, () => {
+    assert(told !== null, "liveness asks for no report");
+    return told;
+  });
   const { status, body } = health ?? { status: 404, body: { status: "no such path" } };
   send(response, status, "application/json", JSON.stringify(body));
 }
@@ -61,3 +67,5 @@ function send(response: ServerResponse, status: number, type: string, body: stri
   response.writeHead(status, { "content-type": type, "cache-control": "no-store" });
   response.end(body);
 }
+
+const isHealthPath = (path: string): boolean => healthPaths.some((known) => known === path);
