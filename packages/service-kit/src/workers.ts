@@ -145,7 +145,9 @@ async function inThread<D>(options: WorkersOptions<D>, index: number): Promise<M
   const exited = Promise.withResolvers<void>();
   const asked = new Map<number, (report: Report) => void>();
   let stopping = false;
+  let faulty = false;
   const fail = (error: Error): void => {
+    faulty ||= !stopping;
     ready.reject(error);
     if (!stopping) failed.resolve(error);
   };
@@ -161,7 +163,8 @@ async function inThread<D>(options: WorkersOptions<D>, index: number): Promise<M
   worker.on("exit", (code) => {
     const error = new Error(`worker ${index} ended with code ${code}`);
     fail(error);
-    if (stopping && code !== 0) exited.reject(error);
+    // One that failed before has been told of already.
+    if (stopping && !faulty && code !== 0) exited.reject(error);
     else exited.resolve();
   });
   await ready.promise;
