@@ -1,0 +1,52 @@
+/**
+ * Usage: npm run bench [-- detector|edge|latency ...] [--events N] [--users N] [--pairs N]
+ * Prints absolute figures and ratios to a bare baseline of the same run; writes .vigie/bench/<name>.json.
+ */
+import { mkdir, writeFile } from "node:fs/promises";
+import { cpus, totalmem } from "node:os";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { openBenchStack } from "./bench/bench-stack.ts";
+import { benchDetector } from "./bench/detector.ts";
+import { benchEdge } from "./bench/edge.ts";
+import { benchLatency } from "./bench/latency.ts";
+
+const FOLDER = fileURLToPath(new URL("../.vigie/bench/", import.meta.url));
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    events: { type: "string", default: "1000000" },
+    users: { type: "string", default: "100000" },
+    pairs: { type: "string", default: "1000" },
+  },
+});
+
+const servers = await openBenchStack();
+const benches = {
+  detector: () =>
+    benchDetector(servers, { events: Number(values.events), users: Number(values.users) }),
+  latency: () => benchLatency(servers, Number(values.pairs)),
+  edge: () => benchEdge(servers),
+} as const;
+const names = positionals.length > 0 ? positionals : Object.keys(benches);
+
+try {
+  await mkdir(FOLDER, { recursive: true });
+  for (const name of names) {
+    const bench = benches[name as keyof typeof benches];
+    if (bench === undefined)
+      throw new Error(`no bench ${name}: ${Object.keys(benches).join(", ")}`);
+    process.stdout.write(`${name}: running\n`);
+    const figures = await bench();
+    const machine = { cores: cpus().length, model: cpus()[0]?.model, memoryBytes: totalmem() };
+    const report = { name, at: new Date().toISOString(), machine, figures };
+    await writeFile(`${FOLDER}${name}.json`, `${JSON.stringify(report, null, 2)}\n`);
+    for (const [figure, value] of Object.entries(figures)) {
+      const shown = typeof value === "number" ? Number(value.toFixed(2)) : value;
+      process.stdout.write(`  ${figure.padEnd(30)} ${JSON.stringify(shown)}\n`);
+    }
+  }
+} finally {
+  await servers.close();
+}

@@ -1,0 +1,84 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { openSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { assert } from "@vigie/core/assert";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+/** Linux counts process time in these. Source: sysconf(_SC_CLK_TCK), 100 on every supported platform. */
+const TICKS_PER_SECOND = 100;
+
+export interface ServiceProcess {
+  readonly child: ChildProcess;
+  /** CPU seconds used so far, all threads. */
+  cpuSeconds(): Promise<number>;
+  /** Anonymous resident memory in MiB: what is the process's own, without mapped files. */
+  anonymousMiB(): Promise<number>;
+  stop(signal?: NodeJS.Signals): Promise<void>;
+}
+
+/** Starts a service as production does: its own process, environment only; its log goes to `logFile`. */
+export function startService(
+  name: string,
+  env: Readonly<Record<string, string>>,
+  logFile: string,
+): ServiceProcess {
+  const log = openSync(logFile, "a");
+  const child = spawn(process.execPath, [`${ROOT}services/${name}/src/main.ts`], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", log, log],
+  });
+  const exited = once(child, "exit");
+  const proc = (file: string) => readFile(`/proc/${child.pid}/${file}`, "utf8");
+  return {
+    child,
+    async cpuSeconds() {
+      const fields = (await proc("stat")).split(") ")[1]?.split(" ") ?? [];
+      return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+    },
+    async anonymousMiB() {
+      const line = /RssAnon:\s+(\d+)/.exec(await proc("status"));
+      return Math.round(Number(line?.[1] ?? 0) / 1_024);
+    },
+    async stop(signal = "SIGTERM") {
+      if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+      await exited;
+    },
+  };
+}
+
+/** Runs a script of ours and returns the JSON of its last line of output. */
+export async function runForJson(
+  script: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Record<string, unknown>> {
+  const child = spawn(process.execPath, [script, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    output += text;
+  });
+  const [code] = (await once(child, "exit")) as [number | null];
+  assert(code === 0, `${script} ends well`);
+  const last = output.trimEnd().split("\n").at(-1) ?? "";
+  return JSON.parse(last) as Record<string, unknown>;
+}
+
+/** Asks until `check` answers something. Throws: VIG_INVARIANT after `deadlineMs`. */
+export async function until<T>(
+  what: string,
+  check: () => Promise<T | null>,
+  { deadlineMs = 120_000, everyMs = 50 } = {},
+): Promise<T> {
+  const endMs = performance.now() + deadlineMs;
+  for (;;) {
+    const found = await check();
+    if (found !== null) return found;
+    assert(performance.now() < endMs, `in ${deadlineMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
+  }
+}
