@@ -1,0 +1,192 @@
+import assert from "node:assert/strict";
+import { silentLogger } from "@vigie/core/log";
+import { HOUR_MS, MINUTE_MS } from "@vigie/core/time";
+import type { SessionState } from "@vigie/schemas/types";
+import { openRedis, type RedisStore } from "@vigie/service-kit/redis/redis";
+import { freshPrefix, stack, type TestStack } from "@vigie/testkit/stack";
+import fc from "fast-check";
+import { afterAll, beforeAll, test } from "vitest";
+import { type CacheRecord, createSessionCache, type PartitionWrite } from "./cache.ts";
+import { layoutOf } from "./layout.ts";
+import { ended, recordOf, removalOf, sessionState } from "./testing.ts";
+
+let servers: TestStack;
+const opened: RedisStore[] = [];
+
+beforeAll(async () => {
+  servers = await stack();
+});
+afterAll(async () => {
+  await Promise.all(opened.map((redis) => redis.close()));
+  await servers.close();
+});
+
+/** A cache of its own, with one partition, that is ready from the first write. */
+function openCache(nowMs: () => number = Date.now) {
+  const prefix = freshPrefix();
+  const redis = openRedis({
+    url: servers.redis,
+    prefix,
+    connectionName: "test",
+    log: silentLogger,
+  });
+  opened.push(redis);
+  const cache = createSessionCache(redis, nowMs, 1);
+  let offset = 0;
+  const write = async (records: readonly CacheRecord[], over: Partial<PartitionWrite> = {}) => {
+    const next = { partition: 0, records, fromOffset: offset, nextOffset: offset + records.length };
+    const [result] = await cache.write([{ ...next, readyAtOffset: 0, ...over }]);
+    offset += records.length;
+    return result;
+  };
+  const layout = layoutOf(redis.key);
+  return { redis, cache, write, layout };
+}
+
+const liveness = (cache: ReturnType<typeof createSessionCache>, sessionId = "s-1") =>
+  cache.liveness("acme", "u-1", sessionId);
+
+test("HBT-04: a live session is a hash that expires when the session does", async () => {
+  const { redis, cache, write, layout } = openCache();
+  const state = sessionState(Date.now());
+  assert.deepEqual(await write([recordOf(state)]), { kind: "taken" });
+  const live = await liveness(cache);
+  assert.ok(live.kind === "live");
+  assert.equal(live.fields.version, String(state.version));
+  assert.deepEqual(JSON.parse(live.fields.roles ?? ""), ["customer"]);
+  assert.equal(live.fields.org_id, undefined);
+  const key = layout.session("acme|u-1|s-1");
+  assert.equal(await redis.command("PEXPIRETIME", key), state.idle_expires_at);
+  assert.deepEqual(await cache.sessionsOf("acme", "u-1"), ["s-1"]);
+  assert.equal(await cache.countActive(), 1);
+});
+
+test("only a greater version is taken", async () => {
+  const { cache, write } = openCache();
+  const nowMs = Date.now();
+  await write([recordOf(sessionState(nowMs, { channel: "WEB", version: 20 }))]);
+  await write([recordOf(sessionState(nowMs, { channel: "API", version: 20 }))]);
+  await write([recordOf(sessionState(nowMs, { channel: "USSD", version: 9 }))]);
+  const live = await liveness(cache);
+  assert.equal(live.kind === "live" && live.fields.channel, "WEB");
+});
+
+test("an end leaves a marker until the absolute end, and no older record brings it back", async () => {
+  const { redis, cache, write, layout } = openCache();
+  const nowMs = Date.now();
+  const state = sessionState(nowMs);
+  await write([recordOf(state), recordOf(ended(nowMs))]);
+  assert.deepEqual(await liveness(cache), { kind: "ended", status: "LOGGED_OUT" });
+  const key = layout.session("acme|u-1|s-1");
+  assert.equal(await redis.command("PEXPIRETIME", key), state.absolute_expires_at);
+  await write([recordOf(state)]);
+  await write([removalOf(state)]);
+  assert.deepEqual(await liveness(cache), { kind: "ended", status: "LOGGED_OUT" });
+  assert.deepEqual(await cache.sessionsOf("acme", "u-1"), []);
+  assert.equal(await cache.countActive(), 0);
+});
+
+test("a removed record of a session whose end was compacted away takes the life with it", async () => {
+  const { cache, write } = openCache();
+  const state = sessionState(Date.now());
+  await write([recordOf(state)]);
+  await write([removalOf(state)]);
+  assert.deepEqual(await liveness(cache), { kind: "unknown" });
+  assert.equal(await cache.countActive(), 0);
+});
+
+test("a session that ran out before its record was read never lives", async () => {
+  const { cache, write } = openCache();
+  await write([recordOf(sessionState(Date.now() - HOUR_MS))]);
+  assert.deepEqual(await liveness(cache), { kind: "unknown" });
+  assert.equal(await cache.countActive(), 0);
+});
+
+test("sessions that ran out leave the count and the user's list by themselves", async () => {
+  let nowMs = Date.now();
+  const { cache, write } = openCache(() => nowMs);
+  const soon = { session_id: "soon", idle_expires_at: nowMs + MINUTE_MS };
+  await write([recordOf(sessionState(nowMs)), recordOf(sessionState(nowMs, soon))]);
+  assert.equal(await cache.countActive(), 2);
+  nowMs += MINUTE_MS + 1;
+  assert.deepEqual(await cache.sessionsOf("acme", "u-1"), ["s-1"]);
+  assert.equal(await cache.countActive(), 1);
+});
+
+test("while the topic is being read from its beginning no session is called alive", async () => {
+  const { cache, write } = openCache();
+  const nowMs = Date.now();
+  const state = sessionState(nowMs);
+  await write([recordOf(state)], { readyAtOffset: 2 });
+  assert.deepEqual(await liveness(cache), { kind: "unknown" });
+  await write([recordOf(sessionState(nowMs, { session_id: "s-2" }))], { readyAtOffset: 2 });
+  assert.equal((await liveness(cache)).kind, "live");
+});
+
+test("a write that was taken before is recognised; one that skips is refused", async () => {
+  const { cache } = openCache();
+  const base = { partition: 0, records: [], readyAtOffset: null };
+  const first = { ...base, fromOffset: 0, nextOffset: 5 };
+  assert.deepEqual(await cache.write([first]), [{ kind: "taken" }]);
+  assert.deepEqual(await cache.write([first]), [{ kind: "already" }]);
+  const skipping = { ...base, fromOffset: 9, nextOffset: 12 };
+  assert.deepEqual(await cache.write([skipping]), [{ kind: "lost", partition: 0, heldOffset: 5 }]);
+  assert.deepEqual(await cache.progress([0, 1]), [
+    { offset: 5, ready: false },
+    { offset: null, ready: false },
+  ]);
+});
+
+test("a Redis that lost its data refuses the next write and takes nothing of it", async () => {
+  const { redis, cache, write, layout } = openCache();
+  await write([recordOf(sessionState(Date.now()))]);
+  await redis.command("DEL", layout.progress, layout.session("acme|u-1|s-1"));
+  const result = await write([recordOf(sessionState(Date.now(), { session_id: "s-2" }))]);
+  assert.deepEqual(result, { kind: "lost", partition: 0, heldOffset: 0 });
+  assert.deepEqual(await liveness(cache, "s-2"), { kind: "unknown" });
+});
+
+test("records written again from anywhere before leave what one pass would have", async () => {
+  const nowMs = Date.now();
+  const step = fc.record({ session: fc.nat({ max: 2 }), end: fc.boolean(), back: fc.nat(4) });
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 12 }), async (steps) => {
+      const over = new Set<number>();
+      const records: CacheRecord[] = [];
+      for (const [at, { session, end }] of steps.entries()) {
+        if (over.has(session)) continue;
+        if (end) over.add(session);
+        const named = { session_id: `s-${session}`, version: nowMs + at };
+        const make: typeof sessionState = end ? ended : sessionState;
+        records.push(recordOf(make(nowMs, named)));
+      }
+      const once = openCache();
+      await once.write(records);
+      // A crash after any record, then again from some records before it.
+      const again = openCache();
+      for (const [at, { back }] of steps.slice(0, records.length).entries()) {
+        const fromOffset = Math.max(0, at - back);
+        const part = records.slice(fromOffset, at + 1);
+        await again.write(part, { fromOffset, nextOffset: at + 1 });
+      }
+      for (const id of ["s-0", "s-1", "s-2"]) {
+        assert.deepEqual(await liveness(again.cache, id), await liveness(once.cache, id));
+      }
+      assert.equal(await again.cache.countActive(), await once.cache.countActive());
+    }),
+    { numRuns: 25 },
+  );
+});
+
+test("two hundred records in a call take Redis a few milliseconds", async () => {
+  const { write } = openCache();
+  const nowMs = Date.now();
+  const many: SessionState[] = Array.from({ length: 200 }, (_, n) =>
+    sessionState(nowMs, { user_id: `u-${n}`, session_id: `s-${n}` }),
+  );
+  await write(many.slice(0, 1).map(recordOf));
+  const startMs = performance.now();
+  await write(many.map(recordOf));
+  // On two busy cores some 10 ms; the bound only finds a script that has become quadratic.
+  assert.ok(performance.now() - startMs < 1_000);
+});

@@ -1,0 +1,70 @@
+/**
+ * Takes the records of one partition and moves its offset, in one step of Redis.
+ * KEYS: progress, live, then session and user of each record.
+ * ARGV: now in ms, partition, first offset that this call covers, next offset, end to reach for ready or -1,
+ *   then for each record: session id, version, status ('' for a removed record), idle end, absolute end,
+ *   number of fields and values, fields and values.
+ * Returns: {1, next} taken; {0, held} somebody was further already; {-1, held} Redis holds less than it did: nothing
+ *   was written, reading has to go on from `held`.
+ */
+export const WRITE_SCRIPT = `
+local progress, live = KEYS[1], KEYS[2]
+local now, partition = tonumber(ARGV[1]), ARGV[2]
+local from, upto, ready = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+
+local held = tonumber(redis.call('HGET', progress, 'offset:' .. partition) or '0')
+if held < from then return {-1, held} end
+if held > from and held >= upto then return {0, held} end
+
+local function leave(user, id, session)
+  redis.call('ZREM', user, id)
+  redis.call('ZREM', live, session)
+end
+
+local function forget(session, user, id)
+  -- The marker of an ended session stays: it may be older than what a reader still holds.
+  if redis.call('HGET', session, 'status') ~= 'ACTIVE' then return end
+  redis.call('DEL', session)
+  leave(user, id, session)
+end
+
+local function enter(session, user, id, idle, absolute, fields)
+  redis.call('HSET', session, unpack(fields))
+  redis.call('PEXPIREAT', session, idle)
+  redis.call('ZADD', live, idle, session)
+  redis.call('ZADD', user, idle, id)
+  redis.call('ZREMRANGEBYSCORE', user, '-inf', now)
+  local ends = redis.call('PEXPIRETIME', user)
+  if ends < absolute then redis.call('PEXPIREAT', user, absolute) end
+end
+
+local function mark(session, user, id, version, status, absolute)
+  leave(user, id, session)
+  if status == 'ACTIVE' or absolute <= now then return end
+  redis.call('HSET', session, 'version', version, 'status', status)
+  redis.call('PEXPIREAT', session, absolute)
+end
+
+local at = 6
+for i = 3, #KEYS, 2 do
+  local session, user = KEYS[i], KEYS[i + 1]
+  local id, version, status = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+  local idle, absolute = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
+  local first = at + 6
+  at = first + tonumber(ARGV[at + 5])
+  if status == '' then
+    forget(session, user, id)
+  elseif tonumber(version) > tonumber(redis.call('HGET', session, 'version') or '0') then
+    redis.call('DEL', session)
+    if status == 'ACTIVE' and idle > now then
+      enter(session, user, id, idle, absolute, {unpack(ARGV, first, at - 1)})
+    else
+      mark(session, user, id, version, status, absolute)
+    end
+  end
+end
+
+redis.call('HSET', progress, 'offset:' .. partition, upto)
+if ready >= 0 and upto >= ready then redis.call('HSET', progress, 'ready:' .. partition, '1') end
+return {1, upto}
+`;
