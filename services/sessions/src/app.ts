@@ -1,3 +1,4 @@
+import type { Logger } from "@vigie/core/log";
 import { admitEvent } from "@vigie/schemas/admit";
 import type { Codecs } from "@vigie/schemas/codec-core";
 import type { SessionPolicy, SessionState } from "@vigie/schemas/types";
@@ -13,13 +14,14 @@ export interface SessionsOptions {
   readonly digest: AddressDigest;
   readonly maxEventAgeMs: number;
   readonly maxAheadMs: number;
+  readonly log: Logger;
 }
 
 /** The sessions processor on the contracts: which topics it reads, and what it lets in. */
 export function createSessions(
   options: SessionsOptions,
 ): Processor<UserState, SessionEvent, Occasion> {
-  const { codecs, digest, maxEventAgeMs } = options;
+  const { codecs, digest, maxEventAgeMs, log } = options;
   return sessionsProcessor({
     inputs: [
       eventInput("id.login", options),
@@ -36,6 +38,7 @@ export function createSessions(
     digest,
     clientOf: createClientParser(),
     maxEventAgeMs,
+    policyRefused: (tenantId, faults) => log.warn({ tenantId, faults }, "policy_refused"),
   });
 }
 

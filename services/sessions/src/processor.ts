@@ -31,13 +31,15 @@ export interface SessionsParts {
   readonly digest: AddressDigest;
   readonly clientOf: (userAgent: string) => Client;
   readonly maxEventAgeMs: number;
+  /** Told once of a policy document that cannot be used. */
+  readonly policyRefused: (tenantId: string, faults: readonly string[]) => void;
 }
 
 /** The one place that decides the life of a user's sessions. Everything in it is a value; see decide() for the rules. */
 export function sessionsProcessor(
   parts: SessionsParts,
 ): Processor<UserState, SessionEvent, Occasion> {
-  const resolvePolicy = createPolicies();
+  const resolvePolicy = createPolicies(parts.policyRefused);
   const settingOf = (tenantId: string, nowMs: number, context: ProcessContext): Setting => ({
     policy: resolvePolicy(tenantId, (key) => context.lookup<SessionPolicy>(POLICIES, key)),
     nowMs,

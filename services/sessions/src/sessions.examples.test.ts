@@ -337,11 +337,18 @@ describe("POL-05: a tenant's policy", () => {
     assert.equal(record.absolute_expires_at, T0 + HOUR_MS);
   });
 
-  test("that cannot be read counts as empty", () => {
+  test("that is not valid leaves the last good one in force", () => {
     const { driver, at, published } = sessionsDriver();
     driver.setGlobal("policies", TENANT, policy(TENANT, 1, { idle_timeout: { minutes: 0 } }));
     at(T0, "id.login", login());
     assert.equal(lastOf(published()).idle_expires_at, T0 + 30 * MINUTE_MS);
+    driver.setGlobal("policies", TENANT, policy(TENANT, 2, { idle_timeout: { minutes: 5 } }));
+    at(T0, "id.login", login({ session_id: "s-2" }));
+    driver.setGlobal("policies", TENANT, policy(TENANT, 3, { idle_timeout: "never" }));
+    at(T0, "id.login", login({ session_id: "s-3" }));
+    const record = lastOf(published());
+    assert.equal(record.idle_expires_at, T0 + 5 * MINUTE_MS);
+    assert.equal(record.policy_version, 2);
   });
 });
 

@@ -1,3 +1,4 @@
+import { silentLogger } from "@vigie/core/log";
 import { defaultPolicy, type PolicyDocument } from "@vigie/core/policy";
 import { DAY_MS } from "@vigie/core/time";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
@@ -111,6 +112,7 @@ export function sessionsDriver(startMs: number = T0) {
     digest: (_tenantId, ip) => ({ prefix: `${ip}/24`, hash: `hash-${ip}`, keyId: "k1" }),
     maxEventAgeMs: MAX_EVENT_AGE_MS,
     maxAheadMs: 300_000,
+    log: silentLogger,
   });
   const driver = createDriver(processor, { startMs });
   return {
