@@ -80,7 +80,8 @@ function otherUser() {
 /** Where the server's files are reachable for the user it runs as. */
 function choosePlace({ data, identity, say }) {
   const own = join(data, "postgres");
-  mkdirSync(own, { recursive: true, mode: 0o700 });
+  mkdirSync(data, { recursive: true });
+  if (!exists(own)) mkdirSync(own, { mode: 0o700 });
   if (identity.uid === undefined) return { native: BINARIES, folder: own, outside: null };
   if (canReach(identity, [own, BINARIES])) {
     chownSync(own, identity.uid, identity.gid);
