@@ -8,6 +8,7 @@ interface Tap {
   pos: number;
   readLong(): number;
   skipLong(): void;
+  writeLong(n: number): void;
   skipString(): void;
 }
 
@@ -93,6 +94,53 @@ class CachedText extends avro.types.StringType {
   }
 }
 
+/** Zigzag doubles a number, so beyond this avsc's floats round it. */
+const DOUBLED_EXACTLY_MAX = 2 ** 52;
+const LOW_BITS = 28;
+const LOW_HALF = 2 ** (LOW_BITS - 1);
+/** Source: Avro specification: a long takes ten bytes at most. */
+const HIGH_BYTES_MAX = 6;
+
+/** All safe integers exactly; a number beyond them is a fault of the record. */
+class SafeLong extends avro.types.LongType {
+  _read(tap: Tap): number {
+    const { buf } = tap;
+    let low = 0;
+    let shift = 0;
+    let byte = 0x80;
+    while (byte >= 0x80 && shift < LOW_BITS) {
+      byte = buf[tap.pos++] ?? 0;
+      low |= (byte & 0x7f) << shift;
+      shift += 7;
+    }
+    let high = 0;
+    for (let i = 0, unit = 1; byte >= 0x80; i++, unit *= 128) {
+      if (i === HIGH_BYTES_MAX) throw new RangeError("a number has more than ten bytes");
+      byte = buf[tap.pos++] ?? 0;
+      high += (byte & 0x7f) * unit;
+    }
+    const half = high * LOW_HALF + (low >>> 1);
+    const value = low & 1 ? -half - 1 : half;
+    if (!Number.isSafeInteger(value)) throw new RangeError("a number beyond 2^53");
+    return value;
+  }
+
+  _write(tap: Tap, value: number): void {
+    if (!Number.isSafeInteger(value)) throw new RangeError(`${value} is no safe integer`);
+    if (Math.abs(value) < DOUBLED_EXACTLY_MAX) tap.writeLong(value);
+    else writeLarge(tap, value);
+  }
+}
+
+function writeLarge(tap: Tap, value: number): void {
+  const half = value < 0 ? -value - 1 : value;
+  let low = (half % LOW_HALF) * 2 + (value < 0 ? 1 : 0);
+  for (let shift = 0; shift < LOW_BITS; shift += 7, low >>>= 7) tap.buf[tap.pos++] = low | 0x80;
+  let high = Math.floor(half / LOW_HALF);
+  for (; high >= 0x80; high = Math.floor(high / 128)) tap.buf[tap.pos++] = (high % 128) | 0x80;
+  tap.buf[tap.pos++] = high;
+}
+
 const text = new CachedText();
 
 const define = (target: object, key: string, value: unknown) =>
@@ -108,6 +156,7 @@ type ForSchema = Parameters<typeof avro.Type.forSchema>;
 function guard(schema: ForSchema[0], options: unknown): avro.Type | undefined {
   const type = typeof schema === "string" ? schema : (schema as { type?: unknown }).type;
   if (type === "string") return new CachedText();
+  if (type === "long") return new SafeLong();
   if (type === "array") return new GuardedArray(schema, options);
   if (type === "map") return new GuardedMap(schema, options);
   return undefined;

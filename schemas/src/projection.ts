@@ -1,3 +1,4 @@
+import { assert } from "@vigie/core/assert";
 import { VigError } from "@vigie/core/errors";
 import {
   type AvroField,
@@ -43,7 +44,9 @@ function narrow(field: AvroField, paths: readonly string[], named: Named): AvroF
   if (paths.length === 0) return field;
   const narrowed = (schema: AvroSchema): AvroSchema => {
     const type = typeof schema === "string" ? (named.get(schema)?.[0] ?? schema) : schema;
-    return isRecord(type) ? select(type, paths, named) : type;
+    if (isRecord(type)) return select(type, paths, named);
+    assert(type === "null", `${field.name} has fields`);
+    return type;
   };
   return { ...field, type: isUnion(field.type) ? field.type.map(narrowed) : narrowed(field.type) };
 }

@@ -1,0 +1,77 @@
+import { expect, test } from "vitest";
+import {
+  changelogs,
+  isTopicName,
+  subjectOf,
+  topicDefinitions,
+  topicNames,
+  topics,
+  VALUE_MAX_BYTES,
+} from "./catalogue.ts";
+import { loadContracts } from "./contracts.ts";
+
+test("every contract has its topic and every topic its contract", () => {
+  expect([...topicNames].sort()).toEqual([...loadContracts().keys()].sort());
+});
+
+test("all inputs of one processor have the same partition count", () => {
+  for (const service of ["detector", "sessions"]) {
+    const inputs = topicNames.filter((name) =>
+      (topics[name].readBy as readonly string[]).includes(service),
+    );
+    expect(inputs.length).toBeGreaterThan(3);
+    expect(new Set(inputs.map((name) => topics[name].partitions)).size).toBe(1);
+    const changelog = changelogs[`vigie.${service}.changelog` as keyof typeof changelogs];
+    expect(changelog.partitions).toBe(topics[inputs[0] as (typeof topicNames)[number]].partitions);
+  }
+});
+
+test("physical names carry the prefix, and each topic has dead letters", () => {
+  const names = topicDefinitions({ prefix: "t1." }).map((definition) => definition.topic);
+  expect(names).toHaveLength(2 * topicNames.length + 2);
+  expect(new Set(names).size).toBe(names.length);
+  expect(names).toContain("t1.id.login");
+  expect(names).toContain("t1.id.login.dlq");
+  expect(names).toContain("t1.vigie.detector.changelog");
+  expect(subjectOf("t1.", "id.login")).toBe("t1.id.login-value");
+});
+
+const configsOf = (topic: string) =>
+  topicDefinitions({ prefix: "", replicationFactor: 3 }).find((d) => d.topic === topic)?.configs;
+
+test("events are kept for seven days by append time", () => {
+  expect(configsOf("id.login")).toMatchObject({
+    "message.timestamp.type": "LogAppendTime",
+    "cleanup.policy": "delete",
+    "retention.ms": "604800000",
+    "min.insync.replicas": "2",
+  });
+});
+
+test("compacted topics are compacted and rolled within a day", () => {
+  const compacted = ["id.session.state", "id.session.policy", "vigie.sessions.changelog"];
+  for (const topic of compacted) {
+    expect(configsOf(topic)).toMatchObject({
+      "cleanup.policy": "compact",
+      "max.compaction.lag.ms": "86400000",
+      "segment.ms": "86400000",
+    });
+  }
+});
+
+test("a revocation outlives every session that it ends", () => {
+  const absoluteTimeoutMs = 720 * 3_600_000;
+  expect(topics["id.session.revoked"].keep.retentionMs).toBeGreaterThan(absoluteTimeoutMs);
+});
+
+test("what came in fits among the dead letters, and the largest value into its topic", () => {
+  const bytes = (topic: string) => Number(configsOf(topic)?.["max.message.bytes"]);
+  expect(bytes("id.login.dlq")).toBeGreaterThan(bytes("id.login"));
+  expect(bytes("id.login")).toBeGreaterThan(2 * VALUE_MAX_BYTES);
+});
+
+test("a name out of the catalogue is none of its topics", () => {
+  expect(isTopicName("id.login")).toBe(true);
+  for (const name of ["id.nope", "toString", "__proto__", ""])
+    expect(isTopicName(name)).toBe(false);
+});
