@@ -1,0 +1,169 @@
+import type { Logger } from "@vigie/core/log";
+import { drop, type Outcome, ok } from "@vigie/core/outcome";
+import type { VersionedPolicy } from "@vigie/core/policy";
+import { admitEvent } from "@vigie/schemas/admit";
+import type { Codecs } from "@vigie/schemas/codec-core";
+import type { SessionAnomaly, SessionPolicy } from "@vigie/schemas/types";
+import type {
+  Effects,
+  Emit,
+  Input,
+  InputRecord,
+  ProcessContext,
+  Processor,
+} from "@vigie/stream/processor";
+import { type Enrichment, LazyEvent, type RawEvent } from "#enrich/event";
+import { userAgentParser } from "#enrich/user-agent";
+import type { GeoIp } from "#geoip/geoip";
+import type { AnyRule, EventKind } from "#rules/rule";
+import { SeenIds } from "#state/seen";
+import { Part, type UserState, userStateCodec } from "#state/user-state";
+import { anomalyOf } from "./anomaly.ts";
+import { Policies } from "./policies.ts";
+import { rules as allRules } from "./rules/index.ts";
+
+export interface DetectorOptions {
+  readonly codecs: Codecs;
+  readonly geoip: GeoIp;
+  readonly log: Logger;
+  readonly maxEventAgeMs: number;
+  readonly maxAheadMs: number;
+  /** Default: all. */
+  readonly rules?: readonly AnyRule[];
+  /** Told of every policy document that cannot be used. */
+  readonly policyRefused?: () => void;
+}
+
+type EventTopic = "id.login" | "id.heartbeat" | "id.mfa" | "id.geo";
+
+const common = [
+  "event_id",
+  "tenant_id",
+  "user_id",
+  "occurred_at",
+  "session_id",
+  "channel",
+  "location",
+];
+const deviceFields = [
+  "network",
+  "device.device_id",
+  "device.fingerprint.similarity",
+  "device.fingerprint.signals",
+];
+
+/** What is decoded of each input: what the rules ask for, no more. */
+const fieldsOf: Readonly<Record<EventTopic, readonly string[]>> = {
+  "id.login": [...common, ...deviceFields, "kind"],
+  "id.heartbeat": [...common, ...deviceFields],
+  "id.mfa": [...common, "network.ip", "kind"],
+  "id.geo": [...common, "network.ip", "geohash"],
+};
+
+const kindOf: Readonly<Record<EventTopic, Readonly<Record<string, EventKind>>>> = {
+  "id.login": {
+    AUTH_SUCCESS: "login_success",
+    AUTH_FAIL: "login_failure",
+    LOGOUT: "logout",
+    PASSWORD_CHANGED: "password_changed",
+  },
+  "id.heartbeat": { "": "heartbeat" },
+  "id.mfa": { CHALLENGE: "mfa_challenge", SUCCESS: "mfa_success", FAIL: "mfa_failure" },
+  "id.geo": { "": "geo" },
+};
+
+/** The detector as a processor: pure, so the same object runs in production, in tests and in replays. */
+export function createDetector(
+  options: DetectorOptions,
+): Processor<UserState, RawEvent, "anomaly"> {
+  const { codecs, log, geoip, rules = allRules } = options;
+  const enrichment: Enrichment = { geoip, userAgentOf: userAgentParser() };
+  const policies = new Policies((tenantId, faults) => {
+    log.warn({ tenantId, faults }, "policy_refused");
+    options.policyRefused?.();
+  });
+  return {
+    name: "detector",
+    inputs: [
+      eventInput("id.login", options),
+      eventInput("id.heartbeat", options),
+      eventInput("id.mfa", options),
+      eventInput("id.geo", options),
+    ],
+    outputs: {
+      anomaly: {
+        topic: "id.session.anomaly",
+        encoder: codecs.encoder<SessionAnomaly>("id.session.anomaly"),
+      },
+    },
+    globals: {
+      policy: {
+        topic: "id.session.policy",
+        optional: true,
+        decoder: codecs.decoder<SessionPolicy>("id.session.policy"),
+      },
+    },
+    state: userStateCodec(rules),
+    process(record, state, context) {
+      const { topic, value } = record;
+      const kind = kindOf[topic as EventTopic][value.kind ?? ""];
+      if (kind === undefined) return drop("unknown_kind");
+      // A heartbeat repeated harms no rule, and there are too many to remember.
+      const known = (state ?? EMPTY).seen;
+      const seen = kind === "heartbeat" ? known : known.add(value.event_id);
+      if (seen === null) return drop("duplicate");
+      const policy = policies.of(value.tenant_id, (key) => context.lookup("policy", key));
+      const event = new LazyEvent(kind, value, enrichment);
+      return judge({ rules, event, record, policy, context }, state, seen);
+    },
+  };
+}
+
+const EMPTY: UserState = { seen: SeenIds.none, parts: [] };
+const nothing: readonly Emit<"anomaly">[] = [];
+
+interface Case {
+  readonly rules: readonly AnyRule[];
+  readonly event: LazyEvent;
+  readonly record: InputRecord<RawEvent>;
+  readonly policy: VersionedPolicy;
+  readonly context: ProcessContext;
+}
+
+/** Every rule takes its step; what they find becomes anomalies. */
+function judge(
+  { rules, event, record, policy, context }: Case,
+  before: UserState | null,
+  seen: SeenIds,
+): Outcome<Effects<UserState, "anomaly">> {
+  const known = before ?? EMPTY;
+  let changed = seen !== known.seen;
+  let emit = nothing;
+  const parts = rules.map((rule, slot) => {
+    const part = known.parts[slot] ?? null;
+    if (policy.document.rules[rule.meta.name]?.mode === "OFF") return part;
+    const state: unknown = part === null ? rule.initial : part.of(rule);
+    const step = rule.step(state, event, policy.document);
+    for (const finding of step.findings) {
+      const value = anomalyOf(rule.meta, finding, event, policy, context.nowMs);
+      emit = [...emit, { output: "anomaly", key: record.key, value }];
+    }
+    if (step.state === state) return part;
+    changed = true;
+    return new Part(step.state, null);
+  });
+  return ok({ state: changed ? { seen, parts } : before, emit });
+}
+
+function eventInput(topic: EventTopic, options: DetectorOptions): Input<RawEvent> {
+  const { codecs, maxEventAgeMs, maxAheadMs } = options;
+  return {
+    topic,
+    order: "merged",
+    optional: topic === "id.geo",
+    decoder: codecs.decoder<RawEvent>(topic, { fields: fieldsOf[topic] }),
+    misplaced: "republish",
+    admit: ({ value, key, timestampMs }) =>
+      admitEvent(topic, value, key, { recordTimestampMs: timestampMs, maxEventAgeMs, maxAheadMs }),
+  };
+}

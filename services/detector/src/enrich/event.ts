@@ -1,0 +1,117 @@
+import type { Channel, Device, Location, Network } from "@vigie/schemas/types";
+import { type Address, type GeoIp, unknownAddress } from "#geoip/geoip";
+import type { EnrichedEvent, EventDevice, EventKind } from "#rules/rule";
+import { locate } from "./locate.ts";
+import type { Place } from "./place.ts";
+import { type Signals, type UserAgent, withUserAgent } from "./signals.ts";
+
+/** What the detector reads of an event of any input topic; what a contract does not have is missing. */
+export interface RawEvent {
+  readonly event_id: string;
+  readonly tenant_id: string;
+  readonly user_id: string;
+  readonly occurred_at: number;
+  readonly kind?: string;
+  readonly session_id: string | null;
+  readonly channel: Channel;
+  readonly network: Network | null;
+  readonly device?: Device | null;
+  readonly location: Location | null;
+  readonly geohash?: string | null;
+}
+
+/** What enriching looks things up in. */
+export interface Enrichment {
+  readonly geoip: GeoIp;
+  readonly userAgentOf: (header: string) => UserAgent;
+}
+
+/** Whether an event of this kind tells where the user was: an attacker's failed login must not move the victim. */
+const isPosition: Readonly<Record<EventKind, boolean>> = {
+  login_success: true,
+  login_failure: false,
+  logout: false,
+  password_changed: false,
+  heartbeat: true,
+  mfa_challenge: false,
+  mfa_success: true,
+  mfa_failure: false,
+  geo: true,
+};
+
+const noSignals: Signals = {};
+
+/** An event with what the rules may ask of it, looked up when they do. */
+export class LazyEvent implements EnrichedEvent {
+  readonly kind: EventKind;
+  private readonly raw: RawEvent;
+  private readonly enrichment: Enrichment;
+  private where: Place | null | undefined;
+
+  constructor(kind: EventKind, raw: RawEvent, enrichment: Enrichment) {
+    this.kind = kind;
+    this.raw = raw;
+    this.enrichment = enrichment;
+  }
+
+  get id(): string {
+    return this.raw.event_id;
+  }
+
+  get tenantId(): string {
+    return this.raw.tenant_id;
+  }
+
+  get userId(): string {
+    return this.raw.user_id;
+  }
+
+  get sessionId(): string | null {
+    return this.raw.session_id;
+  }
+
+  get channel(): Channel {
+    return this.raw.channel;
+  }
+
+  get atMs(): number {
+    return this.raw.occurred_at;
+  }
+
+  get position(): Place | null {
+    if (this.where === undefined) {
+      const { location, geohash } = this.raw;
+      this.where = isPosition[this.kind]
+        ? locate(location, geohash ?? null, () => this.address)
+        : null;
+    }
+    return this.where;
+  }
+
+  get asnOrganisation(): string | null {
+    return this.address.asnOrganisation;
+  }
+
+  get userAgent(): UserAgent | null {
+    const header = this.raw.network?.user_agent;
+    return header ? this.enrichment.userAgentOf(header) : null;
+  }
+
+  get device(): EventDevice | null {
+    const { device } = this.raw;
+    if (!device) return null;
+    const { device_id: id, fingerprint } = device;
+    const signals = fingerprint?.signals ?? noSignals;
+    const complete = signals.os !== undefined && signals.browser !== undefined;
+    return {
+      id,
+      similarity: fingerprint?.similarity ?? null,
+      signals: complete ? signals : withUserAgent(signals, this.userAgent),
+    };
+  }
+
+  private get address(): Address {
+    const ip = this.raw.network?.ip;
+    return ip ? this.enrichment.geoip.lookup(ip) : unknownAddress;
+  }
+}

@@ -1,0 +1,125 @@
+import { VigError } from "@vigie/core/errors";
+import { Reader, type Response } from "maxmind";
+import { countryRadiusKm } from "#enrich/countries";
+import { type Place, placeAt } from "#enrich/place";
+import { words } from "./address.ts";
+import type { GeoFile } from "./geoip.ts";
+import { TwoGenerations } from "./two-generations.ts";
+
+/**
+ * Looks up in one mmdb file. The tree is walked here, since `Reader.get` parses the address anew and decodes the
+ * record; records are read through the Reader and what came of them is kept by their position in the file.
+ */
+export class MmdbFile<V> {
+  private readonly bytes: Buffer;
+  private readonly reader: Reader<Response>;
+  private readonly convert: (record: object) => V;
+  private readonly known = new TwoGenerations<number, V>(RECORDS_MAX);
+  private readonly startOfV4: number;
+
+  /** Throws: VIG_GEOIP_INVALID when the bytes are no mmdb. */
+  constructor({ file, bytes }: GeoFile, convert: (record: object) => V) {
+    this.bytes = bytes;
+    this.convert = convert;
+    try {
+      this.reader = new Reader<Response>(bytes);
+    } catch (cause) {
+      throw new VigError("VIG_GEOIP_INVALID", { file, why: "it is no mmdb file" }, { cause });
+    }
+    const { nodeCount, nodeByteSize, recordSize, searchTreeSize, ipVersion } = this.reader.metadata;
+    const whole = nodeCount > 0 && nodeByteSize === recordSize / 4 && searchTreeSize < bytes.length;
+    if (!whole) throw new VigError("VIG_GEOIP_INVALID", { file, why: "its metadata does not fit" });
+    this.startOfV4 = ipVersion === 4 ? 0 : this.walk(() => 0, 96, 0);
+  }
+
+  /** What is known of the address in `words`, whose text is `ip`; null when nothing is. */
+  find(family: 4 | 6, ip: string): V | null {
+    const { nodeCount, ipVersion } = this.reader.metadata;
+    if (family === 6 && ipVersion === 4) return null;
+    const node = family === 4 ? this.walk(bitOfV4, 32, this.startOfV4) : this.walk(bitOfV6, 128, 0);
+    if (node <= nodeCount) return null;
+    const known = this.known.get(node);
+    if (known !== undefined) return known;
+    const record = this.record(ip);
+    if (record === null) return null;
+    const value = this.convert(record);
+    this.known.set(node, value);
+    return value;
+  }
+
+  private record(ip: string): Response | null {
+    try {
+      return this.reader.get(ip);
+    } catch {
+      // One record that cannot be read is one address without a place.
+      return null;
+    }
+  }
+
+  /** The node that `bits` steps from `start` lead to: above nodeCount it is a record's position. */
+  private walk(bitAt: (depth: number) => number, bits: number, start: number): number {
+    const { nodeCount, nodeByteSize } = this.reader.metadata;
+    const { bytes } = this;
+    let node = start;
+    for (let depth = 0; depth < bits && node < nodeCount; depth++) {
+      const at = node * nodeByteSize;
+      const right = bitAt(depth);
+      if (nodeByteSize === 7) {
+        const middle = bytes[at + 3] as number;
+        const from = right === 0 ? at : at + 4;
+        const high = right === 0 ? middle >> 4 : middle & 15;
+        node = high * 0x100_0000 + uint24(bytes, from);
+      } else if (nodeByteSize === 6) node = uint24(bytes, at + right * 3);
+      else node = bytes.readUInt32BE(at + right * 4);
+    }
+    return node;
+  }
+}
+
+/** Zeros between the tree and the records. Source: MaxMind DB File Format Specification 2.0. */
+const SEPARATOR_BYTES = 16;
+
+/** Distinct records kept: a country has some thousands of cities. */
+const RECORDS_MAX = 65_536;
+
+const uint24 = (bytes: Buffer, at: number): number =>
+  ((bytes[at] as number) << 16) | ((bytes[at + 1] as number) << 8) | (bytes[at + 2] as number);
+
+const bitOfV4 = (depth: number): number => ((words[0] as number) >>> (31 - depth)) & 1;
+const bitOfV6 = (depth: number): number =>
+  ((words[depth >> 5] as number) >>> (31 - (depth & 31))) & 1;
+
+/** Our own lookup of an address with a city. Source: DESIGN, detector. */
+export const CITY_RADIUS_KM = 150;
+
+/** A city record: DB-IP's flat fields, or GeoLite2's nested ones, whose own radius wins. */
+export function placeOfRecord(record: object): Place | null {
+  const fields = record as FlatCity & NestedCity;
+  const lat = fields.latitude ?? fields.location?.latitude;
+  const lon = fields.longitude ?? fields.location?.longitude;
+  const country = fields.country_code ?? fields.country?.iso_code ?? "";
+  const city = typeof fields.city === "string" ? fields.city : (fields.city?.names?.en ?? "");
+  if (!isWithin(lat, 90) || !isWithin(lon, 180)) return null;
+  const own = fields.location?.accuracy_radius;
+  const radiusKm = own ?? (city === "" ? countryRadiusKm(country) : CITY_RADIUS_KM);
+  return placeAt({ lat, lon }, radiusKm, country, city);
+}
+
+const isWithin = (value: unknown, limit: number): value is number =>
+  typeof value === "number" && Math.abs(value) <= limit;
+
+interface FlatCity {
+  readonly city?: string | { readonly names?: { readonly en?: string } };
+  readonly country_code?: string;
+  readonly latitude?: number;
+  readonly longitude?: number;
+}
+
+interface NestedCity {
+  readonly country?: { readonly iso_code?: string };
+  readonly location?: {
+    readonly latitude?: number;
+    readonly longitude?: number;
+    readonly accuracy_radius?: number;
+  };
+}

