@@ -1,0 +1,103 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { silentLogger } from "@vigie/core/log";
+import { openAdmin } from "@vigie/stream/kafka/admin";
+import { openKafka } from "@vigie/stream/kafka/client";
+import { stack, type TestStack } from "@vigie/testkit/stack";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { subjectOf, topicDefinitions, topicNames } from "./catalogue.ts";
+import { contractOf } from "./codec-core.ts";
+import { openCodecs } from "./codecs.ts";
+import { provisionTopics, registerSchemas } from "./provision.ts";
+import { openRegistry } from "./registry.ts";
+import { sampleLogin } from "./samples.ts";
+import type { LoginEvent } from "./types.ts";
+
+let servers: TestStack;
+let cacheDir: string;
+
+beforeAll(async () => {
+  servers = await stack();
+  cacheDir = mkdtempSync(join(tmpdir(), "vigie-schemas-"));
+});
+afterAll(async () => {
+  rmSync(cacheDir, { recursive: true });
+  await servers.close();
+});
+
+test("contracts are registered once, whatever how often, and never incompatibly", async () => {
+  const { registry: registryUrl, prefix } = servers;
+  const first = await registerSchemas({ registryUrl, prefix });
+  expect(first.map(({ subject }) => subject)).toEqual(
+    topicNames.map((topic) => subjectOf(prefix, topic)),
+  );
+  expect(await registerSchemas({ registryUrl, prefix })).toEqual(first);
+
+  const subject = subjectOf(prefix, "id.geo.prefs");
+  const { schema } = contractOf("id.geo.prefs");
+  const registry = openRegistry(registryUrl);
+  const register = (fields: typeof schema.fields) =>
+    registry.register(subject, JSON.stringify({ ...schema, fields }));
+  await expect(register(schema.fields.slice(1))).rejects.toThrow("VIG_SCHEMA_INCOMPATIBLE");
+  const added = { name: "x", type: "int" } as const;
+  await expect(register([...schema.fields, added])).rejects.toThrow("VIG_SCHEMA_INCOMPATIBLE");
+  expect(await register([...schema.fields, { ...added, default: 0 }])).toBeGreaterThan(0);
+});
+
+test("the codecs speak through the registry, and through its outage", async () => {
+  const options = { cacheDir, prefix: servers.prefix, log: silentLogger };
+  const online = await openCodecs({ ...options, registryUrl: servers.registry });
+  const encoder = online.encoder<LoginEvent>("id.login");
+  await online.ready();
+  const bytes = encoder.encode(sampleLogin);
+  const decoder = online.decoder<LoginEvent>("id.login");
+  const first = decoder.decode(bytes);
+  if (first.kind === "later") await first.ready;
+  expect(decoder.decode(bytes)).toEqual({ kind: "ok", value: sampleLogin });
+
+  const offline = await openCodecs({ ...options, registryUrl: "http://127.0.0.1:1" });
+  const kept = offline.decoder<LoginEvent>("id.login");
+  const later = kept.decode(bytes);
+  if (later.kind === "later") await later.ready;
+  expect(kept.decode(bytes)).toEqual({ kind: "ok", value: sampleLogin });
+  online.close();
+  offline.close();
+});
+
+test("an id that the registry has not given is a dead letter", async () => {
+  const options = { cacheDir, prefix: servers.prefix, log: silentLogger };
+  const codecs = await openCodecs({ ...options, registryUrl: servers.registry });
+  const decoder = codecs.decoder("id.login");
+  const bytes = Buffer.from([0, 0x7f, 0xff, 0xff, 0xff, 1, 2, 3]);
+  const first = decoder.decode(bytes);
+  if (first.kind === "later") await first.ready;
+  expect(decoder.decode(bytes)).toMatchObject({ code: "VIG_RECORD_SCHEMA_UNKNOWN" });
+  codecs.close();
+});
+
+test("topics are created once, brought back to the catalogue, and never deleted", async () => {
+  const client = openKafka({ brokers: [servers.kafka], clientId: "provision", log: silentLogger });
+  const admin = await openAdmin(client);
+  const installation = { prefix: servers.prefix, replicationFactor: 1 };
+  const names = topicDefinitions(installation).map(({ topic }) => topic);
+  try {
+    const first = await provisionTopics(admin, installation);
+    expect([...first.created].sort()).toEqual([...names].sort());
+    const nothing = { created: [], configured: [], differing: [] };
+    expect(await provisionTopics(admin, installation)).toEqual(nothing);
+
+    const login = `${servers.prefix}id.login`;
+    const retention = async () => (await admin.topicConfigs(login))["retention.ms"];
+    await admin.setTopicConfigs(login, { "retention.ms": "1000" });
+    // A broker learns of a change from its controller, a moment later.
+    await vi.waitFor(async () => expect(await retention()).toBe("1000"));
+    const { configured } = await provisionTopics(admin, installation);
+    expect(configured).toEqual([login]);
+    await vi.waitFor(async () => expect(await retention()).toBe("604800000"));
+    expect((await admin.topicConfigs(login))["message.timestamp.type"]).toBe("LogAppendTime");
+  } finally {
+    await admin.deleteTopics(names);
+    await admin.close();
+  }
+});
