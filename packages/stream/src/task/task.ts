@@ -254,7 +254,9 @@ export class Task {
       case "dlq": {
         const { partition } = this.options;
         const origin = { topic, partition, service: this.processor.name };
-        this.write(deadLetterOf(raw, origin, outcome.code, outcome.details));
+        const letter = deadLetterOf(raw, origin, outcome.code, outcome.details);
+        const lettersPartitions = this.options.partitionsOf(letter.topic);
+        this.write({ ...letter, partition: partition % lettersPartitions });
         countDeadLetter(tally, outcome.code);
         return;
       }
@@ -284,14 +286,18 @@ export class Task {
     this.outputBytes += (record.key?.length ?? 0) + (record.value?.length ?? 0);
   }
 
+  /** At least one, moved or not: what a transaction stores with its offsets tells later whether it took effect. */
   private movedOffsets(): CommitPlan["offsets"] {
     const moved: { topic: string; offset: number }[] = [];
+    const all: { topic: string; offset: number }[] = [];
     for (const { topic, nextOffset } of this.queues) {
-      if (nextOffset < 0 || this.committed.get(topic) === nextOffset) continue;
+      if (nextOffset < 0) continue;
+      all.push({ topic, offset: nextOffset });
+      if (this.committed.get(topic) === nextOffset) continue;
       this.committed.set(topic, nextOffset);
       moved.push({ topic, offset: nextOffset });
     }
-    return moved;
+    return moved.length > 0 ? moved : all.slice(0, 1);
   }
 
   private bug(thrown: unknown, at: { topic: string; offset: number }): VigError {
