@@ -51,7 +51,7 @@ create table users (
 );
 create index idx_users_id on users (id);
 
--- SES-23
+-- SES-23. A device is its user's own: deleting one user of a shared phone must not end the other's sessions.
 create table user_devices (
   id uuid not null,
   tenant_id uuid not null references tenants (id) on delete cascade,
@@ -59,10 +59,9 @@ create table user_devices (
   external_id varchar(128) not null,
   is_stub boolean not null default false,
   first_seen_at timestamp(3) not null default (now() at time zone 'utc'),
-  primary key (tenant_id, id),
+  primary key (tenant_id, user_id, id),
   foreign key (tenant_id, user_id) references users (tenant_id, id) on delete cascade
 );
-create index idx_user_devices_user on user_devices (tenant_id, user_id);
 
 -- How far each sink is; written in the transaction that holds the effect.
 create table sink_offsets (
