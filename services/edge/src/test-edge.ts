@@ -1,5 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
+import { assert } from "@vigie/core/assert";
 import { silentLogger } from "@vigie/core/log";
+import type { TopicName } from "@vigie/schemas/catalogue";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import { SAMPLE_TIME_MS, sampleLogin } from "@vigie/schemas/samples";
 import { createHealth } from "@vigie/service-kit/health";
@@ -65,7 +67,7 @@ export function testEdge(overrides: Partial<EdgeOptions> = {}) {
     auth: { verifier, limiter: noRateLimit, rates: { service: rate, user: rate } },
     limits: { maxEventAgeMs: 30 * 86_400_000, maxAheadMs: 300_000 },
     bodyMaxBytes: 131_072,
-    batchBodyMaxBytes: 1_048_576,
+    batchBodyMaxBytes: 4_194_304,
     allowedOrigins: ["https://app.molam.example", "https://*.molam.sn"],
     trustedProxies: [],
     log: silentLogger,
@@ -76,4 +78,30 @@ export function testEdge(overrides: Partial<EdgeOptions> = {}) {
     ...overrides,
   });
   return { app, output, codecs, lines, health, verifier };
+}
+
+export type TestEdge = ReturnType<typeof testEdge>;
+
+/** One call with a service's token unless `claims` say otherwise. */
+export async function post(
+  { app }: TestEdge,
+  url: string,
+  payload: object | string,
+  options: { claims?: Record<string, unknown>; headers?: Record<string, string> } = {},
+) {
+  const headers = {
+    "content-type": "application/json",
+    ...(await bearer(options.claims)),
+    ...options.headers,
+  };
+  return app.inject({ method: "POST", url, headers, payload });
+}
+
+/** The values of everything acknowledged, decoded. */
+export function producedValues({ output, codecs }: TestEdge): Record<string, unknown>[] {
+  return output.produced.map(({ topic, value }) => {
+    const decoded = codecs.decoder<Record<string, unknown>>(topic as TopicName).decode(value);
+    assert(decoded.kind === "ok", "what the edge produces can be decoded");
+    return decoded.value;
+  });
 }

@@ -63,6 +63,8 @@ export function createHttp(options: HttpOptions): FastifyInstance {
     },
     clientErrorHandler: refuseConnection,
   });
+  // JSON only: whatever else comes is answered 415.
+  app.removeContentTypeParser("text/plain");
   app.decorateRequest("caller", null);
   app.decorateReply("problemCode", null);
   observe(app, options);

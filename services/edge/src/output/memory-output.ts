@@ -10,6 +10,8 @@ export interface MemoryOutput extends EventOutput {
   /** What waits fails, as when the broker did not answer in time. */
   giveUp(): void;
   readonly bufferedBytes: number;
+  /** Empties `produced`; offsets go on. */
+  forget(): void;
 }
 
 export interface MemoryOutputOptions {
@@ -53,6 +55,9 @@ export function memoryOutput(options: MemoryOutputOptions = {}): MemoryOutput {
     produced,
     get bufferedBytes() {
       return bufferedBytes;
+    },
+    forget() {
+      produced.length = 0;
     },
     answer(yes) {
       answers = yes;

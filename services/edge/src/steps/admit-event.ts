@@ -120,43 +120,42 @@ function admitFields(kind: Kind, body: Fields, context: AdmitContext): Admission
       : ownEvent(kind.type, body, { caller, client: context.client(), nowMs });
   const value: Record<string, unknown> = { ...kind.defaults, ...said, tenant_id: caller.tenantId };
   value.event_id ??= randomUUID();
+  readTimes(kind, value);
   const malformed = kind.validate(value);
   if (malformed !== null) return invalid(malformed);
-  const untimely = readTimes(kind, value, nowMs);
-  cutUserAgent(value);
-  const faults = untimely.concat(checkEvent(kind.topic, value), identityFaults(value));
+  const faults = faultsOf(kind, value, nowMs);
   if (faults.length > 0) return invalid(faults);
+  cutUserAgent(value);
   cutLocation(kind, value);
   return encoded(kind, value);
 }
 
-/** Times as the contract has them, in place; and whether the event is of the time it may be of. */
-function readTimes(kind: Kind, value: Record<string, unknown>, nowMs: number): Fault[] {
-  const faults: Fault[] = [];
-  for (const path of kind.timeFields) {
-    const given = value[path];
-    if (given === null) continue;
-    const ms = instantMs(given);
-    if (ms === null) faults.push({ path, why: "is neither ISO 8601 with offset nor epoch ms" });
-    else value[path] = ms;
+/** Times that came as text, as the contract has them; what names no time stays, for the validator to find. */
+function readTimes(kind: Kind, value: Record<string, unknown>): void {
+  for (const name of kind.timeFields) {
+    const given = value[name];
+    if (typeof given === "string") value[name] = instantMs(given) ?? given;
   }
-  const atMs = value.occurred_at;
-  if (faults.length > 0 || typeof atMs !== "number") return faults;
-  const { maxAheadMs, maxEventAgeMs } = kind.limits;
-  const aheadMs = atMs - nowMs;
-  const path = "occurred_at";
-  if (aheadMs > maxAheadMs) faults.push({ path, why: `is more than ${maxAheadMs} ms ahead` });
-  if (-aheadMs > maxEventAgeMs) faults.push({ path, why: `is more than ${maxEventAgeMs} ms ago` });
-  return faults;
 }
 
-/** Half a surrogate pair has no UTF-8: two such ids would become one. */
-function identityFaults({ user_id: userId }: Fields): readonly Fault[] {
-  const broken = typeof userId === "string" && !userId.isWellFormed();
-  return broken ? [{ path: "user_id", why: "is not well-formed Unicode" }] : none;
+function faultsOf(kind: Kind, value: Fields, nowMs: number): readonly Fault[] {
+  const faults = checkEvent(kind.topic, value);
+  const why = timeFault(value.occurred_at as number, nowMs, kind.limits);
+  const broken = !(value.user_id as string).isWellFormed();
+  if (why === null && !broken) return faults;
+  const more = [...faults];
+  if (why !== null) more.push({ path: "occurred_at", why });
+  // Half a surrogate pair has no UTF-8: two such ids would become one.
+  if (broken) more.push({ path: "user_id", why: "is not well-formed Unicode" });
+  return more;
 }
 
-const none: readonly Fault[] = [];
+function timeFault(atMs: number, nowMs: number, limits: AdmitLimits): string | null {
+  const { maxAheadMs, maxEventAgeMs } = limits;
+  if (atMs - nowMs > maxAheadMs) return `is more than ${maxAheadMs} ms ahead`;
+  if (nowMs - atMs > maxEventAgeMs) return `is more than ${maxEventAgeMs} ms ago`;
+  return null;
+}
 
 /** Source: id.login.avsc, Network: at most 1024 characters; a longer one is cut, not refused. */
 const USER_AGENT_MAX_LENGTH = 1_024;

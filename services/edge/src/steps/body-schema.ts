@@ -1,61 +1,77 @@
-import { contractOf } from "@vigie/schemas/codec-core";
-import { type AvroSchema, isEnum, isRecord, isUnion } from "@vigie/schemas/contracts";
+import { bodySchema, type JsonSchema } from "@vigie/schemas/json-schema";
 import type { Fault } from "@vigie/service-kit/http/problem";
 import { Ajv2020, type ErrorObject } from "ajv/dist/2020.js";
-import type { EventTopic } from "./event-types.ts";
+import { type EventTopic, timeFieldsOf } from "./event-types.ts";
 
-/** Every fault of a body against its contract's types, or null. */
-export type Validate = (body: unknown) => readonly Fault[] | null;
+/** Every fault of a value's shape against its contract, or null. Ranges are `checkEvent`'s matter. */
+export type Validate = (value: unknown) => readonly Fault[] | null;
 
-export function bodySchemaOf(topic: EventTopic): object {
-  return jsonOf(contractOf(topic).schema);
+/** The body as the API description shows it: times may also be text, and services alone must name the user. */
+export function describedBodyOf(topic: EventTopic): JsonSchema {
+  const { $id: _, properties, ...rest } = bodySchema(topic);
+  const described = { ...(properties as Record<string, JsonSchema>) };
+  for (const name of timeFieldsOf(topic)) {
+    const field = described[name];
+    if (field !== undefined) described[name] = timeAsText(field);
+  }
+  return { ...rest, properties: described };
 }
 
-function jsonOf(schema: AvroSchema): { type?: unknown } {
-  if (typeof schema === "string")
-    return { type: { double: "number", int: "integer" }[schema] ?? schema };
-  if (isUnion(schema)) {
-    const inner = jsonOf(schema[1] as AvroSchema);
-    return "enum" in inner ? inner : { ...inner, type: [inner.type, "null"].flat() };
-  }
-  if (isEnum(schema)) return { type: "string", enum: schema.symbols } as object;
-  if (isRecord(schema)) {
-    return {
-      type: "object",
-      additionalProperties: false,
-      required: schema.fields.filter((f) => f.default === undefined).map((f) => f.name),
-      properties: Object.fromEntries(schema.fields.map((f) => [f.name, jsonOf(f.type)])),
-    } as object;
-  }
-  const other = schema as { type: string; items?: AvroSchema; values?: AvroSchema };
-  if (other.type === "array")
-    return { type: "array", items: jsonOf(other.items ?? "string") } as object;
-  if (other.type === "map")
-    return { type: "object", additionalProperties: jsonOf(other.values ?? "string") } as object;
-  if (other.type === "long") return { type: ["integer", "string"] };
-  return { type: other.type };
+function timeAsText(field: JsonSchema): JsonSchema {
+  const type = [...new Set([field.type, "string"].flat())];
+  return { ...field, type, format: "date-time" };
 }
 
+/** What checkEvent judges as well, with one wording for bodies and records; twice would cost twice. */
+const judgedElsewhere = new Set(["pattern", "maxLength", "maxItems", "allOf", "$id"]);
+
+function shapeOnly(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(shapeOnly);
+  if (typeof schema !== "object" || schema === null) return schema;
+  const kept = Object.entries(schema).filter(([keyword]) => !judgedElsewhere.has(keyword));
+  return Object.fromEntries(kept.map(([keyword, part]) => [keyword, shapeOnly(part)]));
+}
+
+// A body without a fault costs the same with allErrors; one with faults is bounded by its bytes.
 const ajv = new Ajv2020({ allErrors: true, strict: true, allowUnionTypes: true });
 
 export function bodyValidator(topic: EventTopic): Validate {
-  const validate = ajv.compile(bodySchemaOf(topic));
-  return (body) => (validate(body) ? null : (validate.errors ?? []).map(faultOf));
+  const validate = ajv.compile(shapeOnly(bodySchema(topic)) as JsonSchema);
+  return (value) => (validate(value) ? null : faultsOf(validate.errors ?? []));
+}
+
+/** A value of the wrong type is none of the right words either: said once is enough. */
+function faultsOf(errors: readonly ErrorObject[]): readonly Fault[] {
+  const faults = new Map<string, Fault>();
+  for (const error of errors) {
+    const fault = faultOf(error);
+    if (!faults.has(fault.path)) faults.set(fault.path, fault);
+  }
+  return [...faults.values()];
 }
 
 /** /device/fingerprint → device.fingerprint, with what is missing or unknown below it. */
-function faultOf({ instancePath, keyword, params, message }: ErrorObject): Fault {
+function faultOf(error: ErrorObject): Fault {
+  const { instancePath, keyword, params } = error;
   const parts = instancePath.split("/").slice(1).map(unescapePointer);
   if (keyword === "required") parts.push(String(params.missingProperty));
   if (keyword === "additionalProperties") parts.push(String(params.additionalProperty));
-  return { path: parts.join(".") || "body", why: wording(keyword, message) };
+  return { path: cut(parts.join(".")) || "body", why: wording(error) };
 }
 
 /** Source: RFC 6901. */
 const unescapePointer = (part: string): string => part.replaceAll("~1", "/").replaceAll("~0", "~");
 
-function wording(keyword: string, message: string | undefined): string {
+/** A name that a client made up may be as long as its body. */
+const PATH_LENGTH_MAX = 200;
+const cut = (path: string): string => path.slice(0, PATH_LENGTH_MAX).toWellFormed();
+
+function wording({ keyword, params, message }: ErrorObject): string {
   if (keyword === "required") return "is missing";
   if (keyword === "additionalProperties") return "is not a field of this contract";
-  return message ?? "is not valid";
+  if (keyword === "type") return `is no ${[params.type].flat().join(" or ")}`;
+  if (keyword === "enum") return `is none of ${wordsOf(params.allowedValues)}`;
+  return (message ?? "is not valid").replace(/^must be/, "is not");
 }
+
+const wordsOf = (values: unknown): string => (Array.isArray(values) ? values.join(", ") : "");

@@ -28,7 +28,6 @@ export function ownEvent(
     user_id: caller.subject,
     session_id: caller.sessionId,
     occurred_at: nowMs,
-    channel: body.channel ?? "UNKNOWN",
     network: { ip: client.ip, user_agent: client.userAgent },
     device: ownDevice(body.device),
     source: "edge",

@@ -1,7 +1,7 @@
 import { requireScope } from "@vigie/service-kit/http/auth";
 import { sendProblem } from "@vigie/service-kit/http/problem";
 import type { FastifyInstance, RouteHandlerMethod } from "fastify";
-import { bodySchemaOf } from "../../steps/body-schema.ts";
+import { describedBodyOf } from "../../steps/body-schema.ts";
 import { type EventType, eventTypeNames, eventTypes } from "../../steps/event-types.ts";
 import { callerOf, contextOf, heartbeatWaitMs, type Ingest, WRITE_SCOPE } from "../ingest.ts";
 import { acceptedSchema, problemResponses } from "../schemas.ts";
@@ -22,7 +22,7 @@ function route(app: FastifyInstance, url: string, type: EventType, ingest: Inges
       summary: `Takes one ${type} event`,
       description: `Answers 202 once the broker has acknowledged it on ${topic}.`,
       security: [{ bearer: [] }],
-      body: bodySchemaOf(topic),
+      body: describedBodyOf(topic),
       response: { 202: acceptedSchema, ...problemResponses },
     },
     // Bodies are judged in one place for single events and batches; the schema here describes.

@@ -4,7 +4,7 @@ import { requireScope, takeRate } from "@vigie/service-kit/http/auth";
 import { FAULTS_MAX, type Fault, sendProblem } from "@vigie/service-kit/http/problem";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Admission, AdmitContext } from "../../steps/admit-event.ts";
-import { bodySchemaOf } from "../../steps/body-schema.ts";
+import { describedBodyOf } from "../../steps/body-schema.ts";
 import { eventTypeNames, eventTypes, isEventType } from "../../steps/event-types.ts";
 import { callerOf, contextOf, heartbeatWaitMs, type Ingest, WRITE_SCOPE } from "../ingest.ts";
 import { batchSchema, problemResponses } from "../schemas.ts";
@@ -55,7 +55,7 @@ function batchBody(): object {
       anyOf: eventTypeNames.map((type) => ({
         type: "object",
         required: ["type", "event"],
-        properties: { type: { const: type }, event: bodySchemaOf(eventTypes[type].topic) },
+        properties: { type: { const: type }, event: describedBodyOf(eventTypes[type].topic) },
       })),
     },
   };

@@ -1,0 +1,15 @@
+import assert from "node:assert/strict";
+import { test } from "vitest";
+import { post, testEdge } from "../../test-edge.ts";
+
+test.each(["text/plain", "application/xml", "application/x-www-form-urlencoded", "nonsense"])(
+  "%s is refused",
+  async (type) => {
+    const edge = testEdge();
+    const headers = { "content-type": type };
+    const response = await post(edge, "/v1/events/login", "a=b", { headers });
+    assert.equal(response.statusCode, 415, response.body);
+    assert.equal(response.json().code, "VIG_MEDIA_TYPE");
+    assert.deepEqual(edge.output.produced, []);
+  },
+);
