@@ -1,4 +1,4 @@
-import { integer } from "@vigie/service-kit/config";
+import { integer, oneOf } from "@vigie/service-kit/config";
 import {
   eventsConfig,
   kafkaConfig,
@@ -18,9 +18,13 @@ export const sessionsConfig = {
   ...eventsConfig,
   ...metricsPortConfig(9102),
   MAX_TASK_IDLE_MS: integer({
-    about: "waits this long for a slower input",
+    about: "a task waits this long for an input that has more to read",
     min: 0,
     max: 60_000,
-    default: 100,
+    default: 1_000,
+  }),
+  PROCESSING_ERROR: oneOf(["stop", "dlq"], {
+    about: "what an error of our own ends: the task, or only the record",
+    default: "stop",
   }),
 };
