@@ -2,14 +2,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger } from "@vigie/core/log";
-import { openAdmin } from "@vigie/stream/kafka/admin";
-import { openKafka } from "@vigie/stream/kafka/client";
 import { stack, type TestStack } from "@vigie/testkit/stack";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { subjectOf, topicDefinitions, topicNames } from "./catalogue.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { subjectOf, topicNames } from "./catalogue.ts";
 import { contractOf } from "./codec-core.ts";
 import { openCodecs } from "./codecs.ts";
-import { provisionTopics, registerSchemas } from "./provision.ts";
+import { registerSchemas } from "./provision.ts";
 import { openRegistry } from "./registry.ts";
 import { sampleLogin } from "./samples.ts";
 import type { LoginEvent } from "./types.ts";
@@ -74,30 +72,4 @@ test("an id that the registry has not given is a dead letter", async () => {
   if (first.kind === "later") await first.ready;
   expect(decoder.decode(bytes)).toMatchObject({ code: "VIG_RECORD_SCHEMA_UNKNOWN" });
   codecs.close();
-});
-
-test("topics are created once, brought back to the catalogue, and never deleted", async () => {
-  const client = openKafka({ brokers: [servers.kafka], clientId: "provision", log: silentLogger });
-  const admin = await openAdmin(client);
-  const installation = { prefix: servers.prefix, replicationFactor: 1 };
-  const names = topicDefinitions(installation).map(({ topic }) => topic);
-  try {
-    const first = await provisionTopics(admin, installation);
-    expect([...first.created].sort()).toEqual([...names].sort());
-    const nothing = { created: [], configured: [], differing: [] };
-    expect(await provisionTopics(admin, installation)).toEqual(nothing);
-
-    const login = `${servers.prefix}id.login`;
-    const retention = async () => (await admin.topicConfigs(login))["retention.ms"];
-    await admin.setTopicConfigs(login, { "retention.ms": "1000" });
-    // A broker learns of a change from its controller, a moment later.
-    await vi.waitFor(async () => expect(await retention()).toBe("1000"));
-    const { configured } = await provisionTopics(admin, installation);
-    expect(configured).toEqual([login]);
-    await vi.waitFor(async () => expect(await retention()).toBe("604800000"));
-    expect((await admin.topicConfigs(login))["message.timestamp.type"]).toBe("LogAppendTime");
-  } finally {
-    await admin.deleteTopics(names);
-    await admin.close();
-  }
 });

@@ -1,0 +1,18 @@
+import { DAY_MS } from "@vigie/core/time";
+import { changelogs, type TopicSpec, topics } from "./catalogue.ts";
+
+/** The table of docs/topics.md, from the catalogue. */
+export function topicTable(): string {
+  const rows = Object.entries({ ...topics, ...changelogs }).map(([name, spec]) => row(name, spec));
+  const head = ["topic", "key", "partitions", "kept", "written by", "read by"];
+  return [line(head), line(head.map(() => "---")), ...rows].join("\n");
+}
+
+function row(name: string, spec: TopicSpec): string {
+  const kept = spec.keep === "compacted" ? "compacted" : `${spec.keep.retentionMs / DAY_MS} days`;
+  const key = spec.key.replaceAll("|", "\\|");
+  const lists = [spec.writtenBy.join(", "), spec.readBy.join(", ")];
+  return line([`\`${name}\``, key, String(spec.partitions), kept, ...lists]);
+}
+
+const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
