@@ -41,6 +41,7 @@ describe("what is allowed passes", () => {
     ["services/edge/src/app.ts", "./config.ts"],
     ["services/edge/src/routes/a/route.ts", "../../config.ts"],
     ["services/edge/src/ingest.int.test.ts", "@vigie/testkit/stack"],
+    ["schemas/src/provision.int.test.ts", "@vigie/stream/kafka/admin"],
     ["packages/stream/src/kafka/client.ts", "kafkajs"],
     ["packages/stream/src/kafka/internals.ts", "kafkajs/src/cluster/index.js"],
     ["packages/stream/src/lmdb/store.ts", "lmdb"],

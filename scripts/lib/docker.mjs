@@ -3,6 +3,7 @@ import { Problem, ROOT } from "./base.mjs";
 import { execute } from "./processes.mjs";
 
 const FILE = join(ROOT, "docker-compose.kafka.yml");
+const PROJECT = "vigie";
 const ANSWER_MS = 5_000;
 /** Ports of the Docker stack that nobody needs to know. */
 export const DOCKER_PORTS = ["postgres", "redis"];
@@ -18,9 +19,9 @@ export async function dockerAnswers(env = process.env) {
 }
 
 /** The same four servers as containers. Returns: {kafka, registry, postgres, redis}. */
-export async function startDocker({ ports, password, say }) {
+export async function startDocker({ ports, password, say, project = PROJECT }) {
   say("docker", "starting Kafka, registry, PostgreSQL and Redis (images are fetched once)");
-  const args = ["compose", "-f", FILE, "up", "--detach", "--wait", "--quiet-pull"];
+  const args = ["compose", "-f", FILE, "-p", project, "up", "--detach", "--wait", "--quiet-pull"];
   const { status, stderr } = await execute("docker", args, {
     env: composeEnvironment({ ports, password }),
   });
@@ -35,9 +36,9 @@ export async function startDocker({ ports, password, say }) {
   };
 }
 
-/** Ends the containers and keeps their volumes. */
-export async function stopDocker() {
-  const args = ["compose", "-f", FILE, "down"];
+/** Ends the containers; their volumes are kept unless `forget` is set. */
+export async function stopDocker({ project = PROJECT, forget = false } = {}) {
+  const args = ["compose", "-f", FILE, "-p", project, "down", ...(forget ? ["--volumes"] : [])];
   const env = composeEnvironment({ ports: {}, password: "unused" });
   const { status, stderr } = await execute("docker", args, { env });
   if (status !== 0) throw new Problem("Docker could not stop the servers.", stderr.trim());
