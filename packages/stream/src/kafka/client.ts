@@ -49,8 +49,9 @@ export interface KafkaClient {
 
 /** A broker in the same region answers a connection within this; source: kafkajs's own default is 1 s, too short under load. */
 const CONNECT_TIMEOUT_MS = 3_000;
-/** Source: Java client's request.timeout.ms; metadata.max.age.ms is 5 min. */
-const REQUEST_TIMEOUT_MS = 30_000;
+/** An answer comes in ms, or the broker is away. Fetches and joins add what they ask the broker to wait. */
+const REQUEST_TIMEOUT_MS = 10_000;
+/** Source: Java client's metadata.max.age.ms. */
 const METADATA_MAX_AGE_MS = 300_000;
 const KEEP_ALIVE_MS = 60_000;
 const CLOSE_TIMEOUT_MS = 2_000;
