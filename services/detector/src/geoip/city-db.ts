@@ -27,7 +27,12 @@ export class MmdbFile<V> {
       throw new VigError("VIG_GEOIP_INVALID", { file, why: "it is no mmdb file" }, { cause });
     }
     const { nodeCount, nodeByteSize, recordSize, searchTreeSize, ipVersion } = this.reader.metadata;
-    const whole = nodeCount > 0 && nodeByteSize === recordSize / 4 && searchTreeSize < bytes.length;
+    const separator = bytes.subarray(searchTreeSize, searchTreeSize + SEPARATOR_BYTES);
+    const whole =
+      nodeCount > 0 &&
+      nodeByteSize === recordSize / 4 &&
+      separator.length === SEPARATOR_BYTES &&
+      separator.every((byte) => byte === 0);
     if (!whole) throw new VigError("VIG_GEOIP_INVALID", { file, why: "its metadata does not fit" });
     this.startOfV4 = ipVersion === 4 ? 0 : this.walk(() => 0, 96, 0);
   }
