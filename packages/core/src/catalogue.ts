@@ -201,6 +201,7 @@ export const catalogue = {
 
   // Stores
   VIG_DATABASE_AWAY: { status: 503, retry: true, text: "PostgreSQL does not answer: {why}" },
+  VIG_ROW_REFUSED: { status: 422, retry: false, text: "the database refuses the row: {why}" },
   VIG_SINK_OVERTAKEN: {
     status: 503,
     retry: true,

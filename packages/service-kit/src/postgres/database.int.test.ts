@@ -9,7 +9,7 @@ import { afterAll, beforeAll, onTestFinished, test } from "vitest";
 import { type Database, openDatabase, type PoolOptions, schemaOf } from "./database.ts";
 import { migrate, migrationFolders } from "./migrate.ts";
 import { seed, seedTenants } from "./seed.ts";
-import { readOffsets, storeOffsets } from "./sink-offsets.ts";
+import { lockOffsets, readOffsets, storeOffsets } from "./sink-offsets.ts";
 
 const root = resolve(import.meta.dirname, "../../../..");
 const platform = migrationFolders(root).slice(0, 1);
@@ -181,4 +181,6 @@ test("offsets are stored once: a second writer of the same records is refused", 
   assert.equal(await stored(), 180);
   await assert.rejects(store(170, 190), code("VIG_SINK_OVERTAKEN"));
   assert.equal(await stored(), 180);
+  const locked = await database.transaction((tx) => lockOffsets(tx, "g", [where]));
+  assert.deepEqual(locked, [{ ...where, offset: 180 }]);
 });

@@ -32,4 +32,10 @@ export function databaseError(error: unknown): unknown {
 export const isDatabaseAway = (error: unknown): boolean =>
   error instanceof VigError && error.code === "VIG_DATABASE_AWAY";
 
+/**
+ * PostgreSQL refuses what a row holds, so the same row will be refused again.
+ * Source: appendix A, data exception (22), integrity constraint violation (23), program limit exceeded (54).
+ */
+export const isRowRefused = (error: unknown): boolean => /^(22|23|54)/.test(codeOf(error));
+
 export const mayRetry = (error: unknown): boolean => RETRY_STATES.includes(codeOf(error));

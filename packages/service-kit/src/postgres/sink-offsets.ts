@@ -13,16 +13,50 @@ export interface NextOffset extends TopicPartition {
   readonly offset: number;
 }
 
-/** Where a group goes on, or null for a partition it has not written from yet. Topics as in the catalogue. */
+export interface StoredOffset extends TopicPartition {
+  /** null: the group has not written from this partition yet. */
+  readonly offset: number | null;
+}
+
+const READ = "select topic, partition, next_offset from sink_offsets where group_id = $1";
+
+/** Where a group goes on. Topics as in the catalogue. */
 export async function readOffsets(
   db: Queryable,
   groupId: string,
   partitions: readonly TopicPartition[],
-): Promise<(TopicPartition & { readonly offset: number | null })[]> {
-  const { rows } = await db.query<{ topic: string; partition: number; next_offset: number }>(
-    "select topic, partition, next_offset from sink_offsets where group_id = $1",
-    [groupId],
+): Promise<StoredOffset[]> {
+  const { rows } = await db.query<OffsetRow>(READ, [groupId]);
+  return offsetsOf(partitions, rows);
+}
+
+/**
+ * The same, held until the transaction ends: records below are in the store, whoever wrote them, and nobody else
+ * writes from these partitions meanwhile.
+ */
+export async function lockOffsets(
+  tx: Queryable,
+  groupId: string,
+  partitions: readonly TopicPartition[],
+): Promise<StoredOffset[]> {
+  const { rows } = await tx.query<OffsetRow>(
+    `${READ} and (topic, partition) in (select * from unnest($2::text[], $3::int[]))
+     order by topic, partition for update`,
+    [groupId, partitions.map((each) => each.topic), partitions.map((each) => each.partition)],
   );
+  return offsetsOf(partitions, rows);
+}
+
+interface OffsetRow {
+  readonly topic: string;
+  readonly partition: number;
+  readonly next_offset: number;
+}
+
+function offsetsOf(
+  partitions: readonly TopicPartition[],
+  rows: readonly OffsetRow[],
+): StoredOffset[] {
   const stored = new Map(rows.map((row) => [`${row.topic}/${row.partition}`, row.next_offset]));
   return partitions.map(({ topic, partition }) => ({
     topic,

@@ -1,0 +1,43 @@
+/** PostgreSQL types of columns whose rows go to the server as one array a column. */
+export type ColumnType =
+  | "uuid"
+  | "text"
+  | "integer"
+  | "bigint"
+  | "boolean"
+  | "jsonb"
+  | "timestamp"
+  | "date";
+
+type ValueOf<T extends ColumnType> = T extends "integer" | "bigint"
+  ? number
+  : T extends "boolean"
+    ? boolean
+    : // UUIDs, ISO 8601 times and JSON go as text.
+      string;
+
+export type Columns = Readonly<Record<string, ColumnType>>;
+
+/** A row of these columns; timestamps and dates as ISO 8601 in UTC, jsonb as JSON text. */
+export type RowOf<C extends Columns> = { readonly [K in keyof C]: ValueOf<C[K]> | null };
+
+export interface Unnest<C extends Columns> {
+  /** a, b, c */
+  readonly names: string;
+  /** unnest($1::uuid[], $2::text[]) as given (a, b) */
+  readonly from: string;
+  /** One array a column. */
+  values(rows: readonly RowOf<C>[]): unknown[][];
+}
+
+/** The parts of `insert into t (names) select names from …` for rows that go in one statement. */
+export function unnest<C extends Columns>(columns: C): Unnest<C> {
+  const names = Object.keys(columns);
+  const list = names.join(", ");
+  const arrays = names.map((name, i) => `$${i + 1}::${columns[name]}[]`);
+  return {
+    names: list,
+    from: `unnest(${arrays.join(", ")}) as given (${list})`,
+    values: (rows) => names.map((name) => rows.map((row) => row[name] ?? null)),
+  };
+}
