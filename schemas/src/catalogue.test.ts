@@ -36,6 +36,13 @@ test("physical names carry the prefix, and each topic has dead letters", () => {
   expect(subjectOf("t1.", "id.login")).toBe("t1.id.login-value");
 });
 
+test("a dead letter can lie in the partition in which it came", () => {
+  const partitions = new Map(topicDefinitions({ prefix: "" }).map((d) => [d.topic, d.partitions]));
+  for (const topic of topicNames) {
+    expect(partitions.get(`${topic}.dlq`)).toBe(partitions.get(topic));
+  }
+});
+
 const configsOf = (topic: string) =>
   topicDefinitions({ prefix: "", replicationFactor: 3 }).find((d) => d.topic === topic)?.configs;
 

@@ -205,7 +205,7 @@ export function topicDefinitions(installation: Installation): readonly TopicDefi
   const all: [string, TopicSpec][] = [...Object.entries(topics), ...Object.entries(changelogs)];
   return all.flatMap(([name, spec]) => {
     const definition = define(name, spec, installation);
-    return spec.deadLetters ? [definition, deadLetters(name, installation)] : [definition];
+    return spec.deadLetters ? [definition, deadLetters(name, spec, installation)] : [definition];
   });
 }
 
@@ -232,11 +232,16 @@ function define(
   };
 }
 
-function deadLetters(name: string, installation: Installation): TopicDefinition {
+/** A dead letter lies in the partition in which it came, so it has as many. */
+function deadLetters(
+  name: string,
+  { partitions }: TopicSpec,
+  installation: Installation,
+): TopicDefinition {
   const spec: TopicSpec = {
     contract: false,
     key: "as it came",
-    partitions: 1,
+    partitions,
     keep: { retentionMs: DEAD_LETTER_RETENTION_MS },
     maxMessageBytes: DEAD_LETTER_BATCH_MAX_BYTES,
     deadLetters: false,
