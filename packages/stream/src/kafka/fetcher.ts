@@ -59,6 +59,7 @@ export class Fetcher {
 
   /** Begins or moves a partition. The topic's metadata must be loaded. */
   add({ topic, partition, offset }: TopicPartitionOffset): void {
+    if (this.stopped) return;
     this.targets.set(keyOf(topic, partition), {
       topic,
       partition,

@@ -5,7 +5,7 @@ import { closeCluster, type KafkaClient, openCluster } from "./client.ts";
 import { Fetcher } from "./fetcher.ts";
 import type { Cluster } from "./internals.ts";
 import { Membership } from "./membership.ts";
-import type { FetchedChunk } from "./types.ts";
+import type { FetchedChunk, TopicPartition } from "./types.ts";
 
 /** How the partitions of this member changed; a partition number stands for that partition of every topic. */
 export interface AssignmentChange {
@@ -65,6 +65,15 @@ export interface GroupConsumer {
   stop(): Promise<void>;
 }
 
+/** What sinks need besides. */
+export interface GroupMember extends GroupConsumer {
+  /** Stops fetching these; `begin` starts them anew. */
+  end(partitions: readonly TopicPartition[]): void;
+  /** Fetches nothing more; the membership goes on. */
+  quiesce(): void;
+  partitionCount(topic: string): number;
+}
+
 const BUFFER_BYTES_MAX = 32 * 1_024 * 1_024;
 const SHARE_BYTES_MIN = 256 * 1_024;
 /** A new or resumed partition waits for the running poll at most this long. Source: DESIGN. */
@@ -76,13 +85,13 @@ const PARTITION_BYTES_MAX = 1_024 * 1_024;
 const HEARTBEAT_MS = 300;
 const SESSION_MS = 6_000;
 
-class Member implements GroupConsumer {
+class Member implements GroupMember {
   private readonly cluster: Cluster;
   private readonly options: GroupConsumerOptions;
   private readonly fetcher: Fetcher;
   private readonly membership: Membership;
   private owned: readonly number[] = [];
-  private readonly paused = new Map<string, { topic: string; partition: number }>();
+  private readonly paused = new Map<string, TopicPartition>();
   private readonly away = new Map<string, string>();
   private stopped = false;
 
@@ -148,6 +157,21 @@ class Member implements GroupConsumer {
     return begun;
   }
 
+  end(partitions: readonly TopicPartition[]): void {
+    for (const target of partitions) {
+      this.paused.delete(`${target.topic}/${target.partition}`);
+      this.fetcher.remove(target);
+    }
+  }
+
+  quiesce(): void {
+    this.fetcher.stop();
+  }
+
+  partitionCount(topic: string): number {
+    return this.cluster.findTopicPartitionMetadata(topic).length;
+  }
+
   drained(): void {
     if (this.paused.size === 0) return;
     const half = this.shareBytes() / 2;
@@ -187,11 +211,8 @@ class Member implements GroupConsumer {
     const kept = continuous ? before.filter((partition) => partitions.includes(partition)) : [];
     const lost = before.filter((partition) => !kept.includes(partition));
     const added = partitions.filter((partition) => !kept.includes(partition));
-    for (const partition of lost) {
-      for (const topic of this.options.topics) {
-        this.paused.delete(`${topic}/${partition}`);
-        this.fetcher.remove({ topic, partition });
-      }
+    for (const topic of this.options.topics) {
+      this.end(lost.map((partition) => ({ topic, partition })));
     }
     this.owned = partitions;
     this.options.events.assigned({ kept, lost, added });
@@ -220,7 +241,7 @@ class Member implements GroupConsumer {
 export async function joinGroup(
   client: KafkaClient,
   options: GroupConsumerOptions,
-): Promise<GroupConsumer> {
+): Promise<GroupMember> {
   const cluster = await openCluster(client, options.topics);
   const member = new Member(client, cluster, options);
   try {
