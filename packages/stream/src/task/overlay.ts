@@ -1,7 +1,6 @@
 import { assert } from "@vigie/core/assert";
 import type { StateCodec } from "../codec.ts";
 import { openEnvelope, sealEnvelope } from "../state/envelope.ts";
-import { ObjectCache } from "../state/object-cache.ts";
 import { KEY_BYTES_MAX, type StateStore } from "../state/store.ts";
 
 /** What the overlay must know of a processor: its codec and when a state wants to be woken. */
@@ -10,71 +9,98 @@ export interface StateKind<S> {
   wakeAtMs(state: S): number | null;
 }
 
+/** A key's state as the next record sees it. */
+export interface Entry<S> {
+  readonly key: string;
+  state: S | null;
+  /** It changed since the last `seal`. */
+  dirty: boolean;
+  /** A commit under way carries it. */
+  flying: boolean;
+}
+
 /**
- * The states of a task as its next record sees them: what changed since the last commit, over what the commit in
- * flight carries, over the store. States are values: a processor returns a new one and never changes one in place.
+ * The states of a task: what changed since the last commit and what the commit under way carries, both always in
+ * memory; the states used last, bounded; the store for the rest. States are values: a processor returns a new one
+ * and never changes one in place.
+ * Bounded by two generations instead of a linked list: an entry that is used moves to the young one; when that is
+ * full, the old one is let go of. One look-up a record is what this costs.
  */
 export class StateOverlay<S> {
   private readonly kind: StateKind<S>;
   private readonly store: StateStore;
-  private readonly cache: ObjectCache<S>;
-  private dirty = new Map<string, S | null>();
-  private flying: ReadonlyMap<string, S | null> | null = null;
+  private readonly generationMax: number;
+  private young = new Map<string, Entry<S>>();
+  private old = new Map<string, Entry<S>>();
+  private dirty: Entry<S>[] = [];
+  private flying: Entry<S>[] = [];
 
   constructor(kind: StateKind<S>, store: StateStore, cacheEntriesMax: number) {
     this.kind = kind;
     this.store = store;
-    this.cache = new ObjectCache(cacheEntriesMax);
+    this.generationMax = Math.floor(cacheEntriesMax / 2);
   }
 
-  /** Keys that changed since the last `seal`. */
-  get dirtyCount(): number {
-    return this.dirty.size;
+  entry(key: string): Entry<S> {
+    const young = this.young.get(key);
+    if (young !== undefined) return young;
+    const found = this.old.get(key) ?? {
+      key,
+      state: this.read(key),
+      dirty: false,
+      flying: false,
+    };
+    if (this.young.size >= this.generationMax) this.age();
+    this.young.set(key, found);
+    return found;
   }
 
-  get(key: string): S | null {
-    const cached = this.cache.get(key);
-    if (cached !== undefined) return cached;
-    const changed = this.dirty.get(key) ?? (this.dirty.has(key) ? null : undefined);
-    if (changed !== undefined) return changed;
-    const leaving = this.flying?.get(key) ?? (this.flying?.has(key) ? null : undefined);
-    const state = leaving !== undefined ? leaving : this.read(key);
-    this.cache.set(key, state);
-    return state;
-  }
-
-  /** A key that changed since the last `seal`, or whose change is being committed. */
-  isUnsettled(key: string): boolean {
-    return this.dirty.has(key) || (this.flying?.has(key) ?? false);
-  }
-
-  put(key: string, state: S | null): void {
-    this.dirty.set(key, state);
-    this.cache.set(key, state);
+  put(entry: Entry<S>, state: S | null): void {
+    entry.state = state;
+    if (entry.dirty) return;
+    entry.dirty = true;
+    this.dirty.push(entry);
   }
 
   /** The changes since the last call, each key once, encoded. Call `landed` when they are in the store. */
   seal(): Map<string, Buffer | null> {
-    assert(this.flying === null, "one commit is in flight at a time");
-    const { codec } = this.kind;
+    assert(this.flying.length === 0, "one commit is in flight at a time");
     const changes = new Map<string, Buffer | null>();
-    for (const [key, state] of this.dirty) {
-      changes.set(key, state === null ? null : this.envelopeOf(key, state, codec));
+    for (const entry of this.dirty) {
+      changes.set(entry.key, entry.state === null ? null : this.envelopeOf(entry.key, entry.state));
+      entry.dirty = false;
+      entry.flying = true;
     }
     this.flying = this.dirty;
-    this.dirty = new Map();
+    this.dirty = [];
     return changes;
   }
 
   landed(): void {
-    this.flying = null;
+    for (const entry of this.flying) entry.flying = false;
+    this.flying = [];
+    if (this.generationMax === 0) this.age();
   }
 
-  private envelopeOf(key: string, state: S, codec: StateCodec<S>): Buffer {
+  /** Lets go of the older entries, but of none that is not in the store yet. */
+  private age(): void {
+    const before = this.old;
+    this.old = this.young;
+    this.young = new Map();
+    if (this.generationMax === 0) {
+      for (const [key, entry] of this.old) if (!entry.dirty && !entry.flying) this.old.delete(key);
+    }
+    for (const [key, entry] of before) {
+      if ((entry.dirty || entry.flying) && !this.old.has(key)) this.old.set(key, entry);
+    }
+  }
+
+  private envelopeOf(key: string, state: S): Buffer {
     assert(
       key.length * 3 <= KEY_BYTES_MAX || Buffer.byteLength(key) <= KEY_BYTES_MAX,
       "a state's key fits the store",
     );
+    const { codec } = this.kind;
     return sealEnvelope(codec.encode(state), codec.version, this.kind.wakeAtMs(state));
   }
 

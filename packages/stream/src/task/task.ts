@@ -5,12 +5,12 @@ import type { Outcome } from "@vigie/core/outcome";
 import type { Tally } from "../observer.ts";
 import type { AnyProcessor, Effects, Input, InputRecord, ProcessContext } from "../processor.ts";
 import type { DueKey, StateStore } from "../state/store.ts";
-import { admitRecord, type Later } from "./admission.ts";
+import { admitRecord, type Later, type Place } from "./admission.ts";
 import type { CommitPlan } from "./commit-plan.ts";
 import { deadLetterOf } from "./dead-letter.ts";
 import { InputQueue } from "./input-queue.ts";
 import { TimeMerge } from "./merge.ts";
-import { StateOverlay } from "./overlay.ts";
+import { type Entry, StateOverlay } from "./overlay.ts";
 import {
   copyHeaders,
   type OutRecord,
@@ -41,6 +41,11 @@ export type RunResult =
   | { readonly kind: "wait"; readonly untilMs: number }
   | Later;
 
+interface TaskInput {
+  readonly input: Input<unknown>;
+  readonly place: Place;
+}
+
 /** Output of one transaction is bounded, so that memory and the broker's request size are. */
 const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
 /** Looking at the clock costs as much as a cheap record, so it is looked at once in so many. */
@@ -56,7 +61,7 @@ export class Task {
   private readonly options: TaskOptions;
   private readonly merge: TimeMerge;
   private readonly overlay: StateOverlay<unknown>;
-  private readonly inputs: ReadonlyMap<InputQueue, Input<unknown>>;
+  private readonly inputs: ReadonlyMap<InputQueue, TaskInput>;
   private readonly context: { nowMs: number } & Omit<ProcessContext, "nowMs">;
   private readonly committed = new Map<string, number>();
   private outputs: OutRecord[] = [];
@@ -73,9 +78,7 @@ export class Task {
       queue.absent = options.absent.has(input.topic);
       return queue;
     });
-    this.inputs = new Map(
-      this.queues.map((queue, at) => [queue, processor.inputs[at] as Input<unknown>]),
-    );
+    this.inputs = new Map(this.queues.map((queue, at) => [queue, this.taskInput(at)]));
     this.merge = new TimeMerge(this.queues, options.maxTaskIdleMs);
     const wakeAtMs = (state: unknown): number | null => processor.wakeAtMs?.(state) ?? null;
     this.overlay = new StateOverlay(
@@ -133,10 +136,10 @@ export class Task {
     assert(processor.wake !== undefined, "only a processor that can be woken asks for it");
     this.context.nowMs = nowMs;
     for (const { key } of due) {
+      const entry = this.overlay.entry(key);
+      const { state } = entry;
       // A key that is being written is asked again once its new wake time is in the store.
-      if (this.overlay.isUnsettled(key)) continue;
-      const state = this.overlay.get(key);
-      if (state === null) continue;
+      if (entry.dirty || entry.flying || state === null) continue;
       try {
         const effects = processor.wake(key, state, this.context);
         const again = effects.state === null ? null : (processor.wakeAtMs?.(effects.state) ?? null);
@@ -144,7 +147,7 @@ export class Task {
           again === null || again > nowMs,
           "a woken state wants to be woken later or not at all",
         );
-        this.apply(key, state, effects);
+        this.apply(entry, effects);
       } catch (thrown) {
         throw this.bug(thrown, { topic: "wake", offset: -1 });
       }
@@ -175,11 +178,6 @@ export class Task {
     this.overlay.landed();
   }
 
-  /** The state of a key as the next record would see it. */
-  state(key: string): unknown {
-    return this.overlay.get(key);
-  }
-
   private isFull(): boolean {
     return (
       this.tally.consumed >= this.options.commitRecordsMax || this.outputBytes >= OUTPUT_BYTES_MAX
@@ -188,10 +186,9 @@ export class Task {
 
   private take(queue: InputQueue): Later | null {
     const raw = queue.peek();
-    const input = this.inputs.get(queue) as Input<unknown>;
     let outcome: Outcome<null> | Later;
     try {
-      outcome = this.handle(input, raw);
+      outcome = this.handle(this.inputs.get(queue) as TaskInput, raw);
     } catch (thrown) {
       const bug = this.bug(thrown, { topic: queue.topic, offset: raw.offset });
       if (this.options.processingError === "stop") throw bug;
@@ -203,24 +200,28 @@ export class Task {
     return null;
   }
 
-  private handle(input: Input<unknown>, raw: RawRecord): Outcome<null> | Later {
-    const admitted = admitRecord(input, raw, {
-      partition: this.options.partition,
-      partitions: this.options.partitionsOf(input.topic),
-    });
+  private taskInput(at: number): TaskInput {
+    const { absent, partition, partitionsOf } = this.options;
+    const input = this.processor.inputs[at] as Input<unknown>;
+    const partitions = absent.has(input.topic) ? 0 : partitionsOf(input.topic);
+    return { input, place: { partition, partitions } };
+  }
+
+  private handle({ input, place }: TaskInput, raw: RawRecord): Outcome<null> | Later {
+    const admitted = admitRecord(input, raw, place);
     if (admitted.kind !== "ok") return admitted;
     const record: InputRecord<unknown> = admitted.value;
-    const state = this.overlay.get(record.key);
-    const outcome = this.processor.process(record, state, this.context);
+    const entry = this.overlay.entry(record.key);
+    const outcome = this.processor.process(record, entry.state, this.context);
     if (outcome.kind !== "ok") return outcome;
-    this.apply(record.key, state, outcome.value);
+    this.apply(entry, outcome.value);
     return DONE;
   }
 
   /** All of the effects or, when an encoder throws, none of them. */
-  private apply(key: string, before: unknown, effects: Effects<unknown, string>): void {
+  private apply(entry: Entry<unknown>, effects: Effects<unknown, string>): void {
     if (effects.emit.length > 0) this.emit(effects);
-    if (effects.state !== before) this.overlay.put(key, effects.state);
+    if (effects.state !== entry.state) this.overlay.put(entry, effects.state);
   }
 
   private emit(effects: Effects<unknown, string>): void {
