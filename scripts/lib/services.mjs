@@ -21,7 +21,6 @@ export function environmentOf({ addresses, secrets, env }) {
     SCHEMA_REGISTRY_URL: addresses.registry,
     DATABASE_URL: addresses.postgres,
     REDIS_URL: addresses.redis,
-    VIGIE_STATE_DIR: join(HOME, "state"),
     VIGIE_KEYS_FILE: keyFiles.kms,
     JWT_PUBLIC_KEY: keyFiles.jwtPublic,
     JWT_PRIVATE_KEY: keyFiles.jwtPrivate,

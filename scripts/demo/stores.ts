@@ -1,0 +1,66 @@
+import { silentLogger } from "@vigie/core/log";
+import type { Parsed } from "@vigie/service-kit/config";
+import { openDatabase, schemaOf } from "@vigie/service-kit/postgres/database";
+import { openRedis } from "@vigie/service-kit/redis/redis";
+import type { databaseConfig, prefixConfig, redisConfig } from "@vigie/service-kit/shared-config";
+import type { Person } from "./cast.ts";
+
+type StoresConfig = Parsed<typeof prefixConfig & typeof databaseConfig & typeof redisConfig>;
+
+/** How much of the scenario the stores hold by now. */
+export interface Held {
+  readonly sessions: number;
+  readonly activities: number;
+  readonly anomalies: number;
+  readonly live: number;
+  readonly audited: number;
+}
+
+export interface Stores {
+  count(people: readonly Person[]): Promise<Held>;
+  close(): Promise<void>;
+}
+
+const COUNTS = `
+  select
+    (select count(*) from user_sessions
+      where session_key = any($1) and status not in ('PENDING', 'NONE')) as sessions,
+    (select count(*) from session_activities activity join user_sessions session
+        on session.id = activity.session_id where session.session_key = any($1)) as activities,
+    (select count(*) from session_anomalies anomaly join user_sessions session
+        on session.id = anomaly.session_id where session.session_key = any($1)) as anomalies`;
+
+/** Reads what the sinks have written, as an operator with the owner's rights would. */
+export function openStores(config: StoresConfig): Stores {
+  const database = openDatabase({
+    url: config.DATABASE_URL,
+    caPath: config.DATABASE_SSL_CA,
+    schema: schemaOf(config.VIGIE_TOPIC_PREFIX),
+    applicationName: "vigie-demo",
+    statementTimeoutMs: config.DATABASE_STATEMENT_TIMEOUT_MS,
+    poolMax: 1,
+    log: silentLogger,
+  });
+  const redis = openRedis({
+    url: config.REDIS_URL,
+    caPath: config.REDIS_SSL_CA,
+    prefix: config.VIGIE_TOPIC_PREFIX,
+    connectionName: "vigie-demo",
+    log: silentLogger,
+  });
+  return {
+    async count(people) {
+      const names = people.map(({ sessionId }) => sessionId);
+      const { rows } = await database.query<Omit<Held, "live" | "audited">>(COUNTS, [names]);
+      const keys = people.map(({ tenantId, userId, sessionId }) =>
+        redis.key(`vigie:session:${tenantId}|${userId}|${sessionId}`),
+      );
+      const live = Number(await redis.command("EXISTS", ...keys));
+      const counts = rows[0] ?? { sessions: 0, activities: 0, anomalies: 0 };
+      return { ...counts, live, audited: 0 };
+    },
+    async close() {
+      await Promise.all([database.close(), redis.close()]);
+    },
+  };
+}
