@@ -64,7 +64,7 @@ function start() {
     startMs: START_MS + 60 * MINUTE_MS,
   });
   const anomalies = (): SessionAnomaly[] =>
-    driver.read<SessionAnomaly>("anomaly").map(({ value }) => value);
+    driver.read<SessionAnomaly>("bruteforce").map(({ value }) => value);
   return { driver, anomalies };
 }
 
@@ -88,7 +88,7 @@ describe("anomalies", () => {
     const second = login({ atMin: 30, ip: "90.1.0.1", session_id: "s-2" });
     driver.pipe("id.login", KEY, first);
     driver.pipe("id.login", KEY, second);
-    const [output] = driver.read<SessionAnomaly>("anomaly");
+    const [output] = driver.read<SessionAnomaly>("bruteforce");
     expect(output?.key).toBe(KEY);
     expect(output?.value).toMatchObject({
       tenant_id: "acme",

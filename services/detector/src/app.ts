@@ -9,6 +9,7 @@ import type {
   Emit,
   Input,
   InputRecord,
+  Output,
   ProcessContext,
   Processor,
 } from "@vigie/stream/processor";
@@ -32,6 +33,8 @@ export interface DetectorOptions {
   readonly rules?: readonly AnyRule[];
   /** Told of every policy document that cannot be used. */
   readonly policyRefused?: () => void;
+  /** Called once, before the first record is processed. */
+  readonly firstRecord?: () => void;
 }
 
 type EventTopic = "id.login" | "id.heartbeat" | "id.mfa" | "id.geo";
@@ -73,15 +76,14 @@ const kindOf: Readonly<Record<EventTopic, Readonly<Record<string, EventKind>>>> 
 };
 
 /** The detector as a processor: pure, so the same object runs in production, in tests and in replays. */
-export function createDetector(
-  options: DetectorOptions,
-): Processor<UserState, RawEvent, "anomaly"> {
+export function createDetector(options: DetectorOptions): Processor<UserState, RawEvent, string> {
   const { codecs, log, geoip, rules = allRules } = options;
   const enrichment: Enrichment = { geoip, userAgentOf: userAgentParser() };
   const policies = new Policies((tenantId, faults) => {
     log.warn({ tenantId, faults }, "policy_refused");
     options.policyRefused?.();
   });
+  let { firstRecord } = options;
   return {
     name: "detector",
     inputs: [
@@ -90,12 +92,7 @@ export function createDetector(
       eventInput("id.mfa", options),
       eventInput("id.geo", options),
     ],
-    outputs: {
-      anomaly: {
-        topic: "id.session.anomaly",
-        encoder: codecs.encoder<SessionAnomaly>("id.session.anomaly"),
-      },
-    },
+    outputs: outputsOf(rules, codecs),
     globals: {
       policy: {
         topic: "id.session.policy",
@@ -106,6 +103,10 @@ export function createDetector(
     state: userStateCodec(rules),
     process(record, state, context) {
       const { topic, value } = record;
+      if (firstRecord !== undefined) {
+        firstRecord();
+        firstRecord = undefined;
+      }
       const kind = kindOf[topic as EventTopic][value.kind ?? ""];
       if (kind === undefined) return drop("unknown_kind");
       // A heartbeat repeated harms no rule, and there are too many to remember.
@@ -119,8 +120,18 @@ export function createDetector(
   };
 }
 
+/** An output for each rule, all to one topic: what was committed is then counted by kind. */
+function outputsOf(
+  rules: readonly AnyRule[],
+  codecs: Codecs,
+): Readonly<Record<string, Output<never>>> {
+  const topic = "id.session.anomaly";
+  const encoder = codecs.encoder<SessionAnomaly>(topic);
+  return Object.fromEntries(rules.map(({ meta }) => [meta.name, { topic, encoder }]));
+}
+
 const EMPTY: UserState = { seen: SeenIds.none, parts: [] };
-const nothing: readonly Emit<"anomaly">[] = [];
+const nothing: readonly Emit<string>[] = [];
 
 interface Case {
   readonly rules: readonly AnyRule[];
@@ -135,7 +146,7 @@ function judge(
   { rules, event, record, policy, context }: Case,
   before: UserState | null,
   seen: SeenIds,
-): Outcome<Effects<UserState, "anomaly">> {
+): Outcome<Effects<UserState, string>> {
   const known = before ?? EMPTY;
   let changed = seen !== known.seen;
   let emit = nothing;
@@ -146,7 +157,7 @@ function judge(
     const step = rule.step(state, event, policy.document);
     for (const finding of step.findings) {
       const value = anomalyOf(rule.meta, finding, event, policy, context.nowMs);
-      emit = [...emit, { output: "anomaly", key: record.key, value }];
+      emit = [...emit, { output: rule.meta.name, key: record.key, value }];
     }
     if (step.state === state) return part;
     changed = true;

@@ -1,5 +1,6 @@
 import { open, stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { BroadcastChannel } from "node:worker_threads";
 import { messageOf, VigError } from "@vigie/core/errors";
 import type { Logger } from "@vigie/core/log";
 import { type GeoFiles, GeoIpDatabases } from "./databases.ts";
@@ -74,7 +75,7 @@ export function openShared(files: SharedFiles): GeoFiles {
 export interface GeoWatch {
   /** Looks now. Returns: whether the files were other ones and could be used. */
   look(): Promise<boolean>;
-  close(): void;
+  close(): Promise<void>;
 }
 
 /** A changed file is taken when it did not change any more within this, so that a copy in progress is not. */
@@ -109,7 +110,25 @@ export function watchGeoFiles(
     look().catch((error: unknown) => log.error({ err: error }, "geoip_look_failed"));
   }, LOOK_INTERVAL_MS);
   timer.unref();
-  return { look, close: () => clearInterval(timer) };
+  return { look, close: async () => clearInterval(timer) };
+}
+
+/** Carries new files from the thread that watches to those that look addresses up. */
+const CHANNEL = "vigie.geoip";
+
+/** Throws nothing when nobody listens. */
+export function tellGeoFiles(): { tell(files: SharedFiles): void; close(): Promise<void> } {
+  const channel = new BroadcastChannel(CHANNEL);
+  // A channel alone must not keep the process.
+  channel.unref();
+  return { tell: (files) => channel.postMessage(files), close: async () => channel.close() };
+}
+
+export function followGeoFiles(take: (files: SharedFiles) => void): { close(): void } {
+  const channel = new BroadcastChannel(CHANNEL);
+  channel.unref();
+  channel.onmessage = (message) => take(message.data as SharedFiles);
+  return { close: () => channel.close() };
 }
 
 /** Sizes and times of the files; "" for one that is not there. */

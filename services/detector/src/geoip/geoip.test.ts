@@ -3,9 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cellOf } from "@vigie/core/geo";
 import { silentLogger } from "@vigie/core/log";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { GeoIpDatabases } from "./databases.ts";
-import { geoPaths, openShared, readGeoFiles, watchGeoFiles } from "./files.ts";
+import {
+  followGeoFiles,
+  geoPaths,
+  openShared,
+  readGeoFiles,
+  tellGeoFiles,
+  watchGeoFiles,
+} from "./files.ts";
 import { type GeoFile, isAnonymousOrganisation, unknownAddress } from "./geoip.ts";
 import { tinyMmdb } from "./tiny-mmdb.ts";
 import { TwoGenerations } from "./two-generations.ts";
@@ -165,7 +172,9 @@ describe("a file that changes", () => {
     const geoip = new GeoIpDatabases(openShared(await readGeoFiles(paths)));
     const refused: string[] = [];
     const log = { ...silentLogger, error: (_: object, text: string) => refused.push(text) };
-    const watch = watchGeoFiles(paths, (files) => geoip.replace(openShared(files)), log);
+    const teller = tellGeoFiles();
+    const watch = watchGeoFiles(paths, teller.tell, log);
+    const following = followGeoFiles((files) => geoip.replace(openShared(files)));
     const cityNow = () => geoip.lookup("41.1.2.3").place?.city;
     expect(await watch.look()).toBe(false);
     expect(cityNow()).toBe("Dakar");
@@ -173,7 +182,7 @@ describe("a file that changes", () => {
     const thies = { ...dakar, city: { names: { en: "Thiès" } } };
     write(tinyMmdb([{ prefix: PREFIX, record: thies }]));
     expect(await watch.look()).toBe(true);
-    expect(cityNow()).toBe("Thiès");
+    await vi.waitFor(() => expect(cityNow()).toBe("Thiès"));
 
     write(Buffer.from("half a file"));
     expect(await watch.look()).toBe(false);
@@ -184,8 +193,10 @@ describe("a file that changes", () => {
     expect(await watch.look()).toBe(false);
     write(tinyMmdb([{ prefix: PREFIX, record: dakar }]));
     expect(await watch.look()).toBe(true);
-    expect(cityNow()).toBe("Dakar");
-    watch.close();
+    await vi.waitFor(() => expect(cityNow()).toBe("Dakar"));
+    following.close();
+    await teller.close();
+    await watch.close();
   });
 
   test("a missing one is named", async () => {

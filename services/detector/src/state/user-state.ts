@@ -67,7 +67,8 @@ export function userStateCodec(rules: readonly AnyRule[]): StateCodec<UserState>
     decode(bytes, version) {
       assert(version === VERSION, "a state's version is known");
       // A copy: the store may reuse its buffer, and parts are read from it later.
-      const own = Buffer.from(bytes);
+      const own = Buffer.allocUnsafe(bytes.length);
+      own.set(bytes);
       const reader = new Reader(own, 0, own.length);
       const seen = SeenIds.read(reader);
       const parts = new Array<Part | null>(rules.length).fill(null);

@@ -1,0 +1,102 @@
+import { join } from "node:path";
+import { DAY_MS } from "@vigie/core/time";
+import { openCodecs } from "@vigie/schemas/codecs";
+import type { Parsed } from "@vigie/service-kit/config";
+import { kafkaOptions } from "@vigie/service-kit/kafka-config";
+import { anomalyMetrics, type Metrics } from "@vigie/service-kit/metrics";
+import { streamObserver } from "@vigie/service-kit/stream-observer";
+import type { RunningWorker, WorkerContext } from "@vigie/service-kit/workers";
+import type { StreamObserver } from "@vigie/stream/observer";
+import { type RunningProcessor, startProcessor } from "@vigie/stream/runtime";
+import { GeoIpDatabases } from "#geoip/databases";
+import { followGeoFiles, openShared, type SharedFiles } from "#geoip/files";
+import { createDetector } from "./app.ts";
+import type { detectorConfig } from "./config.ts";
+
+export interface DetectorData {
+  readonly config: Parsed<typeof detectorConfig>;
+  /** Read once for all threads. */
+  readonly geoFiles: SharedFiles;
+}
+
+/** One thread of the detector: a member of the group with tasks of its own. */
+export async function start(context: WorkerContext<DetectorData>): Promise<RunningWorker> {
+  const { index, data, log, metrics, health } = context;
+  const { config, geoFiles } = data;
+  for (const part of ["kafka", "registry", "tasks"]) health.declare(part);
+  const observer = countingAnomalies(streamObserver(metrics, health, "detector"), metrics);
+  const kafka = kafkaOptions(config);
+  const codecs = await openCodecs({
+    registryUrl: config.SCHEMA_REGISTRY_URL,
+    cacheDir: config.VIGIE_SCHEMA_CACHE_DIR ?? join(config.VIGIE_STATE_DIR, "schemas"),
+    prefix: kafka.prefix,
+    log,
+    observer,
+  });
+  const geoip = new GeoIpDatabases(openShared(geoFiles));
+  const following = followGeoFiles((files) => geoip.replace(openShared(files)));
+  const refused = metrics.counter("vigie_policies_refused_total", "Policy documents not usable");
+  const processor = createDetector({
+    codecs,
+    geoip,
+    log,
+    maxEventAgeMs: config.MAX_EVENT_AGE_DAYS * DAY_MS,
+    maxAheadMs: config.MAX_EVENT_AHEAD_MS,
+    policyRefused: () => refused.inc(),
+    ...(config.VIGIE_BENCH && { firstRecord: sayFirst }),
+  });
+  // Waits for the registry and the broker; the thread answers meanwhile.
+  const running = startLater(async () => {
+    await codecs.ready();
+    return startProcessor(processor, {
+      ...kafka,
+      stateDir: config.VIGIE_STATE_DIR,
+      log,
+      observer,
+      createInternalTopics: config.NODE_ENV !== "production",
+      maxTaskIdleMs: config.MAX_TASK_IDLE_MS,
+      commitRecordsMax: config.COMMIT_RECORDS_MAX,
+      commitIntervalMs: config.COMMIT_INTERVAL_MS,
+      cacheEntriesMax: config.STATE_CACHE_ENTRIES,
+      processingError: config.PROCESSING_ERROR,
+      member: String(index),
+    });
+  });
+  return {
+    failed: running.failed,
+    async stop() {
+      await running.stop();
+      codecs.close();
+      following.close();
+    },
+  };
+}
+
+const sayFirst = (): void => {
+  process.stdout.write(`FIRST ${Date.now()}\n`);
+};
+
+/** OBS-03: each rule is an output of its own, so what was committed is known by kind. */
+function countingAnomalies(observer: StreamObserver, metrics: Metrics): StreamObserver {
+  const { detected } = anomalyMetrics(metrics);
+  return {
+    ...observer,
+    committed(event) {
+      observer.committed(event);
+      for (const [kind, count] of Object.entries(event.emitted)) detected.inc({ kind }, count);
+    },
+  };
+}
+
+/** A processor whose start may have to wait for servers. Stopped before that, it has nothing to drain. */
+function startLater(start: () => Promise<RunningProcessor>): RunningProcessor {
+  let running: RunningProcessor | null = null;
+  const failed = start().then(
+    (started) => {
+      running = started;
+      return started.failed;
+    },
+    (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
+  );
+  return { failed, stop: async () => running?.stop() };
+}
