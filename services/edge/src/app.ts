@@ -26,11 +26,13 @@ export interface EdgeOptions {
   readonly metrics: Metrics;
   readonly clock: Clock;
   health(): HealthReport;
+  /** False while the schemas of events are not known yet: then ingest answers 503. */
+  isReady(): boolean;
 }
 
 /** The edge without a port: routes in, events out. */
 export function buildApp(options: EdgeOptions): FastifyInstance {
-  const { output, codecs, auth, limits, clock, batchBodyMaxBytes } = options;
+  const { output, codecs, auth, limits, clock, batchBodyMaxBytes, isReady } = options;
   const app = createHttp({
     title: "Vigie edge",
     description: "Takes in what happens to sessions. Errors are RFC 9457 problem documents.",
@@ -44,7 +46,7 @@ export function buildApp(options: EdgeOptions): FastifyInstance {
     bodyMaxBytes: options.bodyMaxBytes,
   });
   const admit = createAdmit(codecs, limits);
-  const ingest = { output, admit, auth, clock, batchBodyMaxBytes };
+  const ingest = { output, admit, auth, clock, batchBodyMaxBytes, isReady };
   app.register(async (scope) => {
     postEventRoutes(scope, ingest);
     postEventsRoute(scope, ingest);

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { openCodecs } from "@vigie/schemas/codecs";
 import { loadConfig } from "@vigie/service-kit/config";
 import { createHealth } from "@vigie/service-kit/health";
@@ -13,7 +12,14 @@ import { openBatchingProducer } from "@vigie/stream/kafka/producer";
 import { buildApp } from "./app.ts";
 import { edgeConfig } from "./config.ts";
 import { kafkaOutput } from "./output/kafka-output.ts";
-import { admitLimits, rateLimits, tokenVerifier, writeOut } from "./wiring.ts";
+import {
+  admitLimits,
+  codecsOptions,
+  rateLimits,
+  readiness,
+  tokenVerifier,
+  writeOut,
+} from "./wiring.ts";
 
 const config = loadConfig(edgeConfig, process);
 const clock = Date.now;
@@ -21,7 +27,39 @@ const log = createLogger("edge", { level: config.LOG_LEVEL });
 const metrics = createMetrics("edge");
 const health = createHealth("edge", clock);
 const observer = streamObserver(metrics, health, "edge");
-const requestLog = createRequestLog({ service: "edge", clock, write: writeOut });
 const wiring = { config, clock, log, health };
-const verifier = tokenVerifier(wiring);
 const { limits, closables } = rateLimits(wiring);
+
+const codecs = await openCodecs({ ...codecsOptions(config), log, observer });
+const { isReady, prepare } = readiness(codecs);
+const { prefix, ...kafka } = kafkaOptions(config);
+const producer = await openBatchingProducer(openKafka({ ...kafka, clientId: "vigie.edge", log }), {
+  lingerMs: config.PRODUCE_LINGER_MS,
+  bufferBytesMax: config.PRODUCE_BUFFER_MAX_BYTES,
+  onBroker: (up, why) => observer.dependency({ name: "kafka", up, ...(why && { why }) }),
+});
+observer.dependency({ name: "kafka", up: producer.healthy });
+
+const app = buildApp({
+  output: kafkaOutput(producer, prefix),
+  codecs,
+  auth: { verifier: tokenVerifier(wiring), ...limits },
+  limits: admitLimits(config),
+  bodyMaxBytes: config.BODY_MAX_BYTES,
+  batchBodyMaxBytes: config.BATCH_BODY_MAX_BYTES,
+  allowedOrigins: config.ALLOWED_ORIGINS,
+  trustedProxies: config.TRUSTED_PROXIES,
+  log,
+  requestLog: createRequestLog({ service: "edge", clock, write: writeOut }),
+  metrics,
+  clock,
+  health: health.report,
+  isReady,
+});
+const address = await app.listen({ host: config.HOST, port: config.PORT });
+log.info({ url: address }, "listening");
+await runUntilSignal([app, producer, ...closables], {
+  log,
+  drainTimeoutMs: config.DRAIN_TIMEOUT_MS,
+  failed: [prepare()],
+});

@@ -75,6 +75,7 @@ export function testEdge(overrides: Partial<EdgeOptions> = {}) {
     metrics: createMetrics("edge", { processMetrics: false }),
     clock,
     health: health.report,
+    isReady: () => true,
     ...overrides,
   });
   return { app, output, codecs, lines, health, verifier };

@@ -1,6 +1,8 @@
 import { writeSync } from "node:fs";
+import { join } from "node:path";
 import type { Logger } from "@vigie/core/log";
 import { type Clock, DAY_MS } from "@vigie/core/time";
+import type { Codecs } from "@vigie/schemas/codec-core";
 import type { Health } from "@vigie/service-kit/health";
 import type { AuthOptions } from "@vigie/service-kit/http/auth";
 import { createTokenVerifier, type TokenVerifier } from "@vigie/service-kit/http/jwt";
@@ -84,6 +86,31 @@ export const admitLimits = (config: EdgeConfig): AdmitLimits => ({
   maxEventAgeMs: config.MAX_EVENT_AGE_DAYS * DAY_MS,
   maxAheadMs: config.MAX_EVENT_AHEAD_MS,
 });
+
+export const codecsOptions = (config: EdgeConfig) => ({
+  registryUrl: config.SCHEMA_REGISTRY_URL,
+  cacheDir: config.VIGIE_SCHEMA_CACHE_DIR ?? join(config.VIGIE_STATE_DIR, "schemas"),
+  prefix: config.VIGIE_TOPIC_PREFIX,
+});
+
+/** Whether events can be encoded yet: the edge answers health and 503 while it waits for the registry. */
+export interface Readiness {
+  isReady(): boolean;
+  /** Asks for the schemas of all encoders made so far. Rejects when one is not registered; else never settles. */
+  prepare(): Promise<never>;
+}
+
+export function readiness(codecs: Codecs): Readiness {
+  let ready = false;
+  return {
+    isReady: () => ready,
+    async prepare() {
+      await codecs.ready();
+      ready = true;
+      return new Promise<never>(() => {});
+    },
+  };
+}
 
 /** Whole lines to standard output, also when a slow reader lets the pipe run full. */
 export function writeOut(text: string): void {

@@ -1,9 +1,10 @@
 import { assert } from "@vigie/core/assert";
 import type { Clock } from "@vigie/core/time";
 import { plainAddress } from "@vigie/service-kit/http/address";
-import type { AuthOptions } from "@vigie/service-kit/http/auth";
+import { type AuthOptions, requireScope } from "@vigie/service-kit/http/auth";
 import type { Caller } from "@vigie/service-kit/http/jwt";
-import type { FastifyRequest } from "fastify";
+import { sendProblem } from "@vigie/service-kit/http/problem";
+import type { FastifyRequest, onRequestHookHandler } from "fastify";
 import type { EventOutput } from "../output/event-output.ts";
 import type { Admit, AdmitContext } from "../steps/admit-event.ts";
 import type { EventType } from "../steps/event-types.ts";
@@ -15,9 +16,19 @@ export interface Ingest {
   readonly auth: AuthOptions;
   readonly clock: Clock;
   readonly batchBodyMaxBytes: number;
+  isReady(): boolean;
 }
 
-export const WRITE_SCOPE = "events:write";
+const WRITE_SCOPE = "events:write";
+
+/** The hooks of a route that takes events: the schemas are known, the caller may write. */
+export function writeHooks({ auth, isReady }: Ingest): onRequestHookHandler[] {
+  const refuseUnready: onRequestHookHandler = (_request, reply, done) => {
+    if (isReady()) done();
+    else sendProblem(reply, "VIG_REGISTRY_AWAY", { why: "schemas are not known yet" });
+  };
+  return [requireScope(WRITE_SCOPE, auth), refuseUnready];
+}
 
 export function callerOf(request: FastifyRequest): Caller {
   const { caller } = request;

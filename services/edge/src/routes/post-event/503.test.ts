@@ -35,3 +35,10 @@ test("no 202 without an acknowledgement: the broker is away", async () => {
   assert.equal(response.headers["retry-after"], "2");
   assert.deepEqual(edge.output.produced, []);
 });
+
+test("before the registry has answered nothing can be encoded", async () => {
+  const edge = testEdge({ isReady: () => false });
+  const response = await post(edge, "/v1/events/login", sampleLogin);
+  assert.equal(response.statusCode, 503);
+  assert.equal(response.json().code, "VIG_REGISTRY_AWAY");
+});

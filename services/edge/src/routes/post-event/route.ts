@@ -1,9 +1,8 @@
-import { requireScope } from "@vigie/service-kit/http/auth";
 import { sendProblem } from "@vigie/service-kit/http/problem";
 import type { FastifyInstance, RouteHandlerMethod } from "fastify";
 import { describedBodyOf } from "../../steps/body-schema.ts";
 import { type EventType, eventTypeNames, eventTypes } from "../../steps/event-types.ts";
-import { callerOf, contextOf, heartbeatWaitMs, type Ingest, WRITE_SCOPE } from "../ingest.ts";
+import { callerOf, contextOf, heartbeatWaitMs, type Ingest, writeHooks } from "../ingest.ts";
 import { acceptedSchema, problemResponses } from "../schemas.ts";
 
 /** POST /v1/events/{login,heartbeat,mfa,geo}, and HBT-01's path for a person's heartbeat. */
@@ -27,7 +26,7 @@ function route(app: FastifyInstance, url: string, type: EventType, ingest: Inges
     },
     // Bodies are judged in one place for single events and batches; the schema here describes.
     validatorCompiler: () => () => true,
-    onRequest: requireScope(WRITE_SCOPE, ingest.auth),
+    onRequest: writeHooks(ingest),
     handler: takeEvent(type, ingest),
   });
 }

@@ -1,12 +1,12 @@
 import { catalogue, type VigCode } from "@vigie/core/catalogue";
 import { describeCode, type ErrorDetails, VigError } from "@vigie/core/errors";
-import { requireScope, takeRate } from "@vigie/service-kit/http/auth";
+import { takeRate } from "@vigie/service-kit/http/auth";
 import { FAULTS_MAX, type Fault, sendProblem } from "@vigie/service-kit/http/problem";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Admission, AdmitContext } from "../../steps/admit-event.ts";
 import { describedBodyOf } from "../../steps/body-schema.ts";
 import { eventTypeNames, eventTypes, isEventType } from "../../steps/event-types.ts";
-import { callerOf, contextOf, heartbeatWaitMs, type Ingest, WRITE_SCOPE } from "../ingest.ts";
+import { callerOf, contextOf, heartbeatWaitMs, type Ingest, writeHooks } from "../ingest.ts";
 import { batchSchema, problemResponses } from "../schemas.ts";
 
 /** Source: DESIGN and the contract of the route. */
@@ -41,7 +41,7 @@ export function postEventsRoute(app: FastifyInstance, ingest: Ingest): void {
     },
     validatorCompiler: () => () => true,
     bodyLimit: ingest.batchBodyMaxBytes,
-    onRequest: requireScope(WRITE_SCOPE, ingest.auth),
+    onRequest: writeHooks(ingest),
     handler: (request, reply) => takeBatch(request, reply, ingest),
   });
 }

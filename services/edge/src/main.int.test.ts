@@ -1,0 +1,168 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { partitionOf } from "@vigie/core/keys";
+import { silentLogger } from "@vigie/core/log";
+import { openCodecs } from "@vigie/schemas/codecs";
+import { SAMPLE_KEY, sampleHeartbeat, sampleLogin } from "@vigie/schemas/samples";
+import type { LoginEvent } from "@vigie/schemas/types";
+import { SignJWT } from "jose";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { AUDIENCE, ISSUER } from "./test-edge.ts";
+import { type EdgeStack, edgeStack } from "./test-stack.ts";
+
+const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
+const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2_048 });
+
+let servers: EdgeStack;
+let stateDir: string;
+let edge: { readonly child: ChildProcess; readonly url: string; readonly lines: string[] };
+let running: ChildProcess | null = null;
+
+beforeAll(async () => {
+  servers = await edgeStack();
+  stateDir = await mkdtemp(join(tmpdir(), "vigie-edge-"));
+  edge = await startEdge();
+});
+afterAll(async () => {
+  running?.kill("SIGKILL");
+  await rm(stateDir, { recursive: true, force: true });
+  await servers.close();
+});
+
+/** The service as it runs: one process, configured by its environment. */
+async function startEdge() {
+  const env = {
+    ...servers.env,
+    PATH: process.env.PATH,
+    PORT: "0",
+    HOST: "127.0.0.1",
+    VIGIE_STATE_DIR: stateDir,
+    JWT_PUBLIC_KEY: publicKey.export({ type: "spki", format: "pem" }).toString(),
+  };
+  const child = spawn(process.execPath, [MAIN], { env, stdio: ["ignore", "pipe", "inherit"] });
+  const lines: string[] = [];
+  // Whatever fails from here on, the process goes.
+  running = child;
+  const listening = Promise.withResolvers<string>();
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    lines.push(line);
+    const said = JSON.parse(line);
+    if (said.event === "listening") listening.resolve(said.url);
+  });
+  child.once("exit", (code) => listening.reject(new Error(`the edge ended with ${code}`)));
+  const url = await listening.promise;
+  const ready = async () => assert.equal((await fetch(`${url}/healthz`)).status, 200);
+  await vi.waitFor(ready, { timeout: 10_000 });
+  return { child, url, lines };
+}
+
+function bearer(): Promise<string> {
+  const claims = {
+    sub: "auth-gateway",
+    tenant_id: sampleLogin.tenant_id,
+    type: "access",
+    scope: "events:write",
+  };
+  return new SignJWT(claims)
+    .setProtectedHeader({ alg: "RS256" })
+    .setAudience(AUDIENCE)
+    .setIssuer(ISSUER)
+    .setIssuedAt()
+    .setExpirationTime("5m")
+    .sign(privateKey);
+}
+
+async function post(path: string, body: object): Promise<Response> {
+  const headers = {
+    "content-type": "application/json",
+    authorization: `Bearer ${await bearer()}`,
+  };
+  return fetch(edge.url + path, { method: "POST", headers, body: JSON.stringify(body) });
+}
+
+test("a login posted over HTTP lies in Kafka where the answer says, readable by its contract", async () => {
+  const occurredAt = Date.now();
+  const response = await post("/v1/events/login", { ...sampleLogin, occurred_at: occurredAt });
+  const receipt = (await response.json()) as { partition: number; offset: number; topic: string };
+  assert.equal(response.status, 202, JSON.stringify(receipt));
+  assert.equal(receipt.topic, `${servers.prefix}id.login`);
+  assert.equal(receipt.partition, partitionOf(SAMPLE_KEY, 6));
+  const records = await servers.readAll("id.login");
+  const record = records.find(({ offset }) => offset === receipt.offset);
+  assert.equal(record?.partition, receipt.partition);
+  assert.equal(String(record?.key), SAMPLE_KEY);
+  const codecs = await openCodecs({
+    registryUrl: servers.registry,
+    cacheDir: stateDir,
+    prefix: servers.prefix,
+    log: silentLogger,
+  });
+  const decoder = codecs.decoder<LoginEvent>("id.login");
+  let decoded = decoder.decode(record?.value ?? Buffer.alloc(0));
+  if (decoded.kind === "later") {
+    await decoded.ready;
+    decoded = decoder.decode(record?.value ?? Buffer.alloc(0));
+  }
+  codecs.close();
+  assert.equal(decoded.kind, "ok");
+  assert.partialDeepStrictEqual(decoded, {
+    value: { event_id: sampleLogin.event_id, occurred_at: occurredAt, sim: sampleLogin.sim },
+  });
+});
+
+test("a batch over HTTP lies in Kafka, a refused item does not", async () => {
+  const event = { ...sampleHeartbeat, occurred_at: Date.now() };
+  const items = [
+    { type: "heartbeat", event },
+    { type: "heartbeat", event: { ...event, channel: "FAX" } },
+  ];
+  const response = await post("/v1/events", { items });
+  assert.equal(response.status, 207);
+  assert.equal((await servers.readAll("id.heartbeat")).length, 1);
+});
+
+test("OBS-01, OBS-04, OBS-10: metrics and one line a request, without personal data", async () => {
+  const metrics = await (await fetch(`${edge.url}/metrics`)).text();
+  const counted = /http_requests_total\{method="POST",route="\/v1\/events\/login",status="202"\} 1/;
+  assert.match(metrics, counted);
+  assert.match(metrics, /vigie_dependency_up\{name="kafka"\} 1/);
+  await expect
+    .poll(() => edge.lines.filter((line) => line.includes('"event":"request"')).length)
+    .toBeGreaterThanOrEqual(3);
+  const [line] = edge.lines.filter((text) => text.includes("/v1/events/login"));
+  assert.partialDeepStrictEqual(JSON.parse(line ?? ""), {
+    level: "info",
+    service: "edge",
+    method: "POST",
+    route: "/v1/events/login",
+    status: 202,
+    tenant: sampleLogin.tenant_id,
+    client: "auth-gateway",
+  });
+  for (const personal of [sampleLogin.user_id, "41.82", "Mozilla", "eyJ"]) {
+    assert.ok(!edge.lines.some((text) => text.includes(personal)), personal);
+  }
+});
+
+test("SIGTERM answers what is in flight and exits 0", async () => {
+  const inFlight = Array.from({ length: 20 }, () =>
+    post("/v1/events/login", { ...sampleLogin, occurred_at: Date.now() }),
+  );
+  await Promise.race(inFlight);
+  edge.child.kill("SIGTERM");
+  const [code] = await once(edge.child, "exit");
+  const statuses = (await Promise.allSettled(inFlight)).map((fate) =>
+    fate.status === "fulfilled" ? fate.value.status : "refused",
+  );
+  assert.equal(code, 0);
+  const acknowledged = statuses.filter((status) => status === 202).length;
+  assert.ok(acknowledged > 0);
+  assert.ok((await servers.readAll("id.login")).length >= 1 + acknowledged);
+});

@@ -1,0 +1,40 @@
+import { PARTITIONS_DEFAULT, topicNames } from "@vigie/schemas/catalogue";
+import { openAdmin } from "@vigie/stream/kafka/admin";
+import { openBatchingProducer } from "@vigie/stream/kafka/producer";
+import { afterAll, beforeAll } from "vitest";
+import { type EdgeStack, edgeStack } from "../test-stack.ts";
+import { eventOutputSuite } from "./event-output.suite.ts";
+import { kafkaOutput } from "./kafka-output.ts";
+
+let servers: EdgeStack;
+
+beforeAll(async () => {
+  servers = await edgeStack();
+});
+afterAll(async () => {
+  const admin = await openAdmin(servers.client);
+  await admin.deleteTopics(topicNames.map((topic) => servers.prefix + topic));
+  await admin.close();
+  await servers.close();
+});
+
+eventOutputSuite("kafka", async ({ bufferBytesMax }) => {
+  const { client, prefix, readAll } = servers;
+  const before = (await readAll("id.login")).length;
+  const producer = await openBatchingProducer(client, { bufferBytesMax });
+  return {
+    output: kafkaOutput(producer, prefix),
+    prefix,
+    partitions: PARTITIONS_DEFAULT,
+    async read(topic) {
+      const records = await readAll(topic);
+      return records.slice(before).map(({ key, value }) => ({
+        key: String(key),
+        value: value ?? Buffer.alloc(0),
+      }));
+    },
+    // Nothing is acknowledged within one turn of the event loop: silence enough for the suite.
+    silence: async () => {},
+    wake: async () => {},
+  };
+});

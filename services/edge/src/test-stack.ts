@@ -1,0 +1,45 @@
+import { silentLogger } from "@vigie/core/log";
+import { provisionTopics, registerSchemas } from "@vigie/schemas/provision";
+import { openAdmin } from "@vigie/stream/kafka/admin";
+import { type KafkaClient, openKafka } from "@vigie/stream/kafka/client";
+import { openLoneReader } from "@vigie/stream/kafka/lone-reader";
+import type { FetchedRecord } from "@vigie/stream/kafka/types";
+import { stack, type TestStack } from "@vigie/testkit/stack";
+
+/** Real servers for a test of the edge, with its topics and schemas. */
+export interface EdgeStack extends TestStack {
+  readonly client: KafkaClient;
+  /** All records of a topic, partition by partition. `topic`: name in the catalogue. */
+  readAll(topic: string): Promise<FetchedRecord[]>;
+}
+
+export async function edgeStack(): Promise<EdgeStack> {
+  const servers = await stack();
+  const { kafka, registry, prefix } = servers;
+  const client = openKafka({ brokers: [kafka], clientId: "edge-test", log: silentLogger });
+  const admin = await openAdmin(client);
+  try {
+    await provisionTopics(admin, { prefix, replicationFactor: 1 });
+  } finally {
+    await admin.close();
+  }
+  await registerSchemas({ registryUrl: registry, prefix });
+  return { ...servers, client, readAll: (topic) => readAll(client, prefix + topic) };
+}
+
+async function readAll(client: KafkaClient, topic: string): Promise<FetchedRecord[]> {
+  const reader = await openLoneReader(client);
+  const found: FetchedRecord[] = [];
+  try {
+    const ends = await reader.endOffsets(topic);
+    for (const partition of ends.keys()) {
+      const range = { topic, partition, from: "earliest", to: "end" } as const;
+      await reader.read(range, (records) => {
+        found.push(...records);
+      });
+    }
+  } finally {
+    await reader.close();
+  }
+  return found;
+}
