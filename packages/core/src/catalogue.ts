@@ -226,6 +226,11 @@ export const catalogue = {
     retry: false,
     text: "audit event {eventId} came twice with different bytes",
   },
+  VIG_AUDIT_NOT_PROTECTED: {
+    status: 500,
+    retry: false,
+    text: "the service could change the audit log: {faults}",
+  },
 } as const satisfies Record<`VIG_${string}`, ErrorSpec>;
 
 export type VigCode = keyof typeof catalogue;
