@@ -36,6 +36,7 @@ export async function openTopics(config: TopicsConfig): Promise<Topics> {
   const client = openKafka({ ...reach, clientId: "vigie-demo", log: silentLogger });
   const producer = await openBatchingProducer(client);
   const reader = await openLoneReader(client);
+  let closing = false;
   return {
     async send(topic, event) {
       const encoder = codecs.encoder<UserEvent>(topic);
@@ -52,11 +53,14 @@ export async function openTopics(config: TopicsConfig): Promise<Topics> {
         ends.map((from, partition) => ({ topic, partition, from })),
         {
           records: (records) => records.forEach(decode),
-          failed: (error) => console.error(`anomalies are no longer followed: ${error.message}`),
+          failed(error) {
+            if (!closing) console.error(`anomalies are no longer followed: ${error.message}`);
+          },
         },
       );
     },
     async close() {
+      closing = true;
       await Promise.all([producer.close(), reader.close()]);
       codecs.close();
       rmSync(cacheDir, { recursive: true, force: true });

@@ -44,7 +44,7 @@ export async function startServices({ environment, ports, register, say }) {
       args: [mainOf(name)],
       cwd: ROOT,
       log: join(LOGS, `${name}.log`),
-      env: { ...environment, ...own },
+      env: { ...environment, ...own, VIGIE_STATE_DIR: join(HOME, "state", name) },
     });
     register(service);
     const url = `http://127.0.0.1:${port}`;

@@ -14,8 +14,10 @@ export function openState(file = STACK_FILE) {
   const state = { processes: [] };
   const save = () => {
     mkdirSync(dirname(file), { recursive: true });
+    const { processes, ...addresses } = state;
+    const text = JSON.stringify({ ...addresses, processes }, null, 2);
     const partial = `${file}.${process.pid}`;
-    writeFileSync(partial, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 });
+    writeFileSync(partial, `${text}\n`, { mode: 0o600 });
     renameSync(partial, file);
   };
   return {
