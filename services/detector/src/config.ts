@@ -1,4 +1,4 @@
-import { flag, integer, oneOf } from "@vigie/service-kit/config";
+import { integer, oneOf } from "@vigie/service-kit/config";
 import {
   eventsConfig,
   geoipConfig,
@@ -51,8 +51,8 @@ export const detectorConfig = {
     about: "what an error of our own ends: the task, or only the record",
     default: "stop",
   }),
-  VIGIE_BENCH: flag({
-    about: "prints FIRST and the time at the first record, for measuring from outside",
-    default: false,
+  VIGIE_BENCH: oneOf(["0", "1"], {
+    about: "1 prints FIRST and the time at the first record, for measuring from outside",
+    default: "0",
   }),
 };

@@ -43,7 +43,7 @@ export async function start(context: WorkerContext<DetectorData>): Promise<Runni
     maxEventAgeMs: config.MAX_EVENT_AGE_DAYS * DAY_MS,
     maxAheadMs: config.MAX_EVENT_AHEAD_MS,
     policyRefused: () => refused.inc(),
-    ...(config.VIGIE_BENCH && { firstRecord: sayFirst }),
+    ...(config.VIGIE_BENCH === "1" && { firstRecord: sayFirst }),
   });
   // Waits for the registry and the broker; the thread answers meanwhile.
   const running = startLater(async () => {
