@@ -6,7 +6,7 @@ import { silentLogger } from "@vigie/core/log";
 import { type KafkaAdmin, openAdmin } from "@vigie/stream/kafka/admin";
 import { type KafkaClient, openKafka } from "@vigie/stream/kafka/client";
 import { freshPrefix, stack } from "@vigie/testkit/stack";
-import { runForJson } from "./processes.ts";
+import { runScript } from "./processes.ts";
 
 const PROVISION = fileURLToPath(new URL("../provision.ts", import.meta.url));
 
@@ -52,7 +52,7 @@ export async function openBenchStack(): Promise<BenchStack> {
         METRICS_PORT: "0",
         LOG_LEVEL: "info",
       };
-      await runForJson(PROVISION, ["--json"], env);
+      await runScript(PROVISION, [], env);
       return { prefix, folder, env };
     },
     async close() {

@@ -6,9 +6,14 @@ import { anomalyKinds, Workload } from "@vigie/testkit/workload/workload";
 import { followAnomalies } from "./anomalies.ts";
 import type { BenchStack, Installation } from "./bench-stack.ts";
 import { inputTopics, preload } from "./preload.ts";
-import { runForJson, type ServiceProcess, startService, until } from "./processes.ts";
+import { runScript, type ServiceProcess, startService, until } from "./processes.ts";
 
 const RAW_CONSUMER = fileURLToPath(new URL("raw-consumer.ts", import.meta.url));
+interface RawFigures {
+  readonly records: number;
+  readonly seconds: number;
+}
+
 const GROUP = "vigie.detector";
 
 export interface DetectorFigures {
@@ -45,13 +50,9 @@ export async function benchDetector(
   const cacheDir = join(folder, "schemas");
   const loaded = await preload(client, workload, { prefix, registryUrl, cacheDir });
   const topics = inputTopics.map((topic) => prefix + topic);
-  const raw = await runForJson(RAW_CONSUMER, [
-    servers.kafka,
-    `${prefix}bench-raw`,
-    String(size.events),
-    ...topics,
-  ]);
-  const rawPerSecond = Number(raw.records) / Number(raw.seconds);
+  const rawArgs = [servers.kafka, `${prefix}bench-raw`, String(size.events), ...topics];
+  const raw = JSON.parse(await runScript(RAW_CONSUMER, rawArgs)) as RawFigures;
+  const rawPerSecond = raw.records / raw.seconds;
   const service = startService("detector", installation.env, join(folder, "detector.log"));
   try {
     const timed = await timeToEnd(servers, prefix, size.events);

@@ -1,11 +1,11 @@
 import { fileURLToPath } from "node:url";
 import type { BenchStack } from "./bench-stack.ts";
-import { runForJson } from "./processes.ts";
+import { runScript } from "./processes.ts";
 
 const INGEST = fileURLToPath(new URL("../../services/edge/bench/ingest.ts", import.meta.url));
 
 /** Authenticated, validated, acknowledged ingest against a bare Fastify route that produces the same bytes. */
 export async function benchEdge(servers: BenchStack): Promise<Record<string, unknown>> {
   const { env } = await servers.installation("edge");
-  return runForJson(INGEST, ["--json"], env);
+  return JSON.parse(await runScript(INGEST, ["--json"], env)) as Record<string, unknown>;
 }

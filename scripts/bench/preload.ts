@@ -4,7 +4,6 @@ import { PARTITIONS_DEFAULT } from "@vigie/schemas/catalogue";
 import { openCodecs } from "@vigie/schemas/codecs";
 import type { KafkaClient } from "@vigie/stream/kafka/client";
 import type { Workload, WorkloadEvent } from "@vigie/testkit/workload/workload";
-import { CompressionTypes } from "kafkajs";
 
 export const inputTopics = ["id.login", "id.heartbeat", "id.mfa"] as const;
 
@@ -40,7 +39,7 @@ export async function preload(
       messages,
     }));
     batch = new Map();
-    await producer.sendBatch({ topicMessages, acks: -1, compression: CompressionTypes.None });
+    await producer.sendBatch({ topicMessages, acks: -1 });
   };
   for (const event of workload.events()) {
     const encoder = encoders[event.topic];

@@ -48,12 +48,12 @@ export function startService(
   };
 }
 
-/** Runs a script of ours and returns the JSON of its last line of output. */
-export async function runForJson(
+/** Runs a script of ours and returns the last line of its output. Throws: VIG_INVARIANT when it fails. */
+export async function runScript(
   script: string,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
-): Promise<Record<string, unknown>> {
+): Promise<string> {
   const child = spawn(process.execPath, [script, ...args], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "inherit"],
@@ -64,8 +64,7 @@ export async function runForJson(
   });
   const [code] = (await once(child, "exit")) as [number | null];
   assert(code === 0, `${script} ends well`);
-  const last = output.trimEnd().split("\n").at(-1) ?? "";
-  return JSON.parse(last) as Record<string, unknown>;
+  return output.trimEnd().split("\n").at(-1) ?? "";
 }
 
 /** Asks until `check` answers something. Throws: VIG_INVARIANT after `deadlineMs`. */
