@@ -1,0 +1,39 @@
+import { messageOf } from "@vigie/core/errors";
+import type { Logger } from "@vigie/core/log";
+
+export interface Job {
+  readonly name: string;
+  readonly everyMs: number;
+  run(): Promise<unknown>;
+}
+
+export interface RunningJobs {
+  /** Waits for those that run. */
+  stop(): Promise<void>;
+}
+
+/** Runs each job at once and then again `everyMs` after it ended. One that throws is logged and runs again. */
+export function startJobs(jobs: readonly Job[], log: Logger): RunningJobs {
+  const timers = new Map<string, NodeJS.Timeout>();
+  const running = new Map<string, Promise<void>>();
+  let stopped = false;
+  const run = async (job: Job): Promise<void> => {
+    try {
+      await job.run();
+    } catch (error) {
+      log.warn({ job: job.name, why: messageOf(error) }, "job_failed");
+    }
+    if (!stopped) timers.set(job.name, setTimeout(begin, job.everyMs, job));
+  };
+  const begin = (job: Job): void => {
+    running.set(job.name, run(job));
+  };
+  for (const job of jobs) begin(job);
+  return {
+    async stop() {
+      stopped = true;
+      for (const timer of timers.values()) clearTimeout(timer);
+      await Promise.all(running.values());
+    },
+  };
+}
