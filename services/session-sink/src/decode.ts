@@ -1,0 +1,113 @@
+import { sessionKey } from "@vigie/core/keys";
+import { dlq, type Outcome, ok } from "@vigie/core/outcome";
+import { admitEvent } from "@vigie/schemas/admit";
+import type { TopicName } from "@vigie/schemas/catalogue";
+import type { Codecs } from "@vigie/schemas/codecs";
+import type {
+  GeoEvent,
+  HeartbeatEvent,
+  LoginEvent,
+  MfaEvent,
+  SessionAnomaly,
+  SessionRevoked,
+  SessionState,
+} from "@vigie/schemas/types";
+
+/** What each topic's records hold. */
+interface Values {
+  readonly "id.login": LoginEvent;
+  readonly "id.heartbeat": HeartbeatEvent;
+  readonly "id.mfa": MfaEvent;
+  readonly "id.geo": GeoEvent;
+  readonly "id.session.state": SessionState;
+  readonly "id.session.anomaly": SessionAnomaly;
+  readonly "id.session.revoked": SessionRevoked;
+}
+export type SinkTopic = keyof Values;
+
+export const sinkTopics = [
+  "id.login",
+  "id.heartbeat",
+  "id.mfa",
+  "id.geo",
+  "id.session.state",
+  "id.session.anomaly",
+  "id.session.revoked",
+] as const satisfies readonly (SinkTopic & TopicName)[];
+
+/** Topics whose records upstream made: their times are judged against their arrival. */
+const EVENT_TOPICS: readonly string[] = ["id.login", "id.heartbeat", "id.mfa", "id.geo"];
+
+/** A session that the state topic has forgotten. */
+export interface Forgotten {
+  readonly tenant_id: string;
+  readonly user_id: string;
+  readonly session_id: string;
+}
+
+/** One record as the sink works with it; `record` is what it came in. */
+export type Item<R> =
+  | {
+      [T in SinkTopic]: { readonly topic: T; readonly value: Values[T]; readonly record: R };
+    }[SinkTopic]
+  | { readonly topic: "forgotten"; readonly value: Forgotten; readonly record: R };
+
+/** What decoding needs of a record. */
+export interface RawRecord {
+  /** Catalogue name. */
+  readonly topic: string;
+  readonly timestampMs: number;
+  readonly key: string;
+  readonly value: Buffer | null;
+}
+
+export interface DecodeLimits {
+  readonly maxEventAgeMs: number;
+  readonly maxAheadMs: number;
+}
+
+export type Decode = <R extends RawRecord>(record: R) => Promise<Outcome<Item<R>>>;
+
+/** Waits while the registry is away and a writer schema is not known yet. */
+export function createDecode(codecs: Codecs, limits: DecodeLimits): Decode {
+  const decoders = Object.fromEntries(
+    sinkTopics.map((topic) => [topic, codecs.decoder<object>(topic)]),
+  );
+  return async (record) => {
+    const decoder = decoders[record.topic];
+    if (decoder === undefined) return dlq("VIG_INVARIANT", { what: "the topic is one of ours" });
+    if (record.value === null) return tombstone(record);
+    let decoded = decoder.decode(record.value);
+    while (decoded.kind === "later") {
+      await decoded.ready;
+      decoded = decoder.decode(record.value);
+    }
+    if (decoded.kind !== "ok") return decoded;
+    const judged = judge(record, decoded.value, limits);
+    if (judged.kind !== "ok") return judged;
+    return ok({ topic: record.topic, value: judged.value, record } as Item<typeof record>);
+  };
+}
+
+function judge(record: RawRecord, value: object, limits: DecodeLimits): Outcome<object> {
+  const topic = record.topic as SinkTopic;
+  const ours = { maxEventAgeMs: Number.POSITIVE_INFINITY, maxAheadMs: Number.POSITIVE_INFINITY };
+  const admitted = admitEvent(topic, value, record.key, {
+    recordTimestampMs: record.timestampMs,
+    ...(EVENT_TOPICS.includes(topic) ? limits : ours),
+  });
+  if (admitted.kind !== "ok" || topic !== "id.session.state") return admitted;
+  const { tenant_id, user_id, session_id } = value as SessionState;
+  const named = record.key === sessionKey(tenant_id, user_id, session_id);
+  return named ? admitted : dlq("VIG_RECORD_KEY_MISMATCH");
+}
+
+function tombstone<R extends RawRecord>(record: R): Outcome<Item<R>> {
+  if (record.topic !== "id.session.state") return dlq("VIG_RECORD_NULL");
+  const [tenant_id = "", user_id = "", ...rest] = record.key.split("|");
+  const session_id = rest.join("|");
+  if (tenant_id === "" || user_id === "" || session_id === "") {
+    return dlq("VIG_RECORD_KEY_MISMATCH");
+  }
+  return ok({ topic: "forgotten", value: { tenant_id, user_id, session_id }, record });
+}

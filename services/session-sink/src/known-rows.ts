@@ -1,0 +1,29 @@
+import type { Batch } from "./batch.ts";
+import type { KnownRows } from "./write.ts";
+
+/** Ids that are remembered; past it all are forgotten and looked up again. Some 20 MB. */
+const KNOWN_MAX = 200_000;
+
+export interface RememberedRows extends KnownRows {
+  /** After a commit: the rows that the batch needed are there. */
+  remember(batch: Batch): void;
+  /** After a refusal: somebody may have deleted rows. */
+  clear(): void;
+}
+
+/** Which tenants, users, devices and sessions have their row, so that a batch inserts stubs for others only. */
+export function rememberedRows(knownMax = KNOWN_MAX): RememberedRows {
+  const known = new Set<string>();
+  return {
+    has: (id) => known.has(id),
+    remember(batch) {
+      if (known.size >= knownMax) known.clear();
+      const { tenants, users, devices, stubs, sessions } = batch;
+      for (const rows of [tenants, users, devices, stubs, sessions]) {
+        for (const id of rows.keys()) known.add(id);
+      }
+      for (const id of batch.forgotten) known.delete(id);
+    },
+    clear: () => known.clear(),
+  };
+}

@@ -1,0 +1,59 @@
+import type {
+  NextOffset,
+  StoredOffset,
+  TopicPartition,
+} from "@vigie/service-kit/postgres/sink-offsets";
+import type { SinkPosition } from "@vigie/stream/kafka/sink";
+
+export const positionKey = ({ topic, partition }: TopicPartition): string =>
+  `${topic}/${partition}`;
+
+/** What this member has stored or found stored, by partition. */
+export class Positions {
+  private readonly offsets = new Map<string, number>();
+
+  set(stored: readonly StoredOffset[]): void {
+    for (const each of stored) {
+      if (each.offset === null) this.offsets.delete(positionKey(each));
+      else this.offsets.set(positionKey(each), each.offset);
+    }
+  }
+
+  of(partition: TopicPartition): number | null {
+    return this.offsets.get(positionKey(partition)) ?? null;
+  }
+
+  forget(partitions: readonly TopicPartition[]): void {
+    for (const each of partitions) this.offsets.delete(positionKey(each));
+  }
+}
+
+/** The store holds less than it was given: it was emptied or restored from a backup, and is filled again. */
+export function isLost(stored: StoredOffset, positions: Positions): boolean {
+  const given = positions.of(stored);
+  return given !== null && (stored.offset ?? 0) < given;
+}
+
+interface Placed {
+  readonly record: TopicPartition & { readonly offset: number };
+}
+
+/** The positions that move forward, each with the first offset that this write covers. */
+export function advance(
+  next: readonly SinkPosition[],
+  stored: readonly StoredOffset[],
+  items: readonly Placed[],
+): readonly NextOffset[] {
+  const floors = new Map(stored.map((each) => [positionKey(each), each.offset]));
+  const firsts = new Map<string, number>();
+  for (const { record } of items) {
+    const key = positionKey(record);
+    firsts.set(key, Math.min(firsts.get(key) ?? record.offset, record.offset));
+  }
+  return next.flatMap((position) => {
+    const floor = floors.get(positionKey(position)) ?? null;
+    if (floor !== null && position.offset <= floor) return [];
+    const from = floor ?? firsts.get(positionKey(position)) ?? position.offset;
+    return [{ ...position, from }];
+  });
+}

@@ -1,0 +1,32 @@
+import { nameUuid, tenantUuid, uuidOf } from "@vigie/service-kit/ids";
+
+/** Ids of one user's rows. */
+export interface Subject {
+  readonly tenant_id: string;
+  readonly user_id: string;
+}
+
+export interface SubjectIds {
+  readonly tenantId: string;
+  readonly userId: string;
+}
+
+export const subjectIds = ({ tenant_id, user_id }: Subject): SubjectIds => ({
+  tenantId: tenantUuid(tenant_id),
+  userId: uuidOf(tenant_id, "user", user_id),
+});
+
+export const sessionUuid = ({ tenant_id }: Subject, sessionId: string): string =>
+  uuidOf(tenant_id, "session", sessionId);
+
+/** Holds a user's activities without a session: the column takes no null. */
+export const noSessionUuid = ({ tenant_id, user_id }: Subject): string =>
+  nameUuid(tenant_id, "session", `none|${user_id}`);
+
+/** Always by name: tenants and topics choose event ids on their own, and rows of two must not meet. */
+export const eventUuid = ({ tenant_id }: Subject, topic: string, eventId: string): string =>
+  nameUuid(tenant_id, "event", `${topic}|${eventId}`);
+
+export const isoTime = (ms: number): string => new Date(ms).toISOString();
+export const isoTimeOrNull = (ms: number | null): string | null =>
+  ms === null ? null : isoTime(ms);

@@ -1,0 +1,55 @@
+import type { SessionAnomaly, SessionRevoked } from "@vigie/schemas/types";
+import { nameUuid } from "@vigie/service-kit/ids";
+import type { AnomalyRow, RetractionRow, RevocationRow } from "./columns.ts";
+import { isoTime, type Subject, sessionUuid, subjectIds } from "./ids.ts";
+
+const anomalyUuid = ({ tenant_id }: Subject, anomalyId: string): string =>
+  nameUuid(tenant_id, "anomaly", anomalyId);
+
+/** Of an anomaly that withdraws none. */
+export function anomalyRow(anomaly: SessionAnomaly): AnomalyRow {
+  const { tenantId, userId } = subjectIds(anomaly);
+  return {
+    id: anomalyUuid(anomaly, anomaly.anomaly_id),
+    tenant_id: tenantId,
+    user_id: userId,
+    session_id: anomaly.session_id === null ? null : sessionUuid(anomaly, anomaly.session_id),
+    anomaly_id: anomaly.anomaly_id,
+    kind: anomaly.kind,
+    severity: anomaly.severity,
+    risk_score: anomaly.risk_score,
+    action: anomaly.action,
+    mode: anomaly.mode,
+    occurred_at: isoTime(anomaly.occurred_at),
+    detected_at: isoTime(anomaly.detected_at),
+    rule_version: anomaly.rule_version,
+    policy_version: anomaly.policy_version,
+    cause_event_ids: JSON.stringify(anomaly.cause_event_ids),
+    evidence: JSON.stringify(anomaly.evidence),
+    explanation: anomaly.explanation,
+  };
+}
+
+/** Marks the anomaly that `anomaly` withdraws. */
+export const retractionRow = (anomaly: SessionAnomaly, retracts: string): RetractionRow => ({
+  id: anomalyUuid(anomaly, retracts),
+  retracted_at: isoTime(anomaly.detected_at),
+});
+
+export function revocationRow(revoked: SessionRevoked): RevocationRow {
+  const { tenantId, userId } = subjectIds(revoked);
+  return {
+    id: nameUuid(revoked.tenant_id, "revocation", revoked.revocation_id),
+    tenant_id: tenantId,
+    user_id: userId,
+    session_id: sessionUuid(revoked, revoked.session_id),
+    revocation_id: revoked.revocation_id,
+    revoked_at: isoTime(revoked.revoked_at),
+    reason: revoked.reason,
+    actor_type: revoked.actor.type,
+    actor_id: revoked.actor.id,
+    command_id: revoked.command_id,
+    anomaly_id: revoked.anomaly_id,
+    epoch_id: revoked.epoch_id,
+  };
+}
