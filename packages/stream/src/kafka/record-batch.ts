@@ -1,7 +1,7 @@
-import { gunzipSync, gzipSync, zstdDecompressSync } from "node:zlib";
+import { gzipSync } from "node:zlib";
 import { assert } from "@vigie/core/assert";
-import { VigError } from "@vigie/core/errors";
 import { crc32c } from "./crc32c.ts";
+import { decompress } from "./decompress.ts";
 import type { Compression, FetchedRecord, OutgoingMessage, RecordHeader } from "./types.ts";
 
 // Source of the layout: Kafka protocol, record batch magic 2 (KIP-98).
@@ -16,7 +16,6 @@ const LOG_APPEND_TIME = 0x08;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
 const GZIP = 1;
-const ZSTD = 4;
 const INT32 = 2 ** 32;
 const NO_HEADERS: readonly RecordHeader[] = Object.freeze([]);
 
@@ -281,14 +280,6 @@ export function readBatchHeader(
   };
 }
 
-function decompressed(set: Buffer, at: number, header: BatchHeader & { end: number }): Buffer {
-  const codec = header.attributes & COMPRESSION_MASK;
-  const packed = set.subarray(at + BATCH_OVERHEAD, header.end);
-  if (codec === GZIP) return gunzipSync(packed);
-  if (codec === ZSTD) return zstdDecompressSync(packed);
-  throw new VigError("VIG_COMPRESSION_UNSUPPORTED", { codec });
-}
-
 /** Appends the records of one batch, from `fromOffset` on, to `into`. */
 export function readRecords(
   place: { readonly topic: string; readonly partition: number },
@@ -297,10 +288,12 @@ export function readRecords(
   header: BatchHeader & { readonly end: number },
   options: { readonly fromOffset: number; readonly into: FetchedRecord[] },
 ): void {
-  const packed = (header.attributes & COMPRESSION_MASK) !== 0;
-  const cursor = packed
-    ? new Cursor(decompressed(set, at, header), 0)
-    : new Cursor(set, at + BATCH_OVERHEAD);
+  const codec = header.attributes & COMPRESSION_MASK;
+  const start = at + BATCH_OVERHEAD;
+  const cursor =
+    codec === 0
+      ? new Cursor(set, start)
+      : new Cursor(decompress(codec, set.subarray(start, header.end)), 0);
   const baseMs = readInt64(set, at + 27);
   const appendMs = (header.attributes & LOG_APPEND_TIME) !== 0 ? readInt64(set, at + 35) : null;
   const { topic, partition } = place;
