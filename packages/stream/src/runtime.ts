@@ -16,6 +16,7 @@ import { Member } from "./runtime/member.ts";
 import { type Names, namesOf } from "./runtime/names.ts";
 import type { TaskHost } from "./runtime/task-host.ts";
 import { resolveTopics, type Topics } from "./runtime/topics.ts";
+import type { StateStore } from "./state/store.ts";
 
 export interface RuntimeOptions extends Pick<KafkaOptions, "brokers" | "ssl" | "sasl"> {
   /** Goes before topics, group id and transactional ids. */
@@ -76,14 +77,20 @@ export async function startProcessor<S, V, O extends string>(
   }
 }
 
-/** The same on a given backend, which is closed at the end. */
+/** Opens the store in a folder. */
+export type OpenStore = (directory: string, wakes: boolean) => Promise<StateStore>;
+
+const openLmdb: OpenStore = (directory, wakes) => LmdbStore.open(directory, { wakes });
+
+/** The same on a given backend, which is closed at the end, and with other stores where tests want them. */
 export async function startOn(
   backend: Backend,
   processor: AnyProcessor,
   options: RuntimeOptions,
+  openStore: OpenStore = openLmdb,
 ): Promise<RunningProcessor> {
   try {
-    return await start(backend, processor, options);
+    return await start(backend, processor, options, openStore);
   } catch (thrown) {
     await backend.close();
     throw thrown;
@@ -94,6 +101,7 @@ async function start(
   backend: Backend,
   processor: AnyProcessor,
   options: RuntimeOptions,
+  openStore: OpenStore,
 ): Promise<RunningProcessor> {
   const names = namesOf(processor.name, options.prefix);
   const topics = await resolveTopics(backend, processor, names, options.createInternalTopics);
@@ -108,7 +116,7 @@ async function start(
     failed: failure.resolve,
   });
   const clusterId = await backend.admin.clusterId();
-  const context = { backend, clusterId, directory, globals, names, topics };
+  const context = { backend, clusterId, directory, globals, names, openStore, topics };
   const member = new Member((group) => ({
     ...hostOf(processor, options, context),
     group,
@@ -145,6 +153,7 @@ interface HostContext {
   readonly directory: string;
   readonly globals: GlobalTables;
   readonly names: Names;
+  readonly openStore: OpenStore;
   readonly topics: Topics;
 }
 
@@ -153,7 +162,7 @@ function hostOf(
   options: RuntimeOptions,
   context: HostContext,
 ): Omit<TaskHost, "group" | "failed"> {
-  const { backend, clusterId, directory, globals, names, topics } = context;
+  const { backend, clusterId, directory, globals, names, openStore, topics } = context;
   const clock = options.clock ?? Date.now;
   const inputs = presentInputs(processor, topics).map(names.physical);
   return {
@@ -165,7 +174,7 @@ function hostOf(
     lookup: globals.lookup,
     ends: new EndsReader(backend, inputs, clock),
     openStore: (partition) =>
-      LmdbStore.open(join(directory, String(partition)), { wakes: processor.wake !== undefined }),
+      openStore(join(directory, String(partition)), processor.wake !== undefined),
     partitionsOf: topics.partitionsOf,
     absent: topics.absent,
     limits: {

@@ -60,6 +60,8 @@ test("an earlier opener can write no more", async () => {
   const later = await open();
   await later.write(new Map(), checkpoint(8));
   await assert.rejects(earlier.write(ada, checkpoint(7)), { code: "VIG_STORE_LOST" });
+  await assert.rejects(earlier.clear(), { code: "VIG_STORE_LOST" });
+  assert.notEqual(later.get("ada"), undefined);
   assert.deepEqual(later.checkpoint(), checkpoint(8));
   await earlier.close();
   const markers = await readdir(join(directory, "0"));

@@ -83,11 +83,10 @@ export class LmdbStore implements StateStore {
   async write(changes: StateChanges, checkpoint: Checkpoint): Promise<void> {
     const { meta } = this.db;
     const bytes = Buffer.from(JSON.stringify(checkpoint));
-    const written = await this.ifOwned(() => {
+    await this.whileOwned(() => {
       for (const [key, envelope] of changes) this.change(key, envelope);
       void meta.put(CHECKPOINT, bytes);
     });
-    if (!written) throw new VigError("VIG_STORE_LOST", { directory: this.directory });
   }
 
   checkpoint(): Checkpoint | null {
@@ -120,7 +119,11 @@ export class LmdbStore implements StateStore {
 
   async clear(): Promise<void> {
     const { states, wakes, meta } = this.db;
-    await Promise.all([states.clearAsync(), wakes.clearAsync(), meta.remove(CHECKPOINT)]);
+    await this.whileOwned(() => {
+      void states.clearAsync();
+      void wakes.clearAsync();
+      void meta.remove(CHECKPOINT);
+    });
   }
 
   async close(): Promise<void> {
@@ -130,17 +133,17 @@ export class LmdbStore implements StateStore {
     await this.marker.clear();
   }
 
-  private async ifOwned(writes: () => void): Promise<boolean> {
+  /** One transaction, or nothing when somebody else has opened the store since. */
+  private async whileOwned(writes: () => void): Promise<void> {
+    const { directory } = this;
+    let written: boolean;
     try {
-      return (await this.db.meta.ifVersion(OWNER, this.owner, writes)) as boolean;
+      written = await this.db.meta.ifVersion(OWNER, this.owner, writes);
     } catch (thrown) {
       const why = messageOf(thrown);
-      throw new VigError(
-        "VIG_STORE_WRITE_FAILED",
-        { directory: this.directory, why },
-        { cause: thrown },
-      );
+      throw new VigError("VIG_STORE_WRITE_FAILED", { directory, why }, { cause: thrown });
     }
+    if (!written) throw new VigError("VIG_STORE_LOST", { directory });
   }
 
   private change(key: string, envelope: Buffer | null): void {

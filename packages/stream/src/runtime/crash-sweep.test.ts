@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { partitionOf } from "@vigie/core/keys";
+import { test } from "vitest";
+import type { AnyProcessor } from "../processor.ts";
+import { openEnvelope } from "../state/envelope.ts";
+import { type LedgerEvent, ledgerCodec, ledgerProcessor } from "../testing/ledger.ts";
+import { beginLife, Fate, MemoryDisk, until, withStateDir } from "../testing/lives.ts";
+import { MemoryBroker } from "../testing/memory-broker.ts";
+
+const T0 = 1_700_000_000_000;
+const PARTITIONS = 2;
+const USERS = ["ada", "bob", "eve", "dan", "kim"];
+const INPUTS = ["t.deposits", "t.payments"];
+const CHANGELOG = "vigie.ledger.changelog";
+
+/** Events of five users over two inputs; every fourth asks to be woken; some are refused or dropped. */
+function newWorld(stateDir: string) {
+  const broker = new MemoryBroker();
+  for (const topic of [...INPUTS, "t.orders", "t.entries"]) broker.createTopic(topic, PARTITIONS);
+  for (let at = 0; at < 60; at++) {
+    const user = USERS[(at * 7) % USERS.length] as string;
+    const act = at % 13 === 5 ? "refuse" : at % 17 === 3 ? "drop" : undefined;
+    const event: LedgerEvent = {
+      id: `e${at}`,
+      user,
+      amount: at + 1,
+      ...(act === undefined ? {} : { act }),
+      ...(at % 4 === 0 ? { wakeAtMs: T0 + 500 } : {}),
+    };
+    broker.produce(INPUTS[at % 3 === 0 ? 0 : 1] as string, {
+      key: user,
+      partition: partitionOf(user, PARTITIONS),
+      value: Buffer.from(JSON.stringify(event)),
+      timestampMs: T0 + at,
+    });
+  }
+  return { broker, disk: new MemoryDisk(), stateDir };
+}
+
+type World = ReturnType<typeof newWorld>;
+
+/** All that can be seen from outside: outputs and dead letters in their order, and the state that a restore finds. */
+function visible({ broker }: World) {
+  const outputs = broker
+    .committedRecords("t.entries")
+    .map(({ key, value }) => `${key} ${value?.toString()}`);
+  const letters = INPUTS.flatMap((topic) => broker.committedRecords(`${topic}.dlq`)).map(
+    ({ value }) => value?.toString(),
+  );
+  return { outputs, letters, states: Object.fromEntries(restored(broker)) };
+}
+
+function restored(broker: MemoryBroker): Map<string, unknown> {
+  const states = new Map<string, unknown>();
+  for (const { key, value } of broker.committedRecords(CHANGELOG)) {
+    if (value === null) states.delete(String(key));
+    else states.set(String(key), decode(value));
+  }
+  return new Map([...states].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+const decode = (sealed: Uint8Array): { wakeAtMs: number | null } =>
+  ledgerCodec.decode(openEnvelope(sealed).bytes, 1);
+
+function storesHold(world: World): Map<string, unknown> {
+  const all = [...world.disk.stores.values()].flatMap(({ store }) => [...store.entries()]);
+  const states = all.map(([key, sealed]) => [key, decode(sealed)] as const);
+  return new Map(states.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function isDone(world: World): boolean {
+  const { broker } = world;
+  for (const topic of INPUTS) {
+    for (let partition = 0; partition < PARTITIONS; partition++) {
+      const at = { topic, partition };
+      if ((broker.committed("vigie.ledger", at).offset ?? 0) < broker.end(at)) return false;
+    }
+  }
+  const states = [...storesHold(world).values()] as { wakeAtMs: number | null }[];
+  return states.length > 0 && states.every(({ wakeAtMs }) => wakeAtMs === null);
+}
+
+/** Past every wake time, and on the move: waits are reckoned by it. */
+const clock = () => T0 + 1_000 + performance.now();
+const processor = ledgerProcessor() as AnyProcessor;
+const begin = (world: World, fate: Fate) =>
+  beginLife(world, processor, fate, { clock, commitRecordsMax: 9 });
+
+/** One life that ends at `deathAt`, then one that does not. Returns what is visible, and the first life's steps. */
+async function liveTwice(deathAt: number, ending: "dies" | "stalls") {
+  return withStateDir(async (stateDir) => {
+    const world = newWorld(stateDir);
+    const fate = new Fate(deathAt);
+    const first = await begin(world, fate);
+    await Promise.race([fate.died, until("the first life is done", () => isDone(world))]);
+    await first.cut();
+    const second = await begin(world, new Fate(Number.POSITIVE_INFINITY));
+    await until(`done after a death before step ${deathAt}: ${fate.steps[deathAt - 1]}`, () =>
+      isDone(world),
+    );
+    if (ending === "stalls") {
+      fate.revive();
+      // The one that was thought dead ends what it had begun, as far as it is let.
+      await first.running.stop();
+    }
+    await second.running.stop();
+    return { steps: fate.steps, seen: visible(world), stores: storesHold(world), world };
+  });
+}
+
+const undisturbed = liveTwice(Number.POSITIVE_INFINITY, "dies");
+
+test("an undisturbed run processes every record once and wakes who asked for it", async () => {
+  const { seen, steps } = await undisturbed;
+  assert.ok(steps.length > 60, `the sweep has ${steps.length} places to die`);
+  assert.equal(seen.letters.length, 5);
+  assert.ok(seen.outputs.some((text) => text.includes("woken")));
+});
+
+for (const ending of ["dies", "stalls"] as const) {
+  test(`whatever the step before which a member ${ending}, the outcome is that of an undisturbed run`, async () => {
+    const { seen, steps } = await undisturbed;
+    for (let deathAt = 1; deathAt <= steps.length + 2; deathAt++) {
+      const after = await liveTwice(deathAt, ending);
+      const where = `${ending} before step ${deathAt}, ${after.steps[deathAt - 1]}`;
+      assert.deepEqual(after.seen, seen, where);
+      assert.deepEqual(Object.fromEntries(after.stores), seen.states, where);
+    }
+  }, 120_000);
+}

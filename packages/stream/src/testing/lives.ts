@@ -1,0 +1,180 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { VigError } from "@vigie/core/errors";
+import { silentLogger } from "@vigie/core/log";
+import type { StreamObserver } from "../observer.ts";
+import type { AnyProcessor } from "../processor.ts";
+import { type OpenStore, type RunningProcessor, type RuntimeOptions, startOn } from "../runtime.ts";
+import { MemoryStore } from "../state/memory-store.ts";
+import type { Checkpoint, StateChanges } from "../state/store.ts";
+import { memoryBackend, type Step } from "./memory-backend.ts";
+import type { MemoryBroker } from "./memory-broker.ts";
+
+export const silentObserver: StreamObserver = {
+  committed() {},
+  lag() {},
+  restoring() {},
+  dependency() {},
+  task() {},
+};
+
+/** Stores that outlive the process, each with one owner at a time, as LMDB's files. */
+export class MemoryDisk {
+  readonly stores = new Map<string, { store: MemoryStore; owner: number }>();
+
+  opener(step: Step): OpenStore {
+    return async (directory) => {
+      await step("open store");
+      const kept = this.stores.get(directory) ?? { store: new MemoryStore(), owner: 0 };
+      kept.owner += 1;
+      this.stores.set(directory, kept);
+      return new DiskStore(kept, kept.owner, { directory, step });
+    };
+  }
+}
+
+class DiskStore extends MemoryStore {
+  private readonly kept: { readonly store: MemoryStore; readonly owner: number };
+  private readonly owner: number;
+  private readonly about: { readonly directory: string; readonly step: Step };
+
+  constructor(
+    kept: { readonly store: MemoryStore; readonly owner: number },
+    owner: number,
+    about: { readonly directory: string; readonly step: Step },
+  ) {
+    super();
+    this.kept = kept;
+    this.owner = owner;
+    this.about = about;
+  }
+
+  override get(key: string) {
+    return this.kept.store.get(key);
+  }
+
+  override async write(changes: StateChanges, checkpoint: Checkpoint): Promise<void> {
+    const { step } = this.about;
+    await step("write store");
+    this.requireOwner();
+    this.kept.store.writeNow(changes, checkpoint);
+    await step("store written");
+  }
+
+  override checkpoint() {
+    return this.kept.store.checkpoint();
+  }
+
+  override due(untilMs: number, limit: number) {
+    return this.kept.store.due(untilMs, limit);
+  }
+
+  override nextWakeMs() {
+    return this.kept.store.nextWakeMs();
+  }
+
+  override entries() {
+    return this.kept.store.entries();
+  }
+
+  override async clear(): Promise<void> {
+    await this.about.step("clear store");
+    this.requireOwner();
+    await this.kept.store.clear();
+  }
+
+  private requireOwner(): void {
+    const { directory } = this.about;
+    if (this.kept.owner !== this.owner) throw new VigError("VIG_STORE_LOST", { directory });
+  }
+}
+
+/** Where a life ends: at its n-th I/O step, which then waits until `revive`, and with it every later step. */
+export class Fate {
+  readonly died: Promise<string>;
+  readonly steps: string[] = [];
+  private readonly deathAt: number;
+  private readonly tellDeath: (step: string) => void;
+  private readonly revived: Promise<void>;
+  private readonly tellRevival: () => void;
+
+  constructor(deathAt: number) {
+    this.deathAt = deathAt;
+    const death = Promise.withResolvers<string>();
+    const revival = Promise.withResolvers<void>();
+    this.died = death.promise;
+    this.tellDeath = death.resolve;
+    this.revived = revival.promise;
+    this.tellRevival = revival.resolve;
+  }
+
+  readonly step: Step = async (name) => {
+    this.steps.push(name);
+    if (this.steps.length === this.deathAt) this.tellDeath(name);
+    if (this.steps.length >= this.deathAt) await this.revived;
+    else await new Promise((resolve) => setImmediate(resolve));
+  };
+
+  /** The process was only stopped, and goes on now. */
+  revive(): void {
+    this.tellRevival();
+  }
+}
+
+export interface Life {
+  readonly running: RunningProcessor;
+  readonly cut: () => Promise<void>;
+}
+
+/** Starts a processor on a broker and a disk in memory, its steps in the hand of fate. */
+export async function beginLife(
+  world: { readonly broker: MemoryBroker; readonly disk: MemoryDisk; readonly stateDir: string },
+  processor: AnyProcessor,
+  fate: Fate,
+  options: Partial<RuntimeOptions> & { readonly fetchRecords?: number } = {},
+): Promise<Life> {
+  const fetchRecords = options.fetchRecords ?? 7;
+  const backend = memoryBackend(world.broker, { step: fate.step, fetchRecords });
+  const running = await startOn(
+    backend,
+    processor,
+    {
+      brokers: [],
+      prefix: "",
+      stateDir: world.stateDir,
+      log: silentLogger,
+      observer: silentObserver,
+      createInternalTopics: true,
+      commitIntervalMs: 0,
+      ...options,
+    },
+    world.disk.opener(fate.step),
+  );
+  return { running, cut: () => backend.close() };
+}
+
+/** A folder that is gone afterwards. */
+export async function withStateDir<T>(work: (stateDir: string) => Promise<T>): Promise<T> {
+  const stateDir = await mkdtemp(join(tmpdir(), "vigie-life-"));
+  try {
+    return await work(stateDir);
+  } finally {
+    await rm(stateDir, { recursive: true, force: true });
+  }
+}
+
+const DEADLINE_MS = 10_000;
+
+/** Waits until `holds`, looking between rounds of the event loop. */
+export async function until(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  deadlineMs = DEADLINE_MS,
+): Promise<void> {
+  const endMs = performance.now() + deadlineMs;
+  while (!(await holds())) {
+    if (performance.now() > endMs) throw new Error(`not within ${deadlineMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
