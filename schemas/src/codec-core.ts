@@ -33,7 +33,7 @@ export interface Codecs {
    * Throws: VIG_SCHEMA_NOT_REGISTERED when the registry answers that it has no such contract.
    */
   ready(): Promise<void>;
-  /** Ends waiting for the registry. */
+  /** Asks the registry no more; what waits for it then goes on waiting. */
   close(): void;
 }
 

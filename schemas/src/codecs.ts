@@ -53,7 +53,6 @@ export async function openCodecs(options: CodecsOptions): Promise<Codecs> {
     const kept = cache.idOf(subject, contract);
     const schemaId = await calls.ask(() => registry.idOf(subject, contract), kept);
     if (schemaId === null) throw new VigError("VIG_SCHEMA_NOT_REGISTERED", { subject });
-    if (schemaId === undefined) return;
     if (schemaId !== kept) cache.keepId(subject, contract, schemaId);
     ids.set(topic, schemaId);
   }
@@ -86,9 +85,10 @@ export async function openCodecs(options: CodecsOptions): Promise<Codecs> {
 interface Calls {
   /**
    * The registry's answer, waited for with back-off while it is away.
-   * Returns: `kept`, if not null, once patience ends or the registry is away; undefined once closed.
+   * Returns: `kept`, if not null, once patience ends or the registry is away. Once closed, it waits for ever: an
+   * answer without a schema would be asked for again at once, and again.
    */
-  ask<T>(call: () => Promise<T>, kept: T | null): Promise<T | undefined>;
+  ask<T>(call: () => Promise<T>, kept: T | null): Promise<T>;
   close(): void;
 }
 
@@ -128,7 +128,7 @@ function createCalls({ log, observer }: CodecsOptions): Calls {
         if (done !== null) return done.answer;
         await Promise.race([after(waitMs), closing.promise]);
       }
-      return undefined;
+      return new Promise(() => {});
     },
     close() {
       closed = true;
@@ -137,9 +137,10 @@ function createCalls({ log, observer }: CodecsOptions): Calls {
   };
 }
 
+/** Keeps the process alive: a service that starts without its registry waits for it. */
 const after = (ms: number): Promise<null> =>
   new Promise((resolve) => {
-    setTimeout(() => resolve(null), ms).unref();
+    setTimeout(() => resolve(null), ms);
   });
 
 function createSource(
@@ -157,8 +158,7 @@ function createSource(
     const keptAnswer: SchemaAnswer | null = kept === null ? null : { kind: "schema", schema: kept };
     const told = await calls.ask(() => registry.schemaOf(schemaId), keptAnswer);
     // A registry that lost its schemas does not make the records of before unreadable.
-    const answer = told?.kind === "unknown" ? (keptAnswer ?? told) : told;
-    if (answer === undefined) return;
+    const answer = told.kind === "unknown" ? (keptAnswer ?? told) : told;
     if (answer.kind === "unknown") {
       const [oldest] = unknownUntil.keys();
       if (unknownUntil.size >= UNKNOWN_MAX && oldest !== undefined) unknownUntil.delete(oldest);

@@ -90,6 +90,15 @@ export const constraints: Readonly<Record<string, Readonly<Record<string, Constr
   SubjectErasure: { erasure_id: id, ...subject },
   GeoPrefs: { ...subject, precision: number(2, 7) },
   SessionEpoch: { epoch_id: id, tenant_id: tenantId, value: id, reason },
+  SessionAnomaly: { anomaly_id: id, ...subject, session_id: id, kind: text(64), retracts: id },
+  AuditEvent: {
+    event_id: id,
+    tenant_id: tenantId,
+    emitter: name,
+    action: text(ID_MAX_LENGTH),
+    subject_user_id: userId,
+    impersonated_user_id: userId,
+  },
   Actor: { id: name, impersonator_id: id, ip: text(64) },
   ActorRef: { id: name, impersonator_id: id },
 };
