@@ -1,0 +1,104 @@
+import { canonicalJson } from "@vigie/core/canonical-json";
+import type { AuditEvent, SessionAnomaly } from "@vigie/schemas/types";
+import { redactAddresses } from "./redact.ts";
+
+/** Where a record lay. */
+export interface Origin {
+  /** Catalogue name. */
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** One action to be appended, before it has its place in the chain. Times in ms since the epoch. */
+export interface AuditEntry {
+  readonly eventId: string;
+  readonly tenantKey: string;
+  readonly occurredAtMs: number;
+  readonly origin: Origin;
+  readonly emitter: string;
+  readonly emitterSeq: number;
+  readonly action: string;
+  readonly actorType: string;
+  readonly actorId: string;
+  readonly impersonatorId: string | null;
+  readonly subjectUserId: string | null;
+  readonly isImpersonation: boolean;
+  readonly impersonatedUserId: string | null;
+  /** In clear, for sealing only; never stored. */
+  readonly ip: string | null;
+  readonly userAgent: string | null;
+  /** Canonical JSON without clear addresses. */
+  readonly payload: string;
+  /** Canonical JSON of the event as it came, by which a repetition is known. */
+  readonly identity: string;
+}
+
+/** AUD-01, AUD-03, AUD-04. */
+export function entryOfAudit(event: AuditEvent, origin: Origin): AuditEntry {
+  const { actor } = event;
+  return {
+    eventId: clean(event.event_id),
+    tenantKey: clean(event.tenant_id),
+    occurredAtMs: event.occurred_at,
+    origin,
+    emitter: clean(event.emitter),
+    emitterSeq: event.emitter_seq,
+    action: clean(event.action),
+    actorType: actor.type,
+    actorId: clean(actor.id),
+    impersonatorId: cleanOrNull(actor.impersonator_id),
+    subjectUserId: cleanOrNull(event.subject_user_id),
+    isImpersonation: event.is_impersonation,
+    impersonatedUserId: cleanOrNull(event.impersonated_user_id),
+    ip: actor.ip,
+    userAgent: cleanOrNull(actor.user_agent),
+    payload: payloadOf(event.payload),
+    identity: canonicalJson(event),
+  };
+}
+
+/**
+ * The entry of an anomaly that may be acted on and is HIGH or worse, or of a withdrawal; null for the others.
+ * `detected_at` is left out of its identity: the same anomaly computed again, in a replay, is the same.
+ */
+export function entryOfAnomaly(anomaly: SessionAnomaly, origin: Origin): AuditEntry | null {
+  const retracts = anomaly.retracts !== null;
+  if (!retracts && !isGrave(anomaly)) return null;
+  return {
+    // Ids of anomalies and of audit events are made apart, and must not meet.
+    eventId: clean(`anomaly:${anomaly.anomaly_id}`),
+    tenantKey: clean(anomaly.tenant_id),
+    occurredAtMs: anomaly.occurred_at,
+    origin,
+    emitter: `${origin.topic}.${origin.partition}`,
+    emitterSeq: origin.offset,
+    action: retracts ? "anomaly.retracted" : "anomaly.detected",
+    actorType: "POLICY",
+    actorId: clean(anomaly.kind),
+    impersonatorId: null,
+    subjectUserId: clean(anomaly.user_id),
+    isImpersonation: false,
+    impersonatedUserId: null,
+    ip: null,
+    userAgent: null,
+    payload: canonicalJson(redactAddresses(anomaly)),
+    identity: canonicalJson({ ...anomaly, detected_at: null }),
+  };
+}
+
+const isGrave = ({ mode, severity }: SessionAnomaly): boolean =>
+  mode === "ENFORCE" && (severity === "HIGH" || severity === "CRITICAL");
+
+/** What an emitter wrote is kept whatever it is: text that is no JSON is kept as text. */
+function payloadOf(text: string): string {
+  try {
+    return canonicalJson(redactAddresses(JSON.parse(text)));
+  } catch {
+    return canonicalJson({ unparsed: text });
+  }
+}
+
+/** PostgreSQL takes no NUL in text, and an entry is never refused for one. */
+const clean = (text: string): string => text.replaceAll("\0", "");
+const cleanOrNull = (text: string | null): string | null => (text === null ? null : clean(text));

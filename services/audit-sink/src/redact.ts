@@ -1,0 +1,20 @@
+import { ipPrefix } from "@vigie/service-kit/kms/addresses";
+
+/** Members that hold an address, whoever wrote the payload. */
+const ADDRESS_MEMBER =
+  /^(ip|ip_address|ipAddress|client_ip|clientIp|remote_address|remoteAddress)$/;
+/** Deeper values are no payload of ours; canonical JSON refuses them as well. */
+const DEPTH_MAX = 256;
+
+/** CNF-02: the value with every address member cut to its /24 or /48; what is no address stays. */
+export function redactAddresses(value: unknown, depth = 0): unknown {
+  if (value === null || typeof value !== "object" || depth > DEPTH_MAX) return value;
+  if (Array.isArray(value)) return value.map((item) => redactAddresses(item, depth + 1));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]) => {
+      const isAddress = typeof member === "string" && ADDRESS_MEMBER.test(name);
+      const kept = isAddress ? (ipPrefix(member) ?? member) : redactAddresses(member, depth + 1);
+      return [name, kept];
+    }),
+  );
+}

@@ -1,0 +1,181 @@
+import type { Database, Queryable } from "@vigie/service-kit/postgres/database";
+import {
+  lockOffsets,
+  type NextOffset,
+  readOffsets,
+  type StoredOffset,
+  storeOffsets,
+  type TopicPartition,
+} from "@vigie/service-kit/postgres/sink-offsets";
+import { append, EMPTY_HEAD, type Head } from "./chain.ts";
+import type { AuditEntry } from "./entry.ts";
+import {
+  type AuditRow,
+  auditColumns,
+  conflictColumns,
+  conflictRowOf,
+  derivedOf,
+  rowOf,
+  type Sealing,
+} from "./rows.ts";
+
+/** Offsets are kept under this name; the schema keeps installations apart. */
+export const GROUP = "vigie.audit-sink";
+
+/** An entry, and the record's value as it came. */
+export interface AuditItem {
+  readonly entry: AuditEntry;
+  readonly value: Uint8Array;
+}
+
+export interface Position extends TopicPartition {
+  readonly offset: number;
+}
+
+/** What one write did with its entries. */
+export interface Written {
+  readonly appended: number;
+  /** Came again with the same content. */
+  readonly repeated: number;
+  /** Came again with another content: kept aside. Their ids and where they lay. */
+  readonly conflicts: readonly AuditEntry[];
+  readonly headIndex: number;
+}
+
+export interface AuditStore {
+  positions(partitions: readonly TopicPartition[]): Promise<readonly StoredOffset[]>;
+  /**
+   * Appends what is new and stores `next`, in one transaction; nothing below a stored offset is taken again.
+   * Throws: VIG_DATABASE_AWAY; what PostgreSQL says. Then nothing has happened, or all of it.
+   */
+  write(items: readonly AuditItem[], next: readonly Position[]): Promise<Written>;
+}
+
+export function createAuditStore(db: Database, sealing: Sealing): AuditStore {
+  return {
+    positions: (partitions) => readOffsets(db, GROUP, partitions),
+    write: (items, next) =>
+      db.transaction(async (tx) => {
+        await tx.query("select 1 from audit_head for update");
+        const held = await lockOffsets(tx, GROUP, next);
+        const fresh = items.filter(({ entry }) => isAfter(entry, held));
+        const { added, repeated, conflicts } = await sort(tx, fresh, sealing);
+        const head = await appendAll(tx, added, sealing);
+        await keepAside(tx, conflicts, sealing);
+        await storeOffsets(tx, GROUP, movedOn(next, held));
+        const kept = conflicts.map(({ entry }) => entry);
+        return { appended: added.length, repeated, conflicts: kept, headIndex: head.index };
+      }),
+  };
+}
+
+function isAfter({ origin }: AuditEntry, held: readonly StoredOffset[]): boolean {
+  const position = held.find((each) => isSame(each, origin));
+  return position?.offset == null || origin.offset >= position.offset;
+}
+
+const isSame = (one: TopicPartition, other: TopicPartition): boolean =>
+  one.topic === other.topic && one.partition === other.partition;
+
+/** Never back: another owner, or an earlier try whose answer was lost, may be further. */
+const movedOn = (next: readonly Position[], held: readonly StoredOffset[]): NextOffset[] =>
+  next.map(({ topic, partition, offset }) => {
+    const from = held.find((each) => isSame(each, { topic, partition }))?.offset ?? 0;
+    return { topic, partition, from, offset: Math.max(from, offset) };
+  });
+
+interface Sorted {
+  readonly added: readonly AuditEntry[];
+  readonly repeated: number;
+  readonly conflicts: readonly AuditItem[];
+}
+
+const KNOWN = `
+  select tenant_key, event_id, event_digest, key_id
+    from audit_log
+    join unnest($1::text[], $2::text[]) as given (tenant_key, event_id)
+      using (tenant_key, event_id)`;
+
+interface KnownEvent {
+  readonly tenant_key: string;
+  readonly event_id: string;
+  readonly event_digest: string;
+  readonly key_id: string;
+}
+
+/** New, repeated, or another event under a known id; within the batch as well. */
+async function sort(
+  tx: Queryable,
+  items: readonly AuditItem[],
+  { signer }: Sealing,
+): Promise<Sorted> {
+  const ids = [items.map(({ entry }) => entry.tenantKey), items.map(({ entry }) => entry.eventId)];
+  const { rows } = items.length === 0 ? { rows: [] } : await tx.query<KnownEvent>(KNOWN, ids);
+  // A digest under a key that was replaced since cannot be compared: the id alone decides then.
+  const known = new Map(
+    rows.map((row) => [
+      nameOf(row.tenant_key, row.event_id),
+      row.key_id === signer.keyId ? row.event_digest : null,
+    ]),
+  );
+  const added: AuditEntry[] = [];
+  const conflicts: AuditItem[] = [];
+  let repeated = 0;
+  for (const item of items) {
+    const { entry } = item;
+    const name = nameOf(entry.tenantKey, entry.eventId);
+    const before = known.get(name);
+    const digest = signer.digest(entry.identity);
+    if (before === undefined) {
+      known.set(name, digest);
+      added.push(entry);
+    } else if (before === null || before === digest) repeated += 1;
+    else conflicts.push(item);
+  }
+  return { added, repeated, conflicts };
+}
+
+const nameOf = (tenantKey: string, eventId: string): string => `${tenantKey}|${eventId}`;
+
+const HEAD = "select index, entry_hash, signature from audit_log order by index desc limit 1";
+
+async function headOf(tx: Queryable): Promise<Head> {
+  const { rows } = await tx.query<{ index: number; entry_hash: string; signature: string }>(HEAD);
+  const [last] = rows;
+  if (last === undefined) return EMPTY_HEAD;
+  return { index: last.index, entryHash: last.entry_hash, signature: last.signature };
+}
+
+const APPEND = `
+  insert into audit_log (${auditColumns.names}) select ${auditColumns.names} from ${auditColumns.from}`;
+
+async function appendAll(
+  tx: Queryable,
+  entries: readonly AuditEntry[],
+  sealing: Sealing,
+): Promise<Head> {
+  let head = await headOf(tx);
+  const rows: AuditRow[] = [];
+  for (const entry of entries) {
+    const placed = { index: head.index + 1, ...rowOf(entry, sealing) };
+    const link = append(placed, head, sealing.signer);
+    rows.push({ ...link.chained, ...derivedOf(placed) });
+    head = link.head;
+  }
+  if (rows.length > 0) await tx.query(APPEND, auditColumns.values(rows));
+  return head;
+}
+
+const KEEP_ASIDE = `
+  insert into audit_conflicts (${conflictColumns.names})
+  select ${conflictColumns.names} from ${conflictColumns.from}`;
+
+async function keepAside(
+  tx: Queryable,
+  items: readonly AuditItem[],
+  sealing: Sealing,
+): Promise<void> {
+  if (items.length === 0) return;
+  const rows = items.map(({ entry, value }) => conflictRowOf(entry, value, sealing));
+  await tx.query(KEEP_ASIDE, conflictColumns.values(rows));
+}
