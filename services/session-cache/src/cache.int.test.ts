@@ -35,7 +35,7 @@ function openCache(nowMs: () => number = Date.now) {
   let offset = 0;
   const write = async (records: readonly CacheRecord[], over: Partial<PartitionWrite> = {}) => {
     const next = { partition: 0, records, fromOffset: offset, nextOffset: offset + records.length };
-    const [result] = await cache.write([{ ...next, readyAtOffset: 0, ...over }]);
+    const [result] = await cache.write([{ ...next, complete: true, ...over }]);
     offset += records.length;
     return result;
   };
@@ -116,25 +116,40 @@ test("sessions that ran out leave the count and the user's list by themselves", 
 test("while the topic is being read from its beginning no session is called alive", async () => {
   const { cache, write } = openCache();
   const nowMs = Date.now();
-  const state = sessionState(nowMs);
-  await write([recordOf(state)], { readyAtOffset: 2 });
+  await write([recordOf(sessionState(nowMs))], { complete: false });
+  await write([recordOf(ended(nowMs, { session_id: "s-2" }))], { complete: false });
   assert.deepEqual(await liveness(cache), { kind: "unknown" });
-  await write([recordOf(sessionState(nowMs, { session_id: "s-2" }))], { readyAtOffset: 2 });
+  // An end is an end, whatever has not been read yet.
+  assert.equal((await liveness(cache, "s-2")).kind, "ended");
+  await write([]);
   assert.equal((await liveness(cache)).kind, "live");
+});
+
+test("once nobody vouches for a partition its sessions are no longer called alive", async () => {
+  let nowMs = Date.now();
+  const { cache, write } = openCache(() => nowMs);
+  await write([recordOf(sessionState(nowMs))]);
+  nowMs += 5_000;
+  assert.equal((await liveness(cache)).kind, "live");
+  nowMs += 1;
+  assert.equal((await liveness(cache)).kind, "unknown");
+  await write([]);
+  assert.equal((await liveness(cache)).kind, "live");
+  await cache.distrust([0]);
+  assert.equal((await liveness(cache)).kind, "unknown");
 });
 
 test("a write that was taken before is recognised; one that skips is refused", async () => {
   const { cache } = openCache();
-  const base = { partition: 0, records: [], readyAtOffset: null };
+  const base = { partition: 0, records: [], complete: true };
   const first = { ...base, fromOffset: 0, nextOffset: 5 };
   assert.deepEqual(await cache.write([first]), [{ kind: "taken" }]);
   assert.deepEqual(await cache.write([first]), [{ kind: "already" }]);
   const skipping = { ...base, fromOffset: 9, nextOffset: 12 };
   assert.deepEqual(await cache.write([skipping]), [{ kind: "lost", partition: 0, heldOffset: 5 }]);
-  assert.deepEqual(await cache.progress([0, 1]), [
-    { offset: 5, ready: false },
-    { offset: null, ready: false },
-  ]);
+  assert.deepEqual(await cache.offsets([0, 1]), [5, null]);
+  await cache.distrust([0], true);
+  assert.deepEqual(await cache.offsets([0]), [null]);
 });
 
 test("a Redis that lost its data refuses the next write and takes nothing of it", async () => {

@@ -19,8 +19,8 @@ export interface PartitionWrite {
   readonly fromOffset: number;
   /** Where reading goes on after this one. */
   readonly nextOffset: number;
-  /** The partition is complete once this offset is reached; null: it was already. */
-  readonly readyAtOffset: number | null;
+  /** With these records all of the partition is in Redis, up to where it ended when the reading began. */
+  readonly complete: boolean;
 }
 
 /** lost: Redis holds less than was written; reading goes on from heldOffset, and nothing was written. */
@@ -28,13 +28,10 @@ export type WriteResult =
   | { readonly kind: "taken" | "already" }
   | { readonly kind: "lost"; readonly partition: number; readonly heldOffset: number };
 
-export interface Progress {
-  /** null: nothing was ever written, or Redis lost its data. */
-  readonly offset: number | null;
-  readonly ready: boolean;
-}
+/** A partition that was not known to be complete for this long may be stale. Source: design, "less than 5 s behind". */
+const FRESH_MS = 5_000;
 
-/** unknown: not in Redis, or Redis has not been filled yet: ask PostgreSQL. */
+/** unknown: not in Redis, or nobody vouches that Redis is complete: ask PostgreSQL. */
 export type Liveness =
   | { readonly kind: "live"; readonly fields: Readonly<Record<string, string>> }
   | { readonly kind: "ended"; readonly status: string }
@@ -43,8 +40,10 @@ export type Liveness =
 /** Every call throws VIG_REDIS_AWAY when Redis does not answer; a write may then have been taken. */
 export interface SessionCache {
   write(writes: readonly PartitionWrite[]): Promise<readonly WriteResult[]>;
-  progress(partitions: readonly number[]): Promise<readonly Progress[]>;
-  markReady(partition: number): Promise<void>;
+  /** Where reading goes on; null: nothing was ever written, or Redis lost its data. */
+  offsets(partitions: readonly number[]): Promise<readonly (number | null)[]>;
+  /** Nobody vouches for these partitions any more. `reset`: and they are read from the beginning. */
+  distrust(partitions: readonly number[], reset?: boolean): Promise<void>;
   /** Whether a session lives, in one round trip. */
   liveness(tenantId: string, userId: string, sessionId: string): Promise<Liveness>;
   /** Ids of a user's live sessions. */
@@ -65,28 +64,26 @@ export function createSessionCache(
       const answers = await redis.scriptPipeline(WRITE_SCRIPT, calls);
       return writes.map(({ partition }, at) => resultOf(partition, answers[at]));
     },
-    async progress(asked) {
-      const fields = asked.flatMap((partition) => [`offset:${partition}`, `ready:${partition}`]);
-      if (fields.length === 0) return [];
+    async offsets(asked) {
+      if (asked.length === 0) return [];
+      const fields = asked.map((partition) => `offset:${partition}`);
       const held = (await redis.command("HMGET", layout.progress, ...fields)) as (string | null)[];
-      return asked.map((_, at) => {
-        const offset = held[2 * at] ?? null;
-        return {
-          offset: offset === null ? null : Number(offset),
-          ready: held[2 * at + 1] === "1",
-        };
-      });
+      return held.map((offset) => (offset === null ? null : Number(offset)));
     },
-    async markReady(partition) {
-      await redis.command("HSET", layout.progress, `ready:${partition}`, "1");
+    async distrust(asked, reset = false) {
+      if (asked.length === 0) return;
+      const fresh = asked.map((partition) => `fresh:${partition}`);
+      const offsets = reset ? asked.map((partition) => `offset:${partition}`) : [];
+      await redis.command("HDEL", layout.progress, ...fresh, ...offsets);
     },
     async liveness(tenantId, userId, sessionId) {
       const user = userKey(tenantId, userId);
-      const [ready, hash] = await redis.pipeline([
-        ["HGET", layout.progress, `ready:${partitionOf(user, partitions)}`],
+      const [fresh, hash] = await redis.pipeline([
+        ["HGET", layout.progress, `fresh:${partitionOf(user, partitions)}`],
         ["HGETALL", layout.session(sessionKey(tenantId, userId, sessionId))],
       ]);
-      return livenessOf(ready === "1", hash);
+      const ageMs = clock() - Number(fresh ?? Number.NEGATIVE_INFINITY);
+      return livenessOf(ageMs <= FRESH_MS, hash);
     },
     async sessionsOf(tenantId, userId) {
       const key = layout.user(userKey(tenantId, userId));
@@ -106,11 +103,11 @@ export function createSessionCache(
 
 function callOf(
   layout: Layout,
-  { partition, records, fromOffset, nextOffset, readyAtOffset }: PartitionWrite,
+  { partition, records, fromOffset, nextOffset, complete }: PartitionWrite,
   nowMs: number,
 ): { readonly keys: readonly string[]; readonly args: readonly RedisValue[] } {
   const keys = [layout.progress, layout.live];
-  const args: RedisValue[] = [nowMs, partition, fromOffset, nextOffset, readyAtOffset ?? -1];
+  const args: RedisValue[] = [nowMs, partition, fromOffset, nextOffset, complete ? 1 : 0];
   for (const { key, state } of records) {
     const { user, sessionId } = partsOfKey(key);
     keys.push(layout.session(key), layout.user(user));
@@ -133,7 +130,7 @@ function resultOf(partition: number, answer: unknown): WriteResult {
 }
 
 /** ioredis gives a hash of a plain call as a flat list. */
-function livenessOf(ready: boolean, hash: unknown): Liveness {
+function livenessOf(fresh: boolean, hash: unknown): Liveness {
   const flat = hash as readonly string[];
   const fields: Record<string, string> = {};
   for (let at = 0; at < flat.length; at += 2) fields[flat[at] ?? ""] = flat[at + 1] ?? "";
@@ -141,5 +138,5 @@ function livenessOf(ready: boolean, hash: unknown): Liveness {
   if (status === undefined) return { kind: "unknown" };
   // An end holds even while Redis is being filled; a life does not: its end may not have been read yet.
   if (status !== "ACTIVE") return { kind: "ended", status };
-  return ready ? { kind: "live", fields } : { kind: "unknown" };
+  return fresh ? { kind: "live", fields } : { kind: "unknown" };
 }

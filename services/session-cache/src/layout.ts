@@ -3,7 +3,10 @@ import type { SessionState } from "@vigie/schemas/types";
 
 /** What lies in Redis, and under which names. `key` adds the prefix of this installation. */
 export interface Layout {
-  /** Hash: `offset:<partition>` where reading goes on, `ready:<partition>` once all of it was read. Gone: data lost. */
+  /**
+   * Hash: `offset:<partition>` where reading goes on; gone: Redis lost its data. `fresh:<partition>` when the
+   * writer last knew that the partition is complete here, ms.
+   */
   readonly progress: string;
   /** Sorted set of live sessions by the time at which they run out, ms. */
   readonly live: string;

@@ -1,20 +1,29 @@
 /**
  * Takes the records of one partition and moves its offset, in one step of Redis.
  * KEYS: progress, live, then session and user of each record.
- * ARGV: now in ms, partition, first offset that this call covers, next offset, end to reach for ready or -1,
- *   then for each record: session id, version, status ('' for a removed record), idle end, absolute end,
- *   number of fields and values, fields and values.
+ * ARGV: now in ms, partition, first offset that this call covers, next offset, whether the partition is complete
+ *   then ('1' or '0'), then for each record: session id, version, status ('' for a removed record), idle end,
+ *   absolute end, number of fields and values, fields and values.
  * Returns: {1, next} taken; {0, held} somebody was further already; {-1, held} Redis holds less than it did: nothing
  *   was written, reading has to go on from `held`.
  */
 export const WRITE_SCRIPT = `
 local progress, live = KEYS[1], KEYS[2]
 local now, partition = tonumber(ARGV[1]), ARGV[2]
-local from, upto, ready = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local from, upto, complete = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 
 local held = tonumber(redis.call('HGET', progress, 'offset:' .. partition) or '0')
-if held < from then return {-1, held} end
-if held > from and held >= upto then return {0, held} end
+if held < from then
+  redis.call('HDEL', progress, 'fresh:' .. partition)
+  return {-1, held}
+end
+local function tell()
+  if complete == '1' then redis.call('HSET', progress, 'fresh:' .. partition, now) end
+end
+if held > from and held >= upto then
+  tell()
+  return {0, held}
+end
 
 local function leave(user, id, session)
   redis.call('ZREM', user, id)
@@ -65,6 +74,6 @@ for i = 3, #KEYS, 2 do
 end
 
 redis.call('HSET', progress, 'offset:' .. partition, upto)
-if ready >= 0 and upto >= ready then redis.call('HSET', progress, 'ready:' .. partition, '1') end
+tell()
 return {1, upto}
 `;

@@ -1,0 +1,17 @@
+import {
+  kafkaConfig,
+  metricsPortConfig,
+  processConfig,
+  redisConfig,
+  registryConfig,
+  stateConfig,
+} from "@vigie/service-kit/shared-config";
+
+export const sessionCacheConfig = {
+  ...processConfig,
+  ...kafkaConfig,
+  ...registryConfig,
+  ...redisConfig,
+  ...stateConfig,
+  ...metricsPortConfig(9104),
+};

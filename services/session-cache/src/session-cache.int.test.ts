@@ -1,0 +1,257 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import net from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
+import { partitionOf, userKey } from "@vigie/core/keys";
+import { silentLogger } from "@vigie/core/log";
+import { memoryCodecs } from "@vigie/schemas/memory-codecs";
+import type { SessionState } from "@vigie/schemas/types";
+import { openRedis } from "@vigie/service-kit/redis/redis";
+import { openAdmin } from "@vigie/stream/kafka/admin";
+import { openKafka } from "@vigie/stream/kafka/client";
+import { type BatchingProducer, openBatchingProducer } from "@vigie/stream/kafka/producer";
+import type { StreamObserver } from "@vigie/stream/observer";
+import { freshPrefix, stack, type TestStack } from "@vigie/testkit/stack";
+import { afterAll, beforeAll, onTestFinished, test } from "vitest";
+import { startSessionCache } from "./app.ts";
+import { createSessionCache } from "./cache.ts";
+import { STATE_TOPIC } from "./cache-sink.ts";
+import { layoutOf, sessionName } from "./layout.ts";
+import { ended, sessionState } from "./testing.ts";
+
+const PARTITIONS = 6;
+const DEADLINE_MS = 20_000;
+
+let servers: TestStack;
+beforeAll(async () => {
+  servers = await stack();
+});
+afterAll(() => servers.close());
+
+const codecs = memoryCodecs();
+const encoder = codecs.encoder<SessionState>(STATE_TOPIC);
+const quiet: StreamObserver = {
+  committed() {},
+  lag() {},
+  restoring() {},
+  dependency() {},
+  task() {},
+};
+
+async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  const startedMs = performance.now();
+  while (!(await holds())) {
+    assert.ok(performance.now() - startedMs < DEADLINE_MS, `in time: ${what}`);
+    await pause(20);
+  }
+}
+
+/** A topic of its own, a way to write to it, and the cache as readers see it. */
+async function open() {
+  const prefix = freshPrefix();
+  const client = openKafka({ brokers: [servers.kafka], clientId: "test", log: silentLogger });
+  const admin = await openAdmin(client);
+  const dead = { topic: `${prefix}${STATE_TOPIC}.dlq`, partitions: PARTITIONS };
+  await admin.createTopics([
+    {
+      topic: prefix + STATE_TOPIC,
+      partitions: PARTITIONS,
+      configs: { "cleanup.policy": "compact" },
+    },
+    dead,
+  ]);
+  await admin.close();
+  const producer = await openBatchingProducer(client);
+  const openStore = (url: string) =>
+    openRedis({
+      url,
+      prefix,
+      connectionName: "test",
+      log: silentLogger,
+      commandTimeoutMs: 500,
+    });
+  const redis = openStore(servers.redis);
+  const cache = createSessionCache(redis);
+  onTestFinished(async () => {
+    await producer.close();
+    await redis.close();
+  });
+  const publish = publisher(producer, prefix + STATE_TOPIC);
+  const publishBytes = (user: string, value: Buffer) =>
+    producer.publish({
+      topic: prefix + STATE_TOPIC,
+      key: `acme|${user}|s-1`,
+      value,
+      partition: partitionOf(userKey("acme", user), PARTITIONS),
+    });
+  const start = async (url = servers.redis, onStore: (up: boolean) => void = () => {}) => {
+    const store = openStore(url);
+    const running = await startSessionCache({
+      client,
+      prefix,
+      memberIdFile: null,
+      cache: createSessionCache(store),
+      decoder: codecs.decoder<SessionState>(STATE_TOPIC),
+      log: silentLogger,
+      observer: quiet,
+      onStore,
+    });
+    const stop = async (): Promise<void> => {
+      await running.stop();
+      await store.close();
+    };
+    onTestFinished(stop);
+    return { ...running, stop };
+  };
+  return { redis, cache, publish, publishBytes, start, layout: layoutOf(redis.key) };
+}
+
+const publisher =
+  (producer: BatchingProducer, topic: string) =>
+  async (...states: readonly SessionState[]): Promise<void> => {
+    await Promise.all(
+      states.map((state) =>
+        producer.publish({
+          topic,
+          key: sessionName(state),
+          value: encoder.encode(state),
+          partition: partitionOf(userKey(state.tenant_id, state.user_id), PARTITIONS),
+        }),
+      ),
+    );
+  };
+
+const users = (count: number, nowMs: number): SessionState[] =>
+  Array.from({ length: count }, (_, n) => sessionState(nowMs, { user_id: `u-${n}` }));
+
+test("HBT-04: states of the topic are in Redis, ended ones as markers, and garbage does not stop it", async () => {
+  const { cache, publish, publishBytes, start } = await open();
+  const nowMs = Date.now();
+  const states = users(50, nowMs);
+  for (const { user_id } of states) await publishBytes(user_id, Buffer.from("garbage"));
+  await publish(...states);
+  await start();
+  await until("all are live", async () => (await cache.countActive()) === 50);
+  await publish(ended(nowMs, { user_id: "u-7" }));
+  await until("one has ended", async () => {
+    const { kind } = await cache.liveness("acme", "u-7", "s-1");
+    return kind === "ended";
+  });
+  assert.equal((await cache.liveness("acme", "u-8", "s-1")).kind, "live");
+  assert.equal((await cache.liveness("acme", "u-8", "another")).kind, "unknown");
+});
+
+test("a Redis that lost its data is filled again, with nothing new on the topic", async () => {
+  const { redis, cache, publish, start, layout } = await open();
+  const nowMs = Date.now();
+  await publish(...users(50, nowMs), ended(nowMs, { user_id: "u-7" }));
+  await start();
+  await until("filled", async () => (await cache.countActive()) === 49);
+  const keys = (await redis.command("KEYS", redis.key("*"))) as string[];
+  assert.ok(keys.includes(layout.progress));
+  await redis.command("DEL", ...keys);
+  assert.equal((await cache.liveness("acme", "u-1", "s-1")).kind, "unknown");
+  await until("filled again", async () => {
+    const { kind } = await cache.liveness("acme", "u-1", "s-1");
+    // Never alive before the end of the other session is known again.
+    if (kind === "live") {
+      assert.equal((await cache.liveness("acme", "u-7", "s-1")).kind === "live", false);
+    }
+    return kind === "live" && (await cache.countActive()) === 49;
+  });
+});
+
+test("under load, a session that has ended is never called alive while Redis is being filled again", async () => {
+  const { redis, cache, publish, start } = await open();
+  const nowMs = Date.now();
+  const states = users(400, nowMs);
+  await publish(...states);
+  await publish(...states.map(({ user_id }) => ended(nowMs, { user_id })));
+  await start();
+  await until("filled", async () => (await cache.liveness("acme", "u-1", "s-1")).kind === "ended");
+  const keys = (await redis.command("KEYS", redis.key("*"))) as string[];
+  await redis.command("DEL", ...keys);
+  let load = 0;
+  let seen = 0;
+  await until("all ends are known again", async () => {
+    load += 1;
+    await publish(sessionState(Date.now(), { user_id: `load-${load}` }));
+    const answers = await Promise.all(
+      states.map(({ user_id }) => cache.liveness("acme", user_id, "s-1")),
+    );
+    assert.ok(!answers.some(({ kind }) => kind === "live"), "no wrong life");
+    seen = answers.filter(({ kind }) => kind === "ended").length;
+    return seen === states.length;
+  });
+});
+
+test("a restart goes on where Redis says, and what was written while it was down arrives", async () => {
+  const { cache, publish, start } = await open();
+  const nowMs = Date.now();
+  await publish(...users(20, nowMs));
+  const first = await start();
+  await until("filled", async () => (await cache.countActive()) === 20);
+  await first.stop();
+  await publish(ended(nowMs, { user_id: "u-3" }), sessionState(nowMs, { user_id: "late" }));
+  await start();
+  await until("the rest arrived", async () => {
+    const { kind } = await cache.liveness("acme", "u-3", "s-1");
+    return kind === "ended" && (await cache.countActive()) === 20;
+  });
+});
+
+test("while Redis is away it waits, says so, and loses nothing", async () => {
+  const { cache, publish, start } = await open();
+  const target = new URL(servers.redis);
+  const proxy = await openProxy(Number(target.port), target.hostname);
+  const told: boolean[] = [];
+  await start(`redis://127.0.0.1:${proxy.port}`, (up) => told.push(up));
+  const nowMs = Date.now();
+  await publish(...users(10, nowMs));
+  await until("filled", async () => (await cache.countActive()) === 10);
+  proxy.cut();
+  await publish(...users(30, nowMs + 1));
+  await until("health says so", async () => told.at(-1) === false);
+  assert.equal(await cache.countActive(), 10);
+  proxy.mend();
+  await until("all arrived", async () => (await cache.countActive()) === 30);
+  await until("health says so", async () => told.at(-1) === true);
+});
+
+/** A wire to a server that can be cut. */
+async function openProxy(port: number, host: string) {
+  const sockets = new Set<net.Socket>();
+  let isCut = false;
+  const server = net.createServer((near) => {
+    if (isCut) return void near.destroy();
+    const far = net.connect(port, host);
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(one);
+      one.on("error", () => other.destroy());
+      one.on("close", () => {
+        sockets.delete(one);
+        other.destroy();
+      });
+      one.pipe(other);
+    }
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return {
+    port: (server.address() as net.AddressInfo).port,
+    cut() {
+      isCut = true;
+      for (const socket of sockets) socket.destroy();
+    },
+    mend() {
+      isCut = false;
+    },
+  };
+}
