@@ -34,26 +34,15 @@ export function isLost(stored: StoredOffset, positions: Positions): boolean {
   return given !== null && (stored.offset ?? 0) < given;
 }
 
-interface Placed {
-  readonly record: TopicPartition & { readonly offset: number };
-}
-
-/** The positions that move forward, each with the first offset that this write covers. */
+/** The positions that move forward, each from where the store is. */
 export function advance(
   next: readonly SinkPosition[],
   stored: readonly StoredOffset[],
-  items: readonly Placed[],
 ): readonly NextOffset[] {
   const floors = new Map(stored.map((each) => [positionKey(each), each.offset]));
-  const firsts = new Map<string, number>();
-  for (const { record } of items) {
-    const key = positionKey(record);
-    firsts.set(key, Math.min(firsts.get(key) ?? record.offset, record.offset));
-  }
   return next.flatMap((position) => {
     const floor = floors.get(positionKey(position)) ?? null;
     if (floor !== null && position.offset <= floor) return [];
-    const from = floor ?? firsts.get(positionKey(position)) ?? position.offset;
-    return [{ ...position, from }];
+    return [{ ...position, from: floor ?? position.from }];
   });
 }

@@ -83,7 +83,7 @@ export function createSessionSink(parts: SessionSinkParts): Sink {
         ? await writeIsolated(tx, fresh)
         : { rows: await writeBatch(tx, part, known), refused: [] };
       await bury(refused.map(asUnusable));
-      await storeOffsets(tx, groupId, advance(next, stored, items));
+      await storeOffsets(tx, groupId, advance(next, stored));
       return { rows, part, refused };
     });
 

@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { test } from "vitest";
+import { advance, isLost, Positions } from "./positions.ts";
+import { slidingRate } from "./told.ts";
+
+const login = { topic: "id.login", partition: 0 };
+const mfa = { topic: "id.mfa", partition: 0 };
+
+test("a position moves from what is stored, a first one from where reading began", () => {
+  const next = [
+    { ...login, from: 12, offset: 20 },
+    { ...mfa, from: 5, offset: 9 },
+  ];
+  const stored = [
+    { ...login, offset: 10 },
+    { ...mfa, offset: null },
+  ];
+  assert.deepEqual(advance(next, stored), [
+    { ...login, from: 10, offset: 20 },
+    { ...mfa, from: 5, offset: 9 },
+  ]);
+});
+
+test("a position that another owner has passed does not move", () => {
+  const next = [{ ...login, from: 10, offset: 20 }];
+  assert.deepEqual(advance(next, [{ ...login, offset: 25 }]), []);
+});
+
+test("a store that holds less than it was given has lost it", () => {
+  const positions = new Positions();
+  const lost = (offset: number | null) => isLost({ ...login, offset }, positions);
+  assert.equal(lost(null), false);
+  positions.set([{ ...login, offset: 10 }]);
+  assert.equal(lost(10), false);
+  assert.equal(lost(12), false);
+  assert.equal(lost(9), true);
+  assert.equal(lost(null), true);
+  positions.forget([login]);
+  assert.equal(lost(9), false);
+});
+
+test("OBS-02: the heartbeat rate is that of the last minute", () => {
+  let nowMs = 1_000_000;
+  const rate = slidingRate(60, () => nowMs);
+  rate.add(120);
+  assert.equal(rate.perSecond(), 2);
+  nowMs += 30_000;
+  rate.add(60);
+  assert.equal(rate.perSecond(), 3);
+  nowMs += 30_000;
+  assert.equal(rate.perSecond(), 1);
+  nowMs += 60_000;
+  assert.equal(rate.perSecond(), 0);
+});
