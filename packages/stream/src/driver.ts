@@ -6,7 +6,6 @@ import type { Tally } from "./observer.ts";
 import type { AnyProcessor, Input, Processor } from "./processor.ts";
 import { openEnvelope } from "./state/envelope.ts";
 import { MemoryStore } from "./state/memory-store.ts";
-import { deadLetterTopic } from "./task/dead-letter.ts";
 import { type OutRecord, REDIRECTED_HEADER } from "./task/record.ts";
 import { addTally, emptyTally, isBalanced } from "./task/tally.ts";
 import { Task } from "./task/task.ts";
@@ -33,6 +32,12 @@ export interface PipedRecord<V> extends PipeOptions {
   readonly topic: string;
   readonly key: string;
   readonly value: V;
+}
+
+export interface PipedBytes extends PipeOptions {
+  readonly topic: string;
+  readonly key: string | Buffer | null;
+  readonly value: Buffer | null;
 }
 
 export interface DriverOutput<T = unknown> {
@@ -63,6 +68,8 @@ export interface Driver<S, V, O extends string> {
     value: Buffer | null,
     options?: PipeOptions,
   ): void;
+  /** Feeds bytes of several records first, so that the task puts them in order by their times. */
+  pipeAllBytes(records: readonly PipedBytes[]): void;
   /** Moves the clock and wakes every state that falls due on the way, each at its time. */
   advanceTo(ms: number): void;
   /** What was written to an output since the last call. */
@@ -137,7 +144,13 @@ class MemoryDriver<S, V, O extends string> implements Driver<S, V, O> {
     value: Buffer | null,
     options: PipeOptions = {},
   ): void {
-    this.feed(topic, typeof key === "string" ? Buffer.from(key) : key, value, options);
+    this.pipeAllBytes([{ topic, key, value, ...options }]);
+  }
+
+  pipeAllBytes(records: readonly PipedBytes[]): void {
+    for (const { topic, key, value, ...options } of records) {
+      this.feed(topic, typeof key === "string" ? Buffer.from(key) : key, value, options);
+    }
     this.settle();
   }
 
@@ -363,6 +376,3 @@ function letterOf(record: OutRecord, code: VigCode): DriverDeadLetter {
     headers,
   };
 }
-
-/** The dead-letter topic of an input, by catalogue name. */
-export { deadLetterTopic };
