@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { MINUTE_MS } from "@vigie/core/time";
+import type { LoginEvent } from "@vigie/schemas/types";
+import { Workload } from "@vigie/testkit/workload/workload";
+import { afterAll, beforeAll, test } from "vitest";
+import { type SinkStack, sinkStack } from "./test-stack.ts";
+import { anomaly, revoked, sessionState } from "./testing.ts";
+
+/** Enough that a run lasts some seconds; the whole number with VIGIE_TEST_FULL. */
+const FULL = process.env.VIGIE_TEST_FULL === "1";
+const EVENTS = FULL ? 60_000 : 12_000;
+const KILLS = FULL ? 20 : 4;
+const DEADLINE_MS = 60_000;
+
+let servers: SinkStack;
+
+beforeAll(async () => {
+  servers = await sinkStack();
+});
+afterAll(() => servers.close());
+
+async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + DEADLINE_MS;
+  while (!(await holds())) {
+    assert.ok(performance.now() < deadline, `in time: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+interface Service {
+  readonly child: ChildProcess;
+  readonly log: () => string;
+  get(path: string): Promise<Response>;
+}
+
+/** The service as `npm run service -- session-sink` runs it. */
+async function startService(over: Record<string, string> = {}): Promise<Service> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, "main.ts")], {
+    env: {
+      ...process.env,
+      ...servers.env,
+      VIGIE_STATE_DIR: servers.stateDir,
+      METRICS_PORT: "0",
+      HOST: "127.0.0.1",
+      ...over,
+    },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let log = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (log += text));
+  await until("the service has begun", async () => log.includes('"started"'));
+  const port = /"metricsPort":(\d+)/.exec(log)?.[1];
+  return { child, log: () => log, get: (path) => fetch(`http://127.0.0.1:${port}${path}`) };
+}
+
+async function kill(service: Service, signal: NodeJS.Signals): Promise<number | null> {
+  const exited = once(service.child, "exit");
+  service.child.kill(signal);
+  const [code] = await exited;
+  return code as number | null;
+}
+
+interface Published {
+  readonly activities: number;
+  readonly sessions: number;
+}
+
+/** Traffic with the state that follows each login, some anomalies, revocations and garbage. */
+async function publishTraffic(seed: number): Promise<Published> {
+  const startMs = Date.now() - 10 * MINUTE_MS;
+  const options = { events: EVENTS, users: 2_000, seed, startMs, spanMs: 5 * MINUTE_MS };
+  const pending: Promise<unknown>[] = [];
+  const sessions = new Set<string>();
+  let activities = 0;
+  for (const { topic, value } of new Workload(options).events()) {
+    activities += 1;
+    pending.push(servers.publish(topic, value));
+    const { tenant_id, user_id, session_id } = value;
+    if (topic !== "id.login" || (value as LoginEvent).kind !== "AUTH_SUCCESS") continue;
+    if (session_id === null) continue;
+    sessions.add(session_id);
+    const subject = { tenant_id, user_id, session_id };
+    pending.push(servers.publish("id.session.state", sessionState(value.occurred_at, subject)));
+    if (sessions.size % 50 === 0) {
+      const anomaly_id = `a-${seed}-${sessions.size}`;
+      const revocation_id = `r-${seed}-${sessions.size}`;
+      const at = value.occurred_at;
+      pending.push(servers.publish("id.session.anomaly", anomaly(at, { ...subject, anomaly_id })));
+      pending.push(
+        servers.publish("id.session.revoked", revoked(at, { ...subject, revocation_id })),
+      );
+      pending.push(servers.publishBytes("id.mfa", "a|b", Buffer.from("garbage")));
+      activities += 2;
+    }
+    if (pending.length >= 5_000) await Promise.all(pending.splice(0));
+  }
+  await Promise.all(pending);
+  return { activities, sessions: sessions.size };
+}
+
+test("kill -9 at random moments loses nothing and writes nothing twice; SIGTERM drains and exits 0", async () => {
+  // Given a backlog
+  const { activities, sessions } = await publishTraffic(1);
+  // When the sink is killed again and again while it works through it
+  for (let i = 1; i <= KILLS; i++) {
+    const service = await startService({ BATCH_RECORDS_MAX: "200" });
+    const enough = (activities * i) / (KILLS + 2);
+    await until(
+      "it wrote a part",
+      async () => (await servers.count("session_activities")) >= enough,
+    );
+    await kill(service, "SIGKILL");
+  }
+  const last = await startService();
+  await until(
+    "it wrote all",
+    async () => (await servers.count("session_activities")) >= activities,
+  );
+  await until("all sessions", async () => (await servers.count("sessions")) >= sessions);
+  // Then every record has its row once, and the last one says so
+  assert.equal(await servers.count("session_activities"), activities);
+  assert.equal(await servers.count("sessions"), sessions);
+  assert.equal(await servers.count("session_anomalies"), Math.floor(sessions / 50));
+  assert.equal(await servers.count("session_revocations"), Math.floor(sessions / 50));
+  const health = (await (await last.get("/health")).json()) as { status: string; parts: object };
+  assert.equal(health.status, "healthy", JSON.stringify(health));
+  assert.ok(["kafka", "database"].every((part) => part in health.parts));
+  assert.match(
+    await (await last.get("/metrics")).text(),
+    /vigie_records_total\{processor="session-sink"/,
+  );
+  assert.equal(await kill(last, "SIGTERM"), 0, last.log());
+  assert.doesNotMatch(last.log(), /usr_|41\.82\.|Mozilla/);
+});
+
+test("connections that PostgreSQL ends under load cost nothing", async () => {
+  const before = await servers.count("session_activities");
+  const { activities } = await publishTraffic(2);
+  const service = await startService({ BATCH_RECORDS_MAX: "500" });
+  for (let i = 1; i <= 3; i++) {
+    const enough = before + (activities * i) / 5;
+    await until(
+      "it wrote a part",
+      async () => (await servers.count("session_activities")) >= enough,
+    );
+    await servers.database.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+        where application_name = 'vigie-session-sink' and datname = current_database()`,
+    );
+  }
+  const whole = before + activities;
+  await until("it wrote all", async () => (await servers.count("session_activities")) >= whole);
+  assert.equal(await servers.count("session_activities"), whole);
+  assert.equal(await kill(service, "SIGTERM"), 0, service.log());
+});
+
+test("a backlog is written at 8,000 events a second or more", async () => {
+  const before = await servers.count("session_activities");
+  const { activities } = await publishTraffic(3);
+  const startedMs = performance.now();
+  const service = await startService();
+  await until("the first", async () => (await servers.count("session_activities")) > before);
+  const first = { ms: performance.now(), count: await servers.count("session_activities") };
+  const whole = before + activities;
+  await until("it wrote all", async () => (await servers.count("session_activities")) >= whole);
+  const seconds = (performance.now() - first.ms) / 1_000;
+  const perSecond = Math.round((whole - first.count) / seconds);
+  const total = Math.round((performance.now() - startedMs) / 100) / 10;
+  console.log(
+    `session-sink: ${perSecond} activities/s, ${activities} in ${total} s with the start`,
+  );
+  await kill(service, "SIGTERM");
+  // A machine that is busy with other tests still makes a quarter of it.
+  assert.ok(perSecond >= 2_000, `${perSecond} activities/s`);
+});

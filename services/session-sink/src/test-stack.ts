@@ -1,0 +1,119 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { partitionOf, userKey } from "@vigie/core/keys";
+import { silentLogger } from "@vigie/core/log";
+import type { TopicName } from "@vigie/schemas/catalogue";
+import { PARTITIONS_DEFAULT, topicDefinitions } from "@vigie/schemas/catalogue";
+import { type Codecs, openCodecs } from "@vigie/schemas/codecs";
+import { registerSchemas } from "@vigie/schemas/provision";
+import { type Database, openDatabase, schemaOf } from "@vigie/service-kit/postgres/database";
+import { migrate, migrationFolders } from "@vigie/service-kit/postgres/migrate";
+import { openAdmin } from "@vigie/stream/kafka/admin";
+import { openKafka } from "@vigie/stream/kafka/client";
+import { type BatchingProducer, openBatchingProducer } from "@vigie/stream/kafka/producer";
+import { stack, type TestStack } from "@vigie/testkit/stack";
+import { sinkTopics } from "./decode.ts";
+
+const ROOT = resolve(import.meta.dirname, "../../..");
+
+/** Real servers with the sink's topics, schemas and tables. */
+export interface SinkStack extends TestStack {
+  readonly database: Database;
+  readonly stateDir: string;
+  /** Resolves once the broker has it. The partition is that of tenant and user. */
+  publish<V extends Keyed>(topic: TopicName, value: V): Promise<unknown>;
+  publishBytes(topic: TopicName, key: string, value: Buffer): Promise<unknown>;
+  count(table: string): Promise<number>;
+}
+
+interface Keyed {
+  readonly tenant_id: string;
+  readonly user_id: string;
+  readonly session_id?: string | null;
+}
+
+export async function sinkStack(): Promise<SinkStack> {
+  const servers = await stack();
+  const { kafka, prefix } = servers;
+  const schema = schemaOf(prefix);
+  const stateDir = mkdtempSync(join(tmpdir(), "vigie-sink-"));
+  const client = openKafka({ brokers: [kafka], clientId: "sink-test", log: silentLogger });
+  await createTopics(client, prefix);
+  await registerSchemas({ registryUrl: servers.registry, prefix });
+  const folders = migrationFolders(ROOT).filter((each) =>
+    ["platform", "session-sink"].includes(each.owner),
+  );
+  await migrate({ url: servers.postgres, schema, folders, log: silentLogger });
+  const database = openDatabase({
+    url: servers.postgres,
+    applicationName: "sink-test",
+    schema,
+    statementTimeoutMs: 60_000,
+    poolMax: 2,
+    log: silentLogger,
+  });
+  const codecs = await openCodecs({
+    registryUrl: servers.registry,
+    cacheDir: join(stateDir, "schemas"),
+    prefix,
+    log: silentLogger,
+  });
+  const producer = await openBatchingProducer(client);
+  return {
+    ...servers,
+    database,
+    stateDir,
+    ...publisher(producer, codecs, prefix),
+    async count(table) {
+      const { rows } = await database.query<{ n: number }>(`select count(*) as n from ${table}`);
+      return rows[0]?.n ?? 0;
+    },
+    async close() {
+      await producer.close();
+      codecs.close();
+      await database.query(`drop schema "${schema}" cascade`);
+      await database.close();
+      await servers.close();
+      rmSync(stateDir, { recursive: true });
+    },
+  };
+}
+
+async function createTopics(client: ReturnType<typeof openKafka>, prefix: string): Promise<void> {
+  const ours = sinkTopics.flatMap((topic) => [prefix + topic, `${prefix}${topic}.dlq`]);
+  const definitions = topicDefinitions({ prefix, replicationFactor: 1 });
+  const admin = await openAdmin(client);
+  try {
+    await admin.createTopics(definitions.filter(({ topic }) => ours.includes(topic)));
+  } finally {
+    await admin.close();
+  }
+}
+
+function publisher(
+  producer: BatchingProducer,
+  codecs: Codecs,
+  prefix: string,
+): Pick<SinkStack, "publish" | "publishBytes"> {
+  const publishBytes: SinkStack["publishBytes"] = (topic, key, value) =>
+    producer.publish({ topic: prefix + topic, key, value });
+  const encoders = new Map<TopicName, { encode(value: object): Buffer }>();
+  return {
+    publishBytes,
+    async publish(topic, value) {
+      let encoder = encoders.get(topic);
+      if (encoder === undefined) {
+        encoder = codecs.encoder<object>(topic);
+        await codecs.ready();
+        encoders.set(topic, encoder);
+      }
+      const user = userKey(value.tenant_id, value.user_id);
+      const bytes = encoder.encode(value);
+      if (topic !== "id.session.state") return publishBytes(topic, user, bytes);
+      const partition = partitionOf(user, PARTITIONS_DEFAULT);
+      const key = `${user}|${value.session_id}`;
+      return producer.publish({ topic: prefix + topic, key, value: bytes, partition });
+    },
+  };
+}
