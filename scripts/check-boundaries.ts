@@ -30,6 +30,8 @@ const drivers: Readonly<Record<string, string>> = {
 
 const SOURCE = /\.(ts|mts|mjs|js)$/;
 const TEST = /\.(test|int\.test|suite|examples|property)\.ts$/;
+/** Helpers of tests and benchmarks: testing.ts, test-edge.ts, and the folders testing and bench. */
+const TEST_PLACE = /\/(testing|test-[^/]+)\.ts$|\/(testing|bench)\//;
 const SKIPPED = new Set(["node_modules", ".git", ".vigie", ".turbo", "coverage", "dist"]);
 
 /**
@@ -86,8 +88,7 @@ function dependencyRefusal(path: string, layer: Layer, name: string): string | n
   return layer === "core" && !isTest(path) ? `core may not import ${name}` : null;
 }
 
-const isTest = (path: string): boolean =>
-  TEST.test(path) || /\/(testing|test-[^/]+)\.ts$/.test(path);
+const isTest = (path: string): boolean => TEST.test(path) || TEST_PLACE.test(path);
 
 function layerOf(path: string): Layer {
   const [top, second] = path.split("/");

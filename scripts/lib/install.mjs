@@ -46,16 +46,18 @@ export function isInstalled() {
   try {
     const wanted = readPackages(join(ROOT, "package-lock.json"));
     const present = readPackages(join(ROOT, "node_modules", ".package-lock.json"));
-    return (
-      exists(PINNED_NODE) &&
-      Object.entries(wanted).every(([path, entry]) => isPresent(path, entry, present))
-    );
+    return exists(PINNED_NODE) && fits(wanted, present);
   } catch {
     return false;
   }
 }
 
 const readPackages = (file) => JSON.parse(readFileSync(file, "utf8")).packages;
+
+/** Whether `present` has every package that `wanted` names, in its version; optional ones may be missing. */
+export function fits(wanted, present) {
+  return Object.entries(wanted).every(([path, entry]) => isPresent(path, entry, present));
+}
 
 function isPresent(path, wanted, present) {
   if (!path.includes("node_modules/")) return true; // The root and the workspaces themselves.
@@ -123,8 +125,9 @@ function takeLock() {
     return true;
   } catch {
     const holder = readLock();
-    if (holder !== null && !isAlive(holder)) rmSync(LOCK, { force: true });
-    return false;
+    if (holder === null || isAlive(holder)) return false;
+    rmSync(LOCK, { force: true }); // Its holder was killed.
+    return takeLock();
   }
 }
 

@@ -12,8 +12,8 @@ const JVM_FOLDERS = ["/usr/lib/jvm", "/opt", "/usr/java", "/Library/Java/JavaVir
  * The newest Java of JAVA_HOME, PATH and the system's JVM folders.
  * Returns: {command, home, major}. Throws: Problem when there is none of 21 or newer.
  */
-export function findJava(env = process.env) {
-  const found = [...new Set(candidateHomes(env))]
+export function findJava(env = process.env, folders = JVM_FOLDERS) {
+  const found = [...new Set(candidateHomes(env, folders))]
     .map((home) => ({ home, major: majorOf(home), command: join(home, "bin", "java") }))
     .filter(({ major }) => major > 0)
     .sort((a, b) => b.major - a.major);
@@ -23,7 +23,7 @@ export function findJava(env = process.env) {
   throw new Problem(
     `Java ${JAVA_MIN} or newer is needed for Kafka and the schema registry; ${seen}.`,
     [
-      `Looked in JAVA_HOME, PATH and ${JVM_FOLDERS.join(", ")}.`,
+      `Looked in JAVA_HOME, PATH and ${folders.join(", ")}.`,
       "Debian 13, Ubuntu:  apt-get install openjdk-21-jre-headless",
       "Fedora:             dnf install java-21-openjdk-headless",
       "Elsewhere:          https://adoptium.net/temurin/releases  (unpack, set JAVA_HOME)",
@@ -31,12 +31,12 @@ export function findJava(env = process.env) {
   );
 }
 
-function candidateHomes(env) {
+function candidateHomes(env, folders) {
   const homes = env.JAVA_HOME ? [env.JAVA_HOME] : [];
   for (const folder of (env.PATH ?? "").split(delimiter)) {
     if (folder !== "" && exists(join(folder, "java"))) homes.push(homeOf(join(folder, "java")));
   }
-  for (const folder of JVM_FOLDERS) {
+  for (const folder of folders) {
     for (const name of exists(folder) ? readdirSync(folder) : []) {
       homes.push(join(folder, name), join(folder, name, "Contents", "Home"));
     }

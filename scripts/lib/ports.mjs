@@ -26,6 +26,7 @@ export function tryPort(port, host = "127.0.0.1") {
  * Ports for one stack: the fixed ones, then free ones for `floating`, remembered in `file` so that
  * addresses stay the same from start to start as long as nobody else has taken them.
  * Throws: Problem that names every fixed port in use, what holds it, and the variable that moves it.
+ * @returns {Promise<any>} ports by name
  */
 export async function choosePorts({ floating, file, env }) {
   const ports = {};
@@ -46,7 +47,10 @@ export async function choosePorts({ floating, file, env }) {
   return ports;
 }
 
-/** Free ports for a stack of tests. */
+/**
+ * Free ports for a stack of tests.
+ * @returns {Promise<any>} ports by name
+ */
 export async function freePorts(names) {
   const ports = {};
   for (const name of names) {

@@ -43,7 +43,8 @@ export const isAlive = ({ pid, startedAt }) => startMark(pid) === startedAt;
 /**
  * Starts a process of its own session, with its output in a file, so that it neither dies with our
  * terminal nor waits for a full pipe.
- * Returns: {name, pid, startedAt, log, exited}; exited resolves with {code, signal}, and never rejects.
+ * Returns: {record: {name, pid, startedAt, log}, exited}; exited resolves with {code, signal}, and never rejects.
+ * @param {any} process
  */
 export function launch({ name, command, args, log, cwd, env, identity = {}, stopSignal }) {
   if (closed) throw new Problem(`${name} was not started: we were told to stop.`);

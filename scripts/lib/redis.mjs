@@ -26,27 +26,36 @@ export async function fetchRedis({ say }) {
   const todo =
     "Debian, Ubuntu:  apt-get install redis-server\nFedora:          dnf install redis\n" +
     "Elsewhere:       https://redis.io/download (7 or newer), with redis-server on PATH";
-  const missing = new Problem("redis-server is not on PATH and could not be fetched.", todo);
-  if (!isCommand("apt-get") || !isCommand("dpkg")) throw missing;
-  say("downloads", "Redis, from the distribution's packages (about 2 MB, once)");
   const partial = `${UNPACKED}.partial`;
+  const said = [];
+  const missing = () => {
+    const why = said.join("\n").trim().split("\n").slice(-3).join("\n");
+    return new Problem("redis-server is not on PATH and cannot be fetched.", `${todo}\n${why}`);
+  };
+  const run = async (command, args) => {
+    const { status, stdout, stderr } = await execute(command, args, { cwd: partial });
+    if (status !== 0) said.push(stderr);
+    return status === 0 ? stdout : null;
+  };
+  if (!isCommand("apt-get") || !isCommand("dpkg")) throw missing();
+  say("downloads", "Redis, from the distribution's packages (about 2 MB, once)");
   rmSync(partial, { recursive: true, force: true });
   mkdirSync(partial, { recursive: true });
   const options = privateApt(partial);
-  let names = await packagesOf(options);
+  let names = await packagesOf(options, run);
   if (names.length === 0) {
-    await run("apt-get", [...options, "update"], partial); // An image without package lists.
-    names = await packagesOf(options);
+    await run("apt-get", [...options, "update"]); // An image without package lists.
+    names = await packagesOf(options, run);
   }
-  if (names.length === 0) throw missing;
-  if (!(await run("apt-get", [...options, "download", ...names], partial))) throw missing;
+  if (names.length === 0) throw missing();
+  if ((await run("apt-get", [...options, "download", ...names])) === null) throw missing();
   for (const file of readdirSync(partial).filter((name) => name.endsWith(".deb"))) {
-    if (!(await run("dpkg", ["-x", file, "root"], partial))) throw missing;
+    if ((await run("dpkg", ["-x", file, "root"])) === null) throw missing();
   }
   rmSync(UNPACKED, { recursive: true, force: true });
   renameSync(join(partial, "root"), UNPACKED);
   rmSync(partial, { recursive: true, force: true });
-  if (findRedis() === null) throw missing;
+  if (findRedis() === null) throw missing();
 }
 
 const isCommand = (name) => spawnSync("sh", ["-c", `command -v ${name}`]).status === 0;
@@ -64,13 +73,11 @@ function privateApt(folder) {
 }
 
 /** redis-server and what it needs that this machine does not have, by a dry run of the installer. */
-async function packagesOf(options) {
+async function packagesOf(options, run) {
   const args = [...options, "install", "--simulate", "--no-install-recommends", "redis-server"];
-  const { stdout, status } = await execute("apt-get", args);
-  return status === 0 ? [...stdout.matchAll(/^Inst (\S+)/gm)].map((match) => match[1]) : [];
+  const plan = (await run("apt-get", args)) ?? "";
+  return [...plan.matchAll(/^Inst (\S+)/gm)].map((match) => match[1]);
 }
-
-const run = async (command, args, cwd) => (await execute(command, args, { cwd })).status === 0;
 
 /** The folders of `usr/lib/<triplet>` and `lib/<triplet>`, where the packages keep their libraries. */
 function libraryFolders(root) {

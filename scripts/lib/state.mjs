@@ -12,6 +12,7 @@ export const STACK_FILE = join(HOME, "stack.json");
  */
 export function openState(file = STACK_FILE) {
   const state = { processes: [] };
+  let saved = false;
   const save = () => {
     mkdirSync(dirname(file), { recursive: true });
     const { processes, ...addresses } = state;
@@ -19,6 +20,7 @@ export function openState(file = STACK_FILE) {
     const partial = `${file}.${process.pid}`;
     writeFileSync(partial, `${text}\n`, { mode: 0o600 });
     renameSync(partial, file);
+    saved = true;
   };
   return {
     set(fields) {
@@ -30,7 +32,10 @@ export function openState(file = STACK_FILE) {
       save();
     },
     get: () => state,
-    remove: () => removeState(file),
+    /** Leaves alone a file that somebody else has written. */
+    remove() {
+      if (saved) removeState(file);
+    },
   };
 }
 

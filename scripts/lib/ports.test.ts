@@ -1,0 +1,62 @@
+import { mkdtempSync, readFileSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { choosePorts, freePorts, tryPort } from "./ports.mjs";
+
+const servers: Server[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close();
+});
+
+function occupy(port: number): Promise<void> {
+  const server = createServer();
+  servers.push(server);
+  return new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
+}
+
+async function given() {
+  const { kafka, registry, edge } = await freePorts(["kafka", "registry", "edge"]);
+  const file = join(mkdtempSync(join(tmpdir(), "vigie-ports-")), "ports.json");
+  const env = {
+    VIGIE_KAFKA_PORT: String(kafka),
+    VIGIE_REGISTRY_PORT: String(registry),
+    VIGIE_EDGE_PORT: String(edge),
+  };
+  return { kafka, registry, edge, file, env };
+}
+
+test("a taken port is named with what it is for and the variable that moves it", async () => {
+  const { kafka, edge, file, env } = await given();
+  await occupy(kafka);
+  await occupy(edge);
+  const choosing = choosePorts({ floating: [], file, env });
+  await expect(choosing).rejects.toThrow(`Port ${kafka} (kafka) is in use`);
+  await expect(choosing).rejects.toThrow(`Port ${edge} (edge) is in use`);
+  await expect(choosing).rejects.toThrow(/VIGIE_KAFKA_PORT=\d+ VIGIE_EDGE_PORT=\d+/);
+});
+
+test("free ports are remembered from start to start, until somebody else takes one", async () => {
+  const { file, env } = await given();
+  const first = await choosePorts({ floating: ["redis", "postgres"], file, env });
+  expect(await choosePorts({ floating: ["redis", "postgres"], file, env })).toEqual(first);
+  expect(JSON.parse(readFileSync(file, "utf8"))).toEqual(first);
+  await occupy(first.redis);
+  const second = await choosePorts({ floating: ["redis", "postgres"], file, env });
+  expect(second.postgres).toBe(first.postgres);
+  expect(second.redis).not.toBe(first.redis);
+});
+
+test("a port that is none is refused by the name of its variable", async () => {
+  const { file, env } = await given();
+  const choosing = choosePorts({ floating: [], file, env: { ...env, VIGIE_EDGE_PORT: "70000" } });
+  await expect(choosing).rejects.toThrow("VIGIE_EDGE_PORT is 70000");
+});
+
+test("a port is seen as taken while somebody listens", async () => {
+  const { kafka } = await given();
+  expect(await tryPort(kafka)).toBe(kafka);
+  await occupy(kafka);
+  expect(await tryPort(kafka)).toBeNull();
+});
