@@ -11,8 +11,9 @@ export interface KindContext {
 export type Parsing<T> = { readonly value: T } | { readonly fault: string };
 
 /**
- * One kind of variable. `parse` sees the text of a set variable, `absent` answers for one that is unset or
- * empty. A fault completes the sentence that begins with the variable's name and never shows a secret.
+ * One kind of variable. `parse` sees the text of a set variable, `absent` answers for one that is
+ * unset or empty. A fault completes the sentence that begins with the variable's name and never
+ * shows a secret.
  */
 export interface Kind<T> {
   readonly about: string;
@@ -174,8 +175,8 @@ export function url(
 }
 
 /**
- * A secret: never shown. Production refuses the development default, a shorter one than 32 characters, and one
- * with so few different characters that it was not drawn at random.
+ * A secret: never shown. Production refuses the development default, a shorter one than 32
+ * characters, and one with so few different characters that it was not drawn at random.
  */
 export function secret(options: {
   readonly about: string;
@@ -234,8 +235,8 @@ export function optional<T>(kind: Kind<T>): Kind<T | null> {
 }
 
 /**
- * A condition on other variables. `fault` gets all variables and completes the sentence that begins with this
- * one's name, or answers null; it is asked whether this variable is set or not.
+ * A condition on other variables. `fault` gets all variables and completes the sentence that begins
+ * with this one's name, or answers null; it is asked whether this variable is set or not.
  */
 export function given<T>(kind: Kind<T>, fault: (context: KindContext) => string | null): Kind<T> {
   const checked = (parsing: Parsing<T>, context: KindContext): Parsing<T> => {

@@ -68,7 +68,9 @@ export function faultError(faults: readonly string[]): VigError {
   return new VigError("VIG_CONFIG_INVALID", { count: faults.length, faults: lines });
 }
 
-/** The variables of a service, one line each: name, what it is about, what may be written, default. */
+/**
+ * The variables of a service, one line each: name, what it is about, what may be written, default.
+ */
 export function helpTable(schema: Schema): string {
   const names = Object.keys(schema);
   const width = Math.max(...names.map((name) => name.length));

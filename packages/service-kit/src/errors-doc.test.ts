@@ -6,7 +6,9 @@ import { test } from "vitest";
 
 const page = readFileSync(resolve(import.meta.dirname, "../../../docs/errors.md"), "utf8");
 
-/** Rows of the page that do not say what the catalogue says, and codes that only one of them has. */
+/**
+ * Rows of the page that do not say what the catalogue says, and codes that only one of them has.
+ */
 function differences(markdown: string, codes: Readonly<Record<string, ErrorSpec>>): string[] {
   const rows = [...markdown.matchAll(/^\| `(VIG_[A-Z_]+)` \| (\d+) \| (yes|no) \| (.+) \|$/gm)];
   const explained = new Map(rows.map(([, code = "", ...cells]) => [code, cells]));

@@ -88,8 +88,9 @@ export interface HealthAnswer {
 }
 
 /**
- * OBS-05, OBS-06. /health and /api/health tell every part; /healthz is readiness, /livez liveness: it answers as
- * long as the process can, since a restart does not bring a broker back. null for another path.
+ * OBS-05, OBS-06. /health and /api/health tell every part; /healthz is readiness, /livez liveness:
+ * it answers as long as the process can, since a restart does not bring a broker back. null for
+ * another path.
  */
 export function healthAnswer(path: string, report: () => HealthReport): HealthAnswer | null {
   if (path === "/livez") return { status: 200, body: { status: "alive" } };

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 /** Namespace of name-based ids. Fixed for ever: another one would rename every row. */
 const NAMESPACE = Buffer.from("6b1f5a0e4c3d5e8f9a7b2d4c6e8f0a1b", "hex");
@@ -13,16 +13,11 @@ export type IdKind = "tenant" | "user" | "device" | "session" | "event" | "anoma
  * Source: RFC 9562 section 5.5, version 5 (SHA-1 of namespace and name).
  */
 export function nameUuid(tenantId: string, kind: IdKind, id: string): string {
-  const name = Buffer.from(`${tenantId}|${kind}|${id}`);
-  const bytes = createHash("sha1").update(NAMESPACE).update(name).digest().subarray(0, 16);
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x50;
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  const hex = bytes.toString("hex");
-  const cuts = [0, 8, 12, 16, 20, 32];
-  return cuts
-    .slice(1)
-    .map((end, i) => hex.slice(cuts[i], end))
-    .join("-");
+  const name = Buffer.concat([NAMESPACE, Buffer.from(`${tenantId}|${kind}|${id}`)]);
+  const hex = hash("sha1", name, "hex");
+  const variant = ((Number.parseInt(hex.charAt(16), 16) & 0x3) | 0x8).toString(16);
+  const high = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}`;
+  return `${high}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
 /** CNF-10: an id that is a UUID stays itself, in lower case; any other gets its name-based one. */
@@ -30,5 +25,16 @@ export function uuidOf(tenantId: string, kind: IdKind, id: string): string {
   return UUID.test(id) ? id.toLowerCase() : nameUuid(tenantId, kind, id);
 }
 
+/** Tenants are few and their UUID is asked for with every row. */
+const tenants = new Map<string, string>();
+const TENANTS_MAX = 10_000;
+
 /** A tenant's own UUID. */
-export const tenantUuid = (tenantId: string): string => uuidOf(tenantId, "tenant", tenantId);
+export function tenantUuid(tenantId: string): string {
+  const known = tenants.get(tenantId);
+  if (known !== undefined) return known;
+  if (tenants.size >= TENANTS_MAX) tenants.clear();
+  const uuid = uuidOf(tenantId, "tenant", tenantId);
+  tenants.set(tenantId, uuid);
+  return uuid;
+}

@@ -12,7 +12,10 @@ export interface RunningJobs {
   stop(): Promise<void>;
 }
 
-/** Runs each job at once and then again `everyMs` after it ended. One that throws is logged and runs again. */
+/**
+ * Runs each job at once and then again `everyMs` after it ended. One that throws is logged and runs
+ * again.
+ */
 export function startJobs(jobs: readonly Job[], log: Logger): RunningJobs {
   const timers = new Map<string, NodeJS.Timeout>();
   const running = new Map<string, Promise<void>>();

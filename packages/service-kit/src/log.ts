@@ -16,9 +16,9 @@ export interface LogOptions {
 }
 
 /**
- * One JSON object a line on standard output: level, time (ISO 8601), service, event and fields. Personal data is
- * taken out of every field at any depth. Written synchronously, so the last line before a crash is there: log an
- * event of note, never a record.
+ * One JSON object a line on standard output: level, time (ISO 8601), service, event and fields.
+ * Personal data is taken out of every field at any depth. Written synchronously, so the last line
+ * before a crash is there: log an event of note, never a record.
  */
 export function createLogger(service: string, options: LogOptions = {}): ServiceLogger {
   const settings: LoggerOptions = {

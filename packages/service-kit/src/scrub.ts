@@ -1,7 +1,10 @@
 /** What stands where personal data or a secret stood. */
 export const REDACTED = "[redacted]";
 
-/** Fields whose value is personal or secret, whatever their case and separators. Source: PRV-12, PRV-02. */
+/**
+ * Fields whose value is personal or secret, whatever their case and separators. Source: PRV-12,
+ * PRV-02.
+ */
 const SENSITIVE = new Set(
   `ip ipaddress ipaddresshash iphash ipprefix address remoteaddress remoteip clientip xforwardedfor forwarded
   useragent userid user username subject subjectuserid impersonateduserid impersonatorid sub
@@ -12,7 +15,10 @@ const SENSITIVE = new Set(
   key recordkey value payload body details evidence clientinfo sessiondata`.split(/\s+/),
 );
 
-/** Text that shows what it is: e-mail addresses, JWTs, bearer tokens, phone numbers, passwords of URLs. */
+/**
+ * Text that shows what it is: e-mail addresses, JWTs, bearer tokens, phone numbers, passwords of
+ * URLs.
+ */
 const PATTERNS: readonly (readonly [RegExp, string])[] = [
   [/[\w.+-]+@[\w-]+(\.[\w-]+)+/g, REDACTED],
   [/\beyJ[\w-]+\.[\w-]+(\.[\w-]*)?/g, REDACTED],
@@ -29,8 +35,9 @@ const TEXT_MAX = 4_096;
 const nameOf = (key: string): string => key.replace(/[^A-Za-z]/g, "").toLowerCase();
 
 /**
- * A copy of `value` without personal data: values of sensitive fields at any depth, and telling patterns within
- * text, are replaced. Errors become plain objects of type, code, message, stack and cause.
+ * A copy of `value` without personal data: values of sensitive fields at any depth, and telling
+ * patterns within text, are replaced. Errors become plain objects of type, code, message, stack and
+ * cause.
  */
 export function scrub(value: unknown, depth = 0): unknown {
   if (typeof value === "string") return scrubText(value);

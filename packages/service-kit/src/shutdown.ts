@@ -22,9 +22,10 @@ export interface RunOptions {
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
 /**
- * Runs until SIGTERM or SIGINT, then closes what it was given in that order within the deadline and exits 0.
- * A second signal exits at once. An uncaught error, or one of `failed`, is logged and the process exits 1.
- * Resolves after the exit code was given to the process, which matters to tests only.
+ * Runs until SIGTERM or SIGINT, then closes what it was given in that order within the deadline and
+ * exits 0. A second signal exits at once. An uncaught error, or one of `failed`, is logged and the
+ * process exits 1. Resolves after the exit code was given to the process, which matters to tests
+ * only.
  */
 export function runUntilSignal(closables: readonly Closable[], options: RunOptions): Promise<void> {
   const { log } = options;

@@ -5,7 +5,9 @@ import type { PoolOptions } from "./postgres/database.ts";
 import type { RedisOptions } from "./redis/redis.ts";
 import type { databaseConfig, prefixConfig, redisConfig } from "./shared-config.ts";
 
-/** What openDatabase takes, of a service's configuration. `role`: with the rights of this role only. */
+/**
+ * What openDatabase takes, of a service's configuration. `role`: with the rights of this role only.
+ */
 export function databaseOptions(
   config: Parsed<typeof databaseConfig & typeof prefixConfig>,
   service: { readonly name: string; readonly role?: string; readonly log: Logger },

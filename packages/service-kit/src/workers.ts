@@ -77,7 +77,8 @@ interface Member {
 }
 
 /**
- * Runs the module in `count` threads, so that the main thread answers signals and scrapes at all times.
+ * Runs the module in `count` threads, so that the main thread answers signals and scrapes at all
+ * times.
  * Throws: what `start` of a worker throws; the others are stopped first.
  */
 export async function startWorkers<D>(options: WorkersOptions<D>): Promise<Workers> {

@@ -41,7 +41,9 @@ export interface RunningSessionSink {
   readonly failed: Promise<Error>;
 }
 
-/** Starts in the background and waits for the servers that it needs; health says which one is away. */
+/**
+ * Starts in the background and waits for the servers that it needs; health says which one is away.
+ */
 export function startSessionSink(parts: SessionSinkParts): RunningSessionSink {
   const starting = new AbortController();
   const started = start(parts, starting.signal);

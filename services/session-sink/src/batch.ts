@@ -60,7 +60,9 @@ const emptyBatch = (): Batch => ({
   heartbeats: 0,
 });
 
-/** Pure. Records are in the order of their partitions, so the last word on a session is the newest. */
+/**
+ * Pure. Records are in the order of their partitions, so the last word on a session is the newest.
+ */
 export function gather(items: readonly Item<unknown>[]): Batch {
   const batch = emptyBatch();
   for (const item of items) add(batch, item);
@@ -151,7 +153,9 @@ function addActivity(batch: Batch, event: Happening, row: ActivityRow): void {
   if (!batch.stubs.has(id)) batch.stubs.set(id, stubRow(event, id, String(row.timestamp)));
 }
 
-/** A row for a session that is only named: not active, of version 0, so that any state replaces it. */
+/**
+ * A row for a session that is only named: not active, of version 0, so that any state replaces it.
+ */
 function stubRow(event: Happening, id: string, atIso: string): StubRow {
   const { tenantId, userId } = subjectIds(event);
   return {

@@ -13,8 +13,8 @@ export interface Isolated {
 const nothingKnown: KnownRows = { has: () => false };
 
 /**
- * Writes what PostgreSQL takes and names what it refuses: a refused half is split until the record is found.
- * Costs a savepoint a step, so it is for batches that were refused whole.
+ * Writes what PostgreSQL takes and names what it refuses: a refused half is split until the record
+ * is found. Costs a savepoint a step, so it is for batches that were refused whole.
  */
 export async function writeIsolated(
   tx: Queryable,

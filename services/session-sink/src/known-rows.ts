@@ -11,7 +11,10 @@ export interface RememberedRows extends KnownRows {
   clear(): void;
 }
 
-/** Which tenants, users, devices and sessions have their row, so that a batch inserts stubs for others only. */
+/**
+ * Which tenants, users, devices and sessions have their row, so that a batch inserts stubs for
+ * others only.
+ */
 export function rememberedRows(knownMax = KNOWN_MAX): RememberedRows {
   const known = new Set<string>();
   return {

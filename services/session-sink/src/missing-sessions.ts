@@ -12,8 +12,8 @@ const TAKE = `
   returning tenant_key`;
 
 /**
- * SES-22: warns, once a login, of logins that succeeded while no session was created within the wait. Tenants and
- * counts only. Returns: how many.
+ * SES-22: warns, once a login, of logins that succeeded while no session was created within the
+ * wait. Tenants and counts only. Returns: how many.
  */
 export async function warnOfMissingSessions(
   database: Database,

@@ -28,7 +28,10 @@ export class Positions {
   }
 }
 
-/** The store holds less than it was given: it was emptied or restored from a backup, and is filled again. */
+/**
+ * The store holds less than it was given: it was emptied or restored from a backup, and is filled
+ * again.
+ */
 export function isLost(stored: StoredOffset, positions: Positions): boolean {
   const given = positions.of(stored);
   return given !== null && (stored.offset ?? 0) < given;

@@ -100,7 +100,8 @@ export function createSessionSink(parts: SessionSinkParts): Sink {
       await parts.partitions.ensure(daysOf(batch));
       const committed = await commit(items, batch, next, false).catch((error: unknown) => {
         if (!isRowRefused(error)) throw error;
-        // A row that foreign keys need may be gone; if it is the record itself, it is found and buried.
+        // A row that foreign keys need may be gone; if it is the record itself, it is found and
+        // buried.
         known.clear();
         return commit(items, batch, next, true);
       });

@@ -10,7 +10,9 @@ const RATE_WINDOW_S = 60;
 /** What the sink tells of what it wrote. */
 export interface Told {
   written(event: SinkWritten): void;
-  /** The observer with outcomes as the sink knows them: the reader does not see what was dropped. */
+  /**
+   * The observer with outcomes as the sink knows them: the reader does not see what was dropped.
+   */
   observer(inner: StreamObserver): StreamObserver;
   active(sessions: number): void;
   /** Sets the heartbeat rate; to be called every second or so. */

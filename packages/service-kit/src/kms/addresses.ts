@@ -2,10 +2,15 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { isIPv4, isIPv6 } from "node:net";
 import type { Keys } from "./keys.ts";
 
-/** Longest text form of an address. Source: RFC 4291, IPv6 with an embedded IPv4 address; a zone adds some. */
+/**
+ * Longest text form of an address. Source: RFC 4291, IPv6 with an embedded IPv4 address; a zone
+ * adds some.
+ */
 const TEXT_MAX = 64;
 
-/** 4 or 16 bytes of an address in text form, or null for anything else. IPv4-mapped IPv6 gives 4. */
+/**
+ * 4 or 16 bytes of an address in text form, or null for anything else. IPv4-mapped IPv6 gives 4.
+ */
 export function parseAddress(text: string): Uint8Array | null {
   if (text.length > TEXT_MAX) return null;
   if (isIPv4(text)) return Uint8Array.from(text.split("."), Number);
@@ -36,7 +41,9 @@ const groups = (text: string): number[] =>
     return [value >> 8, value & 0xff];
   });
 
-/** The one text form of an address: dotted IPv4, or IPv6 as RFC 5952 has it. null for no address. */
+/**
+ * The one text form of an address: dotted IPv4, or IPv6 as RFC 5952 has it. null for no address.
+ */
 export function canonicalAddress(text: string): string | null {
   const bytes = parseAddress(text.trim());
   if (bytes === null) return null;
@@ -77,7 +84,9 @@ export interface AddressHash {
   readonly keyId: string;
 }
 
-/** PRV-03, CNF-02: HMAC-SHA-256 of an address under the tenant's current key; null for no address. */
+/**
+ * PRV-03, CNF-02: HMAC-SHA-256 of an address under the tenant's current key; null for no address.
+ */
 export function ipHash(keys: Keys, tenantId: string, ip: string): AddressHash | null {
   const address = canonicalAddress(ip);
   if (address === null) return null;
@@ -86,7 +95,8 @@ export function ipHash(keys: Keys, tenantId: string, ip: string): AddressHash | 
 }
 
 /**
- * Whether `ip` is the address behind a stored hash. A key replaced more than 30 days ago compares nothing: false.
+ * Whether `ip` is the address behind a stored hash. A key replaced more than 30 days ago compares
+ * nothing: false.
  * Throws: never.
  */
 export function isAddressOf(

@@ -40,7 +40,9 @@ export interface WrappingKey {
   readonly key: Uint8Array;
 }
 
-/** Layout: version (1), length of the key id (1), key id, sealed data key (60), sealed plaintext. */
+/**
+ * Layout: version (1), length of the key id (1), key id, sealed data key (60), sealed plaintext.
+ */
 export function sealEnvelope(
   wrapping: WrappingKey,
   plaintext: Uint8Array,
@@ -57,7 +59,10 @@ export function sealEnvelope(
   ]);
 }
 
-/** `wrappingKey` finds the key by the id in the envelope. Throws: VIG_CIPHERTEXT_INVALID, and what it throws. */
+/**
+ * `wrappingKey` finds the key by the id in the envelope. Throws: VIG_CIPHERTEXT_INVALID, and what
+ * it throws.
+ */
 export function openEnvelope(
   envelope: Uint8Array,
   associated: string,

@@ -16,8 +16,8 @@ export function openFileKeys(path: string, clock: Clock = Date.now): Keys {
 }
 
 /**
- * Keys by HKDF-SHA-256 (RFC 5869) from master keys, oldest first: one for each tenant or purpose and version.
- * A version is current from its time on until the next one's.
+ * Keys by HKDF-SHA-256 (RFC 5869) from master keys, oldest first: one for each tenant or purpose
+ * and version. A version is current from its time on until the next one's.
  */
 export function derivedKeys(masters: readonly MasterKey[], clock: Clock): Keys {
   assert(masters.length > 0, "there is a master key");

@@ -26,7 +26,8 @@ const invalid = (why: string, cause?: unknown): VigError =>
 
 /**
  * The master keys of a file, oldest first.
- * Shape: {"keys": [{"id", "active_from": ISO 8601, "secret": base64 of 32 bytes}]}, mode 600 or stricter.
+ * Shape: {"keys": [{"id", "active_from": ISO 8601, "secret": base64 of 32 bytes}]}, mode 600 or
+ * stricter.
  * Throws: VIG_KEYS_FILE_INVALID.
  */
 export function readKeysFile(path: string): readonly MasterKey[] {
@@ -68,7 +69,10 @@ export function createKeysFile(path: string, nowMs: number): void {
   writeFileSync(path, keysText([randomKey("k1", nowMs)]), { mode: 0o600, flag: "wx" });
 }
 
-/** Adds a random key that becomes current at `activeFromMs`; the others stay, to open what they closed. */
+/**
+ * Adds a random key that becomes current at `activeFromMs`; the others stay, to open what they
+ * closed.
+ */
 export function rotateKeysFile(path: string, activeFromMs: number): void {
   const keys = readKeysFile(path);
   const next = randomKey(`k${keys.length + 1}`, activeFromMs);

@@ -43,7 +43,8 @@ const ATTEMPTS_MAX = 3;
 export function openDatabase(options: PoolOptions): Database {
   const { log } = options;
   const pool = new pg.Pool({ ...clientConfig(options), max: options.poolMax });
-  // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
+  // An idle connection that breaks is replaced at the next use; without a listener it would end the
+  // process.
   pool.on("error", (error) => log.warn({ why: messageOf(error) }, "database_connection_lost"));
   const database: Database = {
     query: (text, values) => run(pool, text, values),

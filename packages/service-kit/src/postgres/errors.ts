@@ -34,7 +34,8 @@ export const isDatabaseAway = (error: unknown): boolean =>
 
 /**
  * PostgreSQL refuses what a row holds, so the same row will be refused again.
- * Source: appendix A, data exception (22), integrity constraint violation (23), program limit exceeded (54).
+ * Source: appendix A, data exception (22), integrity constraint violation (23), program limit
+ * exceeded (54).
  */
 export const isRowRefused = (error: unknown): boolean => /^(22|23|54)/.test(codeOf(error));
 

@@ -34,8 +34,8 @@ export type MigrateOptions = Omit<DatabaseOptions, "statementTimeoutMs" | "appli
 };
 
 /**
- * Applies what a schema does not have yet, folder by folder, each file in a transaction of its own. Idempotent.
- * The schema is created, and is first on the search path while a file runs.
+ * Applies what a schema does not have yet, folder by folder, each file in a transaction of its own.
+ * Idempotent. The schema is created, and is first on the search path while a file runs.
  * Returns: the names that were applied now.
  * Throws: VIG_MIGRATION_CHANGED if an applied file has other content now; VIG_DATABASE_AWAY.
  */
@@ -119,7 +119,9 @@ async function apply(client: pg.Client, { name, sql, checksum }: Migration): Pro
   }
 }
 
-/** The folders of a repository: infra/postgres/migrations, then services/<name>/migrations by name. */
+/**
+ * The folders of a repository: infra/postgres/migrations, then services/<name>/migrations by name.
+ */
 export function migrationFolders(root: string): readonly MigrationFolder[] {
   const services = readdirSync(join(root, "services"), { withFileTypes: true })
     .filter((entry) => entry.isDirectory())

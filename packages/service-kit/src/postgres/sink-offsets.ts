@@ -31,8 +31,8 @@ export async function readOffsets(
 }
 
 /**
- * The same, held until the transaction ends: records below are in the store, whoever wrote them, and nobody else
- * writes from these partitions meanwhile.
+ * The same, held until the transaction ends: records below are in the store, whoever wrote them,
+ * and nobody else writes from these partitions meanwhile.
  */
 export async function lockOffsets(
   tx: Queryable,
@@ -80,8 +80,8 @@ const STORE = `
 
 /**
  * Stores how far a group is, in the transaction that holds the effect of the records before.
- * Throws: VIG_SINK_OVERTAKEN if somebody has written from these records already: an owner that lost its partition
- * and does not know yet must not write twice. The transaction is to be given up.
+ * Throws: VIG_SINK_OVERTAKEN if somebody has written from these records already: an owner that lost
+ * its partition and does not know yet must not write twice. The transaction is to be given up.
  */
 export async function storeOffsets(
   tx: Queryable,

@@ -24,7 +24,10 @@ export type RedisScript = (
   args: readonly RedisValue[],
 ) => Promise<unknown>;
 
-/** Every call throws VIG_REDIS_AWAY when the server does not answer; it may have done what was asked. */
+/**
+ * Every call throws VIG_REDIS_AWAY when the server does not answer; it may have done what was
+ * asked.
+ */
 export interface RedisStore {
   /** The key of `name` under this installation's prefix. Nothing else adds it. */
   key(name: string): string;
@@ -43,7 +46,10 @@ export interface RedisStore {
 
 const COMMAND_TIMEOUT_MS = 2_000;
 const CONNECT_TIMEOUT_MS = 5_000;
-/** A command is tried once more after a reconnection, then refused: the caller decides whether to wait. */
+/**
+ * A command is tried once more after a reconnection, then refused: the caller decides whether to
+ * wait.
+ */
 const RETRIES_PER_COMMAND = 1;
 /** Reconnection is tried for ever, at least this often. */
 const RECONNECT_MAX_MS = 1_000;
@@ -131,7 +137,10 @@ async function asked<T>(answer: Promise<T>): Promise<T> {
   }
 }
 
-/** A reply of the server is its own matter; everything else means it is away, except that it is loading. */
+/**
+ * A reply of the server is its own matter; everything else means it is away, except that it is
+ * loading.
+ */
 function redisError(error: unknown): unknown {
   const replied = error instanceof Error && error.name === "ReplyError";
   const loading = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN)/.test(messageOf(error));

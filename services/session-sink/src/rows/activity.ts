@@ -64,7 +64,9 @@ const LOGIN_SUCCESS = {
   UNKNOWN: null,
 } as const satisfies Record<LoginEvent["kind"], boolean | null>;
 
-/** ACT-01, CNF-18: activity types are the kinds in lower case; 000's are upper-cased by the view. */
+/**
+ * ACT-01, CNF-18: activity types are the kinds in lower case; 000's are upper-cased by the view.
+ */
 export function loginActivity(event: LoginEvent): ActivityRow {
   return row(event, {
     ...about("id.login", event),

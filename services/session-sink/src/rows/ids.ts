@@ -23,7 +23,9 @@ export const sessionUuid = ({ tenant_id }: Subject, sessionId: string): string =
 export const noSessionUuid = ({ tenant_id, user_id }: Subject): string =>
   nameUuid(tenant_id, "session", `none|${user_id}`);
 
-/** Always by name: tenants and topics choose event ids on their own, and rows of two must not meet. */
+/**
+ * Always by name: tenants and topics choose event ids on their own, and rows of two must not meet.
+ */
 export const eventUuid = ({ tenant_id }: Subject, topic: string, eventId: string): string =>
   nameUuid(tenant_id, "event", `${topic}|${eventId}`);
 

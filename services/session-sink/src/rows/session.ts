@@ -3,7 +3,10 @@ import { uuidOf } from "@vigie/service-kit/ids";
 import type { SessionRow } from "./columns.ts";
 import { isoTime, isoTimeOrNull, sessionUuid, subjectIds } from "./ids.ts";
 
-/** Column widths of REQUIREMENTS SES-24 to SES-26; what is longer is cut, since the state is not ours to refuse. */
+/**
+ * Column widths of REQUIREMENTS SES-24 to SES-26; what is longer is cut, since the state is not
+ * ours to refuse.
+ */
 const REASON_MAX = 100;
 const METHOD_MAX = 50;
 const REFERENCE_MAX = 255;
