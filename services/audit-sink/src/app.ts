@@ -16,6 +16,7 @@ import { startSink } from "@vigie/stream/kafka/sink";
 import { createSigner } from "./chain.ts";
 import type { AuditSinkConfig } from "./config.ts";
 import { checkUnchangeable, ROLE } from "./guard.ts";
+import { createSealing } from "./seal.ts";
 import { auditTopics, createAuditSink } from "./sink.ts";
 import { createAuditStore, GROUP } from "./store.ts";
 import { createTold } from "./told.ts";
@@ -92,12 +93,9 @@ async function consume(
     log,
     observer,
   });
-  const sealing = {
-    keys: openFileKeys(config.VIGIE_KEYS_FILE),
-    signer: createSigner(config.WORM_SIGNING_SECRET),
-    clock,
-  };
-  const store = createAuditStore(database, sealing);
+  const keys = openFileKeys(config.VIGIE_KEYS_FILE);
+  const signer = createSigner(config.WORM_SIGNING_SECRET);
+  const store = createAuditStore(database, createSealing(keys, signer, clock));
   const told = createTold(metrics);
   const { prefix, ...kafka } = kafkaOptions(config);
   const client = openKafka({ ...kafka, clientId: `vigie-${SERVICE}`, log });

@@ -1,4 +1,10 @@
-import { createHash, createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
+import {
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  hash as oneShot,
+  timingSafeEqual,
+} from "node:crypto";
 import { canonicalJson } from "@vigie/core/canonical-json";
 
 /** A row of audit_log, in the columns that are signed. */
@@ -53,20 +59,16 @@ export const EMPTY_HEAD: Head = { index: 0, entryHash: ZEROS, signature: ZEROS }
  */
 export function entryHash(row: SignedColumns, previousHash: string): string {
   const { payload, ...columns } = row;
-  const payload_sha256 = createHash("sha256").update(payload).digest("hex");
+  const payload_sha256 = oneShot("sha256", payload, "hex");
   const bytes = canonicalJson({ ...columns, payload_sha256 });
-  return createHash("sha256")
-    .update("vigie.audit.1\n")
-    .update(previousHash)
-    .update(bytes)
-    .digest("hex");
+  return oneShot("sha256", `vigie.audit.1\n${previousHash}${bytes}`, "hex");
 }
 
 /** Signs entries and tells repetitions apart, with keys derived from one secret. */
 export interface Signer {
   readonly keyId: string;
   /** AUD-02: HMAC-SHA-256 over index, entry hash and the signature before. */
-  sign(index: number, hash: string, previousSignature: string): string;
+  sign(index: number, entryHash: string, previousSignature: string): string;
   /** HMAC of an event's identity: a plain hash of it would give its address away by trying all. */
   digest(identity: string): string;
 }
@@ -78,12 +80,14 @@ export function createSigner(secret: string): Signer {
   // Source: RFC 5869, one key for each use.
   const derive = (use: string): Buffer =>
     Buffer.from(hkdfSync("sha256", secret, "vigie", `audit.${use}`, KEY_BYTES));
-  const signing = derive("sign");
-  const identity = derive("identity");
+  const signing = createSecretKey(derive("sign"));
+  const identity = createSecretKey(derive("identity"));
   return {
     keyId: derive("key-id").subarray(0, 8).toString("hex"),
-    sign: (index, hash, previousSignature) =>
-      createHmac("sha256", signing).update(`${index}\n${hash}\n${previousSignature}`).digest("hex"),
+    sign: (index, entryHash, previousSignature) =>
+      createHmac("sha256", signing)
+        .update(`${index}\n${entryHash}\n${previousSignature}`)
+        .digest("hex"),
     digest: (text) => createHmac("sha256", identity).update(text).digest("hex"),
   };
 }
@@ -94,17 +98,17 @@ export function append(
   head: Head,
   signer: Signer,
 ): { readonly chained: SignedColumns & ChainColumns; readonly head: Head } {
-  const hash = entryHash(row, head.entryHash);
-  const signature = signer.sign(row.index, hash, head.signature);
+  const entry_hash = entryHash(row, head.entryHash);
+  const signature = signer.sign(row.index, entry_hash, head.signature);
   const chain = {
     previous_hash: head.entryHash,
-    entry_hash: hash,
+    entry_hash,
     signature,
     key_id: signer.keyId,
   };
   return {
     chained: { ...row, ...chain },
-    head: { index: row.index, entryHash: hash, signature },
+    head: { index: row.index, entryHash: entry_hash, signature },
   };
 }
 

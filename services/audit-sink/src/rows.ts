@@ -1,10 +1,8 @@
-import type { Clock } from "@vigie/core/time";
 import { tenantUuid } from "@vigie/service-kit/ids";
-import { ipHash, ipPrefix } from "@vigie/service-kit/kms/addresses";
-import type { Keys } from "@vigie/service-kit/kms/keys";
 import { type RowOf, unnest } from "@vigie/service-kit/postgres/unnest";
-import type { ChainColumns, SignedColumns, Signer } from "./chain.ts";
+import type { ChainColumns, SignedColumns } from "./chain.ts";
 import type { AuditEntry } from "./entry.ts";
+import type { Sealing } from "./seal.ts";
 
 /** Columns that are signed, with those that chain them. */
 const chainedColumns = {
@@ -71,18 +69,15 @@ export type ConflictRow = RowOf<typeof conflict>;
 /** A row that has everything but its place. */
 export type UnplacedRow = Omit<SignedColumns, "index">;
 
-export interface Sealing {
-  readonly keys: Keys;
-  readonly signer: Signer;
-  readonly clock: Clock;
-}
+const NO_ADDRESS = { ip_sealed: null, ip_prefix: null, ip_hash: null, ip_hash_key_id: null };
 
-export function rowOf(entry: AuditEntry, { keys, signer, clock }: Sealing): UnplacedRow {
+/** `digest` is the signer's of the entry's identity. */
+export function rowOf(entry: AuditEntry, digest: string, sealing: Sealing): UnplacedRow {
   return {
     event_id: entry.eventId,
     tenant_key: entry.tenantKey,
     occurred_at_ms: entry.occurredAtMs,
-    recorded_at_ms: clock(),
+    recorded_at_ms: sealing.clock(),
     source_topic: entry.origin.topic,
     source_partition: entry.origin.partition,
     source_offset: entry.origin.offset,
@@ -95,26 +90,10 @@ export function rowOf(entry: AuditEntry, { keys, signer, clock }: Sealing): Unpl
     subject_user_id: entry.subjectUserId,
     is_impersonation: entry.isImpersonation,
     impersonated_user_id: entry.impersonatedUserId,
-    ...addressColumns(entry, keys),
+    ...(entry.ip === null ? NO_ADDRESS : sealing.address(entry.tenantKey, entry.ip)),
     user_agent: entry.userAgent,
     payload: entry.payload,
-    event_digest: signer.digest(entry.identity),
-  };
-}
-
-/** CNF-02: the audit keeps an address encrypted; prefix and hash are for showing and comparing. */
-function addressColumns({ ip, tenantKey, eventId }: AuditEntry, keys: Keys) {
-  if (ip === null) {
-    return { ip_sealed: null, ip_prefix: null, ip_hash: null, ip_hash_key_id: null };
-  }
-  const hashed = ipHash(keys, tenantKey, ip);
-  return {
-    ip_sealed: keys
-      .encrypt("audit.ip", Buffer.from(ip), `${tenantKey}|${eventId}`)
-      .toString("base64"),
-    ip_prefix: ipPrefix(ip),
-    ip_hash: hashed?.hash ?? null,
-    ip_hash_key_id: hashed?.keyId ?? null,
+    event_digest: digest,
   };
 }
 
@@ -129,21 +108,18 @@ export const derivedOf = (row: SignedColumns): DerivedColumns => ({
   ).toISOString(),
 });
 
-export function conflictRowOf(
+export const conflictRowOf = (
   entry: AuditEntry,
-  value: Uint8Array,
-  { keys, signer, clock }: Sealing,
-): ConflictRow {
-  const sealed = keys.encrypt("audit.conflict", value, `${entry.tenantKey}|${entry.eventId}`);
-  return {
-    source_topic: entry.origin.topic,
-    source_partition: entry.origin.partition,
-    source_offset: entry.origin.offset,
-    event_id: entry.eventId,
-    tenant_id: tenantUuid(entry.tenantKey),
-    tenant_key: entry.tenantKey,
-    recorded_at_ms: clock(),
-    event_digest: signer.digest(entry.identity),
-    value_sealed: sealed.toString("base64"),
-  };
-}
+  { digest, value }: { readonly digest: string; readonly value: Uint8Array },
+  sealing: Sealing,
+): ConflictRow => ({
+  source_topic: entry.origin.topic,
+  source_partition: entry.origin.partition,
+  source_offset: entry.origin.offset,
+  event_id: entry.eventId,
+  tenant_id: tenantUuid(entry.tenantKey),
+  tenant_key: entry.tenantKey,
+  recorded_at_ms: sealing.clock(),
+  event_digest: digest,
+  value_sealed: sealing.conflict(entry.tenantKey, value),
+});

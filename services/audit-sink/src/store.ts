@@ -16,8 +16,8 @@ import {
   conflictRowOf,
   derivedOf,
   rowOf,
-  type Sealing,
 } from "./rows.ts";
+import type { Sealing } from "./seal.ts";
 
 /** Offsets are kept under this name; the schema keeps installations apart. */
 export const GROUP = "vigie.audit-sink";
@@ -84,10 +84,14 @@ const movedOn = (next: readonly Position[], held: readonly StoredOffset[]): Next
     return { topic, partition, from, offset: Math.max(from, offset) };
   });
 
+interface Digested extends AuditItem {
+  readonly digest: string;
+}
+
 interface Sorted {
-  readonly added: readonly AuditEntry[];
+  readonly added: readonly Digested[];
   readonly repeated: number;
-  readonly conflicts: readonly AuditItem[];
+  readonly conflicts: readonly Digested[];
 }
 
 const KNOWN = `
@@ -118,8 +122,8 @@ async function sort(
       row.key_id === signer.keyId ? row.event_digest : null,
     ]),
   );
-  const added: AuditEntry[] = [];
-  const conflicts: AuditItem[] = [];
+  const added: Digested[] = [];
+  const conflicts: Digested[] = [];
   let repeated = 0;
   for (const item of items) {
     const { entry } = item;
@@ -128,9 +132,9 @@ async function sort(
     const digest = signer.digest(entry.identity);
     if (before === undefined) {
       known.set(name, digest);
-      added.push(entry);
+      added.push({ ...item, digest });
     } else if (before === null || before === digest) repeated += 1;
-    else conflicts.push(item);
+    else conflicts.push({ ...item, digest });
   }
   return { added, repeated, conflicts };
 }
@@ -151,13 +155,13 @@ const APPEND = `
 
 async function appendAll(
   tx: Queryable,
-  entries: readonly AuditEntry[],
+  entries: readonly Digested[],
   sealing: Sealing,
 ): Promise<Head> {
   let head = await headOf(tx);
   const rows: AuditRow[] = [];
-  for (const entry of entries) {
-    const placed = { index: head.index + 1, ...rowOf(entry, sealing) };
+  for (const { entry, digest } of entries) {
+    const placed = { index: head.index + 1, ...rowOf(entry, digest, sealing) };
     const link = append(placed, head, sealing.signer);
     rows.push({ ...link.chained, ...derivedOf(placed) });
     head = link.head;
@@ -172,10 +176,10 @@ const KEEP_ASIDE = `
 
 async function keepAside(
   tx: Queryable,
-  items: readonly AuditItem[],
+  items: readonly Digested[],
   sealing: Sealing,
 ): Promise<void> {
   if (items.length === 0) return;
-  const rows = items.map(({ entry, value }) => conflictRowOf(entry, value, sealing));
+  const rows = items.map((item) => conflictRowOf(item.entry, item, sealing));
   await tx.query(KEEP_ASIDE, conflictColumns.values(rows));
 }

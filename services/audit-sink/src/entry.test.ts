@@ -1,0 +1,92 @@
+import { describe, expect, test } from "vitest";
+import { type AuditEntry, entryOfAnomaly, entryOfAudit } from "./entry.ts";
+import { rowOf } from "./rows.ts";
+import { SEALED } from "./seal.ts";
+import { anomaly, auditEvent, keys, sealing } from "./testing.ts";
+
+const origin = { topic: "id.audit", partition: 2, offset: 7 };
+const actor = auditEvent(1).actor;
+
+test("AUD-03, AUD-04: an entry has actor, time, payload, address and user agent", () => {
+  expect(entryOfAudit(auditEvent(1), origin)).toMatchObject({
+    eventId: "e-1",
+    occurredAtMs: 1_767_607_200_001,
+    actorType: "ADMIN",
+    actorId: "admin-1",
+    ip: "41.82.0.17",
+    userAgent: "Mozilla/5.0",
+    payload: '{"reason":"admin","session_id":"s-1"}',
+    origin,
+  });
+});
+
+test("the payload is canonical, whatever the emitter's order of members", () => {
+  const { payload } = entryOfAudit(auditEvent(1, { payload: '{ "b": 1.0, "a": [ ] }' }), origin);
+  expect(payload).toBe('{"a":[],"b":1}');
+});
+
+describe("a payload that is no JSON is kept as text, never refused", () => {
+  const deep = "[".repeat(20_000) + "]".repeat(20_000);
+  test.each(["not json", "", deep, '"\\ud800"'])("%#", (payload) => {
+    const entry = entryOfAudit(auditEvent(1, { payload }), origin);
+    expect(JSON.parse(entry.payload)).toEqual({ unparsed: payload });
+  });
+});
+
+test("CNF-02: no clear address is stored, in no column and nowhere in the payload", () => {
+  const payload =
+    '{"by":{"ip":"41.82.0.17"},"list":[{"client_ip":"2a01:cb00::17"}],"ip":"unknown"}';
+  const row = rowOf(entryOfAudit(auditEvent(1, { payload }), origin), "d", sealing);
+  const stored = JSON.stringify(row);
+  expect(stored).not.toContain("41.82.0.17");
+  expect(stored).not.toContain("2a01:cb00::17");
+  expect(row.payload).toBe(
+    '{"by":{"ip":"41.82.0.0/24"},"ip":"unknown","list":[{"client_ip":"2a01:cb00::/48"}]}',
+  );
+  expect(row.ip_prefix).toBe("41.82.0.0/24");
+  const sealed = Buffer.from(row.ip_sealed ?? "", "base64");
+  const opened = keys.decrypt(SEALED.address, sealed, "molam-sn");
+  expect(opened.toString()).toBe("41.82.0.17");
+});
+
+test("NUL, which PostgreSQL does not take, is left out of texts", () => {
+  const odd = auditEvent(1, { actor: { ...actor, user_agent: "a\0b", id: "x\0" } });
+  const row = rowOf(entryOfAudit(odd, origin), "d", sealing);
+  expect([row.user_agent, row.actor_id]).toEqual(["ab", "x"]);
+});
+
+describe("which anomalies are audited", () => {
+  const audited = (over: Parameters<typeof anomaly>[1]): AuditEntry | null =>
+    entryOfAnomaly(anomaly(1, over), { ...origin, topic: "id.session.anomaly" });
+
+  test("HIGH and CRITICAL that may be acted on", () => {
+    expect(audited({})?.action).toBe("anomaly.detected");
+    expect(audited({ severity: "CRITICAL" })).not.toBeNull();
+    for (const severity of ["LOW", "MEDIUM", "UNKNOWN"] as const) {
+      expect(audited({ severity })).toBeNull();
+    }
+    expect(audited({ mode: "SHADOW" })).toBeNull();
+  });
+
+  test("every withdrawal, in which nothing but ids and times counts", () => {
+    const withdrawal = audited({ severity: "UNKNOWN", mode: "UNKNOWN", retracts: "a-0" });
+    expect(withdrawal?.action).toBe("anomaly.retracted");
+  });
+
+  test("the policy is the actor, the rule its name, the user the subject", () => {
+    expect(audited({})).toMatchObject({
+      eventId: "anomaly:a-1",
+      actorType: "POLICY",
+      actorId: "impossible_travel",
+      subjectUserId: "u-1",
+      emitter: "id.session.anomaly.2",
+      emitterSeq: 7,
+    });
+  });
+
+  test("the same anomaly computed again is the same, another one under its id is not", () => {
+    const first = audited({});
+    expect(audited({ detected_at: 1 })?.identity).toBe(first?.identity);
+    expect(audited({ risk_score: 1 })?.identity).not.toBe(first?.identity);
+  });
+});

@@ -1,0 +1,98 @@
+import { randomBytes } from "node:crypto";
+import type { TopicName } from "@vigie/schemas/catalogue";
+import { memoryCodecs } from "@vigie/schemas/memory-codecs";
+import type { AuditEvent, SessionAnomaly } from "@vigie/schemas/types";
+import { derivedKeys } from "@vigie/service-kit/kms/file-keys";
+import type { SinkPosition, SinkRecord } from "@vigie/stream/kafka/sink";
+import { createSigner } from "./chain.ts";
+import { createSealing } from "./seal.ts";
+import type { auditTopics } from "./sink.ts";
+
+/** 2026-01-05T10:00:00Z */
+export const T0 = 1_767_607_200_000;
+export const SECRET = "an audit secret of tests, long enough";
+
+const master = { keyId: "k1", activeFromMs: 0, secret: randomBytes(32) };
+export const keys = derivedKeys([master], () => T0);
+export const sealing = createSealing(keys, createSigner(SECRET), () => T0 + 1_000);
+export const signers = new Map([[sealing.signer.keyId, sealing.signer]]);
+
+export function auditEvent(number: number, over: Partial<AuditEvent> = {}): AuditEvent {
+  return {
+    event_id: `e-${number}`,
+    tenant_id: "molam-sn",
+    occurred_at: T0 + number,
+    emitter: "edge.1",
+    emitter_seq: number,
+    action: "session.revoked",
+    actor: {
+      type: "ADMIN",
+      id: "admin-1",
+      impersonator_id: null,
+      ip: "41.82.0.17",
+      user_agent: "Mozilla/5.0",
+    },
+    subject_user_id: "u-1",
+    is_impersonation: false,
+    impersonated_user_id: null,
+    payload: '{"reason":"admin","session_id":"s-1"}',
+    ...over,
+  };
+}
+
+export function anomaly(number: number, over: Partial<SessionAnomaly> = {}): SessionAnomaly {
+  return {
+    anomaly_id: `a-${number}`,
+    tenant_id: "molam-sn",
+    user_id: "u-1",
+    session_id: "s-1",
+    kind: "impossible_travel",
+    severity: "HIGH",
+    risk_score: 95,
+    action: "STEP_UP",
+    mode: "ENFORCE",
+    occurred_at: T0 + number,
+    detected_at: T0 + number + 5,
+    rule_version: "1",
+    policy_version: 3,
+    cause_event_ids: ["e-1", "e-2"],
+    evidence: { speed_kmh: "8400" },
+    explanation: "It would not have fired below 900 km/h.",
+    retracts: null,
+    ...over,
+  };
+}
+
+type AuditTopic = (typeof auditTopics)[number] & TopicName;
+type Value<T extends AuditTopic> = T extends "id.audit" ? AuditEvent : SessionAnomaly;
+
+export const codecs = memoryCodecs();
+
+/** The record of a value, as the sink is handed it. */
+export function recordOf<T extends AuditTopic>(
+  topic: T,
+  value: Value<T> | Buffer | null,
+  at: { readonly partition?: number; readonly offset: number },
+): SinkRecord {
+  const isBytes = value === null || Buffer.isBuffer(value);
+  return {
+    topic,
+    partition: at.partition ?? 0,
+    offset: at.offset,
+    timestampMs: T0,
+    key: "edge.1",
+    keyBytes: Buffer.from("edge.1"),
+    value: isBytes ? value : codecs.encoder<Value<T>>(topic).encode(value),
+    headers: [],
+  };
+}
+
+/** Where reading goes on behind these records. */
+export function behind(records: readonly SinkRecord[]): readonly SinkPosition[] {
+  const next = new Map<string, SinkPosition>();
+  for (const { topic, partition, offset } of records) {
+    const from = next.get(`${topic}/${partition}`)?.from ?? offset;
+    next.set(`${topic}/${partition}`, { topic, partition, from, offset: offset + 1 });
+  }
+  return [...next.values()];
+}
