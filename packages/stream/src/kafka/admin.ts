@@ -1,8 +1,22 @@
 import { assert } from "@vigie/core/assert";
 import { VigError } from "@vigie/core/errors";
 import type { ConfigEntries } from "kafkajs";
-import { asVigError, closeCluster, type KafkaClient, loadTopics } from "./client.ts";
-import { type Cluster, kafkajs, READ_COMMITTED, READ_UNCOMMITTED } from "./internals.ts";
+import {
+  asVigError,
+  closeCluster,
+  type KafkaClient,
+  loadTopics,
+  recoverCluster,
+  withRecovery,
+} from "./client.ts";
+import {
+  type Cluster,
+  type KafkajsError,
+  kafkajs,
+  READ_COMMITTED,
+  READ_UNCOMMITTED,
+} from "./internals.ts";
+import { pause } from "./pause.ts";
 import type { TopicPartition, TopicPartitionOffset } from "./types.ts";
 
 export interface TopicSpec {
@@ -50,6 +64,8 @@ export interface KafkaAdmin {
 const EARLIEST = -2;
 const LATEST = -1;
 const CREATE_TIMEOUT_MS = 15_000;
+const CREATE_POLL_MS = 20;
+const SOON_THERE = new Set(["UNKNOWN_TOPIC_OR_PARTITION", "LEADER_NOT_AVAILABLE"]);
 
 /** The offsets of all partitions of a topic by a special timestamp, in order of partition. */
 export async function listOffsets(
@@ -170,7 +186,7 @@ async function createTopics(
   if (missing.length === 0) return [];
   await admin.createTopics({
     timeout: CREATE_TIMEOUT_MS,
-    waitForLeaders: true,
+    waitForLeaders: false,
     topics: missing.map(({ topic, partitions, replicas, configs }) => ({
       topic,
       numPartitions: partitions,
@@ -178,7 +194,25 @@ async function createTopics(
       configEntries: Object.entries(configs ?? {}).map(([name, value]) => ({ name, value })),
     })),
   });
+  await ready(admin, missing);
   return missing.map(({ topic }) => topic);
+}
+
+/** Brokers learn of new topics a moment later; kafkajs's own wait takes the first "unknown topic" for final. */
+async function ready(admin: LibraryAdmin, specs: readonly TopicSpec[]): Promise<void> {
+  const topics = specs.map(({ topic }) => topic);
+  const deadlineMs = Date.now() + CREATE_TIMEOUT_MS;
+  while (Date.now() < deadlineMs) {
+    try {
+      const metadata = await admin.fetchTopicMetadata({ topics });
+      const partitions = metadata.topics.flatMap((topic) => topic.partitions);
+      if (partitions.length > 0 && partitions.every(({ leader }) => leader >= 0)) return;
+    } catch (error) {
+      if (!SOON_THERE.has((error as KafkajsError).type ?? "")) throw error;
+    }
+    await pause(CREATE_POLL_MS);
+  }
+  throw new VigError("VIG_BROKER_AWAY", { why: "new topics have no leader yet" });
 }
 
 async function ownConfigs(admin: LibraryAdmin, topic: string): Promise<ConfigEntries[]> {
@@ -211,55 +245,66 @@ async function setTopicConfigs(
   });
 }
 
+/** By hand: kafkajs's own looks for leaders in metadata that it has not loaded. */
 async function deleteRecords(
-  admin: LibraryAdmin,
+  cluster: Cluster,
   offsets: readonly TopicPartitionOffset[],
 ): Promise<void> {
-  for (const { topic, partitions } of byTopic(offsets, ({ partition, offset }) => ({
-    partition,
-    offset: String(offset),
-  }))) {
-    await admin.deleteTopicRecords({ topic, partitions });
+  for (const { topic, partition, offset } of offsets) {
+    await loadTopics(cluster, [topic]);
+    const found = cluster
+      .findTopicPartitionMetadata(topic)
+      .find(({ partitionId }) => partitionId === partition);
+    assert(found !== undefined, `${topic} has a partition ${partition}`);
+    const leader = await cluster.findBroker({ nodeId: found.leader });
+    await leader.deleteRecords({
+      topics: [{ topic, partitions: [{ partition, offset: String(offset) }] }],
+    });
   }
 }
 
-const asOurs =
-  <A extends unknown[], R>(work: (...args: A) => Promise<R>) =>
-  async (...args: A): Promise<R> => {
-    try {
-      return await work(...args);
-    } catch (error) {
-      throw error instanceof VigError ? error : asVigError(error);
-    }
-  };
+/** What a lost connection throws; the next call opens another. */
+const isLost = (error: unknown): boolean =>
+  error instanceof Error && error.name.startsWith("KafkaJSConnection");
+
+/** The library's own admin: a call that met a lost connection is made once more; errors become ours. */
+async function byLibrary<R>(work: () => Promise<R>): Promise<R> {
+  try {
+    return await work().catch((error: unknown) => {
+      if (isLost(error)) return work();
+      throw error;
+    });
+  } catch (error) {
+    throw asVigError(error);
+  }
+}
 
 /** Throws: VIG_BROKER_AWAY when no broker answers. */
 export async function openAdmin(client: KafkaClient): Promise<KafkaAdmin> {
   const admin = client.kafkajs.admin();
   const cluster = client.cluster();
-  await asOurs(async () => {
-    await Promise.all([admin.connect(), cluster.connect()]);
-    await cluster.refreshMetadata();
-  })();
+  const lib = byLibrary;
+  const own = <R>(work: () => Promise<R>): Promise<R> => withRecovery(cluster, work);
+  await lib(() => admin.connect());
+  await own(() => recoverCluster(cluster));
   const stable = { timestamp: LATEST, isolationLevel: READ_COMMITTED };
   return {
-    partitionCounts: asOurs((topics) => partitionCounts(admin, topics)),
-    createTopics: asOurs((specs) => createTopics(admin, specs)),
-    topicConfigs: asOurs(async (topic) =>
-      Object.fromEntries(
-        (await ownConfigs(admin, topic)).map((entry) => [entry.configName, entry.configValue]),
-      ),
-    ),
-    setTopicConfigs: asOurs((topic, configs) => setTopicConfigs(admin, topic, configs)),
-    deleteTopics: asOurs((topics) => admin.deleteTopics({ topics: [...topics] })),
-    deleteRecords: asOurs((offsets) => deleteRecords(admin, offsets)),
-    endOffsets: asOurs((topic) => endOffsetsOf(cluster, topic)),
-    stableOffsets: asOurs((topic) => listOffsets(cluster, topic, stable)),
-    lowOffsets: asOurs((topic) => lowOffsetsOf(cluster, topic)),
-    committed: asOurs((groupId, partitions) => fetchCommitted(cluster, groupId, partitions)),
-    setCommitted: asOurs((groupId, offsets) => setCommitted(cluster, groupId, offsets)),
-    leaveGroup: asOurs((groupId, memberId) => leaveGroup(cluster, groupId, memberId)),
-    clusterId: asOurs(async () => (await admin.describeCluster()).clusterId),
+    partitionCounts: (topics) => lib(() => partitionCounts(admin, topics)),
+    createTopics: (specs) => lib(() => createTopics(admin, specs)),
+    topicConfigs: async (topic) => {
+      const entries = await lib(() => ownConfigs(admin, topic));
+      return Object.fromEntries(entries.map((entry) => [entry.configName, entry.configValue]));
+    },
+    setTopicConfigs: (topic, configs) => lib(() => setTopicConfigs(admin, topic, configs)),
+    deleteTopics: (topics) => lib(() => admin.deleteTopics({ topics: [...topics] })),
+    deleteRecords: (offsets) => own(() => deleteRecords(cluster, offsets)),
+    endOffsets: (topic) => own(() => endOffsetsOf(cluster, topic)),
+    stableOffsets: (topic) => own(() => listOffsets(cluster, topic, stable)),
+    lowOffsets: (topic) => own(() => lowOffsetsOf(cluster, topic)),
+    committed: (groupId, partitions) => own(() => fetchCommitted(cluster, groupId, partitions)),
+    setCommitted: (groupId, offsets) => own(() => setCommitted(cluster, groupId, offsets)),
+    leaveGroup: (groupId, memberId) => own(() => leaveGroup(cluster, groupId, memberId)),
+    clusterId: async () => (await lib(() => admin.describeCluster())).clusterId,
     close: async () => {
       await Promise.all([admin.disconnect(), closeCluster(cluster)]);
     },

@@ -176,6 +176,21 @@ export async function recoverCluster(cluster: Cluster): Promise<void> {
   await cluster.refreshMetadata();
 }
 
+/** Does some reads; a connection that had been lost meanwhile is made again, once. Throws: VigErrors only. */
+export async function withRecovery<T>(cluster: Cluster, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof VigError) throw error;
+    try {
+      await recoverCluster(cluster);
+      return await work();
+    } catch (again) {
+      throw asVigError(again);
+    }
+  }
+}
+
 /**
  * Closes all connections; requests under way are rejected at once. kafkajs would wait for their responses, for ever
  * when the broker is gone.

@@ -1,7 +1,7 @@
 import { assert } from "@vigie/core/assert";
 import type { VigError } from "@vigie/core/errors";
 import { lowOffsetsOf } from "./admin.ts";
-import { closeCluster, type KafkaClient, openCluster } from "./client.ts";
+import { closeCluster, type KafkaClient, openCluster, withRecovery } from "./client.ts";
 import { Fetcher } from "./fetcher.ts";
 import type { Cluster } from "./internals.ts";
 import { Membership } from "./membership.ts";
@@ -146,7 +146,8 @@ class Member implements GroupMember {
     const lows = new Map<string, readonly number[]>();
     for (const { topic, partition, offset } of offsets) {
       if (offset === "earliest" && !lows.has(topic)) {
-        lows.set(topic, await lowOffsetsOf(this.cluster, topic));
+        const read = () => lowOffsetsOf(this.cluster, topic);
+        lows.set(topic, await withRecovery(this.cluster, read));
       }
       begun.push(offset === "earliest" ? (lows.get(topic)?.[partition] ?? 0) : offset);
     }

@@ -89,6 +89,9 @@ export interface Broker {
     responses: { topic: string; partitions: { partition: number; offset: string }[] }[];
   }>;
   leaveGroup(about: { groupId: string; memberId: string }): Promise<unknown>;
+  deleteRecords(about: {
+    topics: readonly OffsetsByTopic<{ partition: number; offset: string }>[];
+  }): Promise<unknown>;
 }
 
 export interface PartitionMetadata {

@@ -1,6 +1,6 @@
 import type { VigError } from "@vigie/core/errors";
 import { endOffsetsOf, lowOffsetsOf } from "./admin.ts";
-import { asVigError, closeCluster, type KafkaClient, openCluster } from "./client.ts";
+import { asVigError, closeCluster, type KafkaClient, openCluster, withRecovery } from "./client.ts";
 import { Fetcher, type FetchSettings } from "./fetcher.ts";
 import type { Cluster } from "./internals.ts";
 import type { FetchedRecord } from "./types.ts";
@@ -76,11 +76,11 @@ class ClusterReader implements LoneReader {
   }
 
   endOffsets(topic: string): Promise<readonly number[]> {
-    return endOffsetsOf(this.main, topic);
+    return withRecovery(this.main, () => endOffsetsOf(this.main, topic));
   }
 
   lowOffsets(topic: string): Promise<readonly number[]> {
-    return lowOffsetsOf(this.main, topic);
+    return withRecovery(this.main, () => lowOffsetsOf(this.main, topic));
   }
 
   async read(

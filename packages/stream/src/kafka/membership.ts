@@ -11,7 +11,7 @@ import {
   KafkajsGroup,
   type KafkajsLogger,
 } from "./internals.ts";
-import { pause } from "./sender.ts";
+import { pause } from "./pause.ts";
 
 export interface MembershipOptions {
   readonly groupId: string;

@@ -2,14 +2,9 @@ import { VigError } from "@vigie/core/errors";
 import { partitionOf } from "@vigie/core/keys";
 import { asVigError, closeCluster, type KafkaClient, loadTopics, openCluster } from "./client.ts";
 import type { Cluster } from "./internals.ts";
+import { pause } from "./pause.ts";
 import { messageBytes } from "./record-batch.ts";
-import {
-  BATCH_BYTES_MAX,
-  type PartitionBatch,
-  pause,
-  RecordSender,
-  type Written,
-} from "./sender.ts";
+import { BATCH_BYTES_MAX, type PartitionBatch, RecordSender, type Written } from "./sender.ts";
 import type { Compression, OutgoingMessage } from "./types.ts";
 
 export interface PublishRecord {

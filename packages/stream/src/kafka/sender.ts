@@ -2,6 +2,7 @@ import { assert } from "@vigie/core/assert";
 import { VigError } from "@vigie/core/errors";
 import { asVigError, recoverCluster, sendTo } from "./client.ts";
 import type { Cluster, KafkajsError } from "./internals.ts";
+import { pause } from "./pause.ts";
 import { type OutgoingBatch, type ProducedPartition, produceRequest } from "./protocol.ts";
 import { encodeBatch, messageBytes } from "./record-batch.ts";
 import type { Compression, OutgoingMessage, TopicMessages } from "./types.ts";
@@ -27,6 +28,8 @@ export interface ProducerIdentity {
   readonly producerId: number;
   readonly producerEpoch: number;
   readonly transactionalId: string | null;
+  /** Told when a send has failed more than once and is tried again. */
+  readonly onAway?: (why: string) => void;
 }
 
 /** Below the broker's message.max.bytes (1,048,588 by default) with room for headers of the batch. */
@@ -70,6 +73,8 @@ const FENCED = new Set([47, 49, 90]);
 const RETRIABLE = new Set([3, 5, 6, 7, 9, 14, 15, 16, 19, 20, 51, 56]);
 const BACKOFF_FIRST_MS = 10;
 const BACKOFF_MAX_MS = 1_000;
+/** 10 + 20 + 40 + 80 + 160 ms of pauses. */
+const REPORT_AFTER = 5;
 const SEQUENCE_COUNT = 2 ** 31;
 
 interface Pending extends OutgoingBatch {
@@ -126,8 +131,9 @@ export class RecordSender {
       written.push(...answers.done);
       pending = answers.left;
       if (pending.length === 0) break;
-      if (Date.now() >= deadlineMs)
-        throw asVigError(why ?? new Error("no acknowledgement in time"));
+      const failure = asVigError(why ?? new Error("no acknowledgement in time"));
+      if (Date.now() >= deadlineMs) throw failure;
+      if (failures >= REPORT_AFTER) this.identity.onAway?.(failure.message);
       await pause(Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(failures, 10)));
       await recoverCluster(this.cluster).catch(() => undefined);
     }
@@ -231,10 +237,4 @@ function isFinal(error: unknown): boolean {
     name === "KafkaJSServerDoesNotSupportApiKey" ||
     type.endsWith("AUTHORIZATION_FAILED")
   );
-}
-
-export function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
 }

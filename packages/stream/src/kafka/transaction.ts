@@ -1,4 +1,4 @@
-import { VigError } from "@vigie/core/errors";
+import { messageOf, VigError } from "@vigie/core/errors";
 import { byTopic } from "./admin.ts";
 import { recoverCluster } from "./client.ts";
 import {
@@ -8,16 +8,25 @@ import {
   COORDINATOR_OF_TRANSACTION,
   type KafkajsError,
 } from "./internals.ts";
-import { type PartitionBatch, pause, RecordSender, type Written } from "./sender.ts";
+import { pause } from "./pause.ts";
+import { type PartitionBatch, RecordSender, type Written } from "./sender.ts";
 import type { TopicPartitionOffset } from "./types.ts";
 
 /** The coordinator still ends the last transaction; it takes a few ms. Source: DESIGN, measured. */
 const CONCURRENT_STEP_MS = 5;
 const RETRY_MS = 50;
+/** Trouble that lasts longer is told. */
+const REPORT_MS = 500;
 /** A step that takes longer gives the whole attempt up. */
 const STEP_TIMEOUT_MS = 10_000;
 
 const CONCURRENT = new Set(["CONCURRENT_TRANSACTIONS"]);
+/** The coordinator is somewhere else, or not ready yet. */
+const MOVING = new Set([
+  "NOT_COORDINATOR_FOR_GROUP",
+  "GROUP_COORDINATOR_NOT_AVAILABLE",
+  "GROUP_LOAD_IN_PROGRESS",
+]);
 const FENCED = new Set(["INVALID_PRODUCER_EPOCH", "INVALID_PRODUCER_ID_MAPPING"]);
 /** Source: Kafka protocol, PRODUCER_FENCED; kafkajs does not know it and puts it into the message. */
 const FENCED_CODE_TEXT = "error code 90";
@@ -45,6 +54,7 @@ export class TransactionalEpoch {
   private readonly ids: { readonly producerId: string; readonly producerEpoch: number };
   private readonly coordinators = new Map<string, Broker>();
   private readonly isClosed: () => boolean;
+  private readonly onAway: (why: string) => void;
   /** Whether the end of the transaction was asked for: from then on its outcome may be unknown. */
   endSent = false;
   /** What the last transaction wrote, once all of it is acknowledged. */
@@ -56,16 +66,19 @@ export class TransactionalEpoch {
     about: {
       readonly ids: { readonly producerId: string; readonly producerEpoch: number };
       readonly isClosed: () => boolean;
+      readonly onAway: (why: string) => void;
     },
   ) {
     this.cluster = cluster;
     this.transactionalId = transactionalId;
     this.ids = about.ids;
     this.isClosed = about.isClosed;
+    this.onAway = about.onAway;
     this.sender = new RecordSender(cluster, {
       producerId: Number(about.ids.producerId),
       producerEpoch: about.ids.producerEpoch,
       transactionalId,
+      onAway: about.onAway,
     });
   }
 
@@ -173,6 +186,7 @@ export class TransactionalEpoch {
     }
     if (Date.now() >= deadlineMs || this.isClosed()) throw error;
     if (CONCURRENT.has(type)) return pause(CONCURRENT_STEP_MS);
+    if (Date.now() >= deadlineMs - STEP_TIMEOUT_MS + REPORT_MS) this.onAway(messageOf(error));
     this.coordinators.clear();
     await pause(RETRY_MS);
     await recoverCluster(this.cluster).catch(() => undefined);
@@ -185,18 +199,19 @@ export async function initEpoch(
   transactionalId: string,
   timeoutMs: number,
 ): Promise<{ readonly producerId: string; readonly producerEpoch: number }> {
-  const coordinator = await cluster.findGroupCoordinator({
-    groupId: transactionalId,
-    coordinatorType: COORDINATOR_OF_TRANSACTION,
-  });
   const deadlineMs = Date.now() + timeoutMs;
   for (;;) {
     try {
+      const coordinator = await cluster.findGroupCoordinator({
+        groupId: transactionalId,
+        coordinatorType: COORDINATOR_OF_TRANSACTION,
+      });
       return await coordinator.initProducerId({ transactionalId, transactionTimeout: timeoutMs });
     } catch (error) {
       const { type = "" } = error as KafkajsError;
-      if (!CONCURRENT.has(type) || Date.now() >= deadlineMs) throw error;
-      await pause(CONCURRENT_STEP_MS);
+      const soon = CONCURRENT.has(type);
+      if ((!soon && !MOVING.has(type)) || Date.now() >= deadlineMs) throw error;
+      await pause(soon ? CONCURRENT_STEP_MS : RETRY_MS);
     }
   }
 }

@@ -10,7 +10,8 @@ import {
   recoverCluster,
 } from "./client.ts";
 import type { Cluster } from "./internals.ts";
-import { pause, toRounds, type Written } from "./sender.ts";
+import { pause } from "./pause.ts";
+import { toRounds, type Written } from "./sender.ts";
 import { initEpoch, isFenced, TransactionalEpoch, type TransactionPlan } from "./transaction.ts";
 import type { TopicMessages, TopicPartition, TopicPartitionOffset } from "./types.ts";
 
@@ -149,6 +150,7 @@ class Producer implements TransactionalProducer {
       const topics = [...new Set(plan.rounds.flat().map(({ topic }) => topic))];
       await loadTopics(this.cluster, topics);
       await epoch.run(plan);
+      this.tell(true);
     } catch (error) {
       this.epoch = null;
       throw error;
@@ -196,6 +198,7 @@ class Producer implements TransactionalProducer {
     this.epoch = new TransactionalEpoch(this.cluster, transactionalId, {
       ids,
       isClosed: () => this.closed,
+      onAway: (why) => this.tell(false, why),
     });
   }
 
