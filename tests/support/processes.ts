@@ -1,0 +1,163 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { until } from "./until.ts";
+
+const ROOT = join(import.meta.dirname, "..", "..");
+
+export type ServiceName =
+  | "edge"
+  | "detector"
+  | "sessions"
+  | "session-sink"
+  | "session-cache"
+  | "audit-sink";
+
+/** A service as operators run it: one process, configured by its environment, told what to do by signals. */
+export interface ServiceProcess {
+  readonly name: ServiceName;
+  readonly url: string;
+  /** Starts it (again) and waits until it says that it is ready. */
+  start(): Promise<void>;
+  /** Starts it without waiting. */
+  launch(): void;
+  ready(deadlineMs?: number): Promise<void>;
+  /** Resolves with the exit code and the time that it took. */
+  terminate(): Promise<{ readonly code: number | null; readonly tookMs: number }>;
+  kill(): Promise<void>;
+  /** Names of the parts that /health calls down. */
+  partsDown(): Promise<readonly string[]>;
+  /** The sum of a metric's values over the given labels. */
+  metric(name: string, labels?: Readonly<Record<string, string>>): Promise<number>;
+  /** All that it has written. */
+  output(): string;
+}
+
+export interface ServiceOptions {
+  readonly name: ServiceName;
+  readonly env: Readonly<Record<string, string>>;
+  readonly directory: string;
+}
+
+const READY_MS = 60_000;
+
+export async function createService(options: ServiceOptions): Promise<ServiceProcess> {
+  const { name, directory } = options;
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const logPath = join(directory, `${name}.log`);
+  const own = name === "edge" ? { PORT: String(port) } : { METRICS_PORT: String(port) };
+  const env = { ...baseEnv(), ...options.env, ...own };
+  let child: ChildProcess | null = null;
+
+  const launch = (): void => {
+    const log = openSync(logPath, "a");
+    const main = join(ROOT, "services", name, "src", "main.ts");
+    child = spawn(process.execPath, [main], { env, cwd: ROOT, stdio: ["ignore", log, log] });
+    closeSync(log);
+  };
+  const end = async (signal: NodeJS.Signals): Promise<number | null> => {
+    const ending = child;
+    child = null;
+    if (ending === null || ending.exitCode !== null) return ending?.exitCode ?? null;
+    const exited = once(ending, "exit");
+    ending.kill(signal);
+    const [code] = (await exited) as [number | null];
+    return code;
+  };
+  const output = (): string => readFileSync(logPath, "utf8");
+  const ready = async (deadlineMs = READY_MS): Promise<void> => {
+    await until(
+      `${name} is ready`,
+      async () => {
+        if (child?.exitCode !== null) throw new Error(`${name} ended: ${output().slice(-2_000)}`);
+        return (await fetch(`${url}/healthz`)).ok ? true : null;
+      },
+      deadlineMs,
+    );
+  };
+  return {
+    name,
+    url,
+    launch,
+    ready,
+    output,
+    async start() {
+      launch();
+      await ready();
+    },
+    async terminate() {
+      const startedMs = performance.now();
+      const code = await end("SIGTERM");
+      return { code, tookMs: performance.now() - startedMs };
+    },
+    kill: async () => {
+      await end("SIGKILL");
+    },
+    async partsDown() {
+      const response = await fetch(`${url}/health`);
+      const { parts } = (await response.json()) as { parts: Record<string, { status: string }> };
+      return Object.entries(parts).flatMap(([part, { status }]) => (status === "up" ? [] : [part]));
+    },
+    async metric(metricName, labels = {}) {
+      const text = await (await fetch(`${url}/metrics`)).text();
+      return sumOf(text, metricName, labels);
+    },
+  };
+}
+
+/** Only what a process needs to run; the configuration comes from the test. */
+const baseEnv = (): Record<string, string> => ({
+  PATH: process.env.PATH ?? "",
+  NODE_ENV: "test",
+  HOST: "127.0.0.1",
+  LOG_LEVEL: "info",
+});
+
+function sumOf(text: string, name: string, labels: Readonly<Record<string, string>>): number {
+  let sum = 0;
+  for (const line of text.split("\n")) {
+    const match = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line);
+    if (match?.[1] !== name) continue;
+    const given = match[2] ?? "";
+    const fits = Object.entries(labels).every(([label, value]) =>
+      given.includes(`${label}="${value}"`),
+    );
+    if (fits) sum += Number(match[3]);
+  }
+  return sum;
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** Runs a script of ours to its end. Throws: with its output when it fails. */
+export async function runScript(
+  script: string,
+  env: Readonly<Record<string, string>>,
+): Promise<string> {
+  const child = spawn(process.execPath, [join(ROOT, script)], {
+    env: { ...baseEnv(), ...env },
+    cwd: ROOT,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let text = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+  }
+  const [code] = (await once(child, "close")) as [number | null];
+  if (code !== 0) throw new Error(`${script} ended with ${code}:\n${text}`);
+  return text;
+}

@@ -1,0 +1,74 @@
+import { join } from "node:path";
+import { silentLogger } from "@vigie/core/log";
+import type { TopicName } from "@vigie/schemas/catalogue";
+import { type Codecs, openCodecs } from "@vigie/schemas/codecs";
+import { createSessionCache, type Liveness } from "@vigie/session-cache/cache";
+import { type Pipeline, TENANT } from "./pipeline.ts";
+
+export interface SessionRow {
+  readonly session_key: string;
+  readonly user_key: string;
+  readonly status: string;
+  readonly is_active: boolean;
+  readonly version: number;
+  readonly ip_address_hash: string | null;
+  readonly ip_prefix: string | null;
+  readonly client_info: Readonly<Record<string, string>>;
+  readonly termination_reason: string | null;
+}
+
+export async function sessionRow(
+  { database }: Pipeline,
+  sessionId: string,
+): Promise<SessionRow | null> {
+  const { rows } = await database.query<SessionRow>(
+    "select * from sessions where session_key = $1",
+    [sessionId],
+  );
+  return rows[0] ?? null;
+}
+
+export async function count(
+  { database }: Pipeline,
+  from: string,
+  values: readonly unknown[] = [],
+): Promise<number> {
+  const { rows } = await database.query<{ count: string | number }>(
+    `select count(*) as count from ${from}`,
+    values,
+  );
+  return Number(rows[0]?.count);
+}
+
+export const liveness = (
+  { redis }: Pipeline,
+  userId: string,
+  sessionId: string,
+): Promise<Liveness> => createSessionCache(redis).liveness(TENANT, userId, sessionId);
+
+/** Values of a topic, decoded; a removed record is null. */
+export async function values<V>(pipeline: Pipeline, topic: TopicName): Promise<(V | null)[]> {
+  const codecs = await codecsOf(pipeline);
+  const decoder = codecs.decoder<V>(topic);
+  const records = await pipeline.reader.all(topic);
+  const decoded: (V | null)[] = [];
+  for (const { value } of records) {
+    let outcome = value === null ? null : decoder.decode(value);
+    while (outcome?.kind === "later") {
+      await outcome.ready;
+      outcome = decoder.decode(value as Buffer);
+    }
+    if (outcome !== null && outcome.kind !== "ok") throw new Error(`${topic}: ${outcome.kind}`);
+    decoded.push(outcome?.value ?? null);
+  }
+  codecs.close();
+  return decoded;
+}
+
+const codecsOf = ({ env, directory, prefix }: Pipeline): Promise<Codecs> =>
+  openCodecs({
+    registryUrl: env.SCHEMA_REGISTRY_URL ?? "",
+    cacheDir: join(directory, "schemas-of-the-test"),
+    prefix,
+    log: silentLogger,
+  });

@@ -1,0 +1,56 @@
+import { silentLogger } from "@vigie/core/log";
+import { openKafka } from "@vigie/stream/kafka/client";
+import { openLoneReader } from "@vigie/stream/kafka/lone-reader";
+
+export interface ReadRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Reads topics from beginning to end, committed records only. */
+export interface TopicReader {
+  /** Topic without prefix. */
+  all(topic: string): Promise<readonly ReadRecord[]>;
+  close(): Promise<void>;
+}
+
+export async function openTopicReader(options: {
+  readonly kafka: string;
+  readonly prefix: string;
+}): Promise<TopicReader> {
+  const { kafka, prefix } = options;
+  const client = openKafka({ brokers: [kafka], clientId: "test-reader", log: silentLogger });
+  const reader = await openLoneReader(client);
+  return {
+    async all(topic) {
+      const physical = prefix + topic;
+      const ends = await reader.endOffsets(physical);
+      const found: ReadRecord[] = [];
+      for (const partition of ends.keys()) {
+        await reader.read(
+          { topic: physical, partition, from: "earliest", to: "end" },
+          (records) => {
+            for (const { offset, key, value, headers } of records) {
+              found.push({ topic, partition, offset, key, value, headers: textOf(headers) });
+            }
+          },
+        );
+      }
+      return found;
+    },
+    close: () => reader.close(),
+  };
+}
+
+type Headers = readonly { readonly name: string; readonly value: Buffer }[];
+
+const textOf = (headers: unknown): Record<string, string> =>
+  Object.fromEntries(
+    Array.isArray(headers)
+      ? (headers as Headers).map(({ name, value }) => [name, value.toString()])
+      : Object.entries((headers ?? {}) as object).map(([name, value]) => [name, String(value)]),
+  );

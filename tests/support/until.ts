@@ -1,0 +1,36 @@
+import { setTimeout as pause } from "node:timers/promises";
+
+/**
+ * Looks again until `look` gives something other than null or undefined, and returns it.
+ * Throws: after `deadlineMs`, with `what` and the last error of `look`.
+ */
+export async function until<T>(
+  what: string,
+  look: () => Promise<T | null | undefined> | T | null | undefined,
+  deadlineMs = 30_000,
+): Promise<T> {
+  const startedMs = performance.now();
+  let last: unknown;
+  for (;;) {
+    try {
+      const found = await look();
+      if (found !== null && found !== undefined) return found;
+      last = undefined;
+    } catch (error) {
+      last = error;
+    }
+    if (performance.now() - startedMs > deadlineMs) {
+      throw new Error(`not within ${deadlineMs} ms: ${what}`, { cause: last });
+    }
+    await pause(50);
+  }
+}
+
+/** Looks again until `holds` is true. */
+export const untilTrue = async (
+  what: string,
+  holds: () => Promise<boolean> | boolean,
+  deadlineMs?: number,
+): Promise<void> => {
+  await until(what, async () => ((await holds()) ? true : null), deadlineMs);
+};
