@@ -1,11 +1,10 @@
 import type { Logger } from "@vigie/core/log";
-import { drop, type Outcome, ok } from "@vigie/core/outcome";
+import { drop, ok } from "@vigie/core/outcome";
 import type { VersionedPolicy } from "@vigie/core/policy";
 import { admitEvent } from "@vigie/schemas/admit";
 import type { Codecs } from "@vigie/schemas/codec-core";
 import type { SessionAnomaly, SessionPolicy } from "@vigie/schemas/types";
 import type {
-  Effects,
   Emit,
   Input,
   InputRecord,
@@ -18,7 +17,7 @@ import { userAgentParser } from "#enrich/user-agent";
 import type { GeoIp } from "#geoip/geoip";
 import type { AnyRule, EventKind } from "#rules/rule";
 import { SeenIds } from "#state/seen";
-import { Part, type UserState, userStateCodec } from "#state/user-state";
+import { type OpenState, stateFormat, type UserState } from "#state/user-state";
 import { anomalyOf } from "./anomaly.ts";
 import { Policies } from "./policies.ts";
 import { rules as allRules } from "./rules/index.ts";
@@ -83,6 +82,7 @@ export function createDetector(options: DetectorOptions): Processor<UserState, R
     log.warn({ tenantId, faults }, "policy_refused");
     options.policyRefused?.();
   });
+  const format = stateFormat(rules);
   let { firstRecord } = options;
   return {
     name: "detector",
@@ -100,7 +100,7 @@ export function createDetector(options: DetectorOptions): Processor<UserState, R
         decoder: codecs.decoder<SessionPolicy>("id.session.policy"),
       },
     },
-    state: userStateCodec(rules),
+    state: format,
     process(record, state, context) {
       const { topic, value } = record;
       if (firstRecord !== undefined) {
@@ -110,12 +110,14 @@ export function createDetector(options: DetectorOptions): Processor<UserState, R
       const kind = kindOf[topic as EventTopic][value.kind ?? ""];
       if (kind === undefined) return drop("unknown_kind");
       // A heartbeat repeated harms no rule, and there are too many to remember.
-      const known = (state ?? EMPTY).seen;
-      const seen = kind === "heartbeat" ? known : known.add(value.event_id);
+      const before = state === null ? UNKNOWN : format.open(state);
+      const seen = kind === "heartbeat" ? before.seen : before.seen.add(value.event_id);
       if (seen === null) return drop("duplicate");
       const policy = policies.of(value.tenant_id, (key) => context.lookup("policy", key));
       const event = new LazyEvent(kind, value, enrichment);
-      return judge({ rules, event, record, policy, context }, state, seen);
+      const { parts, emit } = judge({ rules, event, record, policy, context }, before.parts);
+      const unchanged = parts === before.parts && seen === before.seen;
+      return ok({ state: unchanged ? state : format.seal({ seen, parts }), emit });
     },
   };
 }
@@ -130,7 +132,7 @@ function outputsOf(
   return Object.fromEntries(rules.map(({ meta }) => [meta.name, { topic, encoder }]));
 }
 
-const EMPTY: UserState = { seen: SeenIds.none, parts: [] };
+const UNKNOWN: OpenState = { seen: SeenIds.none, parts: [] };
 const nothing: readonly Emit<string>[] = [];
 
 interface Case {
@@ -141,29 +143,35 @@ interface Case {
   readonly context: ProcessContext;
 }
 
+interface Judgement {
+  /** The same as given when nothing changed. */
+  readonly parts: readonly unknown[];
+  readonly emit: readonly Emit<string>[];
+}
+
 /** Every rule takes its step; what they find becomes anomalies. */
 function judge(
   { rules, event, record, policy, context }: Case,
-  before: UserState | null,
-  seen: SeenIds,
-): Outcome<Effects<UserState, string>> {
-  const known = before ?? EMPTY;
-  let changed = seen !== known.seen;
-  let emit = nothing;
-  const parts = rules.map((rule, slot) => {
-    const part = known.parts[slot] ?? null;
-    if (policy.document.rules[rule.meta.name]?.mode === "OFF") return part;
-    const state: unknown = part === null ? rule.initial : part.of(rule);
+  before: readonly unknown[],
+): Judgement {
+  let parts: unknown[] | null = null;
+  let emit: Emit<string>[] | null = null;
+  for (let slot = 0; slot < rules.length; slot++) {
+    const rule = rules[slot] as AnyRule;
+    const { meta } = rule;
+    if (policy.document.rules[meta.name]?.mode === "OFF") continue;
+    const state = before[slot] ?? rule.initial;
     const step = rule.step(state, event, policy.document);
     for (const finding of step.findings) {
-      const value = anomalyOf(rule.meta, finding, event, policy, context.nowMs);
-      emit = [...emit, { output: rule.meta.name, key: record.key, value }];
+      const value = anomalyOf(meta, finding, event, policy, context.nowMs);
+      emit ??= [];
+      emit.push({ output: meta.name, key: record.key, value });
     }
-    if (step.state === state) return part;
-    changed = true;
-    return new Part(step.state, null);
-  });
-  return ok({ state: changed ? { seen, parts } : before, emit });
+    if (step.state === state) continue;
+    parts ??= before.slice();
+    parts[slot] = step.state;
+  }
+  return { parts: parts ?? before, emit: emit ?? nothing };
 }
 
 function eventInput(topic: EventTopic, options: DetectorOptions): Input<RawEvent> {

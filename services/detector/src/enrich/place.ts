@@ -1,18 +1,71 @@
 import { cellOf, type GeoCell, type Point } from "@vigie/core/geo";
+import { type Reader, Writer } from "#state/bytes";
 
-/** A position as it is kept: no finer than a geohash-5 cell, with the radius within which the truth lies. */
-export interface Place {
+/**
+ * A position as it is kept: no finer than a geohash-5 cell, with the radius within which the truth lies.
+ * Its bytes are made once: the same places come again and again, and are compared and stored by their bytes.
+ */
+export class Place {
   readonly cell: GeoCell;
   /** In steps of 100 m, so that it is the same after it was stored. */
   readonly radiusKm: number;
   /** ISO 3166-1 alpha-2, or "". */
   readonly country: string;
   readonly city: string;
+  private encoded: Buffer | null = null;
+
+  constructor(cell: GeoCell, radiusKm: number, country: string, city: string) {
+    this.cell = cell;
+    this.radiusKm = radiusKm;
+    this.country = country;
+    this.city = city;
+  }
+
+  get bytes(): Buffer {
+    this.encoded ??= this.encode();
+    return this.encoded;
+  }
+
+  /** 4 bytes of cell, the radius in steps, country, city. */
+  private encode(): Buffer {
+    scratch.u32(this.cell);
+    scratch.varint(Math.round(this.radiusKm * RADIUS_STEPS_PER_KM));
+    scratch.text(this.country);
+    scratch.text(this.city);
+    return scratch.finish();
+  }
+
+  static read(reader: Reader): Place {
+    const cell = reader.u32();
+    const radiusKm = reader.varint() / RADIUS_STEPS_PER_KM;
+    const country = reader.text();
+    return new Place(cell, radiusKm, country, reader.text());
+  }
+
+  static skip(reader: Reader): void {
+    reader.skip(4);
+    reader.varint();
+    reader.skip(reader.varint());
+    reader.skip(reader.varint());
+  }
+
+  /** Whether the reader stands before this very place; it is past it then, and where it was if not. */
+  passes(reader: Reader): boolean {
+    const { bytes } = this;
+    const { length } = bytes;
+    for (let i = 0; i < length; i++) if (reader.bytes[reader.at + i] !== bytes[i]) return false;
+    reader.skip(length);
+    return true;
+  }
 }
+
+const scratch = new Writer(256);
 
 export const RADIUS_STEPS_PER_KM = 10;
 /** Nothing on Earth is further away. */
 const RADIUS_MAX_KM = 20_015;
+/** The longest city names of the databases have some 60 characters. */
+const CITY_CHARACTERS_MAX = 64;
 
 export function placeAt(
   point: Point,
@@ -21,17 +74,12 @@ export function placeAt(
   city: string | null | undefined,
 ): Place {
   const steps = Math.round(Math.min(radiusKm, RADIUS_MAX_KM) * RADIUS_STEPS_PER_KM);
-  return {
-    cell: cellOf(point),
-    radiusKm: steps / RADIUS_STEPS_PER_KM,
-    country: country && /^[A-Z]{2}$/.test(country) ? country : "",
-    city: city ? city.slice(0, CITY_CHARACTERS_MAX).toWellFormed() : "",
-  };
+  return new Place(
+    cellOf(point),
+    steps / RADIUS_STEPS_PER_KM,
+    country && /^[A-Z]{2}$/.test(country) ? country : "",
+    city ? city.slice(0, CITY_CHARACTERS_MAX).toWellFormed() : "",
+  );
 }
 
-/** The longest city names of the databases have some 60 characters. */
-const CITY_CHARACTERS_MAX = 64;
-
-export const samePlace = (a: Place, b: Place): boolean =>
-  a === b ||
-  (a.cell === b.cell && a.radiusKm === b.radiusKm && a.country === b.country && a.city === b.city);
+export const samePlace = (a: Place, b: Place): boolean => a === b || a.bytes.equals(b.bytes);

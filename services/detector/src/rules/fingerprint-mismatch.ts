@@ -1,8 +1,7 @@
 import type { PolicyDocument } from "@vigie/core/policy";
 import { compareSignals } from "#enrich/signals";
-import type { Reader, Writer } from "#state/bytes";
-import { type Id, readId, sameId, writeId } from "#state/id";
-import { isPrintOf, type Print, printOf, readPrint, signalsOf, writePrint } from "#state/print";
+import { Devices, type KnownDevice } from "#state/devices";
+import { isPrintOf, printOf, signalsOf } from "#state/print";
 import {
   type EnrichedEvent,
   type EventDevice,
@@ -21,20 +20,6 @@ export const meta: RuleMeta = {
   riskScore: 70,
 };
 
-/** A device as it was last seen. */
-export interface KnownDevice {
-  readonly deviceId: Id;
-  readonly atMs: number;
-  /** It was found changed; the same signals are not told of again. */
-  readonly told: boolean;
-  readonly print: Print;
-}
-
-/** The devices of a user, the one last seen first. */
-export type Devices = readonly KnownDevice[];
-
-/** More devices than people use; beyond it the one not seen for longest is forgotten. */
-export const DEVICES_MAX = 8;
 /** Stands for a device without an id; only a producer's own comparison counts for it. */
 const UNNAMED = "";
 
@@ -45,23 +30,27 @@ export function step(
 ): Step<Devices> {
   const { device, kind } = event;
   if (device === null || (kind !== "login_success" && kind !== "heartbeat")) return quiet(devices);
-  const known = devices.find(({ deviceId }) => sameId(deviceId, device.id ?? UNNAMED));
   const { signals } = device;
   const silent = isEmpty(signals);
   if (silent && device.similarity === null) return quiet(devices);
 
-  const unchanged = known !== undefined && (silent || isPrintOf(known.print, signals));
+  const settled = devices.settled();
+  const known = settled.find(device.id ?? UNNAMED);
+  const unchanged = known !== null && (silent || isPrintOf(known.print, signals));
   const judged = judge(known, device, { unchanged, atMs: event.atMs });
   const mismatch = judged !== null && judged.similarity < policy.fp_mismatch_tolerance.score_min;
-  const isLate = known !== undefined && event.atMs < known.atMs;
+  const isLate = known !== null && event.atMs < known.atMs;
   const state = isLate
-    ? devices
-    : toFront(devices, known, {
-        deviceId: known?.deviceId ?? device.id ?? UNNAMED,
-        atMs: event.atMs,
-        told: mismatch,
-        print: unchanged ? known.print : printOf(signals),
-      });
+    ? settled
+    : settled.withFront(
+        {
+          deviceId: known?.deviceId ?? device.id ?? UNNAMED,
+          atMs: event.atMs,
+          told: mismatch,
+          print: unchanged ? known.print : printOf(signals),
+        },
+        known,
+      );
   if (!mismatch || (unchanged && known.told)) return quiet(state);
   return { state, findings: [finding(event, judged, policy)] };
 }
@@ -79,12 +68,12 @@ interface Judgement {
 
 /** The producer's comparison, else our own with what is known of the device; null when there is nothing to compare. */
 function judge(
-  known: KnownDevice | undefined,
+  known: KnownDevice | null,
   device: EventDevice,
   { unchanged, atMs }: { readonly unchanged: boolean; readonly atMs: number },
 ): Judgement | null {
   const { similarity } = device;
-  if (known === undefined || unchanged || device.id === null) {
+  if (known === null || unchanged || device.id === null) {
     return similarity === null ? null : { similarity, source: "producer", changed: [] };
   }
   const kept = signalsOf(known.print);
@@ -93,11 +82,6 @@ function judge(
   const own = atMs < known.atMs ? compareSignals(given, kept) : compareSignals(kept, given);
   if (similarity !== null) return { similarity, source: "producer", changed: own?.changed ?? [] };
   return own && { ...own, source: "detector" };
-}
-
-function toFront(devices: Devices, known: KnownDevice | undefined, newest: KnownDevice): Devices {
-  const others = devices.filter((device) => device !== known);
-  return [newest, ...others.slice(0, DEVICES_MAX - 1)];
 }
 
 function finding(event: EnrichedEvent, judged: Judgement, policy: PolicyDocument): Finding {
@@ -123,26 +107,10 @@ function finding(event: EnrichedEvent, judged: Judgement, policy: PolicyDocument
   };
 }
 
-function write(writer: Writer, devices: Devices): void {
-  writer.room(1);
-  writer.u8(devices.length);
-  for (const { deviceId, atMs, told, print } of devices) {
-    writeId(writer, deviceId);
-    writer.varint(atMs * 2 + (told ? 1 : 0));
-    writePrint(writer, print);
-  }
-}
-
-function read(reader: Reader): Devices {
-  const devices: KnownDevice[] = [];
-  const length = reader.u8();
-  for (let i = 0; i < length; i++) {
-    const deviceId = readId(reader);
-    const packed = reader.varint();
-    const told = packed % 2 === 1;
-    devices.push({ deviceId, atMs: Math.floor(packed / 2), told, print: readPrint(reader) });
-  }
-  return devices;
-}
-
-export const fingerprintMismatch: Rule<Devices> = { meta, initial: [], step, write, read };
+export const fingerprintMismatch: Rule<Devices> = {
+  meta,
+  initial: Devices.none,
+  step,
+  write: (writer, devices) => devices.write(writer),
+  read: Devices.read,
+};

@@ -1,9 +1,9 @@
 import { cellCentre, haversineKm } from "@vigie/core/geo";
 import type { PolicyDocument } from "@vigie/core/policy";
-import { hoursFromMs, MINUTE_MS, SECOND_MS } from "@vigie/core/time";
-import { type Place, RADIUS_STEPS_PER_KM, samePlace } from "#enrich/place";
-import type { Reader, Writer } from "#state/bytes";
-import { type Id, readId, sameId, writeId } from "#state/id";
+import { hoursFromMs, SECOND_MS } from "@vigie/core/time";
+import type { Place } from "#enrich/place";
+import { sameId } from "#state/id";
+import { type Fix, Trail } from "#state/trail";
 import {
   type EnrichedEvent,
   type Finding,
@@ -23,64 +23,33 @@ export const meta: RuleMeta = {
   action: "STEP_UP",
 };
 
-/** A user was at a place at a time. */
-export interface Fix {
-  readonly atMs: number;
-  readonly place: Place;
-  readonly eventId: Id;
-  readonly sessionId: Id | null;
+export function step(trail: Trail, event: EnrichedEvent, policy: PolicyDocument): Step<Trail> {
+  const { position, atMs, id, sessionId } = event;
+  if (position === null) return quiet(trail);
+  const here: Fix = { atMs, place: position, eventId: id, sessionId };
+  if (trail.isEmpty) return quiet(trail.prepend(here));
+  const { newestMs } = trail;
+  if (atMs < newestMs) return late(trail.fixes(), here, policy) ?? quiet(trail);
+  if (atMs === newestMs && sameId(trail.newest.eventId, id)) return quiet(trail);
+  const state = trail.prepend(here);
+  // Most users stay where they are, which their bytes tell at a glance.
+  const finding = trail.isAt(position) ? null : judge(trail.newest, here, policy);
+  return finding === null ? quiet(state) : { state, findings: [finding] };
 }
 
-/** The last fixes of a user, sorted by event time. */
-export type Trail = readonly Fix[];
-
-/** Enough for the neighbours in time of an event that is hours late, since a stay is thinned. */
-export const FIXES_MAX = 12;
-/** Of a stay at one place, fixes in between are kept this far apart: a heartbeat every 30 s would fill the trail. */
-export const STAY_STEP_MS = 10 * MINUTE_MS;
-
-export function step(trail: Trail, event: EnrichedEvent, policy: PolicyDocument): Step<Trail> {
-  const place = event.position;
-  if (place === null) return quiet(trail);
-  const { atMs, id } = event;
-  let next = trail.length;
-  while (next > 0 && (trail[next - 1] as Fix).atMs > atMs) next--;
-  const before = trail[next - 1];
-  const after = trail[next];
-  if (before?.atMs === atMs && sameId(before.eventId, id)) return quiet(trail);
-
-  const here = fixOf(trail, event, place);
-  const state = remember(trail, here, next);
+/** A late event is compared with its neighbours in time on both sides; null when it is there already. */
+function late(fixes: readonly Fix[], here: Fix, policy: PolicyDocument): Step<Trail> | null {
+  let next = fixes.length;
+  while (next > 0 && (fixes[next - 1] as Fix).atMs > here.atMs) next--;
+  const before = fixes[next - 1];
+  const after = fixes[next];
+  if (before?.atMs === here.atMs && sameId(before.eventId, here.eventId)) return null;
   const arrival = before === undefined ? null : judge(before, here, policy);
   const departure = after === undefined ? null : judge(here, after, policy);
-  if (arrival === null && departure === null) return quiet(state);
-  return { state, findings: [arrival, departure].filter((finding) => finding !== null) };
-}
-
-/** The event as a fix that shares the places and sessions of the trail, so that each is stored once. */
-function fixOf(trail: Trail, event: EnrichedEvent, place: Place): Fix {
-  let known = place;
-  let { sessionId }: { sessionId: Id | null } = event;
-  for (const fix of trail) {
-    if (samePlace(fix.place, place)) known = fix.place;
-    if (sessionId !== null && fix.sessionId !== null && sameId(fix.sessionId, sessionId))
-      sessionId = fix.sessionId;
-  }
-  return { atMs: event.atMs, place: known, eventId: event.id, sessionId };
-}
-
-function remember(trail: Trail, here: Fix, at: number): Trail {
-  const fixes = trail.slice();
-  fixes.splice(at, 0, here);
-  const last = fixes.length - 1;
-  const [a, b, c] = [fixes[last - 2], fixes[last - 1], fixes[last]];
-  // The newest is always kept, so an event in time is compared with the very last fix.
-  if (a !== undefined && b !== undefined && c !== undefined) {
-    const stay = a.place === b.place && b.place === c.place;
-    if (stay && c.atMs - a.atMs < STAY_STEP_MS) fixes.splice(last - 1, 1);
-  }
-  if (fixes.length > FIXES_MAX) fixes.shift();
-  return fixes;
+  return {
+    state: Trail.of(fixes.toSpliced(next, 0, here)),
+    findings: [arrival, departure].filter((finding) => finding !== null),
+  };
 }
 
 /** The finding on two fixes next to each other in time, or null. Radii and skew speak for the user. */
@@ -141,63 +110,10 @@ const seconds = (ms: number): string => (ms / SECOND_MS).toFixed(0);
 const nameOf = ({ city, country }: Place): string =>
   [city, country].filter((name) => name !== "").join(", ") || "one place";
 
-/** Places and sessions once each, then the fixes with times as differences. */
-function write(writer: Writer, trail: Trail): void {
-  const places: Place[] = [];
-  const sessions: Id[] = [];
-  for (const { place, sessionId } of trail) {
-    if (!places.includes(place)) places.push(place);
-    if (sessionId !== null && !sessions.includes(sessionId)) sessions.push(sessionId);
-  }
-  writer.room(3);
-  writer.u8(trail.length);
-  writer.u8(places.length);
-  writer.u8(sessions.length);
-  for (const place of places) writePlace(writer, place);
-  for (const session of sessions) writeId(writer, session);
-  let lastMs = 0;
-  for (const fix of trail) {
-    writer.room(1);
-    const session = fix.sessionId === null ? 0 : sessions.indexOf(fix.sessionId) + 1;
-    writer.u8(places.indexOf(fix.place) * 16 + session);
-    writer.signed(fix.atMs - lastMs);
-    writeId(writer, fix.eventId);
-    lastMs = fix.atMs;
-  }
-}
-
-function read(reader: Reader): Trail {
-  const count = reader.u8();
-  const places: Place[] = [];
-  const sessions: Id[] = [];
-  const placeCount = reader.u8();
-  const sessionCount = reader.u8();
-  for (let i = 0; i < placeCount; i++) places.push(readPlace(reader));
-  for (let i = 0; i < sessionCount; i++) sessions.push(readId(reader));
-  const trail: Fix[] = [];
-  let atMs = 0;
-  for (let i = 0; i < count; i++) {
-    const packed = reader.u8();
-    atMs += reader.signed();
-    const eventId = readId(reader);
-    const place = places[packed >> 4] as Place;
-    trail.push({ atMs, place, eventId, sessionId: sessions[(packed & 15) - 1] ?? null });
-  }
-  return trail;
-}
-
-function writePlace(writer: Writer, place: Place): void {
-  writer.u32(place.cell);
-  writer.varint(Math.round(place.radiusKm * RADIUS_STEPS_PER_KM));
-  writer.text(place.country);
-  writer.text(place.city);
-}
-
-function readPlace(reader: Reader): Place {
-  const cell = reader.u32();
-  const radiusKm = reader.varint() / RADIUS_STEPS_PER_KM;
-  const country = reader.text();
-  return { cell, radiusKm, country, city: reader.text() };
-}
-
-export const impossibleTravel: Rule<Trail> = { meta, initial: [], step, write, read };
+export const impossibleTravel: Rule<Trail> = {
+  meta,
+  initial: Trail.none,
+  step,
+  write: (writer, trail) => trail.write(writer),
+  read: Trail.read,
+};

@@ -1,6 +1,6 @@
 import { CELL_LIMIT } from "@vigie/core/geo";
 import * as fc from "fast-check";
-import type { Place } from "#enrich/place";
+import { Place } from "#enrich/place";
 import type { Signals } from "#enrich/signals";
 import type { EnrichedEvent, EventDevice, EventKind } from "#rules/rule";
 
@@ -35,12 +35,17 @@ export const signals: fc.Arbitrary<Signals> = fc.dictionary(name, value, {
   noNullPrototype: true,
 });
 
-const place: fc.Arbitrary<Place> = fc.record({
-  cell: fc.integer({ min: 0, max: CELL_LIMIT - 1 }),
-  radiusKm: fc.integer({ min: 0, max: 200_150 }).map((steps) => steps / 10),
-  country: fc.constantFrom("SN", "FR", ""),
-  city: fc.constantFrom("Dakar", "Thiès", ""),
-});
+const place: fc.Arbitrary<Place> = fc
+  .tuple(
+    fc.oneof(fc.constant(0), fc.constant(15_149_390), fc.integer({ min: 0, max: CELL_LIMIT - 1 })),
+    fc.oneof(
+      fc.constant(150),
+      fc.integer({ min: 0, max: 200_150 }).map((steps) => steps / 10),
+    ),
+    fc.constantFrom("SN", ""),
+    fc.constantFrom("Dakar", "Thiès", ""),
+  )
+  .map((parts) => new Place(...parts));
 
 const device: fc.Arbitrary<EventDevice> = fc.record({
   id: fc.option(fc.oneof(fc.constantFrom("a", "b"), id)),

@@ -5,8 +5,12 @@ const HIGH = 0x1_0000_0000;
 
 /** A growing byte buffer, reused from one state to the next: states are encoded once a commit. */
 export class Writer {
-  bytes: Buffer = Buffer.allocUnsafeSlow(8_192);
+  bytes: Buffer;
   at = 0;
+
+  constructor(size = 8_192) {
+    this.bytes = Buffer.allocUnsafeSlow(size);
+  }
 
   /** Makes room for `count` more bytes. Call before `u8`, `u16` and `u48`, which do not check. */
   room(count: number): void {
@@ -39,6 +43,15 @@ export class Writer {
     bytes[this.at++] = value >>> 16;
     bytes[this.at++] = value >>> 8;
     bytes[this.at++] = value;
+  }
+
+  /** Milliseconds since the epoch, and a bit beside them, fit 48 bits for 4,000 years. */
+  u48(value: number): void {
+    this.room(6);
+    const high = Math.floor(value / HIGH);
+    this.bytes[this.at++] = high >>> 8;
+    this.bytes[this.at++] = high;
+    this.u32(value >>> 0);
   }
 
   /** Seven bits a byte, low ones first; non-negative safe integers. */
@@ -129,7 +142,14 @@ export class Reader {
   }
 
   u32(): number {
-    return this.u16() * 0x1_0000 + this.u16();
+    const from = this.skip(4);
+    const { bytes } = this;
+    const high = ((bytes[from] as number) << 8) | (bytes[from + 1] as number);
+    return high * 0x1_0000 + (((bytes[from + 2] as number) << 8) | (bytes[from + 3] as number));
+  }
+
+  u48(): number {
+    return this.u16() * HIGH + this.u32();
   }
 
   varint(): number {

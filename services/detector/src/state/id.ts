@@ -6,6 +6,12 @@ import type { Reader, Writer } from "./bytes.ts";
  */
 export type Id = string | StoredId;
 
+/** Where a stored id begins and ends. */
+export function skipId(reader: Reader): void {
+  const length = reader.varint();
+  reader.skip(length === 0 ? 16 : length - 1);
+}
+
 /** varint n, then: n = 0: the 16 bytes of a canonical UUID; else n - 1 bytes of UTF-8. */
 export class StoredId {
   private readonly bytes: Buffer;
@@ -72,8 +78,7 @@ export function writeId(writer: Writer, id: Id): void {
 
 export function readId(reader: Reader): StoredId {
   const from = reader.at;
-  const length = reader.varint();
-  reader.skip(length === 0 ? 16 : length - 1);
+  skipId(reader);
   return new StoredId(reader.bytes, from, reader.at);
 }
 

@@ -1,14 +1,17 @@
 import { defaultPolicy } from "@vigie/core/policy";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { Place } from "#enrich/place";
 import { rules } from "#rules/index";
 import type { AnyRule, EnrichedEvent } from "#rules/rule";
 import { event, id, signals } from "./arbitraries.ts";
 import { Reader, Writer } from "./bytes.ts";
+import { DEVICES_MAX, Devices } from "./devices.ts";
 import { type Id, readId, sameId, writeId } from "./id.ts";
 import { isPrintOf, printOf, signalsOf } from "./print.ts";
 import { SEEN_MAX, SeenIds } from "./seen.ts";
-import { Part, type UserState, userStateCodec } from "./user-state.ts";
+import { FIXES_MAX, type Fix, Trail } from "./trail.ts";
+import { type OpenState, stateFormat, type UserState } from "./user-state.ts";
 
 function throughBytes<T>(write: (writer: Writer) => void, read: (reader: Reader) => T): T {
   const writer = new Writer();
@@ -103,81 +106,140 @@ describe("seen event ids", () => {
   });
 });
 
-const codec = userStateCodec(rules);
+const format = stateFormat(rules);
 
-const stateAfter = (events: readonly EnrichedEvent[]): UserState => {
+function stateAfter(events: readonly EnrichedEvent[]): OpenState {
   let seen = SeenIds.none;
-  const values = rules.map(({ initial }) => initial as unknown);
+  const parts = rules.map(({ initial }) => initial as unknown);
   for (const one of events) {
     seen = seen.add(one.id) ?? seen;
     rules.forEach((rule, slot) => {
-      values[slot] = rule.step(values[slot], one, defaultPolicy).state;
+      parts[slot] = rule.step(parts[slot], one, defaultPolicy).state;
     });
   }
-  return { seen, parts: values.map((value) => new Part(value, null)) };
-};
+  return { seen, parts };
+}
 
-const valuesOf = (state: UserState): unknown =>
-  JSON.parse(
-    JSON.stringify(
-      rules.map((rule, slot) => state.parts[slot]?.of(rule) ?? null),
-      (_key, value: unknown) =>
-        value !== null && typeof value === "object" ? plain(value) : value,
-    ),
-  );
-
-/** Stored ids and prints as what they stand for. */
-function plain(value: object): unknown {
-  if ("bytes" in value && "from" in value && "to" in value) {
-    const print = value as Parameters<typeof signalsOf>[0];
-    return "is" in value ? value.toString() : signalsOf(print);
+/** The state after events, taken through its bytes after every one of them, as in production. */
+function storedAfter(events: readonly EnrichedEvent[]): UserState {
+  let state = format.seal({ seen: SeenIds.none, parts: rules.map(({ initial }) => initial) });
+  for (const one of events) {
+    const { seen, parts } = format.open(format.decode(format.encode(state), format.version));
+    const next = rules.map((rule, slot) => rule.step(parts[slot], one, defaultPolicy).state);
+    state = format.seal({ seen: seen.add(one.id) ?? seen, parts: next });
   }
-  return value;
+  return state;
 }
 
 describe("a user's state", () => {
-  test("is the same after it was stored, touched or not", () =>
+  test("is the same whether it was stored after every event or kept", () =>
     fc.assert(
       fc.property(fc.array(event, { maxLength: 60 }), (events) => {
-        const state = stateAfter(events);
-        const bytes = Buffer.from(codec.encode(state));
-        const untouched = codec.decode(bytes, codec.version);
-        expect(Buffer.from(codec.encode(untouched)).equals(bytes)).toBe(true);
-        const read = codec.decode(bytes, codec.version);
-        expect(valuesOf(read)).toEqual(valuesOf(state));
-        expect(Buffer.from(codec.encode(read)).equals(bytes)).toBe(true);
-        const touched = {
-          ...read,
-          parts: rules.map((r, i) => new Part(read.parts[i]?.of(r), null)),
-        };
-        expect(Buffer.from(codec.encode(touched)).equals(bytes)).toBe(true);
+        const kept = format.seal(stateAfter(events));
+        expect(storedAfter(events).bytes.equals(kept.bytes)).toBe(true);
+        expect(format.seal(format.open(kept)).bytes.equals(kept.bytes)).toBe(true);
       }),
       { numRuns: 200 },
     ));
 
   test("is bounded: ten thousand events leave less than 32 KiB", () => {
     const events = fc.sample(event, { numRuns: 10_000, seed: 1 });
-    expect(codec.encode(stateAfter(events)).length).toBeLessThan(32_768);
+    expect(format.seal(stateAfter(events)).bytes.length).toBeLessThan(32_768);
   });
 
   test("keeps nothing of the bytes it was read from", () => {
-    const bytes = codec.encode(stateAfter(fc.sample(event, { numRuns: 20, seed: 2 })));
+    const bytes = Buffer.from(storedAfter(fc.sample(event, { numRuns: 20, seed: 2 })).bytes);
     const copy = Buffer.from(bytes);
-    const state = codec.decode(bytes, codec.version);
+    const state = format.decode(bytes, format.version);
     bytes.fill(0);
-    expect(Buffer.from(codec.encode(state)).equals(copy)).toBe(true);
+    expect(state.bytes.equals(copy)).toBe(true);
   });
 
   test("loses the part of a rule that is gone, and starts a new rule from nothing", () => {
-    const bytes = codec.encode(stateAfter(fc.sample(event, { numRuns: 20, seed: 3 })));
-    const fewer = userStateCodec(rules.slice(1));
-    const without = fewer.encode(fewer.decode(bytes, fewer.version));
-    expect(without.length).toBeLessThan(bytes.length);
-    expect(codec.decode(without, codec.version).parts[0]).toBeNull();
+    const state = storedAfter(fc.sample(event, { numRuns: 20, seed: 3 }));
+    const fewer = stateFormat(rules.slice(1));
+    const without = fewer.seal(fewer.open(state));
+    expect(without.bytes.length).toBeLessThan(state.bytes.length);
+    expect(format.open(without).parts[0]).toBeUndefined();
   });
 
   test("of an unknown version is refused, and so are two rules with one part", () => {
-    expect(() => codec.decode(Buffer.from([0]), 99)).toThrow("VIG_INVARIANT");
-    expect(() => userStateCodec([rules[0], rules[0]] as AnyRule[])).toThrow("VIG_INVARIANT");
+    expect(() => format.decode(Buffer.from([0]), 99)).toThrow("VIG_INVARIANT");
+    expect(() => stateFormat([rules[0], rules[0]] as AnyRule[])).toThrow("VIG_INVARIANT");
+  });
+});
+
+const fix: fc.Arbitrary<Fix> = event
+  .filter(({ position }) => position !== null)
+  .map(({ atMs, position, id: eventId, sessionId }) => ({
+    atMs,
+    place: position as Place,
+    eventId,
+    sessionId,
+  }));
+
+const plain = (fixes: readonly Fix[]): unknown =>
+  fixes.map(({ atMs, place, eventId, sessionId }) => [
+    atMs,
+    place.bytes.toString("hex"),
+    String(eventId),
+    sessionId && String(sessionId),
+  ]);
+
+describe("a trail", () => {
+  const stored = (trail: Trail): Trail => throughBytes((writer) => trail.write(writer), Trail.read);
+  const inOrder = fc
+    .array(fix, { maxLength: 40 })
+    .map((fixes) => fixes.toSorted((a, b) => a.atMs - b.atMs));
+
+  test("comes to the same by fixes put before its bytes as by all of them written anew", () =>
+    fc.assert(
+      fc.property(inOrder, (fixes) => {
+        let fast = Trail.none;
+        let slow = Trail.none;
+        for (const one of fixes) {
+          fast = stored(fast.prepend(one));
+          slow = Trail.of([...slow.fixes(), one]);
+          expect(plain(fast.fixes())).toEqual(plain(slow.fixes()));
+          expect(fast.newestMs).toBe(one.atMs);
+          expect(fast.isAt(one.place)).toBe(true);
+          expect(String(fast.newest.eventId)).toBe(one.eventId);
+        }
+        expect(fast.fixes().length).toBeLessThanOrEqual(FIXES_MAX);
+      }),
+    ));
+
+  test("of a stay keeps the newest and fixes just under ten minutes apart", () => {
+    const place = new Place(1, 150, "SN", "Dakar");
+    let trail = Trail.none;
+    for (let i = 0; i < 100; i++) {
+      const atMs = 1e12 + i * 30_000;
+      trail = stored(trail.prepend({ atMs, place, eventId: `e${i}`, sessionId: "s" }));
+    }
+    const times = trail.fixes().map(({ atMs }) => (atMs - 1e12) / 30_000);
+    expect(times).toEqual([0, 19, 38, 57, 76, 95, 99]);
+  });
+});
+
+describe("known devices", () => {
+  test("are the ones seen last, each once, the newest first", () => {
+    const print = printOf({ os: "Android" });
+    let devices = Devices.none;
+    const expected: string[] = [];
+    for (let i = 0; i < 200; i++) {
+      const deviceId = `device-${(i * 7) % 11}`;
+      const known = devices.find(deviceId);
+      expect(known !== null).toBe(expected.includes(deviceId));
+      const atMs = 1e12 + i;
+      const next = devices.withFront({ deviceId, atMs, told: i % 2 === 1, print }, known);
+      devices = throughBytes((writer) => next.write(writer), Devices.read);
+      if (expected.includes(deviceId)) expected.splice(expected.indexOf(deviceId), 1);
+      expected.unshift(deviceId);
+      expected.splice(DEVICES_MAX);
+      const list = [...devices.list()];
+      expect(list.map((device) => String(device.deviceId))).toEqual(expected);
+      expect(list[0]).toMatchObject({ atMs, told: i % 2 === 1 });
+      expect(signalsOf(list.at(-1)?.print ?? print)).toEqual({ os: "Android" });
+    }
   });
 });

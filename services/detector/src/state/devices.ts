@@ -1,0 +1,113 @@
+import { Reader, Writer } from "./bytes.ts";
+import { type Id, readId, sameId, writeId } from "./id.ts";
+import { type Print, readPrint, writePrint } from "./print.ts";
+
+/** A device as it was last seen. */
+export interface KnownDevice {
+  readonly deviceId: Id;
+  readonly atMs: number;
+  /** It was found changed; the same signals are not told of again. */
+  readonly told: boolean;
+  readonly print: Print;
+}
+
+/** A device in its bytes. */
+export interface FoundDevice extends KnownDevice {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** More devices than people use; beyond it the one not seen for longest is forgotten. */
+export const DEVICES_MAX = 8;
+
+/**
+ * The devices of a user, the one last seen first: count, then id, time and a bit, print. A device that is seen again
+ * is put in front; the bytes of the others are copied as they are.
+ */
+export class Devices {
+  static readonly none: Devices = new Devices(null, null, Buffer.from([0]), 0, 1);
+
+  /** A device that is to stand in front, in the place of `replaced`; not yet in the bytes. */
+  private readonly front: KnownDevice | null;
+  private readonly replaced: FoundDevice | null;
+  private readonly bytes: Buffer;
+  private readonly from: number;
+  private readonly to: number;
+
+  private constructor(
+    front: KnownDevice | null,
+    replaced: FoundDevice | null,
+    bytes: Buffer,
+    from: number,
+    to: number,
+  ) {
+    this.front = front;
+    this.replaced = replaced;
+    this.bytes = bytes;
+    this.from = from;
+    this.to = to;
+  }
+
+  static read(reader: Reader): Devices {
+    const from = reader.at;
+    reader.skip(reader.end - from);
+    return new Devices(null, null, reader.bytes, from, reader.end);
+  }
+
+  /** The same devices, all of them in bytes. */
+  settled(): Devices {
+    if (this.front === null) return this;
+    const writer = new Writer(1_024);
+    this.write(writer);
+    const bytes = writer.finish();
+    return new Devices(null, null, bytes, 0, bytes.length);
+  }
+
+  /** Of settled devices. */
+  find(deviceId: string): FoundDevice | null {
+    for (const device of this.list()) if (sameId(device.deviceId, deviceId)) return device;
+    return null;
+  }
+
+  /** Of settled devices: with one in front that was found here, or is new. */
+  withFront(front: KnownDevice, replaced: FoundDevice | null): Devices {
+    return new Devices(front, replaced, this.bytes, this.from, this.to);
+  }
+
+  /** Of settled devices, the one last seen first. */
+  *list(): Iterable<FoundDevice> {
+    const reader = new Reader(this.bytes, this.from, this.to);
+    const count = reader.u8();
+    for (let i = 0; i < count; i++) {
+      const from = reader.at;
+      const deviceId = readId(reader);
+      const packed = reader.u48();
+      const print = readPrint(reader);
+      const told = packed % 2 === 1;
+      yield { deviceId, atMs: (packed - (told ? 1 : 0)) / 2, told, print, from, to: reader.at };
+    }
+  }
+
+  write(writer: Writer): void {
+    const { front, replaced, bytes, from, to } = this;
+    if (front === null) {
+      writer.copy(bytes, from, to);
+      return;
+    }
+    const others = (bytes[from] as number) - (replaced === null ? 0 : 1);
+    writer.room(1);
+    writer.u8(Math.min(others + 1, DEVICES_MAX));
+    writeId(writer, front.deviceId);
+    writer.u48(front.atMs * 2 + (front.told ? 1 : 0));
+    writePrint(writer, front.print);
+    const end = others < DEVICES_MAX ? to : this.endWithoutOldest();
+    writer.copy(bytes, from + 1, replaced?.from ?? end);
+    if (replaced !== null) writer.copy(bytes, replaced.to, end);
+  }
+
+  private endWithoutOldest(): number {
+    let end = this.from + 1;
+    for (const { from } of this.list()) end = from;
+    return end;
+  }
+}
