@@ -157,6 +157,24 @@ test("connections that PostgreSQL ends under load cost nothing", async () => {
   assert.equal(await kill(service, "SIGTERM"), 0, service.log());
 });
 
+test("OBS-05: a server that is away at the start is named by /health, and SIGTERM ends the waiting", async () => {
+  const away = { KAFKA_BROKERS: "127.0.0.1:1", DATABASE_URL: "postgres://vigie@127.0.0.1:1/vigie" };
+  const service = await startService(away);
+  type Body = {
+    readonly parts: Record<string, { readonly status: string; readonly why?: string }>;
+  };
+  const partsOf = async () => ((await (await service.get("/health")).json()) as Body).parts;
+  await until("both are known to be away", async () => {
+    const { kafka, database } = await partsOf();
+    return (
+      /VIG_BROKER_AWAY/.test(kafka?.why ?? "") && /VIG_DATABASE_AWAY/.test(database?.why ?? "")
+    );
+  });
+  assert.equal((await service.get("/healthz")).status, 503);
+  assert.equal((await service.get("/livez")).status, 200);
+  assert.equal(await kill(service, "SIGTERM"), 0, service.log());
+});
+
 test("a backlog is written at 8,000 events a second or more", async () => {
   const before = await servers.count("session_activities");
   const { activities } = await publishTraffic(3);
