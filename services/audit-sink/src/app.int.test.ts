@@ -1,0 +1,183 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { silentLogger } from "@vigie/core/log";
+import { type Codecs, openCodecs } from "@vigie/schemas/codecs";
+import { registerSchemas } from "@vigie/schemas/provision";
+import type { AuditEvent, SessionAnomaly } from "@vigie/schemas/types";
+import { createKeysFile } from "@vigie/service-kit/kms/keys-file";
+import { type Database, openDatabase, schemaOf } from "@vigie/service-kit/postgres/database";
+import { migrate, migrationFolders } from "@vigie/service-kit/postgres/migrate";
+import { type KafkaAdmin, openAdmin } from "@vigie/stream/kafka/admin";
+import { openKafka } from "@vigie/stream/kafka/client";
+import { type BatchingProducer, openBatchingProducer } from "@vigie/stream/kafka/producer";
+import { stack, type TestStack } from "@vigie/testkit/stack";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { ROLE } from "./guard.ts";
+import { auditTopics } from "./sink.ts";
+import { anomaly, auditEvent, SECRET, signers } from "./testing.ts";
+import { verifyAudit } from "./verify.ts";
+
+const root = resolve(import.meta.dirname, "../../..");
+const PARTITIONS = 6;
+const WAIT = { timeout: 40_000, interval: 20 };
+
+let servers: TestStack;
+let admin: KafkaAdmin;
+let producer: BatchingProducer;
+let codecs: Codecs;
+let database: Database;
+let folder: string;
+let topics: string[];
+const children = new Set<ChildProcess>();
+
+beforeAll(async () => {
+  servers = await stack();
+  folder = mkdtempSync(join(tmpdir(), "vigie-audit-"));
+  createKeysFile(join(folder, "keys.json"), 0);
+  const { prefix } = servers;
+  const client = openKafka({ brokers: [servers.kafka], clientId: "test", log: silentLogger });
+  admin = await openAdmin(client);
+  topics = auditTopics.flatMap((topic) => [`${prefix}${topic}`, `${prefix}${topic}.dlq`]);
+  await admin.createTopics(topics.map((topic) => ({ topic, partitions: PARTITIONS })));
+  await registerSchemas({ registryUrl: servers.registry, prefix });
+  const schema = schemaOf(prefix);
+  const wanted = ["platform", "audit-sink"];
+  const folders = migrationFolders(root).filter(({ owner }) => wanted.includes(owner));
+  await migrate({ url: servers.postgres, schema, folders, log: silentLogger });
+  database = openDatabase({
+    url: servers.postgres,
+    applicationName: "test",
+    schema,
+    statementTimeoutMs: 20_000,
+    poolMax: 2,
+    log: silentLogger,
+  });
+  producer = await openBatchingProducer(client);
+  codecs = await openCodecs({
+    registryUrl: servers.registry,
+    cacheDir: join(folder, "schemas"),
+    prefix,
+    log: silentLogger,
+  });
+});
+
+afterAll(async () => {
+  for (const child of children) child.kill("SIGKILL");
+  codecs.close();
+  await producer.close();
+  await admin.deleteTopics(topics);
+  await admin.close();
+  await database.query(`drop schema "${schemaOf(servers.prefix)}" cascade`);
+  await database.close();
+  rmSync(folder, { recursive: true });
+  await servers.close();
+});
+
+/** The service as it runs, in a process of its own. */
+async function startService(): Promise<{ child: ChildProcess; url: string }> {
+  const child = spawn(process.execPath, [join(root, "services/audit-sink/src/main.ts")], {
+    env: {
+      PATH: process.env.PATH,
+      ...servers.env,
+      VIGIE_STATE_DIR: join(folder, "state"),
+      VIGIE_KEYS_FILE: join(folder, "keys.json"),
+      WORM_SIGNING_SECRET: SECRET,
+      METRICS_PORT: "0",
+      HOST: "127.0.0.1",
+      // Many small transactions, so that a kill falls between any two steps.
+      BATCH_RECORDS_MAX: "20",
+      BATCH_MS: "0",
+    },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  children.add(child);
+  child.once("exit", () => children.delete(child));
+  for await (const line of createInterface({ input: child.stdout as NodeJS.ReadableStream })) {
+    const { event, metricsPort } = JSON.parse(line) as { event: string; metricsPort: number };
+    if (event === "started") return { child, url: `http://127.0.0.1:${metricsPort}` };
+  }
+  throw new Error("the service ended before it had started");
+}
+
+/** Publishes `count` audit events and an anomaly for every tenth, with garbage among them. */
+async function publish(from: number, count: number): Promise<void> {
+  const audit = codecs.encoder<AuditEvent>("id.audit");
+  const anomalies = codecs.encoder<SessionAnomaly>("id.session.anomaly");
+  await codecs.ready();
+  const topic = (name: string) => servers.prefix + name;
+  await Promise.all(
+    Array.from({ length: count }, (_, i) => {
+      const number = from + i;
+      const partition = number % PARTITIONS;
+      const record = { topic: topic("id.audit"), partition, key: `edge.${partition}` };
+      const sent = [producer.publish({ ...record, value: audit.encode(auditEvent(number)) })];
+      if (number % 10 === 0) {
+        const value = anomalies.encode(anomaly(number));
+        const found = { topic: topic("id.session.anomaly"), partition, key: "molam-sn|u-1", value };
+        sent.push(producer.publish(found));
+      }
+      if (number % 500 === 250) sent.push(producer.publish({ ...record, value: Buffer.from("x") }));
+      return Promise.all(sent);
+    }),
+  );
+}
+
+async function entries(): Promise<number> {
+  const { rows } = await database.query<{ n: number }>("select count(*) as n from audit_log");
+  return rows[0]?.n ?? 0;
+}
+
+test("each event is appended once and in order, however often the service is killed", async () => {
+  const EVENTS = 1_500;
+  await publish(0, EVENTS);
+  for (const share of [0.1, 0.35, 0.6]) {
+    const { child } = await startService();
+    await vi.waitFor(async () => expect(await entries()).toBeGreaterThan(share * EVENTS), WAIT);
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  }
+  const { child, url } = await startService();
+  const all = EVENTS + EVENTS / 10;
+  await vi.waitFor(async () => expect(await entries()).toBe(all), WAIT);
+  await publish(EVENTS, 10);
+  await vi.waitFor(async () => expect(await entries()).toBe(all + 11), WAIT);
+
+  const { rows: disorder } = await database.query<{ n: number }>(
+    `select count(*) as n from audit_log one join audit_log other
+       using (source_topic, source_partition)
+      where one.index < other.index and one.source_offset > other.source_offset`,
+  );
+  expect(disorder[0]?.n).toBe(0);
+  expect((await verifyAudit(database, signers)).bad).toBeNull();
+  const { rows: ids } = await database.query<{ n: number }>(
+    "select count(distinct event_id) as n from audit_log",
+  );
+  expect(ids[0]?.n).toBe(all + 11);
+  const dead = await admin.endOffsets(`${servers.prefix}id.audit.dlq`);
+  // A kill between the dead letter and the commit writes it again, never loses it.
+  expect(dead.reduce((sum, offset) => sum + offset, 0)).toBeGreaterThanOrEqual(3);
+
+  await tellsOfItself(url);
+  child.kill("SIGTERM");
+  expect(await once(child, "exit")).toEqual([0, null]);
+});
+
+async function tellsOfItself(url: string): Promise<void> {
+  const health = (await (await fetch(`${url}/health`)).json()) as { status: string };
+  expect(health.status).toBe("healthy");
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  expect(metrics).toMatch(/vigie_audit_records_total\{outcome="appended"\} \d+/);
+  expect(metrics).toMatch(/vigie_audit_entries \d+/);
+  expect(metrics).toMatch(/vigie_consumer_lag_records\{topic="id.audit",partition="0"\} \d+/);
+}
+
+test("a service whose role may change the log does not start", async () => {
+  await database.query(`grant update on audit_log to ${ROLE}`);
+  const { child } = await startService();
+  expect(await once(child, "exit")).toEqual([1, null]);
+  await database.query(`revoke update on audit_log from ${ROLE}`);
+});
