@@ -86,7 +86,7 @@ export class SinkRunner implements RunningSink {
     this.wake();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, DRAIN_TIMEOUT_MS);
+      timer = setTimeout(resolve, this.options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS);
     });
     await Promise.race([this.loop, late]);
     clearTimeout(timer);

@@ -83,12 +83,14 @@ export interface SinkOptions {
   readonly batchMs?: number;
   readonly bufferBytesMax?: number;
   readonly memberIdFile?: string | null;
+  /** How long `stop` waits for a store that is away. Default 5 s. */
+  readonly drainTimeoutMs?: number;
   /** The store is away, or back: for health. */
   readonly onStore?: (up: boolean, why?: string) => void;
 }
 
 export interface RunningSink {
-  /** Writes what is buffered as far as the store takes it (5 s at most), leaves the group. */
+  /** Writes what is buffered as far as the store takes it in drainTimeoutMs, leaves the group. */
   stop(): Promise<void>;
   /** Resolves with what stopped the sink; never while it runs well. */
   readonly failed: Promise<VigError>;
