@@ -235,6 +235,7 @@ test("a store that lost what it held is filled again from where it stands", asyn
         };
       }
       await store.sink.write(batch, next);
+      return undefined;
     },
   });
   await until("all of it", () => store.effects.length === 10);
