@@ -18,8 +18,8 @@ export interface GeoFiles {
   readonly asn: readonly GeoFile[];
 }
 
-/** Addresses whose answer is kept. */
-const ADDRESSES_MAX = 32_768;
+/** Addresses whose answer is kept: some 15 MB. */
+const ADDRESSES_MAX = 131_072;
 
 /** Looks addresses up in the files' bytes. */
 export class GeoIpDatabases implements GeoIp {
