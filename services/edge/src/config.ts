@@ -58,6 +58,13 @@ export const edgeConfig = {
     // Source: DESIGN: the edge gathers messages for 1-3 ms.
     default: 2,
   }),
+  PRODUCE_TIMEOUT_MS: integer({
+    about: "an event that the broker has not acknowledged by then is answered 503",
+    min: 100,
+    // Under the drain limit, so that a stop can wait for it.
+    max: 8_000,
+    default: 5_000,
+  }),
   // Generous by intent (CNF-15): the gateway may hold stricter ones.
   RATE_LIMIT_SERVICE_PER_MINUTE: integer({
     about: "events of one service of one tenant",

@@ -1,6 +1,7 @@
 import { openCodecs } from "@vigie/schemas/codecs";
 import { loadConfig } from "@vigie/service-kit/config";
 import { createHealth } from "@vigie/service-kit/health";
+import { openLineWriter } from "@vigie/service-kit/http/line-writer";
 import { createRequestLog } from "@vigie/service-kit/http/request-log";
 import { kafkaOptions } from "@vigie/service-kit/kafka-config";
 import { createLogger } from "@vigie/service-kit/log";
@@ -12,14 +13,7 @@ import { openBatchingProducer } from "@vigie/stream/kafka/producer";
 import { buildApp } from "./app.ts";
 import { edgeConfig } from "./config.ts";
 import { kafkaOutput } from "./output/kafka-output.ts";
-import {
-  admitLimits,
-  codecsOptions,
-  rateLimits,
-  readiness,
-  tokenVerifier,
-  writeOut,
-} from "./wiring.ts";
+import { admitLimits, codecsOptions, rateLimits, readiness, tokenVerifier } from "./wiring.ts";
 
 const config = loadConfig(edgeConfig, process);
 const clock = Date.now;
@@ -36,10 +30,12 @@ const { prefix, ...kafka } = kafkaOptions(config);
 const producer = await openBatchingProducer(openKafka({ ...kafka, clientId: "vigie.edge", log }), {
   lingerMs: config.PRODUCE_LINGER_MS,
   bufferBytesMax: config.PRODUCE_BUFFER_MAX_BYTES,
+  deliveryTimeoutMs: config.PRODUCE_TIMEOUT_MS,
   onBroker: (up, why) => observer.dependency({ name: "kafka", up, ...(why && { why }) }),
 });
 observer.dependency({ name: "kafka", up: producer.healthy });
 
+const lines = openLineWriter(1, (count) => log.warn({ count }, "request_lines_lost"));
 const app = buildApp({
   output: kafkaOutput(producer, prefix),
   codecs,
@@ -50,7 +46,7 @@ const app = buildApp({
   allowedOrigins: config.ALLOWED_ORIGINS,
   trustedProxies: config.TRUSTED_PROXIES,
   log,
-  requestLog: createRequestLog({ service: "edge", clock, write: writeOut }),
+  requestLog: createRequestLog({ service: "edge", clock, sink: lines }),
   metrics,
   clock,
   health: health.report,

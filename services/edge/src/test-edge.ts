@@ -51,6 +51,7 @@ export function testEdge(overrides: Partial<EdgeOptions> = {}) {
   const output = memoryOutput({ bufferBytesMax: 4_096 });
   const codecs = memoryCodecs();
   const lines: string[] = [];
+  const sink = { write: (line: string) => void lines.push(line), flush: async () => {} };
   const clock = () => NOW_MS;
   const verifier = createTokenVerifier({
     keys: pemKeys(publicPem, ["ES256"]),
@@ -71,7 +72,7 @@ export function testEdge(overrides: Partial<EdgeOptions> = {}) {
     allowedOrigins: ["https://app.molam.example", "https://*.molam.sn"],
     trustedProxies: [],
     log: silentLogger,
-    requestLog: createRequestLog({ service: "edge", clock, write: (text) => lines.push(text) }),
+    requestLog: createRequestLog({ service: "edge", clock, sink }),
     metrics: createMetrics("edge", { processMetrics: false }),
     clock,
     health: health.report,

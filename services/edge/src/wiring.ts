@@ -1,4 +1,3 @@
-import { writeSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "@vigie/core/log";
 import { type Clock, DAY_MS } from "@vigie/core/time";
@@ -110,16 +109,4 @@ export function readiness(codecs: Codecs): Readiness {
       return new Promise<never>(() => {});
     },
   };
-}
-
-/** Whole lines to standard output, also when a slow reader lets the pipe run full. */
-export function writeOut(text: string): void {
-  let rest = Buffer.from(text);
-  while (rest.length > 0) {
-    try {
-      rest = rest.subarray(writeSync(1, rest));
-    } catch (error) {
-      if ((error as { readonly code?: unknown }).code !== "EAGAIN") throw error;
-    }
-  }
 }

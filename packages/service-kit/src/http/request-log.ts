@@ -1,4 +1,5 @@
 import type { Clock } from "@vigie/core/time";
+import type { LineSink } from "./line-writer.ts";
 
 /** What is said of a request: no address, no user agent, no token, no person. */
 export interface RequestLine {
@@ -17,27 +18,21 @@ export interface RequestLine {
 
 export interface RequestLog {
   write(line: RequestLine): void;
-  /** Writes what is held back. */
-  flush(): void;
+  /** Resolves when every line is out. */
+  flush(): Promise<void>;
 }
 
-/** Held back at most this long and this much. Source: one system call for some twenty lines. */
-const HOLD_MS = 200;
-const HOLD_CHARACTERS = 8_192;
-
 /**
- * One line a request (OBS-10), in the form of the service's other lines. Lines are put together here and given
- * to `write` in blocks: a system call a request would cost more than all else in this package.
+ * One line a request (OBS-10), in the form of the service's other lines. They are put together here by hand and
+ * gathered by the sink: the service's logger with its search for personal data would cost more than the request.
  */
 export function createRequestLog(options: {
   readonly service: string;
   readonly clock: Clock;
-  readonly write: (text: string) => void;
+  readonly sink: LineSink;
 }): RequestLog {
-  const { clock, write } = options;
+  const { clock, sink } = options;
   const service = JSON.stringify(options.service);
-  let held = "";
-  let timer: NodeJS.Timeout | null = null;
   // A second's lines share the text of its date.
   let secondMs = Number.NaN;
   let secondText = "";
@@ -49,20 +44,11 @@ export function createRequestLog(options: {
     }
     return `${secondText}${String(nowMs % 1_000).padStart(3, "0")}Z`;
   };
-  const flush = (): void => {
-    if (timer !== null) clearTimeout(timer);
-    timer = null;
-    if (held === "") return;
-    const text = held;
-    held = "";
-    write(text);
-  };
   return {
-    flush,
+    flush: () => sink.flush(),
     write(line) {
-      held += `{"level":"info","time":"${timeText(clock())}","service":${service},${fieldsOf(line)},"event":"request"}\n`;
-      if (held.length >= HOLD_CHARACTERS) flush();
-      else timer ??= setTimeout(flush, HOLD_MS).unref();
+      const head = `{"level":"info","time":"${timeText(clock())}","service":${service},`;
+      sink.write(`${head}${fieldsOf(line)},"event":"request"}\n`);
     },
   };
 }

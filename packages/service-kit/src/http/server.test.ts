@@ -16,13 +16,13 @@ afterEach(async () => {
 function httpApp(overrides: Partial<HttpOptions> = {}) {
   const lines: string[] = [];
   const health = createHealth("test");
-  const write = (text: string) => lines.push(text);
+  const sink = { write: (line: string) => void lines.push(line), flush: async () => {} };
   const app = createHttp({
     title: "Test",
     description: "for tests",
     version: "1",
     log: silentLogger,
-    requestLog: createRequestLog({ service: "test", clock: () => 0, write }),
+    requestLog: createRequestLog({ service: "test", clock: () => 0, sink }),
     metrics: createMetrics("test", { processMetrics: false }),
     health: health.report,
     allowedOrigins: ["https://*.molam.sn"],

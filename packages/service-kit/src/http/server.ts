@@ -138,7 +138,7 @@ function observe(app: FastifyInstance, { metrics, requestLog }: HttpOptions): vo
     });
     done();
   });
-  app.addHook("onClose", async () => requestLog.flush());
+  app.addHook("onClose", () => requestLog.flush());
 }
 
 /** The pattern of the route; everything unknown is one label. */

@@ -1,0 +1,96 @@
+import { write as writeFile } from "node:fs";
+
+/** Takes whole lines, each with its end. */
+export interface LineSink {
+  write(line: string): void;
+  /** Resolves when all that was taken has been written. */
+  flush(): Promise<void>;
+}
+
+/**
+ * One write of the operating system takes this many bytes at most: up to here a write to a pipe is whole, so that
+ * lines of others on the same descriptor never come into the middle of ours. Source: POSIX, PIPE_BUF on Linux.
+ */
+const BLOCK_BYTES = 4_096;
+/** A line is written after this at the latest. */
+const HOLD_MS = 200;
+/** More than this is not kept for a reader that does not read: lines are then left out, and counted. */
+const WAITING_BYTES_MAX = 4 * 1_048_576;
+
+/**
+ * Lines to a file descriptor, gathered into blocks and written beside the event loop: a reader that is slow, or a
+ * pipe that is full, holds up no request.
+ */
+export function openLineWriter(fd: number, lost: (lines: number) => void): LineSink {
+  let block = Buffer.allocUnsafe(BLOCK_BYTES);
+  let used = 0;
+  let timer: NodeJS.Timeout | null = null;
+  let waiting: Buffer[] = [];
+  let waitingBytes = 0;
+  let left = 0;
+  let writing = false;
+  let idle: (() => void)[] = [];
+
+  const next = (): void => {
+    const [first] = waiting;
+    if (first === undefined) {
+      writing = false;
+      const told = idle;
+      idle = [];
+      for (const resolve of told) resolve();
+      return;
+    }
+    writing = true;
+    writeFile(fd, first, 0, first.length, null, (error, written) => {
+      // A full pipe that does not block: the same bytes again a little later.
+      if (error?.code === "EAGAIN") {
+        setTimeout(next, 5);
+        return;
+      }
+      const done = error === null ? written : first.length;
+      waitingBytes -= done;
+      if (done < first.length) waiting[0] = first.subarray(done);
+      else waiting = waiting.slice(1);
+      next();
+    });
+  };
+  const seal = (): void => {
+    if (timer !== null) clearTimeout(timer);
+    timer = null;
+    if (used === 0) return;
+    waiting.push(block.subarray(0, used));
+    waitingBytes += used;
+    block = Buffer.allocUnsafe(BLOCK_BYTES);
+    used = 0;
+    if (!writing) next();
+  };
+  return {
+    write(line) {
+      const bytes = Buffer.byteLength(line);
+      if (waitingBytes + used + bytes > WAITING_BYTES_MAX) {
+        left += 1;
+        return;
+      }
+      if (left > 0) {
+        lost(left);
+        left = 0;
+      }
+      if (used + bytes > BLOCK_BYTES) seal();
+      if (bytes > BLOCK_BYTES) {
+        waiting.push(Buffer.from(line));
+        waitingBytes += bytes;
+        if (!writing) next();
+        return;
+      }
+      used += block.write(line, used);
+      timer ??= setTimeout(seal, HOLD_MS).unref();
+    },
+    flush() {
+      seal();
+      if (!writing) return Promise.resolve();
+      return new Promise((resolve) => {
+        idle.push(resolve);
+      });
+    },
+  };
+}
