@@ -2,9 +2,9 @@ import { join } from "node:path";
 import { messageOf } from "@vigie/core/errors";
 import { type Logger, silentLogger } from "@vigie/core/log";
 import { provisionTopics, registerSchemas } from "@vigie/schemas/provision";
-import { integer, loadConfig, optional, type Parsed } from "@vigie/service-kit/config";
+import { integer, loadConfig, optional, type Parsed, secret } from "@vigie/service-kit/config";
 import { kafkaOptions } from "@vigie/service-kit/kafka-config";
-import { openDatabase, schemaOf } from "@vigie/service-kit/postgres/database";
+import { type Database, openDatabase, schemaOf } from "@vigie/service-kit/postgres/database";
 import { migrate, migrationFolders } from "@vigie/service-kit/postgres/migrate";
 import { seed } from "@vigie/service-kit/postgres/seed";
 import {
@@ -25,7 +25,16 @@ const brokerConfig = {
   ),
 };
 const contractConfig = { ...prefixConfig, ...registryConfig };
-const storeConfig = { ...prefixConfig, ...databaseConfig };
+const storeConfig = {
+  ...prefixConfig,
+  ...databaseConfig,
+  VIGIE_LOGINS_PASSWORD: optional(
+    secret({ about: "set: each service's role gets a login <role>_login with it" }),
+  ),
+};
+
+/** Services that own no table and work as a role of their own, which their migrations make. */
+const SERVICE_ROLES = ["vigie_session_sink", "vigie_audit_sink"] as const;
 
 /** One part of provisioning: whether its variable is set, what it does, what is left out without. */
 interface Part {
@@ -80,9 +89,30 @@ async function tables(config: Parsed<typeof storeConfig>): Promise<string> {
   });
   try {
     const seeded = await seed(database);
+    const password = config.VIGIE_LOGINS_PASSWORD;
+    if (password !== null) await makeLogins(database, password);
     return `schema ${reach.schema}: ${applied.length} migrations applied, ${seeded} rows seeded`;
   } finally {
     await database.close();
+  }
+}
+
+/**
+ * A login for each service's role, with nothing but that role's rights: so the sinks could not change
+ * what they have written, whatever became of them. For machines without an operator who does this.
+ */
+async function makeLogins(database: Database, password: string): Promise<void> {
+  for (const role of SERVICE_ROLES) {
+    const login = `${role}_login`;
+    // A statement that defines a role takes no parameters, so PostgreSQL itself quotes them.
+    const { rows } = await database.query<{ statement: string }>(
+      `select format(case when exists (select from pg_roles where rolname = $1)
+                then 'alter role %1$I with login password %2$L'
+                else 'create role %1$I with login password %2$L in role %3$I' end,
+              $1::text, $2::text, $3::text) as statement`,
+      [login, password, role],
+    );
+    for (const { statement } of rows) await database.query(statement);
   }
 }
 

@@ -49,6 +49,8 @@ const FRANCE = { tenantId: "molam-fr", ipPrefix: "90.63", mcc: 208, timezone: "E
 
 export interface Cast {
   readonly moussa: Person;
+  /** Somebody with Moussa's password, in France. */
+  readonly intruder: Person;
   readonly aminata: Person;
   readonly jean: Person;
   readonly others: readonly Person[];
@@ -72,8 +74,11 @@ export function createCast(): Cast {
       sim: mobile ? { mcc: country.mcc, mnc: 1, carrier: "Orange" } : null,
     };
   };
+  const moussa = person("moussa", SENEGAL, "MOBILE");
+  const { tenantId, userId } = moussa;
   return {
-    moussa: person("moussa", SENEGAL, "MOBILE"),
+    moussa,
+    intruder: { ...person("intruder", FRANCE, "WEB"), tenantId, userId },
     aminata: person("aminata", IVORY, "MOBILE"),
     jean: person("jean", FRANCE, "WEB"),
     others: [

@@ -28,7 +28,8 @@ const COUNTS = `
     (select count(*) from session_activities activity join user_sessions session
         on session.id = activity.session_id where session.session_key = any($1)) as activities,
     (select count(*) from session_anomalies anomaly join user_sessions session
-        on session.id = anomaly.session_id where session.session_key = any($1)) as anomalies`;
+        on session.id = anomaly.session_id where session.session_key = any($1)) as anomalies,
+    (select count(*) from audit_log where subject_user_id = any($2)) as audited`;
 
 /** Reads what the sinks have written, as an operator with the owner's rights would. */
 export function openStores(config: StoresConfig): Stores {
@@ -50,14 +51,15 @@ export function openStores(config: StoresConfig): Stores {
   });
   return {
     async count(people) {
-      const names = people.map(({ sessionId }) => sessionId);
-      const { rows } = await database.query<Omit<Held, "live" | "audited">>(COUNTS, [names]);
+      const sessions = people.map(({ sessionId }) => sessionId);
+      const users = people.map(({ userId }) => userId);
+      const { rows } = await database.query<Omit<Held, "live">>(COUNTS, [sessions, users]);
       const keys = people.map(({ tenantId, userId, sessionId }) =>
         redis.key(`vigie:session:${tenantId}|${userId}|${sessionId}`),
       );
       const live = Number(await redis.command("EXISTS", ...keys));
-      const counts = rows[0] ?? { sessions: 0, activities: 0, anomalies: 0 };
-      return { ...counts, live, audited: 0 };
+      const counts = rows[0] ?? { sessions: 0, activities: 0, anomalies: 0, audited: 0 };
+      return { ...counts, live };
     },
     async close() {
       await Promise.all([database.close(), redis.close()]);

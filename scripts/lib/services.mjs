@@ -10,6 +10,12 @@ const READY_MS = 60_000;
 const SERVICES = ["edge", "detector", "sessions", "session-sink", "session-cache", "audit-sink"];
 export const METRICS_PORTS = SERVICES.filter((name) => name !== "edge");
 
+/** Services whose tables belong to somebody else: they log in with their own role's rights only. */
+const OWN_LOGINS = {
+  "session-sink": "vigie_session_sink_login",
+  "audit-sink": "vigie_audit_sink_login",
+};
+
 /** What provisioning, the services, the scenario and the tokens are told. */
 export function environmentOf({ addresses, secrets, env }) {
   return {
@@ -25,6 +31,7 @@ export function environmentOf({ addresses, secrets, env }) {
     JWT_PUBLIC_KEY: keyFiles.jwtPublic,
     JWT_PRIVATE_KEY: keyFiles.jwtPrivate,
     WORM_SIGNING_SECRET: secrets.wormSecret,
+    VIGIE_LOGINS_PASSWORD: secrets.databasePassword,
     NODE_OPTIONS: "--disable-warning=ExperimentalWarning",
   };
 }
@@ -37,14 +44,13 @@ export function environmentOf({ addresses, secrets, env }) {
 export async function startServices({ environment, ports, register, say }) {
   const started = SERVICES.filter((name) => exists(mainOf(name))).map(async (name) => {
     const port = ports[name];
-    const own = name === "edge" ? { PORT: String(port) } : { METRICS_PORT: String(port) };
     const service = launch({
       name,
       command: PINNED_NODE,
       args: [mainOf(name)],
       cwd: ROOT,
       log: join(LOGS, `${name}.log`),
-      env: { ...environment, ...own, VIGIE_STATE_DIR: join(HOME, "state", name) },
+      env: ownEnvironment(environment, name, port),
     });
     register(service);
     const url = `http://127.0.0.1:${port}`;
@@ -53,6 +59,20 @@ export async function startServices({ environment, ports, register, say }) {
     return [name, url];
   });
   return Object.fromEntries(await Promise.all(started));
+}
+
+/** The environment of one service: its port, its folder, its login. */
+function ownEnvironment(environment, name, port) {
+  const { VIGIE_LOGINS_PASSWORD: password, ...shared } = environment;
+  const url = new URL(environment.DATABASE_URL);
+  url.username = OWN_LOGINS[name] ?? url.username;
+  url.password = password;
+  return {
+    ...shared,
+    DATABASE_URL: url.href,
+    VIGIE_STATE_DIR: join(HOME, "state", name),
+    [name === "edge" ? "PORT" : "METRICS_PORT"]: String(port),
+  };
 }
 
 const mainOf = (name) => join(ROOT, "services", name, "src", "main.ts");
