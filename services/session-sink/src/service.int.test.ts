@@ -92,7 +92,7 @@ async function publishTraffic(seed: number): Promise<Published> {
       pending.push(
         servers.publish("id.session.revoked", revoked(at, { ...subject, revocation_id })),
       );
-      pending.push(servers.publishBytes("id.mfa", "a|b", Buffer.from("garbage")));
+      pending.push(servers.publishBytes("id.mfa", `a|${sessions.size}`, Buffer.from("garbage")));
       activities += 2;
     }
     if (pending.length >= 5_000) await Promise.all(pending.splice(0));
@@ -125,6 +125,7 @@ test("kill -9 at random moments loses nothing and writes nothing twice; SIGTERM 
   assert.equal(await servers.count("sessions"), sessions);
   assert.equal(await servers.count("session_anomalies"), Math.floor(sessions / 50));
   assert.equal(await servers.count("session_revocations"), Math.floor(sessions / 50));
+  assert.ok((await servers.deadLetters("id.mfa")) >= Math.floor(sessions / 50));
   const health = (await (await last.get("/health")).json()) as { status: string; parts: object };
   assert.equal(health.status, "healthy", JSON.stringify(health));
   assert.ok(["kafka", "database"].every((part) => part in health.parts));

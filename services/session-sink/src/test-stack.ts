@@ -9,7 +9,7 @@ import { type Codecs, openCodecs } from "@vigie/schemas/codecs";
 import { registerSchemas } from "@vigie/schemas/provision";
 import { type Database, openDatabase, schemaOf } from "@vigie/service-kit/postgres/database";
 import { migrate, migrationFolders } from "@vigie/service-kit/postgres/migrate";
-import { openAdmin } from "@vigie/stream/kafka/admin";
+import { type KafkaAdmin, openAdmin } from "@vigie/stream/kafka/admin";
 import { openKafka } from "@vigie/stream/kafka/client";
 import { type BatchingProducer, openBatchingProducer } from "@vigie/stream/kafka/producer";
 import { stack, type TestStack } from "@vigie/testkit/stack";
@@ -25,6 +25,8 @@ export interface SinkStack extends TestStack {
   publish<V extends Keyed>(topic: TopicName, value: V): Promise<unknown>;
   publishBytes(topic: TopicName, key: string, value: Buffer): Promise<unknown>;
   count(table: string): Promise<number>;
+  /** Dead letters of a topic; one may come twice when the sink died between it and its offsets. */
+  deadLetters(topic: TopicName): Promise<number>;
 }
 
 interface Keyed {
@@ -39,7 +41,8 @@ export async function sinkStack(): Promise<SinkStack> {
   const schema = schemaOf(prefix);
   const stateDir = mkdtempSync(join(tmpdir(), "vigie-sink-"));
   const client = openKafka({ brokers: [kafka], clientId: "sink-test", log: silentLogger });
-  await createTopics(client, prefix);
+  const admin = await openAdmin(client);
+  await createTopics(admin, prefix);
   await registerSchemas({ registryUrl: servers.registry, prefix });
   const folders = migrationFolders(ROOT).filter((each) =>
     ["platform", "session-sink"].includes(each.owner),
@@ -69,7 +72,12 @@ export async function sinkStack(): Promise<SinkStack> {
       const { rows } = await database.query<{ n: number }>(`select count(*) as n from ${table}`);
       return rows[0]?.n ?? 0;
     },
+    async deadLetters(topic) {
+      const ends = await admin.endOffsets(`${prefix}${topic}.dlq`);
+      return ends.reduce((sum, end) => sum + end, 0);
+    },
     async close() {
+      await admin.close();
       await producer.close();
       codecs.close();
       await database.query(`drop schema "${schema}" cascade`);
@@ -80,15 +88,10 @@ export async function sinkStack(): Promise<SinkStack> {
   };
 }
 
-async function createTopics(client: ReturnType<typeof openKafka>, prefix: string): Promise<void> {
+async function createTopics(admin: KafkaAdmin, prefix: string): Promise<void> {
   const ours = sinkTopics.flatMap((topic) => [prefix + topic, `${prefix}${topic}.dlq`]);
   const definitions = topicDefinitions({ prefix, replicationFactor: 1 });
-  const admin = await openAdmin(client);
-  try {
-    await admin.createTopics(definitions.filter(({ topic }) => ours.includes(topic)));
-  } finally {
-    await admin.close();
-  }
+  await admin.createTopics(definitions.filter(({ topic }) => ours.includes(topic)));
 }
 
 function publisher(
