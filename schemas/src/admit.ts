@@ -189,8 +189,8 @@ function checkRequired(
   faults: Fault[],
 ): void {
   const kind = value.kind;
-  for (const field of needs[String(kind)] ?? none) {
+  for (const field of needs[String(kind)] ?? []) {
     const why = `is required for ${kind}`;
-    if (value[field as string] === null) faults.push({ path: at(path, field as string), why });
+    if (value[field] === null) faults.push({ path: at(path, field), why });
   }
 }

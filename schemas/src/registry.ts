@@ -63,7 +63,13 @@ export function openRegistry(registryUrl: string): Registry {
 const avroText = (schema: string) => ({ type: SchemaType.AVRO, schema }) as const;
 
 const away = (cause: unknown): VigError =>
-  new VigError("VIG_REGISTRY_AWAY", { why: messageOf(cause) }, { cause });
+  new VigError("VIG_REGISTRY_AWAY", { why: whyOf(cause) }, { cause });
+
+/** fetch says "fetch failed" of everything; what it was is in its cause. */
+const whyOf = (cause: unknown): string => {
+  const inner = cause instanceof Error ? cause.cause : undefined;
+  return inner instanceof Error ? `${messageOf(cause)}: ${inner.message}` : messageOf(cause);
+};
 
 /**
  * The client alone cannot tell "no such schema" from a proxy's 404, nor a schema that is none from a page that

@@ -37,7 +37,7 @@ const context = {
   sim: { mcc: 608, mnc: 1, carrier: "Orange" },
 } as const;
 
-/** A login as a mobile app in Dakar causes it: 565 bytes encoded, all parts of the contract in use. */
+/** A login as a mobile app in Dakar causes it: 569 bytes on the wire, all parts of the contract in use. */
 export const sampleLogin: LoginEvent = {
   event_id: "0b9c1f4e-53e6-4e0f-9d0b-1f3d2a6c7e88",
   ...subject,
