@@ -14,7 +14,7 @@ import { openKafka } from "@vigie/stream/kafka/client";
 import { type SinkContext, startSink } from "@vigie/stream/kafka/sink";
 import type { SessionSinkConfig } from "./config.ts";
 import { createDecode, sinkTopics } from "./decode.ts";
-import { warnOfMissingSessions } from "./missing-sessions.ts";
+import { forgetMissingSessions, warnOfMissingSessions } from "./missing-sessions.ts";
 import { activityPartitions, type Partitions } from "./partitions.ts";
 import { createSessionSink } from "./sink.ts";
 import { createTold, type Told } from "./told.ts";
@@ -177,6 +177,7 @@ function jobsOf({ config, database, partitions, told, health, log, clock }: JobP
       run: async () => {
         await partitions.ensureAhead(clock());
         const dropped = await partitions.dropOlderThan(config.ACTIVITY_RETENTION_DAYS, clock());
+        await forgetMissingSessions(database, config.ACTIVITY_RETENTION_DAYS);
         if (dropped > 0) log.info({ dropped }, "activity_days_dropped");
       },
     },

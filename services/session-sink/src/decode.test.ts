@@ -34,6 +34,8 @@ test.each(good)("a record of %s is taken", async (topic, value) => {
 test("garbage of every kind is a dead letter with its code", async () => {
   const login = (over: Partial<typeof sampleLogin>) =>
     maker.record("id.login", { ...sampleLogin, ...over });
+  const state = (over: Parameters<typeof sessionState>[1]) =>
+    maker.record("id.session.state", sessionState(T, over));
   const cases: [string, SinkRecord][] = [
     ["VIG_RECORD_NULL", maker.raw("id.login", {})],
     ["VIG_RECORD_NOT_AVRO", maker.raw("id.login", { value: Buffer.from("hello") })],
@@ -47,6 +49,11 @@ test("garbage of every kind is a dead letter with its code", async () => {
       { ...maker.record("id.session.state", sessionState(T)), key: "a|b|c" },
     ],
     ["VIG_RECORD_KEY_MISMATCH", maker.raw("id.session.state", { key: "molam-sn|u-1" })],
+    ["VIG_EVENT_FIELD_INVALID", state({ created_at: 9e15 })],
+    ["VIG_EVENT_FIELD_INVALID", state({ ended_at: -1 })],
+    ["unknown_kind", state({ status: "UNKNOWN" })],
+    ["VIG_EVENT_TOO_OLD", maker.record("id.session.anomaly", anomaly(T - 500 * DAY_MS))],
+    ["VIG_EVENT_AHEAD", maker.record("id.session.revoked", revoked(T + 2 * DAY_MS))],
   ];
   for (const [code, record] of cases) assert.equal(await codeOf(record), code);
 });

@@ -1,4 +1,3 @@
-import { sessionKey } from "@vigie/core/keys";
 import { dlq, type Outcome, ok } from "@vigie/core/outcome";
 import { admitEvent } from "@vigie/schemas/admit";
 import type { TopicName } from "@vigie/schemas/catalogue";
@@ -12,6 +11,7 @@ import type {
   SessionRevoked,
   SessionState,
 } from "@vigie/schemas/types";
+import { judgeAnomaly, judgeRevoked, judgeState } from "./judge.ts";
 
 /** What each topic's records hold. */
 interface Values {
@@ -90,16 +90,19 @@ export function createDecode(codecs: Codecs, limits: DecodeLimits): Decode {
 }
 
 function judge(record: RawRecord, value: object, limits: DecodeLimits): Outcome<object> {
-  const topic = record.topic as SinkTopic;
+  const { topic, key, timestampMs: recordTimestampMs } = record;
   const ours = { maxEventAgeMs: Number.POSITIVE_INFINITY, maxAheadMs: Number.POSITIVE_INFINITY };
-  const admitted = admitEvent(topic, value, record.key, {
-    recordTimestampMs: record.timestampMs,
+  const admitted = admitEvent(topic as SinkTopic, value, key, {
+    recordTimestampMs,
     ...(EVENT_TOPICS.includes(topic) ? limits : ours),
   });
-  if (admitted.kind !== "ok" || topic !== "id.session.state") return admitted;
-  const { tenant_id, user_id, session_id } = value as SessionState;
-  const named = record.key === sessionKey(tenant_id, user_id, session_id);
-  return named ? admitted : dlq("VIG_RECORD_KEY_MISMATCH");
+  if (admitted.kind !== "ok") return admitted;
+  if (topic === "id.session.state") return judgeState(value as SessionState, key);
+  if (topic === "id.session.anomaly")
+    return judgeAnomaly(value as SessionAnomaly, recordTimestampMs);
+  if (topic === "id.session.revoked")
+    return judgeRevoked(value as SessionRevoked, recordTimestampMs);
+  return admitted;
 }
 
 function tombstone<R extends RawRecord>(record: R): Outcome<Item<R>> {

@@ -10,7 +10,7 @@ import type { Sink, SinkRecord, UnusableRecord } from "@vigie/stream/kafka/sink"
 import { stack, type TestStack } from "@vigie/testkit/stack";
 import { afterAll, beforeAll, beforeEach, onTestFinished, test } from "vitest";
 import { createDecode } from "./decode.ts";
-import { warnOfMissingSessions } from "./missing-sessions.ts";
+import { forgetMissingSessions, warnOfMissingSessions } from "./missing-sessions.ts";
 import { activityPartitions } from "./partitions.ts";
 import { createSessionSink, type SinkWritten } from "./sink.ts";
 import { anomaly, nextOf, RecordMaker, revoked, sessionState } from "./testing.ts";
@@ -345,4 +345,12 @@ test("SES-22: a login without a session is warned of once, without personal data
   assert.deepEqual(lines, [
     ["login_without_session", { tenantId: "molam-sn", logins: 1, waitMs: 0 }],
   ]);
+});
+
+test("PRV-13: a row whose session never appeared goes after the retention", async () => {
+  await write([heartbeat({ occurred_at: NOW - 29 * DAY_MS }), state({ session_id: "s-2" })]);
+  assert.equal(await forgetMissingSessions(database, 30), 0);
+  assert.equal(await forgetMissingSessions(database, 28), 1);
+  assert.equal((await rowsOf("select 1 from sessions")).length, 1);
+  assert.equal((await rowsOf("select 1 from user_sessions")).length, 1);
 });
