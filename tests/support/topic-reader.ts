@@ -1,4 +1,5 @@
 import { silentLogger } from "@vigie/core/log";
+import { openAdmin } from "@vigie/stream/kafka/admin";
 import { openKafka } from "@vigie/stream/kafka/client";
 import { openLoneReader } from "@vigie/stream/kafka/lone-reader";
 
@@ -15,6 +16,8 @@ export interface ReadRecord {
 export interface TopicReader {
   /** Topic without prefix. */
   all(topic: string): Promise<readonly ReadRecord[]>;
+  /** How many records a group has committed over these topics, which hold no control records. */
+  committed(group: string, topics: readonly string[]): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -25,6 +28,7 @@ export async function openTopicReader(options: {
   const { kafka, prefix } = options;
   const client = openKafka({ brokers: [kafka], clientId: "test-reader", log: silentLogger });
   const reader = await openLoneReader(client);
+  const admin = await openAdmin(client);
   return {
     async all(topic) {
       const physical = prefix + topic;
@@ -42,7 +46,17 @@ export async function openTopicReader(options: {
       }
       return found;
     },
-    close: () => reader.close(),
+    async committed(group, topics) {
+      const counts = await admin.partitionCounts(topics.map((topic) => prefix + topic));
+      const partitions = [...counts].flatMap(([topic, partitionCount]) =>
+        Array.from({ length: partitionCount }, (_, partition) => ({ topic, partition })),
+      );
+      const committed = await admin.committed(prefix + group, partitions);
+      return committed.reduce((sum, { offset }) => sum + (offset ?? 0), 0);
+    },
+    async close() {
+      await Promise.all([reader.close(), admin.close()]);
+    },
   };
 }
 
