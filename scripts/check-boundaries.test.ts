@@ -13,7 +13,7 @@ test("this repository keeps its boundaries", () => {
 describe("a planted fault is found", () => {
   test.each([
     ["a service imports another one", "services/geo/src/app.ts", "@vigie/sessions/decide"],
-    ["a script imports a service", "scripts/demo.ts", "@vigie/edge/app"],
+    ["the test kit imports a service", "packages/testkit/src/stack.ts", "@vigie/edge/app"],
     ["core imports a package", "packages/core/src/time.ts", "@vigie/stream/codec"],
     ["core imports Node", "packages/core/src/time.ts", "node:fs"],
     ["core imports a library", "packages/core/src/time.ts", "lodash"],
