@@ -70,6 +70,8 @@ export class LmdbStore implements StateStore {
     const marker = await leaveMarker(directory, bootId);
     const owner = randomBytes(6).readUIntBE(0, 6) + 1;
     const db = openDatabases(directory);
+    // A reader that was killed would keep its pages from being used again.
+    db.root.readerCheck();
     await db.meta.put(OWNER, NOTHING, owner);
     return new LmdbStore(db, { marker, directory }, owner, options.wakes);
   }

@@ -85,6 +85,9 @@ export class Committer {
     }));
     const messages = this.messagesOf(plan);
     const ends = await this.transactions.commit({ messages, offsets, groupId: names.groupId });
+    this.proven = true;
+    // Told now: whatever becomes of the local store, the records are done with.
+    this.tell(plan, processMs, performance.now() - startedMs);
     const end = ends.find(({ topic }) => topic === names.changelog)?.offset;
     // Unknown only after a send that was repeated: at least one record further on for each change.
     this.changelogOffset = end ?? this.changelogOffset + plan.changelog.size;
@@ -96,8 +99,6 @@ export class Committer {
       writtenAtMs: host.clock(),
     });
     task.landed();
-    this.proven = true;
-    this.tell(plan, processMs, performance.now() - startedMs);
   }
 
   private messagesOf(plan: CommitPlan): TopicMessages[] {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { isDeepStrictEqual } from "node:util";
 import { partitionOf } from "@vigie/core/keys";
 import { test } from "vitest";
 import type { AnyProcessor } from "../processor.ts";
@@ -76,25 +77,27 @@ function isDone(world: World): boolean {
       if ((broker.committed("vigie.ledger", at).offset ?? 0) < broker.end(at)) return false;
     }
   }
-  const states = [...storesHold(world).values()] as { wakeAtMs: number | null }[];
-  return states.length > 0 && states.every(({ wakeAtMs }) => wakeAtMs === null);
+  const states = restored(broker) as ReadonlyMap<string, { wakeAtMs: number | null }>;
+  const asleep = [...states.values()].every(({ wakeAtMs }) => wakeAtMs === null);
+  return states.size > 0 && asleep && isDeepStrictEqual(states, storesHold(world));
 }
 
 /** Past every wake time, and on the move: waits are reckoned by it. */
 const clock = () => T0 + 1_000 + performance.now();
 const processor = ledgerProcessor() as AnyProcessor;
-const begin = (world: World, fate: Fate) =>
-  beginLife(world, processor, fate, { clock, commitRecordsMax: 9 });
+const NEVER = Number.POSITIVE_INFINITY;
+const begin = (world: World, fate: Fate, torn = false) =>
+  beginLife(world, processor, fate, { clock, commitRecordsMax: 9, torn });
 
 /** One life that ends at `deathAt`, then one that does not. Returns what is visible, and the first life's steps. */
-async function liveTwice(deathAt: number, ending: "dies" | "stalls") {
+async function liveTwice(deathAt: number, ending: "dies" | "stalls", torn = false) {
   return withStateDir(async (stateDir) => {
     const world = newWorld(stateDir);
     const fate = new Fate(deathAt);
-    const first = await begin(world, fate);
+    const first = await begin(world, fate, torn);
     await Promise.race([fate.died, until("the first life is done", () => isDone(world))]);
     await first.cut();
-    const second = await begin(world, new Fate(Number.POSITIVE_INFINITY));
+    const second = await begin(world, new Fate(NEVER));
     await until(`done after a death before step ${deathAt}: ${fate.steps[deathAt - 1]}`, () =>
       isDone(world),
     );
@@ -108,7 +111,7 @@ async function liveTwice(deathAt: number, ending: "dies" | "stalls") {
   });
 }
 
-const undisturbed = liveTwice(Number.POSITIVE_INFINITY, "dies");
+const undisturbed = liveTwice(NEVER, "dies");
 
 test("an undisturbed run processes every record once and wakes who asked for it", async () => {
   const { seen, steps } = await undisturbed;
@@ -128,3 +131,31 @@ for (const ending of ["dies", "stalls"] as const) {
     }
   }, 120_000);
 }
+
+test("whatever the step that fails once, the outcome is that of an undisturbed run", async () => {
+  const { seen, steps } = await undisturbed;
+  // Side by side: each waits before it tries again.
+  await Promise.all(
+    steps.map((step, at) =>
+      withStateDir(async (stateDir) => {
+        const world = newWorld(stateDir);
+        const life = await begin(world, new Fate(at + 1, "fail"));
+        const where = `though step ${at + 1} failed, ${step}`;
+        await until(`done ${where}`, () => isDone(world), 60_000);
+        await life.running.stop();
+        assert.deepEqual(visible(world), seen, where);
+      }),
+    ),
+  );
+}, 120_000);
+
+test("the sweep refuses a producer that writes outside of the transaction", async () => {
+  const { seen, steps } = await undisturbed;
+  const writes = steps.flatMap((step, at) => (step === "add offsets" ? [at + 1] : []));
+  let differs = false;
+  for (const deathAt of writes.slice(0, 6)) {
+    const after = await liveTwice(deathAt, "dies", true);
+    differs ||= JSON.stringify(after.seen) !== JSON.stringify(seen);
+  }
+  assert.ok(differs);
+});

@@ -241,7 +241,8 @@ export class TaskRunner {
     const { log, observer } = this.host;
     const { partition } = this;
     log.warn({ partition, code: error.code, error: error.message, failures }, "task.retry");
-    if (error.code === "VIG_BROKER_AWAY") {
+    // A topic that was just created, or a leader that just moved, is no outage.
+    if (error.code === "VIG_BROKER_AWAY" && failures > 1) {
       observer.dependency({ name: "kafka", up: false, why: error.message });
     }
     await this.close();

@@ -90,17 +90,22 @@ class DiskStore extends MemoryStore {
   }
 }
 
-/** Where a life ends: at its n-th I/O step, which then waits until `revive`, and with it every later step. */
+/** What becomes of the n-th I/O step: it waits, and with it every later one, until `revive`; or it fails, alone. */
+export type Blow = "hang" | "fail";
+
+/** Where a life is struck. */
 export class Fate {
   readonly died: Promise<string>;
   readonly steps: string[] = [];
   private readonly deathAt: number;
+  private readonly blow: Blow;
   private readonly tellDeath: (step: string) => void;
   private readonly revived: Promise<void>;
   private readonly tellRevival: () => void;
 
-  constructor(deathAt: number) {
+  constructor(deathAt: number, blow: Blow = "hang") {
     this.deathAt = deathAt;
+    this.blow = blow;
     const death = Promise.withResolvers<string>();
     const revival = Promise.withResolvers<void>();
     this.died = death.promise;
@@ -110,10 +115,14 @@ export class Fate {
   }
 
   readonly step: Step = async (name) => {
-    this.steps.push(name);
-    if (this.steps.length === this.deathAt) this.tellDeath(name);
-    if (this.steps.length >= this.deathAt) await this.revived;
-    else await new Promise((resolve) => setImmediate(resolve));
+    const at = this.steps.push(name);
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.blow === "fail") {
+      if (at === this.deathAt) throw new VigError("VIG_BROKER_AWAY", { why: `planted: ${name}` });
+      return;
+    }
+    if (at === this.deathAt) this.tellDeath(name);
+    if (at >= this.deathAt) await this.revived;
   };
 
   /** The process was only stopped, and goes on now. */
@@ -132,10 +141,11 @@ export async function beginLife(
   world: { readonly broker: MemoryBroker; readonly disk: MemoryDisk; readonly stateDir: string },
   processor: AnyProcessor,
   fate: Fate,
-  options: Partial<RuntimeOptions> & { readonly fetchRecords?: number } = {},
+  options: Partial<RuntimeOptions> & { readonly torn?: boolean } = {},
 ): Promise<Life> {
-  const fetchRecords = options.fetchRecords ?? 7;
-  const backend = memoryBackend(world.broker, { step: fate.step, fetchRecords });
+  const { torn = false } = options;
+  // Few records a fetch make many commits.
+  const backend = memoryBackend(world.broker, { step: fate.step, fetchRecords: 7, torn });
   const running = await startOn(
     backend,
     processor,

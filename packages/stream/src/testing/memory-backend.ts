@@ -14,6 +14,8 @@ export interface MemoryBackendOptions {
   readonly step?: Step;
   /** Log entries a fetch; small ones make many commits. */
   readonly fetchRecords?: number;
+  /** A planted fault: outputs are written outside of the transaction. */
+  readonly torn?: boolean;
 }
 
 const later = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -63,7 +65,8 @@ export function memoryBackend(broker: MemoryBroker, options: MemoryBackendOption
         return following;
       },
     },
-    openTransactions: (transactionalId) => transactionsOf(broker, transactionalId, step),
+    openTransactions: (transactionalId) =>
+      transactionsOf(broker, transactionalId, step, options.torn === true),
     joinGroup: async (group) => {
       const consumer = new MemoryConsumer(broker, group, fetchRecords);
       stops.add(() => consumer.cut());
@@ -96,6 +99,7 @@ function transactionsOf(
   broker: MemoryBroker,
   transactionalId: string,
   step: Step,
+  torn: boolean,
 ): TransactionalProducer {
   let epoch = -1;
   return {
@@ -112,7 +116,13 @@ function transactionsOf(
       await step("begin");
       broker.begin(transactionalId, epoch);
       await step("write outputs and changelog");
-      broker.write(transactionalId, epoch, messages);
+      if (torn) {
+        for (const { messages: list, topic } of messages) {
+          for (const message of list) broker.produce(topic, message);
+        }
+      } else {
+        broker.write(transactionalId, epoch, messages);
+      }
       await step("add offsets");
       broker.addOffsets(transactionalId, epoch, { groupId, offsets });
       await step("end transaction");

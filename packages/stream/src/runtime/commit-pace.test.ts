@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { test } from "vitest";
+import { CommitPace } from "./commit-pace.ts";
+
+test("after quiet a commit may begin at once", () => {
+  const pace = new CommitPace(50);
+  assert.ok(pace.notBeforeMs() < 0);
+  pace.started(1_000, 1);
+  pace.started(2_000, 1);
+  assert.ok(pace.notBeforeMs() <= 2_001);
+});
+
+test("under load records are gathered, for the interval at most", () => {
+  const pace = new CommitPace(50);
+  let nowMs = 0;
+  for (let commit = 0; commit < 50; commit++) {
+    nowMs = Math.max(nowMs + 5, pace.notBeforeMs());
+    pace.started(nowMs, 500);
+  }
+  assert.equal(pace.notBeforeMs(), nowMs + 50);
+});
+
+test("at 100 records a second they are gathered for about 10 ms", () => {
+  const pace = new CommitPace(50);
+  for (let nowMs = 0; nowMs < 2_000; nowMs += 10) pace.started(nowMs, 1);
+  const gatheredMs = pace.notBeforeMs() - 1_990;
+  assert.ok(gatheredMs > 5 && gatheredMs < 15, `${gatheredMs} ms`);
+});

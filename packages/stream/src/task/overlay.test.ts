@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { test } from "vitest";
+import { MemoryStore } from "../state/memory-store.ts";
+import type { Checkpoint } from "../state/store.ts";
+import { StateOverlay } from "./overlay.ts";
+
+const CHECKPOINT: Checkpoint = {
+  clusterId: "c",
+  changelogOffset: 0,
+  inputOffsets: {},
+  writtenAtMs: 0,
+};
+
+const kind = {
+  codec: {
+    version: 1,
+    encode: (state: number) => Buffer.from(String(state)),
+    decode: (bytes: Uint8Array) => Number(Buffer.from(bytes).toString()),
+  },
+  wakeAtMs: () => null,
+};
+
+type Op = { readonly key: string; readonly put: number | null } | "seal" | "land";
+
+const op: fc.Arbitrary<Op> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.record({ key: fc.constantFrom(..."abcdefgh"), put: fc.option(fc.nat()) }),
+  },
+  { weight: 1, arbitrary: fc.constant("seal" as const) },
+  { weight: 1, arbitrary: fc.constant("land" as const) },
+);
+
+/** Runs operations on an overlay and on a plain map; the log of changes must rebuild the store. */
+function behavesLikeAMap(ops: readonly Op[], cacheEntriesMax: number): void {
+  const store = new MemoryStore();
+  const overlay = new StateOverlay<number>(kind, store, cacheEntriesMax);
+  const model = new Map<string, number>();
+  const restored = new MemoryStore();
+  let flying: Map<string, Buffer | null> | null = null;
+  const land = () => {
+    if (flying === null) return;
+    store.writeNow(flying, CHECKPOINT);
+    restored.writeNow(flying, CHECKPOINT);
+    flying = null;
+    overlay.landed();
+  };
+  for (const step of ops) {
+    if (step === "seal") {
+      land();
+      flying = overlay.seal();
+    } else if (step === "land") {
+      land();
+    } else {
+      const entry = overlay.entry(step.key);
+      assert.equal(entry.state, model.get(step.key) ?? null);
+      overlay.put(entry, step.put);
+      if (step.put === null) model.delete(step.key);
+      else model.set(step.key, step.put);
+    }
+  }
+  land();
+  flying = overlay.seal();
+  land();
+  const expected = [...model].map(([key, value]) => [key, String(value)]);
+  const contents = [...restored.entries()].map(([key, sealed]) => [
+    key,
+    Buffer.from(sealed).subarray(11).toString(),
+  ]);
+  assert.deepEqual(contents.sort(), expected.sort());
+}
+
+test("whatever is written, sealed and landed, a key reads as last put, and the changes rebuild the store", () => {
+  const ops = fc.array(op, { maxLength: 60 });
+  fc.assert(fc.property(ops, fc.constantFrom(0, 2, 4, 100), behavesLikeAMap));
+});
+
+test("many changes of a key are one change of a commit, the last", () => {
+  const overlay = new StateOverlay<number>(kind, new MemoryStore(), 10);
+  for (const value of [1, 2, 3]) overlay.put(overlay.entry("a"), value);
+  overlay.put(overlay.entry("b"), 9);
+  overlay.put(overlay.entry("b"), null);
+  const changes = overlay.seal();
+  assert.deepEqual([...changes.keys()], ["a", "b"]);
+  assert.equal(changes.get("a")?.subarray(11).toString(), "3");
+  assert.equal(changes.get("b"), null);
+});
+
+test("a key that does not fit the store is an error of ours before anything is written", () => {
+  const overlay = new StateOverlay<number>(kind, new MemoryStore(), 10);
+  overlay.put(overlay.entry("é".repeat(600)), 1);
+  assert.throws(() => overlay.seal(), { code: "VIG_INVARIANT" });
+});
