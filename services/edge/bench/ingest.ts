@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
+import { basename, dirname, join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { assert } from "@vigie/core/assert";
@@ -66,27 +66,36 @@ interface Server {
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
 async function startServer(
+  folder: string,
   file: string,
   env: Record<string, string>,
   input: string,
 ): Promise<Server> {
   const profiling = options.profile === undefined ? [] : profileFlags(options.profile, file);
+  // The log goes to a file: a pipe would make this process work beside what it measures.
+  const logPath = join(folder, `${basename(file)}.log`);
+  const logFile = await open(logPath, "w");
   const child = spawn(process.execPath, [...profiling, file], {
     env: { ...env, PATH: process.env.PATH },
-    stdio: ["pipe", "pipe", "inherit"],
+    stdio: ["pipe", logFile.fd, "inherit"],
   });
-  child.stdin.end(input);
-  const lines = createInterface({ input: child.stdout });
-  const url = await new Promise<string>((resolve, reject) => {
-    child.once("exit", (code) => reject(new Error(`${file} ended with ${code}`)));
-    lines.on("line", (line) => {
-      const said = JSON.parse(line) as { event?: string; url?: string };
-      if (said.event === "listening" && said.url !== undefined) resolve(said.url);
-    });
-  });
-  lines.close();
-  child.stdout.resume();
-  return { child, url };
+  await logFile.close();
+  child.stdin?.end(input);
+  const deadlineMs = performance.now() + START_TIMEOUT_MS;
+  for (;;) {
+    const url = listeningUrl(await readFile(logPath, "utf8"));
+    if (url !== null) return { child, url };
+    assert(child.exitCode === null, `${file} runs`);
+    assert(performance.now() < deadlineMs, `${file} listens in time`);
+    await setTimeout(50);
+  }
+}
+
+const START_TIMEOUT_MS = 30_000;
+
+function listeningUrl(log: string): string | null {
+  const line = log.split("\n").find((text) => text.includes('"event":"listening"'));
+  return line === undefined ? null : ((JSON.parse(line) as { url: string }).url ?? null);
 }
 
 const profileFlags = (folder: string, file: string): string[] => [
@@ -192,8 +201,8 @@ async function measure(servers: TestStack, folder: string): Promise<object> {
   };
   const topic = physicalName(prefix, "id.login");
   const setup = { brokers: [kafka], topic, records: await recordsOf(servers, folder) };
-  const bare = await startServer(here("./bare.ts"), {}, JSON.stringify(setup));
-  const edge = await startServer(here("../src/main.ts"), env, "");
+  const bare = await startServer(folder, here("./bare.ts"), {}, JSON.stringify(setup));
+  const edge = await startServer(folder, here("../src/main.ts"), env, "");
   const results: { bare: Measured[]; edge: Measured[] } = { bare: [], edge: [] };
   try {
     await load(bare.url, token, WARM_UP_SECONDS);

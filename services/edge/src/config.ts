@@ -1,4 +1,15 @@
-import { given, integer, list, optional, type Parsed, port, url } from "@vigie/service-kit/config";
+import { isIP } from "node:net";
+import {
+  given,
+  integer,
+  type KindContext,
+  list,
+  optional,
+  type Parsed,
+  port,
+  text,
+  url,
+} from "@vigie/service-kit/config";
 import {
   eventsConfig,
   jwtConfig,
@@ -9,8 +20,20 @@ import {
   stateConfig,
 } from "@vigie/service-kit/shared-config";
 
-/** A CIDR, or one address. Whether it can be read is seen at start. */
-const CIDR = /^[0-9A-Fa-f.:]+(\/\d{1,3})?$/;
+/** An address, or one with the length of its network. */
+function isNetwork(text: string): boolean {
+  const [address = "", bits, rest] = text.split("/");
+  const family = isIP(address);
+  if (family === 0 || rest !== undefined) return false;
+  if (bits === undefined) return true;
+  return /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128);
+}
+
+const networkFault = ({ env }: KindContext): string | null => {
+  const given = (env.TRUSTED_PROXIES ?? "").split(",").map((item) => item.trim());
+  const bad = given.find((item) => item !== "" && !isNetwork(item));
+  return bad === undefined ? null : `has ${bad}, expected addresses or CIDRs`;
+};
 
 export const edgeConfig = {
   ...processConfig,
@@ -25,12 +48,14 @@ export const edgeConfig = {
   REDIS_URL: optional(
     url({ about: "shares rate limits; rediss for TLS", schemes: ["redis", "rediss"] }),
   ),
-  TRUSTED_PROXIES: list({
-    about: "CIDRs whose X-Forwarded-For counts",
-    pattern: CIDR,
-    expected: "10.0.0.0/8,2001:db8::/32",
-    default: [],
-  }),
+  TRUSTED_PROXIES: given(
+    list({
+      about: "networks whose X-Forwarded-For counts",
+      expected: "10.0.0.0/8,2001:db8::/32",
+      default: [],
+    }),
+    networkFault,
+  ),
   BODY_MAX_BYTES: integer({
     about: "body of one event",
     min: 1_024,
@@ -79,13 +104,7 @@ export const edgeConfig = {
     default: 600,
   }),
   ENV: given(
-    optional({
-      about: "test switches rate limits off, never in production",
-      expected: "test or another word",
-      fallback: "(none)",
-      parse: (value: string) => ({ value }),
-      absent: () => ({ value: "" }),
-    }),
+    text({ about: "test switches rate limits off, never in production", default: "" }),
     ({ env }) =>
       env.ENV === "test" && env.NODE_ENV === "production"
         ? "is test, which production refuses"

@@ -8,10 +8,10 @@ export interface LineSink {
 }
 
 /**
- * One write of the operating system takes this many bytes at most: up to here a write to a pipe is whole, so that
- * lines of others on the same descriptor never come into the middle of ours. Source: POSIX, PIPE_BUF on Linux.
+ * Bytes of one write: half of what a pipe holds (Linux: 64 KiB), so that one with a reader takes it whole, and few
+ * enough writes that waking the thread that does them does not count.
  */
-const BLOCK_BYTES = 4_096;
+const BLOCK_BYTES = 32_768;
 /** A line is written after this at the latest. */
 const HOLD_MS = 200;
 /** More than this is not kept for a reader that does not read: lines are then left out, and counted. */

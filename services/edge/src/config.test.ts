@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { parseConfig } from "@vigie/service-kit/config";
+import { describe, test } from "vitest";
+import { edgeConfig, limitsAreOff } from "./config.ts";
+
+const sound = {
+  KAFKA_BROKERS: "127.0.0.1:9092",
+  SCHEMA_REGISTRY_URL: "http://127.0.0.1:8081",
+  JWT_PUBLIC_KEY: "/etc/vigie/jwt.pem",
+};
+
+function faultsOf(env: Record<string, string>): readonly string[] {
+  const parsed = parseConfig(edgeConfig, { ...sound, ...env });
+  return "faults" in parsed ? parsed.faults : [];
+}
+
+function configOf(env: Record<string, string>) {
+  const parsed = parseConfig(edgeConfig, { ...sound, ...env });
+  assert.ok("config" in parsed, JSON.stringify(parsed));
+  return parsed.config;
+}
+
+test("CNF-16: little has to be said, and the port is 3034", () => {
+  assert.partialDeepStrictEqual(configOf({}), {
+    PORT: 3_034,
+    REDIS_URL: null,
+    TRUSTED_PROXIES: [],
+  });
+});
+
+test("trusted proxies are addresses or networks", () => {
+  assert.deepEqual(
+    configOf({ TRUSTED_PROXIES: "10.0.0.0/8, 2001:db8::/32,192.0.2.7" }).TRUSTED_PROXIES,
+    ["10.0.0.0/8", "2001:db8::/32", "192.0.2.7"],
+  );
+});
+
+test.each(["10.0.0.0/33", "proxy.example", "10.0.0.0/8/8", "2001:db8::/129", "10.0.0"])(
+  "%s is no network",
+  (text) => {
+    const [fault, ...more] = faultsOf({ TRUSTED_PROXIES: `10.0.0.0/8,${text}` });
+    assert.match(fault ?? "", /^TRUSTED_PROXIES has /);
+    assert.deepEqual(more, []);
+  },
+);
+
+describe("SEC-13, CNF-06: production refuses", () => {
+  test.each([
+    ["JWT_SECRET", { JWT_SECRET: "x".repeat(40) }],
+    ["DEFAULT_TENANT", { DEFAULT_TENANT: "main" }],
+    ["ENV", { ENV: "test" }],
+    ["JWT_JWKS_URL", { JWT_JWKS_URL: "http://id.molam.example/jwks" }],
+  ])("%s", (name, env) => {
+    const faults = faultsOf({ NODE_ENV: "production", ...env });
+    assert.ok(
+      faults.some((fault) => fault.startsWith(name)),
+      faults.join("\n"),
+    );
+  });
+});
+
+test("DEP-24, CNF-15: limits are off in tests only", () => {
+  assert.equal(limitsAreOff(configOf({})), false);
+  assert.equal(limitsAreOff(configOf({ ENV: "test" })), true);
+  assert.equal(limitsAreOff(configOf({ NODE_ENV: "test" })), true);
+  assert.equal(limitsAreOff(configOf({ NODE_ENV: "production" })), false);
+});
