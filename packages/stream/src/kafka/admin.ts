@@ -7,6 +7,7 @@ import {
   type KafkaClient,
   loadTopics,
   recoverCluster,
+  rootOf,
   withRecovery,
 } from "./client.ts";
 import {
@@ -263,40 +264,56 @@ async function deleteRecords(
   }
 }
 
-/** What a lost connection throws; the next call opens another. */
-const isLost = (error: unknown): boolean =>
-  error instanceof Error && error.name.startsWith("KafkaJSConnection");
+/** What a lost connection throws, and one that fell silent. */
+const isLost = (error: unknown): boolean => {
+  const { name } = rootOf(error);
+  return name.startsWith("KafkaJSConnection") || name === "KafkaJSRequestTimeoutError";
+};
 
-/** The library's own admin: a call that met a lost connection is made once more; errors become ours. */
-async function byLibrary<R>(work: () => Promise<R>): Promise<R> {
-  try {
-    return await work().catch((error: unknown) => {
-      if (isLost(error)) return work();
-      throw error;
-    });
-  } catch (error) {
-    throw asVigError(error);
+/** The library's own admin, opened anew when its connection is lost: it would go on using a silent one for ever. */
+class ByLibrary {
+  private readonly open: () => LibraryAdmin;
+  private admin: LibraryAdmin;
+
+  constructor(open: () => LibraryAdmin) {
+    this.open = open;
+    this.admin = open();
+  }
+
+  /** A call that met a lost connection is made once more; errors become ours. */
+  async call<R>(work: (admin: LibraryAdmin) => Promise<R>): Promise<R> {
+    try {
+      return await work(this.admin).catch(async (error: unknown) => {
+        if (!isLost(error)) throw error;
+        void this.admin.disconnect().catch(() => undefined);
+        this.admin = this.open();
+        await this.admin.connect();
+        return work(this.admin);
+      });
+    } catch (error) {
+      throw asVigError(error);
+    }
   }
 }
 
 /** Throws: VIG_BROKER_AWAY when no broker answers. */
 export async function openAdmin(client: KafkaClient): Promise<KafkaAdmin> {
-  const admin = client.kafkajs.admin();
+  const library = new ByLibrary(() => client.kafkajs.admin());
   const cluster = client.cluster();
-  const lib = byLibrary;
   const own = <R>(work: () => Promise<R>): Promise<R> => withRecovery(cluster, work);
-  await lib(() => admin.connect());
+  await library.call((admin) => admin.connect());
   await own(() => recoverCluster(cluster));
   const stable = { timestamp: LATEST, isolationLevel: READ_COMMITTED };
   return {
-    partitionCounts: (topics) => lib(() => partitionCounts(admin, topics)),
-    createTopics: (specs) => lib(() => createTopics(admin, specs)),
+    partitionCounts: (topics) => library.call((admin) => partitionCounts(admin, topics)),
+    createTopics: (specs) => library.call((admin) => createTopics(admin, specs)),
     topicConfigs: async (topic) => {
-      const entries = await lib(() => ownConfigs(admin, topic));
+      const entries = await library.call((admin) => ownConfigs(admin, topic));
       return Object.fromEntries(entries.map((entry) => [entry.configName, entry.configValue]));
     },
-    setTopicConfigs: (topic, configs) => lib(() => setTopicConfigs(admin, topic, configs)),
-    deleteTopics: (topics) => lib(() => admin.deleteTopics({ topics: [...topics] })),
+    setTopicConfigs: (topic, configs) =>
+      library.call((admin) => setTopicConfigs(admin, topic, configs)),
+    deleteTopics: (topics) => library.call((admin) => admin.deleteTopics({ topics: [...topics] })),
     deleteRecords: (offsets) => own(() => deleteRecords(cluster, offsets)),
     endOffsets: (topic) => own(() => endOffsetsOf(cluster, topic)),
     stableOffsets: (topic) => own(() => listOffsets(cluster, topic, stable)),
@@ -304,9 +321,9 @@ export async function openAdmin(client: KafkaClient): Promise<KafkaAdmin> {
     committed: (groupId, partitions) => own(() => fetchCommitted(cluster, groupId, partitions)),
     setCommitted: (groupId, offsets) => own(() => setCommitted(cluster, groupId, offsets)),
     leaveGroup: (groupId, memberId) => own(() => leaveGroup(cluster, groupId, memberId)),
-    clusterId: async () => (await lib(() => admin.describeCluster())).clusterId,
+    clusterId: async () => (await library.call((admin) => admin.describeCluster())).clusterId,
     close: async () => {
-      await Promise.all([admin.disconnect(), closeCluster(cluster)]);
+      await Promise.all([library.call((admin) => admin.disconnect()), closeCluster(cluster)]);
     },
   };
 }

@@ -5,6 +5,7 @@ import type { Logger } from "@vigie/core/log";
 import {
   type Broker,
   type Cluster,
+  type Connection,
   createErrorFromCode,
   createLogger,
   KafkajsCluster,
@@ -34,6 +35,8 @@ export interface KafkaOptions {
   readonly sasl?: SaslOptions | undefined;
   readonly clientId: string;
   readonly log: Logger;
+  /** A request that is not answered within this is given up, with its connection. Default 10 s. */
+  readonly requestTimeoutMs?: number;
 }
 
 /** Opens connections to one Kafka installation; every producer and reader has its own. */
@@ -106,7 +109,7 @@ export function openKafka(options: KafkaOptions): KafkaClient {
     connectionTimeout: CONNECT_TIMEOUT_MS,
     authenticationTimeout: CONNECT_TIMEOUT_MS,
     reauthenticationThreshold: 10_000,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
     enforceRequestTimeout: true,
     socketFactory: openSocket,
     retry: RETRY,
@@ -170,10 +173,22 @@ export async function sendTo<T>(broker: Broker, request: ProtocolRequest<T>): Pr
   }
 }
 
-/** Brings a cluster back after an error: connections, and who leads what. Throws while the brokers are away. */
-export async function recoverCluster(cluster: Cluster): Promise<void> {
+/**
+ * Brings a cluster back after an error: connections, and who leads what. Throws while the brokers are away.
+ * A request that was never answered condemns its connection: kafkajs would go on using it, though the other side may
+ * have vanished without a word.
+ */
+export async function recoverCluster(cluster: Cluster, error?: unknown): Promise<void> {
+  if (rootOf(error).name === "KafkaJSRequestTimeoutError") await dropConnections(cluster);
   if (!cluster.isConnected()) await cluster.connect();
   await cluster.refreshMetadata();
+}
+
+/** kafkajs wraps what its inner retries gave up on; the innermost error says what happened. */
+export function rootOf(error: unknown): KafkajsError {
+  let root = (error ?? new Error("none")) as KafkajsError;
+  while (root.cause instanceof Error) root = root.cause as KafkajsError;
+  return root;
 }
 
 /** Does some reads; a connection that had been lost meanwhile is made again, once. Throws: VigErrors only. */
@@ -183,7 +198,7 @@ export async function withRecovery<T>(cluster: Cluster, work: () => Promise<T>):
   } catch (error) {
     if (error instanceof VigError) throw error;
     try {
-      await recoverCluster(cluster);
+      await recoverCluster(cluster, error);
       return await work();
     } catch (again) {
       throw asVigError(again);
@@ -191,14 +206,29 @@ export async function withRecovery<T>(cluster: Cluster, work: () => Promise<T>):
   }
 }
 
+const connectionsOf = (cluster: Cluster): Connection[] => {
+  const { brokers, seedBroker } = cluster.brokerPool;
+  const all = [...Object.values(brokers), ...(seedBroker === undefined ? [] : [seedBroker])];
+  return all.flatMap((broker) => broker.connectionPool.pool);
+};
+
+async function dropConnections(cluster: Cluster): Promise<void> {
+  const error = new Error("the connection is given up: a request was never answered");
+  await Promise.all(
+    connectionsOf(cluster).map(async (connection) => {
+      connection.requestQueue.rejectAll(error);
+      await connection.disconnect();
+      connection.socket?.destroy();
+    }),
+  );
+}
+
 /**
  * Closes all connections; requests under way are rejected at once. kafkajs would wait for their responses, for ever
  * when the broker is gone.
  */
 export async function closeCluster(cluster: Cluster): Promise<void> {
-  const { brokers, seedBroker } = cluster.brokerPool;
-  const all = [...Object.values(brokers), ...(seedBroker === undefined ? [] : [seedBroker])];
-  const connections = all.flatMap((broker) => broker.connectionPool.pool);
+  const connections = connectionsOf(cluster);
   const closed = new VigError("VIG_BROKER_AWAY", { why: "the connection was closed on purpose" });
   for (const connection of connections) {
     // What is on its way to this connection would otherwise open it again.

@@ -214,7 +214,7 @@ export class Fetcher {
     await this.sleep(Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(failures, 10)));
     if (this.stopped) return;
     try {
-      await recoverCluster(this.cluster);
+      await recoverCluster(this.cluster, error);
     } catch (again) {
       if (!this.stopped) this.tell(false, asVigError(again).message);
     }

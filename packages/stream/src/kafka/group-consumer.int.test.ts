@@ -3,8 +3,9 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { VigError } from "@vigie/core/errors";
+import { silentLogger } from "@vigie/core/log";
 import { afterAll, beforeAll, test } from "vitest";
-import { closeCluster } from "./client.ts";
+import { closeCluster, type KafkaClient, openKafka } from "./client.ts";
 import { type AssignmentChange, type GroupConsumer, joinGroup } from "./group-consumer.ts";
 import type { Cluster } from "./internals.ts";
 import { openBatchingProducer } from "./producer.ts";
@@ -48,6 +49,7 @@ interface Wanted {
   readonly memberIdFile?: string;
   readonly stored?: readonly number[];
   readonly sessionMs?: number;
+  readonly client?: KafkaClient;
 }
 
 async function enter(wanted: Wanted): Promise<TestMember> {
@@ -64,7 +66,7 @@ async function enter(wanted: Wanted): Promise<TestMember> {
         .filter((chunk) => chunk.topic === topic)
         .flatMap(({ records }) => records.map(({ offset }) => offset)),
   };
-  const consumer = await joinGroup(kafka.client, {
+  const consumer = await joinGroup(wanted.client ?? kafka.client, {
     groupId: wanted.groupId,
     topics: wanted.topics,
     memberIdFile: wanted.memberIdFile ?? null,
@@ -263,6 +265,28 @@ test("an outage is told, and reading goes on after it where it stood", async () 
   await fill(topic, 0, 2);
   await until("the next records", () => member.offsets(topic).length === 5);
   assert.deepEqual(member.offsets(topic), [0, 1, 2, 3, 4]);
+  assert.equal(member.failure, null);
+  await member.consumer.stop();
+});
+
+test("a connection that falls silent is given up, and reading goes on over another", async () => {
+  const topic = await kafka.topic(1);
+  await fill(topic, 0, 3);
+  const client = openKafka({
+    brokers: kafka.brokers,
+    clientId: "test",
+    log: silentLogger,
+    requestTimeoutMs: 500,
+  });
+  const member = await enter({ groupId: kafka.name(), topics: [topic], client });
+  await until("the first records", () => member.offsets(topic).length === 3);
+  net.freeze();
+  const publishing = openBatchingProducer(client).then(async (producer) => {
+    await producer.publish({ topic, partition: 0, key: "k", value: null });
+    await producer.close();
+  });
+  await until("the next record", () => member.offsets(topic).length === 4);
+  await publishing;
   assert.equal(member.failure, null);
   await member.consumer.stop();
 });

@@ -1,5 +1,5 @@
 import { createRequire } from "node:module";
-import { applyRepairs } from "./repairs.ts";
+import { applyRepairs, type EncodedPayload } from "./repairs.ts";
 
 /**
  * The parts of kafkajs 2.2.4 that this folder builds on, typed as far as they are used: its clusters (metadata,
@@ -11,7 +11,7 @@ export interface ProtocolRequest<T> {
     readonly apiKey: number;
     readonly apiVersion: number;
     readonly apiName: string;
-    encode(): Promise<{ readonly buffer: Buffer }>;
+    encode(): Promise<EncodedPayload>;
   };
   readonly response: {
     decode(payload: Buffer): Promise<unknown>;
@@ -28,6 +28,7 @@ export interface Connection {
   readonly requestQueue: RequestQueue;
   readonly socket?: { destroy(): void };
   connect(): Promise<unknown>;
+  disconnect(): Promise<unknown>;
 }
 
 interface TransactionIdentity {

@@ -2,7 +2,7 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import { VigError } from "@vigie/core/errors";
 import type { Logger } from "@vigie/core/log";
 import { coPartitionedAssigner } from "./assigner.ts";
-import { asVigError, recoverCluster } from "./client.ts";
+import { asVigError, recoverCluster, rootOf } from "./client.ts";
 import {
   type Cluster,
   type GroupMembership,
@@ -123,7 +123,9 @@ export class Membership {
       await coordinator.leaveGroup({ groupId, memberId });
       log.info({ groupId }, "kafka.group.predecessor_left");
     } catch (error) {
-      if ((error as KafkajsError).type !== "UNKNOWN_MEMBER_ID") throw asVigError(error);
+      if ((error as KafkajsError).type === "UNKNOWN_MEMBER_ID") return;
+      // It only saves the wait for the dead member's session.
+      log.warn({ groupId, why: asVigError(error).message }, "kafka.group.predecessor_stays");
     }
   }
 
@@ -193,7 +195,7 @@ export class Membership {
     await this.sleep(Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(failures, 10)));
     if (this.stopped) return;
     try {
-      await recoverCluster(this.cluster);
+      await recoverCluster(this.cluster, error);
       await this.findCoordinator();
     } catch (again) {
       if (!this.stopped) this.events.broker(false, asVigError(again).message);
@@ -216,13 +218,6 @@ export class Membership {
       };
     });
   }
-}
-
-/** kafkajs wraps what its inner retries gave up on; the innermost error says what happened. */
-function rootOf(error: unknown): KafkajsError {
-  let root = error as KafkajsError;
-  while (root.cause instanceof Error) root = root.cause as KafkajsError;
-  return root;
 }
 
 function judge(error: unknown): "rejoin" | "expelled" | "fatal" | "away" {

@@ -8,6 +8,7 @@ import {
   readInt64,
   readRecords,
 } from "./record-batch.ts";
+import type { EncodedPayload } from "./repairs.ts";
 import type { FetchedChunk, TopicPartitionOffset } from "./types.ts";
 
 /** Reads the fields of a response in order. */
@@ -194,18 +195,21 @@ export interface ProducedPartition {
 const PRODUCE_KEY = 0;
 const PRODUCE_VERSION = 7;
 const ALL_REPLICAS = -1;
+/** Enough for the header of a request and any client id in use; a longer one costs a copy. */
+const FRAME_ROOM = 256;
 
 function encodeProduce(
   batches: readonly OutgoingBatch[],
   about: { readonly transactionalId: string | null; readonly timeoutMs: number },
-): Buffer {
+): EncodedPayload {
   const id = about.transactionalId === null ? null : Buffer.from(about.transactionalId, "utf8");
   const names = batches.map((batch) => Buffer.from(batch.topic, "utf8"));
   let size = 2 + (id?.length ?? 0) + 2 + 4 + 4;
   for (let i = 0; i < batches.length; i += 1) {
     size += 2 + (names[i] as Buffer).length + 12 + (batches[i] as OutgoingBatch).bytes.length;
   }
-  const buffer = Buffer.allocUnsafe(size);
+  const framed = Buffer.allocUnsafe(FRAME_ROOM + size);
+  const buffer = framed.subarray(FRAME_ROOM);
   let at = buffer.writeInt16BE(id === null ? -1 : id.length, 0);
   if (id !== null) at += id.copy(buffer, at);
   at = buffer.writeInt16BE(ALL_REPLICAS, at);
@@ -220,7 +224,7 @@ function encodeProduce(
     at = buffer.writeInt32BE(bytes.length, at);
     at += bytes.copy(buffer, at);
   }
-  return buffer;
+  return { buffer, framed };
 }
 
 function decodeProduce(payload: Buffer): {
@@ -255,7 +259,7 @@ export function produceRequest(
       apiKey: PRODUCE_KEY,
       apiVersion: PRODUCE_VERSION,
       apiName: "Produce",
-      encode: async () => ({ buffer: encodeProduce(batches, about) }),
+      encode: async () => encodeProduce(batches, about),
     },
     response: {
       decode: async (payload) => decodeProduce(payload),

@@ -113,22 +113,33 @@ interface RequestToEncode {
   readonly request: {
     readonly apiKey: number;
     readonly apiVersion: number;
-    encode(): Promise<{ readonly buffer: Buffer }>;
+    encode(): Promise<EncodedPayload>;
   };
 }
 
-/** kafkajs copies a request's payload twice through growing, zero-filled buffers; here once, into its exact size. */
+/** `framed` is the same bytes with room for the request's header before them: then nothing is copied. */
+export interface EncodedPayload {
+  readonly buffer: Buffer;
+  readonly framed?: Buffer;
+}
+
+/** Length, key, version, correlation id, length of the client id. Source: Kafka protocol, request header version 1. */
+const HEADER_BYTES = 14;
+
+/** kafkajs copies a request's payload twice through growing, zero-filled buffers; here once at most. */
 export async function createRequest(about: RequestToEncode): Promise<{ readonly buffer: Buffer }> {
-  const payload = (await about.request.encode()).buffer;
+  const { buffer: payload, framed } = await about.request.encode();
   const client = Buffer.from(about.clientId, "utf8");
-  const buffer = Buffer.allocUnsafe(4 + 10 + client.length + payload.length);
+  const bytes = HEADER_BYTES + client.length + payload.length;
+  const inPlace = framed !== undefined && framed.length >= bytes;
+  const buffer = inPlace ? framed.subarray(framed.length - bytes) : Buffer.allocUnsafe(bytes);
   buffer.writeInt32BE(buffer.length - 4, 0);
   buffer.writeInt16BE(about.request.apiKey, 4);
   buffer.writeInt16BE(about.request.apiVersion, 6);
   buffer.writeInt32BE(about.correlationId, 8);
   buffer.writeInt16BE(client.length, 12);
-  buffer.set(client, 14);
-  buffer.set(payload, 14 + client.length);
+  buffer.set(client, HEADER_BYTES);
+  if (!inPlace) buffer.set(payload, HEADER_BYTES + client.length);
   return { buffer };
 }
 

@@ -135,7 +135,7 @@ export class RecordSender {
       if (Date.now() >= deadlineMs) throw failure;
       if (failures >= REPORT_AFTER) this.identity.onAway?.(failure.message);
       await pause(Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(failures, 10)));
-      await recoverCluster(this.cluster).catch(() => undefined);
+      await recoverCluster(this.cluster, why).catch(() => undefined);
     }
     for (const { topic, partition, count } of written) this.advance(topic, partition, count);
     return written;

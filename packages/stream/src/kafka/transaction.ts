@@ -189,7 +189,7 @@ export class TransactionalEpoch {
     if (Date.now() >= deadlineMs - STEP_TIMEOUT_MS + REPORT_MS) this.onAway(messageOf(error));
     this.coordinators.clear();
     await pause(RETRY_MS);
-    await recoverCluster(this.cluster).catch(() => undefined);
+    await recoverCluster(this.cluster, error).catch(() => undefined);
   }
 }
 

@@ -103,7 +103,8 @@ class Producer implements TransactionalProducer {
         return found;
       } catch (error) {
         await this.wait(error, failures);
-        if (this.cluster !== null) await recoverCluster(this.cluster).catch(() => undefined);
+        const { cluster } = this;
+        if (cluster !== null) await recoverCluster(cluster, error).catch(() => undefined);
       }
     }
   }

@@ -51,6 +51,11 @@ export class CuttingNet {
     this.refusing = false;
   }
 
+  /** Open connections fall silent and stay open, as when the other machine vanishes; new ones work. */
+  freeze(): void {
+    for (const socket of this.sockets) socket.pause();
+  }
+
   uninstall(): void {
     (net as { connect: unknown }).connect = this.real;
     for (const socket of this.sockets) socket.destroy();

@@ -22,7 +22,8 @@ export interface RealKafka {
 export async function realKafka(): Promise<RealKafka> {
   const servers = await stack();
   const brokers = [servers.kafka];
-  const client = openKafka({ brokers, clientId: "test", log: silentLogger });
+  const requestTimeoutMs = 3_000;
+  const client = openKafka({ brokers, clientId: "test", log: silentLogger, requestTimeoutMs });
   const admin = await openAdmin(client);
   const reader = await openLoneReader(client);
   const topics: string[] = [];
