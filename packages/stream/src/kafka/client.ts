@@ -60,6 +60,8 @@ const KEEP_ALIVE_MS = 60_000;
 const CLOSE_TIMEOUT_MS = 2_000;
 /** Inner retries are few and quick: the loops here wait, report and try again themselves. */
 const RETRY = { initialRetryTime: 50, maxRetryTime: 500, retries: 4 };
+/** The library's own objects have no loops around them: they try for some 5 s. */
+const LIBRARY_RETRY = { initialRetryTime: 50, maxRetryTime: 1_000, retries: 8 };
 /** Source: kafkajs loggers/index.js. */
 const LOG_LEVEL_ERROR = 1;
 
@@ -116,7 +118,7 @@ export function openKafka(options: KafkaOptions): KafkaClient {
   };
   const logCreator = logCreatorFor(log);
   const kafkajsLogger = createLogger({ level: LOG_LEVEL_ERROR, logCreator });
-  const library = { ...shared, logLevel: LOG_LEVEL_ERROR, logCreator };
+  const library = { ...shared, retry: LIBRARY_RETRY, logLevel: LOG_LEVEL_ERROR, logCreator };
   return {
     clientId,
     log,
