@@ -1,0 +1,93 @@
+// Kafka, registry, PostgreSQL and Redis for one test, each to be stopped and started by order of the
+// parent: {id, order, name} over IPC, answered with {id, error} once done. Ends them when the parent goes.
+import { randomBytes } from "node:crypto";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { HOME } from "../../scripts/lib/base.mjs";
+import { fetchJava } from "../../scripts/lib/fetch-java.mjs";
+import { startKafka } from "../../scripts/lib/kafka.mjs";
+import { checkNative, INNER_PORTS } from "../../scripts/lib/native.mjs";
+import { freePorts } from "../../scripts/lib/ports.mjs";
+import { startPostgres } from "../../scripts/lib/postgres.mjs";
+import { startMark, stopAll } from "../../scripts/lib/processes.mjs";
+import { createProgress } from "../../scripts/lib/progress.mjs";
+import { fetchRedis, startRedis } from "../../scripts/lib/redis.mjs";
+import { startRegistry } from "../../scripts/lib/registry.mjs";
+import { openState } from "../../scripts/lib/state.mjs";
+import { createVoice } from "../../scripts/lib/voice.mjs";
+
+const silent = { write: () => true, on: () => silent };
+const say = createVoice(silent);
+const data = mkdtempSync(join(tmpdir(), "vigie-outage-"));
+chmodSync(data, 0o755); // PostgreSQL may have to run as another user.
+const state = openState(join(HOME, "test-stacks", `${process.pid}.json`));
+// Should we be killed, the next test run finds and ends what we began.
+state.set({ runner: { pid: process.pid, startedAt: startMark(process.pid) }, folders: [data] });
+
+const records = {};
+const shared = {
+  data,
+  password: randomBytes(16).toString("hex"),
+  durable: false,
+  say,
+  progress: createProgress(say).progress,
+  register(server, outside = null) {
+    records[server.record.name] = server.record;
+    state.add(server);
+    if (outside !== null) state.set({ folders: [...state.get().folders, outside] });
+  },
+};
+const ports = await freePorts(["kafka", "registry", ...INNER_PORTS]);
+const java = checkNative();
+const at = (name) => ({
+  ...shared,
+  java,
+  port: ports[name],
+  log: join(data, "log", `${name}.log`),
+});
+let postgresUrl = "";
+
+const start = {
+  kafka: () => startKafka({ ...at("kafka"), controllerPort: ports.controller }),
+  postgres: () => startPostgres(at("postgres")),
+  redis: () => startRedis(at("redis")),
+  registry: () => {
+    const managementPort = ports.registryManagement;
+    return startRegistry({ ...at("registry"), managementPort, postgres: postgresUrl });
+  },
+};
+
+async function startAll() {
+  await fetchJava(shared);
+  await fetchRedis(shared);
+  const kafka = start.kafka();
+  postgresUrl = await start.postgres();
+  const [broker, registry, redis] = await Promise.all([kafka, start.registry(), start.redis()]);
+  return { kafka: broker, registry, postgres: postgresUrl, redis };
+}
+
+async function endAll() {
+  await stopAll(Object.values(records));
+  for (const folder of state.get().folders) rmSync(folder, { recursive: true, force: true });
+  state.remove();
+  process.exit(0);
+}
+
+process.on("message", async ({ id, order, name }) => {
+  try {
+    if (order === "stop") await stopAll([records[name]]);
+    else await start[name]();
+    process.send({ id, error: null });
+  } catch (error) {
+    process.send({ id, error: String(error) });
+  }
+});
+process.on("disconnect", endAll);
+try {
+  process.send({ id: 0, error: null, addresses: await startAll() });
+} catch (error) {
+  process.send({ id: 0, error: String(error?.stack ?? error) });
+  process.disconnect();
+  await endAll();
+}
