@@ -1,8 +1,9 @@
+import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { partitionOf } from "@vigie/core/keys";
-import { silentLogger } from "@vigie/core/log";
+import { type Logger, silentLogger } from "@vigie/core/log";
 import { stack, type TestStack } from "@vigie/testkit/stack";
 import { afterAll, beforeAll, test } from "vitest";
 import { type KafkaAdmin, openAdmin } from "./kafka/admin.ts";
@@ -47,12 +48,19 @@ class KafkaStage implements Stage {
   private readonly prefix: string;
   private readonly stateDir: string;
   private readonly processingError: "stop" | "dlq";
+  private readonly log: Logger;
   private readonly sum: Tally = emptyTally();
   private fed = 0;
   private running: RunningProcessor | null = null;
   private broken: Error | null = null;
 
-  constructor(about: { prefix: string; stateDir: string; processingError: "stop" | "dlq" }) {
+  constructor(about: {
+    prefix: string;
+    stateDir: string;
+    processingError: "stop" | "dlq";
+    log: Logger;
+  }) {
+    this.log = about.log;
     this.prefix = about.prefix;
     this.stateDir = about.stateDir;
     this.processingError = about.processingError;
@@ -133,7 +141,7 @@ class KafkaStage implements Stage {
       brokers: [servers.kafka],
       prefix: this.prefix,
       stateDir: this.stateDir,
-      log: silentLogger,
+      log: this.log,
       observer: { ...silentObserver, committed: ({ tally }) => addTally(this.sum, tally) },
       createInternalTopics: true,
       processingError: this.processingError,
@@ -182,15 +190,39 @@ class KafkaStage implements Stage {
   }
 }
 
+test("kafka: a store that was closed in order stands at the end of its changelog", async () => {
+  const restored: object[] = [];
+  const log = {
+    ...silentLogger,
+    info: (fields: object, event: string) => {
+      if (event === "task.restored") restored.push(fields);
+    },
+  };
+  const stage = await openStage("stop", log);
+  const event = { id: "e1", user: "ada", amount: 1 };
+  try {
+    await stage.feed([{ topic: "t.deposits", key: "ada", value: event }]);
+    restored.length = 0;
+    await stage.restart(false);
+    await until("all tasks are restored", () => restored.length === PARTITIONS);
+    for (const fields of restored as { from: number; end: number; rebuilt: boolean }[]) {
+      assert.equal(fields.from, fields.end);
+      assert.equal(fields.rebuilt, false);
+    }
+  } finally {
+    await stage.close();
+  }
+});
+
 let stages = 0;
 
-async function openStage(processingError: "stop" | "dlq"): Promise<KafkaStage> {
+async function openStage(processingError: "stop" | "dlq", log = silentLogger): Promise<KafkaStage> {
   stages += 1;
   const prefix = `${servers.prefix}${stages}.`;
   const inputs = TOPICS.map((topic) => ({ topic: prefix + topic, partitions: PARTITIONS }));
   await admin.createTopics([...inputs, { topic: `${prefix}t.rates`, partitions: 1 }]);
   const stateDir = await mkdtemp(join(tmpdir(), "vigie-runtime-"));
-  return new KafkaStage({ prefix, stateDir, processingError });
+  return new KafkaStage({ prefix, stateDir, processingError, log });
 }
 
 for (const [name, { lenient, run }] of Object.entries(runtimeBehaviours)) {

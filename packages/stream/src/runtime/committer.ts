@@ -89,8 +89,10 @@ export class Committer {
     // Told now: whatever becomes of the local store, the records are done with.
     this.tell(plan, processMs, performance.now() - startedMs);
     const end = ends.find(({ topic }) => topic === names.changelog)?.offset;
-    // Unknown only after a send that was repeated: at least one record further on for each change.
-    this.changelogOffset = end ?? this.changelogOffset + plan.changelog.size;
+    // Behind the transaction's marker, which nobody else's record can precede: this task alone writes here.
+    if (end !== undefined) this.changelogOffset = end + 1;
+    // Unknown after a send that was repeated: at least one record further on for each change.
+    else this.changelogOffset += plan.changelog.size;
     for (const { topic, offset } of plan.offsets) this.inputOffsets[topic] = offset;
     await this.store.write(plan.changelog, {
       clusterId: host.clusterId,

@@ -59,8 +59,9 @@ test("a store that fits is brought up to date from where it stands", async () =>
   assert.deepEqual(progress.at(-1), { done: 2, total: 2 });
 });
 
-test("a store at the end is left as it is, with the input offsets that it knows", async () => {
-  const { source, store } = setUp({ changelogOffset: 5, inputOffsets: { "t.deposits": 7 } });
+test("a store at the end is left as it is, however old, with the input offsets that it knows", async () => {
+  const ended = { changelogOffset: 5, inputOffsets: { "t.deposits": 7 }, writtenAtMs: 0 };
+  const { source, store } = setUp(ended);
   assert.equal(await restoreStore(store, source, () => {}), false);
   assert.deepEqual(store.checkpoint()?.inputOffsets, { "t.deposits": 7 });
 });

@@ -34,7 +34,8 @@ export function fitsChangelog(checkpoint: Checkpoint | null, source: RestoreSour
     checkpoint.clusterId === source.clusterId &&
     checkpoint.changelogOffset <= source.end &&
     checkpoint.changelogOffset >= source.low &&
-    source.nowMs - checkpoint.writtenAtMs < STORE_AGE_MAX_MS
+    (checkpoint.changelogOffset === source.end ||
+      source.nowMs - checkpoint.writtenAtMs < STORE_AGE_MAX_MS)
   );
 }
 
@@ -66,12 +67,15 @@ async function readFrom(
 ): Promise<void> {
   const { reader, topic, partition, end } = source;
   let written: Promise<void> = Promise.resolve();
+  // Input offsets stay true while nothing but control records follows.
+  let inputOffsets = store.checkpoint()?.inputOffsets ?? {};
   for (let from = first; from < end; ) {
     const to = Math.min(from + WINDOW_OFFSETS, end);
     const changes = new Map<string, Buffer | null>();
     await reader.read({ topic, partition, from, to }, (records) => collect(records, changes));
     await written;
-    written = store.write(changes, checkpointAt(source, to));
+    if (changes.size > 0) inputOffsets = {};
+    written = store.write(changes, { ...checkpointAt(source, to), inputOffsets });
     // The next window is read meanwhile; a failed write is met by the await above or below.
     written.catch(() => undefined);
     onProgress({ done: to - first, total: end - first });

@@ -53,6 +53,7 @@ export class TaskRunner {
   /** What a record waits for that cannot be decoded yet. */
   private awaited: Promise<void> | null = null;
   private misfit: VigError | null = null;
+  private hasFailed = false;
 
   constructor(host: TaskHost, partition: number) {
     this.host = host;
@@ -119,14 +120,24 @@ export class TaskRunner {
         await this.backOff(error, failures);
         // Another opener holds the store's place now: open it anew to take it back.
         if (error.code === "VIG_STORE_LOST" || error.code === "VIG_STORE_WRITE_FAILED") {
-          await store?.close();
+          await this.closeStore(store);
           store = null;
         }
       }
     }
     await this.close();
-    await store?.close();
-    host.observer.task({ partition, state: "stopped" });
+    await this.closeStore(store);
+    if (!this.hasFailed) host.observer.task({ partition, state: "stopped" });
+  }
+
+  /** A store that cannot be closed in order is not trusted after a crash of the machine; nothing else is lost. */
+  private async closeStore(store: StateStore | null): Promise<void> {
+    try {
+      await store?.close();
+    } catch (thrown) {
+      const { partition } = this;
+      this.host.log.error({ partition, error: messageOf(thrown) }, "store.not_closed");
+    }
   }
 
   private async openAt(store: StateStore): Promise<void> {
@@ -231,6 +242,7 @@ export class TaskRunner {
 
   private async fail(error: VigError): Promise<void> {
     const { host, partition } = this;
+    this.hasFailed = true;
     host.log.fatal({ partition, code: error.code, error: error.message }, "task.failed");
     host.observer.task({ partition, state: "failed" });
     await this.close();

@@ -133,6 +133,7 @@ export class Fate {
 
 export interface Life {
   readonly running: RunningProcessor;
+  readonly fate: Fate;
   readonly cut: () => Promise<void>;
 }
 
@@ -161,7 +162,7 @@ export async function beginLife(
     },
     world.disk.opener(fate.step),
   );
-  return { running, cut: () => backend.close() };
+  return { running, fate, cut: () => backend.close() };
 }
 
 /** A folder that is gone afterwards. */

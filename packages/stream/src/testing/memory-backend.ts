@@ -47,7 +47,10 @@ export function memoryBackend(broker: MemoryBroker, options: MemoryBackendOption
       },
       endOffsets: (topic) => offsetsOf(topic, "end"),
       stableOffsets: (topic) => offsetsOf(topic, "stable"),
-      lowOffsets: async (topic) => (await offsetsOf(topic, "end")).map(() => 0),
+      lowOffsets: async (topic) =>
+        (await offsetsOf(topic, "end")).map(
+          (_, partition) => broker.lowWatermarks.get(`${topic}/${partition}`) ?? 0,
+        ),
     },
     reader: {
       read: async ({ from, partition, to, topic }, onRecords) => {

@@ -40,6 +40,8 @@ function headersOf(message: OutgoingMessage): RecordHeader[] {
 /** Kafka's log, transactions and group offsets in memory: what outlives the members. */
 export class MemoryBroker {
   readonly clusterId = "memory";
+  /** Set by tests: by topic/partition, the oldest offset that is still held; 0 where none is set. */
+  readonly lowWatermarks = new Map<string, number>();
   private readonly logs = new Map<string, Stored[]>();
   private readonly counts = new Map<string, number>();
   private readonly groups = new Map<string, { offset: number; metadata: string }>();
@@ -101,6 +103,13 @@ export class MemoryBroker {
       this.fetch({ topic, partition }, 0, Number.POSITIVE_INFINITY),
     );
     return all.flatMap(({ records }) => records);
+  }
+
+  /** As when a group's offsets expire. */
+  forgetGroup(groupId: string): void {
+    for (const key of this.groups.keys()) {
+      if (key.startsWith(`${groupId}/`)) this.groups.delete(key);
+    }
   }
 
   committed(groupId: string, at: TopicPartition): { offset: number | null; metadata: string } {
