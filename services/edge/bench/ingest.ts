@@ -12,7 +12,7 @@ import { silentLogger } from "@vigie/core/log";
 import { physicalName, topicNames } from "@vigie/schemas/catalogue";
 import { openCodecs } from "@vigie/schemas/codecs";
 import { provisionTopics, registerSchemas } from "@vigie/schemas/provision";
-import { openAdmin } from "@vigie/stream/kafka/admin";
+import { type KafkaAdmin, openAdmin } from "@vigie/stream/kafka/admin";
 import { openKafka } from "@vigie/stream/kafka/client";
 import { stack, type TestStack } from "@vigie/testkit/stack";
 import { SignJWT } from "jose";
@@ -22,13 +22,15 @@ import { bodies } from "./traffic.ts";
 /**
  * Authenticated, validated, acknowledged ingest beside a bare Fastify route that produces the same bytes through the
  * same producer: both as they run, each in its own process, the load generator in a third, in alternating rounds.
- * Usage: ingest.ts [--seconds 5] [--rounds 3] [--connections 64] [--out FILE] [--profile FOLDER]
+ * Usage: ingest.ts [--json] [--seconds 5] [--rounds 3] [--connections 64] [--out FILE] [--profile FOLDER]
+ * Works on the installation that KAFKA_BROKERS, SCHEMA_REGISTRY_URL and VIGIE_TOPIC_PREFIX name, else on its own.
  */
 const { values: options } = parseArgs({
   options: {
     seconds: { type: "string", default: "5" },
     rounds: { type: "string", default: "3" },
     connections: { type: "string", default: "64" },
+    json: { type: "boolean", default: false },
     out: { type: "string", default: ".vigie/bench/edge-ingest.json" },
     profile: { type: "string" },
   },
@@ -151,7 +153,7 @@ function sign(privateKey: KeyObject): Promise<string> {
 }
 
 /** The bytes that the edge makes of each body, for the bare route to produce as they are. */
-async function recordsOf(servers: TestStack, cacheDir: string): Promise<object[]> {
+async function recordsOf(servers: Installation, cacheDir: string): Promise<object[]> {
   const { registry, prefix } = servers;
   const codecs = await openCodecs({ registryUrl: registry, cacheDir, prefix, log: silentLogger });
   const admit = createAdmit(codecs, { maxEventAgeMs: 1e9, maxAheadMs: 1e9 });
@@ -186,7 +188,7 @@ const median = (values: readonly number[]): number => {
   return sorted[Math.floor(sorted.length / 2)] ?? 0;
 };
 
-async function measure(servers: TestStack, folder: string): Promise<object> {
+async function measure(servers: Installation, folder: string): Promise<Result> {
   const { kafka, prefix } = servers;
   const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2_048 });
   const token = await sign(privateKey);
@@ -200,7 +202,7 @@ async function measure(servers: TestStack, folder: string): Promise<object> {
     RATE_LIMIT_SERVICE_PER_MINUTE: "100000000",
   };
   const topic = physicalName(prefix, "id.login");
-  const setup = { brokers: [kafka], topic, records: await recordsOf(servers, folder) };
+  const setup = { brokers: kafka.split(","), topic, records: await recordsOf(servers, folder) };
   const bare = await startServer(folder, here("./bare.ts"), {}, JSON.stringify(setup));
   const edge = await startServer(folder, here("../src/main.ts"), env, "");
   const results: { bare: Measured[]; edge: Measured[] } = { bare: [], edge: [] };
@@ -222,7 +224,24 @@ async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode === null) await once(child, "exit");
 }
 
-function report({ bare, edge }: { bare: readonly Measured[]; edge: readonly Measured[] }): object {
+interface Rounds {
+  readonly bare: readonly Measured[];
+  readonly edge: readonly Measured[];
+}
+
+interface Result extends Rounds {
+  readonly benchmark: "edge-ingest";
+  readonly connections: number;
+  readonly ratio: number;
+  /** What the ratio would be if nothing but the server's own CPU time held it back. */
+  readonly cpuRatio: number;
+  readonly barePerSecond: number;
+  readonly edgePerSecond: number;
+  readonly bareCpuUs: number;
+  readonly edgeCpuUs: number;
+}
+
+function report({ bare, edge }: Rounds): Result {
   const all = [...bare, ...edge];
   const bad = all.find(({ refused }) => refused > 0);
   assert(bad === undefined, `every request is accepted: ${bad?.firstRefusal}`);
@@ -237,29 +256,84 @@ function report({ bare, edge }: { bare: readonly Measured[]; edge: readonly Meas
     benchmark: "edge-ingest",
     connections,
     ratio: share(edgePerSecond, barePerSecond),
-    /** What the ratio would be if nothing but the server's own CPU time held it back. */
     cpuRatio: share(bareCpuUs, edgeCpuUs),
     ...{ barePerSecond, edgePerSecond, bareCpuUs, edgeCpuUs, bare, edge },
   };
 }
 
-async function main(): Promise<void> {
-  const servers = await stack();
-  const folder = await mkdtemp(join(tmpdir(), "vigie-bench-"));
-  const client = openKafka({ brokers: [servers.kafka], clientId: "bench", log: silentLogger });
+/** Where the benchmark works. */
+interface Installation {
+  readonly kafka: string;
+  readonly registry: string;
+  readonly prefix: string;
+  readonly env: Readonly<Record<string, string>>;
+  close(): Promise<void>;
+}
+
+async function openInstallation(): Promise<Installation> {
+  const {
+    KAFKA_BROKERS: kafka,
+    SCHEMA_REGISTRY_URL: registry,
+    VIGIE_TOPIC_PREFIX: prefix = "",
+  } = process.env;
+  if (!kafka || !registry) {
+    const own = await stack();
+    return { ...own, close: () => closeOwn(own) };
+  }
+  const env = {
+    KAFKA_BROKERS: kafka,
+    SCHEMA_REGISTRY_URL: registry,
+    VIGIE_TOPIC_PREFIX: prefix,
+  };
+  return { kafka, registry, prefix, env, close: async () => {} };
+}
+
+async function closeOwn(own: TestStack): Promise<void> {
+  await withAdmin(own.kafka, (admin) =>
+    admin.deleteTopics(topicNames.map((topic) => physicalName(own.prefix, topic))),
+  );
+  await own.close();
+}
+
+async function withAdmin(
+  kafka: string,
+  work: (admin: KafkaAdmin) => Promise<unknown>,
+): Promise<void> {
+  const client = openKafka({ brokers: kafka.split(","), clientId: "bench", log: silentLogger });
   const admin = await openAdmin(client);
   try {
-    await provisionTopics(admin, { prefix: servers.prefix, replicationFactor: 1 });
-    await registerSchemas({ registryUrl: servers.registry, prefix: servers.prefix });
-    const result = await measure(servers, folder);
+    await work(admin);
+  } finally {
+    await admin.close();
+  }
+}
+
+function tell(result: Result): void {
+  if (!options.json) {
+    const { ratio, cpuRatio, barePerSecond, edgePerSecond, bareCpuUs, edgeCpuUs } = result;
+    process.stdout.write(
+      `bare route  ${barePerSecond} events/s  ${bareCpuUs} us CPU each\n` +
+        `edge        ${edgePerSecond} events/s  ${edgeCpuUs} us CPU each\n` +
+        `ratio       ${ratio} (by CPU time alone ${cpuRatio})\n`,
+    );
+  }
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+}
+
+async function main(): Promise<void> {
+  const installation = await openInstallation();
+  const { kafka, registry, prefix } = installation;
+  const folder = await mkdtemp(join(tmpdir(), "vigie-bench-"));
+  try {
+    await withAdmin(kafka, (admin) => provisionTopics(admin, { prefix, replicationFactor: 1 }));
+    await registerSchemas({ registryUrl: registry, prefix });
+    const result = await measure(installation, folder);
     await mkdir(dirname(options.out), { recursive: true });
     await writeFile(options.out, `${JSON.stringify(result, null, 2)}\n`);
-    process.stdout.write(`${JSON.stringify(result)}\n`);
+    tell(result);
   } finally {
-    await admin.deleteTopics(topicNames.map((topic) => physicalName(servers.prefix, topic)));
-    await admin.close();
     await rm(folder, { recursive: true, force: true });
-    await servers.close();
+    await installation.close();
   }
 }
 

@@ -22,22 +22,31 @@ const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2_
 
 let servers: EdgeStack;
 let stateDir: string;
-let edge: { readonly child: ChildProcess; readonly url: string; readonly lines: string[] };
-let running: ChildProcess | null = null;
+let edge: Running;
+/** Whatever fails, they go at the end. */
+const processes: ChildProcess[] = [];
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly url: string;
+  readonly lines: readonly string[];
+}
 
 beforeAll(async () => {
   servers = await edgeStack();
   stateDir = await mkdtemp(join(tmpdir(), "vigie-edge-"));
   edge = await startEdge();
+  const ready = async () => assert.equal((await fetch(`${edge.url}/healthz`)).status, 200);
+  await vi.waitFor(ready, { timeout: 10_000 });
 });
 afterAll(async () => {
-  running?.kill("SIGKILL");
+  for (const child of processes) child.kill("SIGKILL");
   await rm(stateDir, { recursive: true, force: true });
   await servers.close();
 });
 
 /** The service as it runs: one process, configured by its environment. */
-async function startEdge() {
+async function startEdge(overrides: Record<string, string> = {}): Promise<Running> {
   const env = {
     ...servers.env,
     PATH: process.env.PATH,
@@ -45,11 +54,11 @@ async function startEdge() {
     HOST: "127.0.0.1",
     VIGIE_STATE_DIR: stateDir,
     JWT_PUBLIC_KEY: publicKey.export({ type: "spki", format: "pem" }).toString(),
+    ...overrides,
   };
   const child = spawn(process.execPath, [MAIN], { env, stdio: ["ignore", "pipe", "inherit"] });
   const lines: string[] = [];
-  // Whatever fails from here on, the process goes.
-  running = child;
+  processes.push(child);
   const listening = Promise.withResolvers<string>();
   createInterface({ input: child.stdout }).on("line", (line) => {
     lines.push(line);
@@ -58,8 +67,6 @@ async function startEdge() {
   });
   child.once("exit", (code) => listening.reject(new Error(`the edge ended with ${code}`)));
   const url = await listening.promise;
-  const ready = async () => assert.equal((await fetch(`${url}/healthz`)).status, 200);
-  await vi.waitFor(ready, { timeout: 10_000 });
   return { child, url, lines };
 }
 
@@ -79,12 +86,12 @@ function bearer(): Promise<string> {
     .sign(privateKey);
 }
 
-async function post(path: string, body: object): Promise<Response> {
+async function post(path: string, body: object, to: Running = edge): Promise<Response> {
   const headers = {
     "content-type": "application/json",
     authorization: `Bearer ${await bearer()}`,
   };
-  return fetch(edge.url + path, { method: "POST", headers, body: JSON.stringify(body) });
+  return fetch(to.url + path, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
 test("a login posted over HTTP lies in Kafka where the answer says, readable by its contract", async () => {
@@ -149,6 +156,53 @@ test("OBS-01, OBS-04, OBS-10: metrics and one line a request, without personal d
   for (const personal of [sampleLogin.user_id, "41.82", "Mozilla", "eyJ"]) {
     assert.ok(!edge.lines.some((text) => text.includes(personal)), personal);
   }
+});
+
+test("with the broker away: 503 and when to come back, unready but alive", async () => {
+  const away = { KAFKA_BROKERS: "127.0.0.1:1", PRODUCE_TIMEOUT_MS: "300" };
+  const lonely = await startEdge(away);
+  const known = async () => {
+    const body = { ...sampleLogin, occurred_at: Date.now() };
+    const response = await post("/v1/events/login", body, lonely);
+    const problem = (await response.json()) as { code: string };
+    assert.equal(response.status, 503);
+    assert.equal(response.headers.get("retry-after"), "2");
+    assert.equal(problem.code, "VIG_BROKER_AWAY");
+  };
+  await vi.waitFor(known, { timeout: 10_000 });
+  const { down } = (await (await fetch(`${lonely.url}/healthz`)).json()) as { down: string[] };
+  assert.deepEqual(down, ["kafka"]);
+  assert.equal((await fetch(`${lonely.url}/livez`)).status, 200);
+  lonely.child.kill("SIGTERM");
+  assert.deepEqual(await once(lonely.child, "exit"), [0, null]);
+});
+
+test("with the registry away at the first start: 503, unready but alive", async () => {
+  const folder = join(stateDir, "fresh");
+  const away = { SCHEMA_REGISTRY_URL: "http://127.0.0.1:1", VIGIE_STATE_DIR: folder };
+  const lonely = await startEdge(away);
+  const response = await post("/v1/events/login", sampleLogin, lonely);
+  assert.equal(response.status, 503);
+  assert.equal(((await response.json()) as { code: string }).code, "VIG_REGISTRY_AWAY");
+  const { down } = (await (await fetch(`${lonely.url}/healthz`)).json()) as { down: string[] };
+  assert.deepEqual(down.sort(), ["registry", "schemas"]);
+  assert.equal((await fetch(`${lonely.url}/livez`)).status, 200);
+  lonely.child.kill("SIGTERM");
+  assert.deepEqual(await once(lonely.child, "exit"), [0, null]);
+});
+
+test("with the registry away later what it said is on disk, and events are taken", async () => {
+  const lonely = await startEdge({ SCHEMA_REGISTRY_URL: "http://127.0.0.1:1" });
+  const taken = async () => {
+    const body = { ...sampleLogin, occurred_at: Date.now() };
+    assert.equal((await post("/v1/events/login", body, lonely)).status, 202);
+  };
+  await vi.waitFor(taken, { timeout: 10_000 });
+  assert.equal((await fetch(`${lonely.url}/healthz`)).status, 200);
+  const { status } = (await (await fetch(`${lonely.url}/health`)).json()) as { status: string };
+  assert.equal(status, "degraded");
+  lonely.child.kill("SIGTERM");
+  assert.deepEqual(await once(lonely.child, "exit"), [0, null]);
 });
 
 test("SIGTERM answers what is in flight and exits 0", async () => {

@@ -25,7 +25,7 @@ const wiring = { config, clock, log, health };
 const { limits, closables } = rateLimits(wiring);
 
 const codecs = await openCodecs({ ...codecsOptions(config), log, observer });
-const { isReady, prepare } = readiness(codecs);
+const { isReady, prepare } = readiness(codecs, health);
 const { prefix, ...kafka } = kafkaOptions(config);
 const producer = await openBatchingProducer(openKafka({ ...kafka, clientId: "vigie.edge", log }), {
   lingerMs: config.PRODUCE_LINGER_MS,

@@ -5,6 +5,7 @@ import { type KafkaClient, openKafka } from "@vigie/stream/kafka/client";
 import { openLoneReader } from "@vigie/stream/kafka/lone-reader";
 import type { FetchedRecord } from "@vigie/stream/kafka/types";
 import { stack, type TestStack } from "@vigie/testkit/stack";
+import { vi } from "vitest";
 
 /** Real servers for a test of the edge, with its topics and schemas. */
 export interface EdgeStack extends TestStack {
@@ -24,6 +25,10 @@ export async function edgeStack(): Promise<EdgeStack> {
     await admin.close();
   }
   await registerSchemas({ registryUrl: registry, prefix });
+  // A broker that is busy takes a moment to lead the partitions of a new topic.
+  const led = () =>
+    Promise.all(["id.login", "id.heartbeat"].map((name) => readAll(client, prefix + name)));
+  await vi.waitFor(led, { timeout: 20_000 });
   return { ...servers, client, readAll: (topic) => readAll(client, prefix + topic) };
 }
 

@@ -92,15 +92,21 @@ test("the age of events is that of the configuration", () => {
 
 test("the edge is ready once every schema is known", async () => {
   const registry = Promise.withResolvers<void>();
-  const { isReady, prepare } = readiness({ ...memoryCodecs(), ready: () => registry.promise });
+  const health = createHealth("edge");
+  const codecs = { ...memoryCodecs(), ready: () => registry.promise };
+  const { isReady, prepare } = readiness(codecs, health);
   const prepared = prepare();
   assert.equal(isReady(), false);
+  assert.equal(health.report().status, "unhealthy");
   registry.resolve();
   await Promise.race([prepared, new Promise(setImmediate)]);
   assert.equal(isReady(), true);
+  // Then the registry may be away: it is said, and events are taken
+  assert.equal(health.report().status, "degraded");
 });
 
 test("a contract that nobody registered is a fault that ends the start", async () => {
   const ready = () => Promise.reject(new Error("not registered"));
-  await assert.rejects(readiness({ ...memoryCodecs(), ready }).prepare(), /not registered/);
+  const codecs = { ...memoryCodecs(), ready };
+  await assert.rejects(readiness(codecs, createHealth("edge")).prepare(), /not registered/);
 });

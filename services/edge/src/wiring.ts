@@ -99,13 +99,17 @@ export interface Readiness {
   prepare(): Promise<never>;
 }
 
-export function readiness(codecs: Codecs): Readiness {
+export function readiness(codecs: Codecs, health: Health): Readiness {
   let ready = false;
+  health.declare("schemas");
+  // Once the schemas are known events are taken without it.
+  health.declare("registry", { needed: false });
   return {
     isReady: () => ready,
     async prepare() {
       await codecs.ready();
       ready = true;
+      health.set("schemas", true);
       return new Promise<never>(() => {});
     },
   };

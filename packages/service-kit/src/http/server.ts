@@ -117,7 +117,9 @@ function observe(app: FastifyInstance, { metrics, requestLog }: HttpOptions): vo
   app.addHook("onRequest", (request, reply, done) => {
     reply.headers(securityHeaders);
     reply.header("x-request-id", request.id);
-    done();
+    const encoding = request.headers["content-encoding"];
+    if (encoding === undefined || encoding === "identity") done();
+    else sendProblem(reply, "VIG_MEDIA_TYPE");
   });
   app.addHook("onResponse", (request, reply, done) => {
     const route = routeOf(request);

@@ -5,10 +5,10 @@ import type { EventOutput } from "./event-output.ts";
 /** The output to the broker; `prefix` stands before the names of the catalogue. */
 export function kafkaOutput(producer: BatchingProducer, prefix: string): EventOutput {
   return {
-    async publish({ topic, key, value }) {
+    publish({ topic, key, value }) {
       const name = physicalName(prefix, topic);
-      const { partition, offset } = await producer.publish({ topic: name, key, value });
-      return { topic: name, partition, offset };
+      const published = producer.publish({ topic: name, key, value });
+      return published.then(({ partition, offset }) => ({ topic: name, partition, offset }));
     },
     close: () => producer.close(),
   };

@@ -13,3 +13,11 @@ test.each(["text/plain", "application/xml", "application/x-www-form-urlencoded",
     assert.deepEqual(edge.output.produced, []);
   },
 );
+
+test("a compressed body is refused: its length would say nothing of what it holds", async () => {
+  const edge = testEdge();
+  const headers = { "content-encoding": "gzip" };
+  const response = await post(edge, "/v1/events/login", "{}", { headers });
+  assert.equal(response.statusCode, 415, response.body);
+  assert.equal(response.json().code, "VIG_MEDIA_TYPE");
+});
