@@ -152,5 +152,12 @@ async function provision({ name, variable, leavesOut, run }: Part): Promise<bool
   }
 }
 
-const done = await Promise.all(parts.map(provision));
+const chosen = process.argv.slice(2);
+const unknown = chosen.filter((name) => !parts.some((part) => part.name === name));
+if (unknown.length > 0) {
+  console.error(`${unknown.join(", ")}: no part; there are ${parts.map(({ name }) => name)}`);
+  process.exit(64); // EX_USAGE of sysexits.h
+}
+const wanted = parts.filter(({ name }) => chosen.length === 0 || chosen.includes(name));
+const done = await Promise.all(wanted.map(provision));
 process.exit(done.every(Boolean) ? 0 : 1);

@@ -18,8 +18,15 @@ export async function dockerAnswers(env = process.env) {
   return asked.every(({ status }) => status === 0);
 }
 
-/** The same four servers as containers. Returns: {kafka, registry, postgres, redis}. */
-export async function startDocker({ ports, password, say, project = PROJECT }) {
+/** The same four servers as containers. Returns: {kafka, registry, postgres, redis}, each a promise. */
+export function startDocker(stack) {
+  const all = composeUp(stack);
+  all.catch(() => {}); // Whoever awaits an address hears.
+  const names = ["kafka", "registry", "postgres", "redis"];
+  return Object.fromEntries(names.map((name) => [name, all.then((addresses) => addresses[name])]));
+}
+
+async function composeUp({ ports, password, say, project = PROJECT }) {
   say("docker", "starting Kafka, registry, PostgreSQL and Redis (images are fetched once)");
   const args = ["compose", "-f", FILE, "-p", project, "up", "--detach", "--wait", "--quiet-pull"];
   const { status, stderr } = await execute("docker", args, {

@@ -55,7 +55,9 @@ function maven(args, progress) {
   writeFileSync(LOG, "");
   return new Promise((resolve, reject) => {
     const flags = ["-f", POM, "-Dstyle.color=never"];
-    const child = help(spawn("mvn", [...flags, ...args], { stdio: ["ignore", "pipe", "pipe"] }));
+    const env = { MAVEN_OPTS: "-XX:TieredStopAtLevel=1", ...process.env }; // It runs for seconds.
+    const stdio = ["ignore", "pipe", "pipe"];
+    const child = help(spawn("mvn", [...flags, ...args], { env, stdio }));
     const hear = (chunk) => {
       const text = String(chunk);
       // "Progress (2): 1.2/7.3 MB | 45/158 MB" comes many times a second; the log keeps the rest.

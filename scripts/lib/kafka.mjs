@@ -6,7 +6,8 @@ import { Problem } from "./base.mjs";
 import { KAFKA_LIBS } from "./fetch-java.mjs";
 import { execute, exists, launch, waitUntilReady } from "./processes.mjs";
 
-const READY_MS = 60_000;
+/** Seconds on a quiet machine; a busy one may take this long. */
+const READY_MS = 180_000;
 const HEAP = "-Xmx512m";
 
 /** One combined broker and controller (KRaft). The quorum is static, so that its port may change. */
@@ -64,7 +65,15 @@ rootLogger.appenderRef.out.ref=out
 
 async function format({ java, file, folder }) {
   rmSync(folder, { recursive: true, force: true });
-  const args = ["-cp", CLASSPATH, "kafka.tools.StorageTool", "format", "-t", clusterId()];
+  const args = [
+    "-XX:TieredStopAtLevel=1",
+    "-cp",
+    CLASSPATH,
+    "kafka.tools.StorageTool",
+    "format",
+    "-t",
+    clusterId(),
+  ];
   const { status, stdout, stderr } = await execute(java.command, [...args, "-c", file]);
   if (status === 0) return;
   throw new Problem("Kafka's data folder cannot be formatted.", `${stdout}${stderr}`.trim());

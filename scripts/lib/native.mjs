@@ -19,9 +19,9 @@ export function checkNative() {
  * The four servers as plain processes, each begun as soon as what it needs is there.
  * Shape of `stack`: {ports, data, logs, password, durable, say, progress, register, installed};
  * `installed` resolves when the npm packages are in place; `register` gets every process at once.
- * Returns: {kafka, registry, postgres, redis}.
+ * Returns: {kafka, registry, postgres, redis}, each a promise of the address.
  */
-export async function startNative(stack) {
+export function startNative(stack) {
   const { ports, say, installed } = stack;
   const java = checkNative();
   const at = (name) => ({
@@ -46,8 +46,14 @@ export async function startNative(stack) {
     const managementPort = ports.registryManagement;
     return ready("registry", startRegistry({ ...at("registry"), managementPort, postgres: url }));
   });
-  const addresses = await Promise.all([kafka, registry, postgres, redis]);
-  return Object.fromEntries(
-    ["kafka", "registry", "postgres", "redis"].map((name, index) => [name, addresses[index]]),
-  );
+  const starting = { kafka, registry, postgres, redis };
+  for (const address of Object.values(starting)) address.catch(() => {}); // Whoever awaits it hears.
+  return starting;
+}
+
+/** The addresses once all are there. Throws: what the first server that fails throws. */
+export async function allAddresses(starting) {
+  const names = Object.keys(starting);
+  const addresses = await Promise.all(Object.values(starting));
+  return Object.fromEntries(names.map((name, index) => [name, addresses[index]]));
 }

@@ -94,7 +94,7 @@ function holderOf(port) {
     for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
       if (holdsOne(pid, inodes)) {
         const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
-        return `process ${pid} (${command.slice(0, 80)})`;
+        return `process ${pid} (${command.slice(0, 120)})`;
       }
     }
   } catch {

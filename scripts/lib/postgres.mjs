@@ -15,7 +15,8 @@ import { dirname, join } from "node:path";
 import { Problem, ROOT } from "./base.mjs";
 import { execute, exists, launch, waitUntilReady } from "./processes.mjs";
 
-const READY_MS = 60_000;
+/** Seconds on a quiet machine; a busy one may take this long. */
+const READY_MS = 180_000;
 const BINARIES = join(
   ROOT,
   "node_modules",

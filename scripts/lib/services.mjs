@@ -4,7 +4,8 @@ import { keyFiles } from "./keys.mjs";
 import { exists, launch, waitUntilReady } from "./processes.mjs";
 import { answersOk } from "./registry.mjs";
 
-const READY_MS = 60_000;
+/** Seconds on a quiet machine; a busy one may take this long. */
+const READY_MS = 180_000;
 
 /** Every deployable that exists; the edge answers on its own port, the others on one for metrics. */
 const SERVICES = ["edge", "detector", "sessions", "session-sink", "session-cache", "audit-sink"];
@@ -16,17 +17,17 @@ const OWN_LOGINS = {
   "audit-sink": "vigie_audit_sink_login",
 };
 
-/** What provisioning, the services, the scenario and the tokens are told. */
+/** What provisioning, the services, the scenario and the tokens are told; an address may be missing yet. */
 export function environmentOf({ addresses, secrets, env }) {
   return {
     NODE_ENV: "development",
     HOST: "127.0.0.1",
     LOG_LEVEL: "info",
     ...env,
-    KAFKA_BROKERS: addresses.kafka,
-    SCHEMA_REGISTRY_URL: addresses.registry,
-    DATABASE_URL: addresses.postgres,
-    REDIS_URL: addresses.redis,
+    KAFKA_BROKERS: addresses.kafka ?? "",
+    SCHEMA_REGISTRY_URL: addresses.registry ?? "",
+    DATABASE_URL: addresses.postgres ?? "",
+    REDIS_URL: addresses.redis ?? "",
     VIGIE_KEYS_FILE: keyFiles.kms,
     JWT_PUBLIC_KEY: keyFiles.jwtPublic,
     JWT_PRIVATE_KEY: keyFiles.jwtPrivate,

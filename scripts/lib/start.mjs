@@ -5,7 +5,7 @@ import { explain, HOME, LOGS, PINNED_NODE, Problem, ROOT } from "./base.mjs";
 import { DOCKER_PORTS, dockerAnswers, startDocker } from "./docker.mjs";
 import { checkNode, checkRoom, install } from "./install.mjs";
 import { ensureKeys } from "./keys.mjs";
-import { checkNative, INNER_PORTS, startNative } from "./native.mjs";
+import { allAddresses, checkNative, INNER_PORTS, startNative } from "./native.mjs";
 import { choosePorts } from "./ports.mjs";
 import { closeProcesses, describeExit, help, isAlive, startMark, tail } from "./processes.mjs";
 import { createProgress } from "./progress.mjs";
@@ -97,14 +97,9 @@ async function bringUp({ state, demo, detach }) {
     register: state.add,
     installed,
   };
-  const [addresses] = await Promise.all([
-    docker ? startDocker(stack) : startNative(stack),
-    installed,
-  ]);
+  const starting = docker ? startDocker(stack) : startNative(stack);
+  const environment = await provision({ starting, installed, secrets, state });
   meter.stop();
-  state.set(addresses);
-  const environment = environmentOf({ addresses, secrets, env: process.env });
-  await runScript("scripts/provision.ts", environment, "provision");
   const services = await startServices({ environment, ports, register: state.add, say });
   state.set({ edge: services.edge, services });
   say("vigie", `up and healthy after ${elapsedS().toFixed(1)} s`);
@@ -112,17 +107,36 @@ async function bringUp({ state, demo, detach }) {
   if (!detach) watch(state, environment);
 }
 
+/**
+ * Topics and tables while the registry, the slowest, still starts; its schemas when it answers.
+ * Returns: the environment of everything that works on these servers.
+ */
+async function provision({ starting, installed, secrets, state }) {
+  const environmentNow = (addresses) => environmentOf({ addresses, secrets, env: process.env });
+  await installed;
+  const [kafka, postgres] = await Promise.all([starting.kafka, starting.postgres]);
+  const early = environmentNow({ kafka, postgres });
+  const [addresses] = await Promise.all([
+    allAddresses(starting),
+    runScript("scripts/provision.ts", early, { name: "provision", args: ["topics", "tables"] }),
+  ]);
+  state.set(addresses);
+  const environment = environmentNow(addresses);
+  await runScript("scripts/provision.ts", environment, { name: "provision", args: ["schemas"] });
+  return environment;
+}
+
 const environmentFor = (environment, edge) => ({ ...environment, VIGIE_EDGE_URL: edge ?? "" });
 
 /** Runs a script of ours to its end; with a `name`, its lines are said under it. */
-function runScript(script, environment, name = null) {
+function runScript(script, environment, { name = null, args = [] } = {}) {
   return new Promise((resolve, reject) => {
     const options = {
       cwd: ROOT,
       env: environment,
       stdio: ["ignore", name ? "pipe" : "inherit", "pipe"],
     };
-    const child = help(spawn(PINNED_NODE, [join(ROOT, script)], options));
+    const child = help(spawn(PINNED_NODE, [join(ROOT, script), ...args], options));
     let complaint = "";
     if (name) createInterface({ input: child.stdout }).on("line", (line) => say(name, line));
     child.stderr.setEncoding("utf8").on("data", (text) => {
@@ -138,7 +152,7 @@ function runScript(script, environment, name = null) {
 
 /** Prints one line an anomaly, and says when a process ends that should not. */
 function watch(state, environment) {
-  void runScript("scripts/follow.ts", environment, "anomaly").catch(() => {});
+  void runScript("scripts/follow.ts", environment, { name: "anomaly" }).catch(() => {});
   const known = new Set();
   const timer = setInterval(() => {
     for (const record of state.get().processes) {

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HOME } from "./base.mjs";
-import { INNER_PORTS, startNative } from "./native.mjs";
+import { allAddresses, INNER_PORTS, startNative } from "./native.mjs";
 import { freePorts } from "./ports.mjs";
 import { exists, isAlive, startMark, stopAll } from "./processes.mjs";
 import { living, openState, readState } from "./state.mjs";
@@ -22,7 +22,7 @@ export async function startTestStack({ say, progress, installed }) {
   state.set({ runner, folders: [data] });
   const stop = () => clean(state.get(), state.remove);
   try {
-    const addresses = await startNative({
+    const starting = startNative({
       ports: await freePorts(["kafka", "registry", ...INNER_PORTS]),
       data,
       logs: join(data, "log"),
@@ -36,7 +36,7 @@ export async function startTestStack({ say, progress, installed }) {
         if (outside !== null) state.set({ folders: [...state.get().folders, outside] });
       },
     });
-    return { addresses, stop };
+    return { addresses: await allAddresses(starting), stop };
   } catch (error) {
     await stop();
     throw error;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { HOME, PINNED_NODE, ROOT } from "./base.mjs";
 import { DOCKER_PORTS, dockerAnswers, startDocker, stopDocker } from "./docker.mjs";
 import { checkNode, checkRoom, install } from "./install.mjs";
-import { checkNative } from "./native.mjs";
+import { allAddresses, checkNative } from "./native.mjs";
 import { freePorts } from "./ports.mjs";
 import { closeProcesses, execute, help } from "./processes.mjs";
 import { createProgress } from "./progress.mjs";
@@ -73,7 +73,8 @@ async function bringUp({ say, meter, installed }) {
   const password = randomBytes(16).toString("hex");
   const stop = () => stopDocker({ project, forget: true });
   try {
-    return { addresses: await startDocker({ ports, password, say, project }), stop };
+    const starting = startDocker({ ports, password, say, project });
+    return { addresses: await allAddresses(starting), stop };
   } catch (error) {
     await stop();
     throw error;
