@@ -41,29 +41,37 @@ export const BATCH_BYTES_MAX = 700 * 1_024;
  */
 export function toRounds(topics: readonly TopicMessages[]): PartitionBatch[][] {
   const rounds: PartitionBatch[][] = [];
-  const open = new Map<string, { batch: PartitionBatch; bytes: number; round: number }>();
+  const openByTopic = new Map<string, Map<number, OpenBatch>>();
   for (const { topic, messages, compression = "none" } of topics) {
+    const open = openByTopic.get(topic) ?? new Map<number, OpenBatch>();
+    openByTopic.set(topic, open);
     for (const message of messages) {
-      const key = `${topic}/${message.partition}`;
+      const { partition } = message;
       const bytes = messageBytes(message);
-      const current = open.get(key);
+      const current = open.get(partition);
       if (
         current !== undefined &&
-        current.batch.compression === compression &&
-        current.bytes + bytes <= BATCH_BYTES_MAX
+        current.bytes + bytes <= BATCH_BYTES_MAX &&
+        current.batch.compression === compression
       ) {
         current.batch.messages.push(message);
         current.bytes += bytes;
         continue;
       }
       const round = current === undefined ? 0 : current.round + 1;
-      const batch = { topic, partition: message.partition, compression, messages: [message] };
+      const batch = { topic, partition, compression, messages: [message] };
       if (round === rounds.length) rounds.push([]);
       rounds[round]?.push(batch);
-      open.set(key, { batch, bytes, round });
+      open.set(partition, { batch, bytes, round });
     }
   }
   return rounds;
+}
+
+interface OpenBatch {
+  readonly batch: PartitionBatch;
+  readonly round: number;
+  bytes: number;
 }
 
 /** Source: Kafka protocol error codes. */
