@@ -69,7 +69,7 @@ test("what a killed run leaves is found by its record and ended, data and all", 
 }, async () => {
   const stack = await begin();
   stack.child.kill("SIGKILL");
-  await vi.waitFor(() => expect(isAlive({ pid: stack.child.pid, startedAt: "" })).toBe(false));
+  await vi.waitFor(() => expect(startMark(stack.child.pid)).toBeNull());
   expect(alive(stack)).toHaveLength(4);
   await reapTestStacks();
   expect(alive(stack)).toEqual([]);
