@@ -45,7 +45,8 @@ export const detectorConfig = {
     about: "decoded states that each partition keeps",
     min: 0,
     max: 1_000_000,
-    default: 20_000,
+    // Enough for users who are busy just now; more only gives the garbage collector more to carry.
+    default: 2_000,
   }),
   PROCESSING_ERROR: oneOf(["stop", "dlq"], {
     about: "what an error of our own ends: the task, or only the record",

@@ -1,7 +1,7 @@
 import type { Channel, Device, Location, Network } from "@vigie/schemas/types";
 import { type Address, type GeoIp, unknownAddress } from "#geoip/geoip";
 import type { EnrichedEvent, EventDevice, EventKind } from "#rules/rule";
-import { locate } from "./locate.ts";
+import { locate, locateAddress } from "./locate.ts";
 import type { Place } from "./place.ts";
 import { type Signals, type UserAgent, withUserAgent } from "./signals.ts";
 
@@ -81,9 +81,9 @@ export class LazyEvent implements EnrichedEvent {
   get position(): Place | null {
     if (this.where === undefined) {
       const { location, geohash } = this.raw;
-      this.where = isPosition[this.kind]
-        ? locate(location, geohash ?? null, () => this.address)
-        : null;
+      if (!isPosition[this.kind]) this.where = null;
+      else if (location === null) this.where = locateAddress(this.address);
+      else this.where = locate(location, geohash ?? null, () => this.address);
     }
     return this.where;
   }

@@ -17,16 +17,16 @@ const geohashRadiusKm: readonly number[] = [20_015, 2_500, 630, 78, 20, 2.4, 0.6
  * the address is an exit that stands for nobody.
  */
 export function locate(
-  location: Location | null,
+  location: Location,
   geohash: string | null,
   address: () => Address,
 ): Place | null {
-  return (location && locateGiven(location, geohash, address)) ?? locateAddress(address());
+  return locateGiven(location, geohash, address) ?? locateAddress(address());
 }
 
-function locateAddress(address: Address): Place | null {
-  return address.anonymous ? null : address.place;
-}
+/** Where an address says that the user was; null for an exit that stands for nobody. */
+export const locateAddress = (address: Address): Place | null =>
+  address.anonymous ? null : address.place;
 
 function locateGiven(
   location: Location,

@@ -9,81 +9,95 @@ const COLON = 0x3a;
 const QUOTE = 0x22;
 const ZERO = 0x30;
 
-/**
- * Autonomous systems by ranges of addresses, from CSV lines `start,end,asn,organisation` sorted by start, as in the
- * npm package @ip-location-db/asn. Half a million ranges in 8 MB: numbers in typed arrays, each name once. A v6 range
- * is kept by its upper 64 bits, since no network is smaller.
- */
-export class AsnRanges {
-  private readonly v4: Ranges;
-  private readonly v6: Ranges;
-  private readonly names: readonly Organisation[];
+/** Columns of numbers in shared memory, so that all threads look into one copy. */
+type Column = Uint32Array<SharedArrayBuffer>;
 
-  private constructor(v4: Ranges, v6: Ranges, names: readonly Organisation[]) {
-    this.v4 = v4;
-    this.v6 = v6;
-    this.names = names;
+/** Ranges sorted by start. A v6 range is kept by its upper 64 bits, since no network is smaller. */
+export interface RangeTable {
+  readonly startHigh: Column;
+  readonly startLow: Column;
+  readonly endHigh: Column;
+  readonly endLow: Column;
+  /** Index of the organisation. */
+  readonly owner: Column;
+}
+
+/** Autonomous systems by ranges of addresses: half a million ranges in 14 MB, plain data that threads can share. */
+export interface AsnTable {
+  readonly v4: RangeTable;
+  readonly v6: RangeTable;
+  /** The organisations' names one after the other, and where each begins; one more start than names. */
+  readonly names: Uint8Array<SharedArrayBuffer>;
+  readonly nameStarts: Column;
+}
+
+/**
+ * Reads CSV lines `start,end,asn,organisation` sorted by start, as in the npm package @ip-location-db/asn.
+ * Throws: VIG_GEOIP_INVALID at a line that is no range.
+ */
+export function parseAsnCsv(files: readonly GeoFile[]): AsnTable {
+  const v4 = new RangesBuilder();
+  const v6 = new RangesBuilder();
+  const names = new Names();
+  for (const file of files) {
+    for (let at = 0; at < file.bytes.length; ) {
+      const line = new Line(file, at);
+      (line.isV6 ? v6 : v4).add(line, names);
+      at = line.next;
+    }
+  }
+  return { v4: v4.done(), v6: v6.done(), ...names.done() };
+}
+
+/** Looks addresses up in a table. */
+export class AsnRanges {
+  private readonly table: AsnTable;
+  private readonly organisations: (Organisation | undefined)[] = [];
+
+  constructor(table: AsnTable) {
+    this.table = table;
   }
 
   /** The organisation of the address in `words`, or null. */
   find(family: 4 | 6): Organisation | null {
-    const ranges = family === 4 ? this.v4 : this.v6;
-    const at = ranges.indexOf(words[0] as number, family === 4 ? 0 : (words[1] as number));
-    return at < 0 ? null : (this.names[ranges.owner[at] as number] ?? null);
+    const ranges = family === 4 ? this.table.v4 : this.table.v6;
+    const at = indexOf(ranges, words[0] as number, family === 4 ? 0 : (words[1] as number));
+    return at < 0 ? null : this.organisation(ranges.owner[at] as number);
   }
 
-  /** Throws: VIG_GEOIP_INVALID at a line that is no range. */
-  static parse(files: readonly GeoFile[]): AsnRanges {
-    const v4 = new RangesBuilder();
-    const v6 = new RangesBuilder();
-    const names = new Names();
-    for (const file of files) {
-      for (let at = 0; at < file.bytes.length; ) {
-        const line = new Line(file, at);
-        const into = line.isV6 ? v6 : v4;
-        into.add(line, names);
-        at = line.next;
-      }
+  private organisation(index: number): Organisation {
+    let known = this.organisations[index];
+    if (known === undefined) {
+      const { names, nameStarts } = this.table;
+      const bytes = Buffer.from(names.buffer, names.byteOffset, names.length);
+      const name = bytes.toString("utf8", nameStarts[index], nameStarts[index + 1]);
+      known = { name, anonymous: isAnonymousOrganisation(name) };
+      this.organisations[index] = known;
     }
-    return new AsnRanges(v4.done(), v6.done(), names.list);
+    return known;
   }
 }
 
-class Ranges {
-  readonly startHigh: Uint32Array;
-  readonly startLow: Uint32Array;
-  readonly endHigh: Uint32Array;
-  readonly endLow: Uint32Array;
-  readonly owner: Uint32Array;
-
-  constructor(columns: readonly Uint32Array[]) {
-    const none = new Uint32Array(0);
-    [
-      this.startHigh = none,
-      this.startLow = none,
-      this.endHigh = none,
-      this.endLow = none,
-      this.owner = none,
-    ] = columns;
+/** The range that holds the number, or -1. */
+function indexOf(ranges: RangeTable, high: number, low: number): number {
+  const { startHigh, startLow } = ranges;
+  let first = 0;
+  let after = startHigh.length;
+  while (first < after) {
+    const middle = (first + after) >>> 1;
+    const start = startHigh[middle] as number;
+    const begins = start < high || (start === high && (startLow[middle] as number) <= low);
+    if (begins) first = middle + 1;
+    else after = middle;
   }
-
-  /** The range that holds the number, or -1. */
-  indexOf(high: number, low: number): number {
-    let first = 0;
-    let after = this.owner.length;
-    while (first < after) {
-      const middle = (first + after) >>> 1;
-      const start = this.startHigh[middle] as number;
-      const begins = start < high || (start === high && (this.startLow[middle] as number) <= low);
-      if (begins) first = middle + 1;
-      else after = middle;
-    }
-    const at = first - 1;
-    if (at < 0) return -1;
-    const end = this.endHigh[at] as number;
-    return high < end || (high === end && low <= (this.endLow[at] as number)) ? at : -1;
-  }
+  const at = first - 1;
+  if (at < 0) return -1;
+  const end = ranges.endHigh[at] as number;
+  return high < end || (high === end && low <= (ranges.endLow[at] as number)) ? at : -1;
 }
+
+const shared = (length: number): Column =>
+  new Uint32Array(new SharedArrayBuffer(length * Uint32Array.BYTES_PER_ELEMENT));
 
 class RangesBuilder {
   private columns = Array.from({ length: 5 }, () => new Uint32Array(65_536));
@@ -115,26 +129,43 @@ class RangesBuilder {
     if (!sorted) throw line.fault("its lines are not sorted by start");
   }
 
-  done(): Ranges {
-    return new Ranges(this.columns.map((column) => column.slice(0, this.count)));
+  done(): RangeTable {
+    const [startHigh, startLow, endHigh, endLow, owner] = this.columns.map((column) => {
+      const exact = shared(this.count);
+      exact.set(column.subarray(0, this.count));
+      return exact;
+    }) as SharedColumns;
+    return { startHigh, startLow, endHigh, endLow, owner };
   }
 }
 
 type Columns = [Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array];
+type SharedColumns = [Column, Column, Column, Column, Column];
 
 /** Each autonomous system's name once. */
 class Names {
-  readonly list: Organisation[] = [];
+  private readonly list: Buffer[] = [];
   private readonly byNumber = new Map<number, number>();
 
   indexOf(asn: number, line: Line): number {
     let index = this.byNumber.get(asn);
     if (index === undefined) {
-      const name = line.rest();
-      index = this.list.push({ name, anonymous: isAnonymousOrganisation(name) }) - 1;
+      index = this.list.push(Buffer.from(line.rest())) - 1;
       this.byNumber.set(asn, index);
     }
     return index;
+  }
+
+  done(): Pick<AsnTable, "names" | "nameStarts"> {
+    const nameStarts = shared(this.list.length + 1);
+    this.list.forEach((name, index) => {
+      nameStarts[index + 1] = (nameStarts[index] as number) + name.length;
+    });
+    const names = new Uint8Array(new SharedArrayBuffer(nameStarts.at(-1) ?? 0));
+    this.list.forEach((name, index) => {
+      names.set(name, nameStarts[index]);
+    });
+    return { names, nameStarts };
   }
 }
 

@@ -45,7 +45,7 @@ export class MmdbFile<V> {
     if (node <= nodeCount) return null;
     const known = this.known.get(node);
     if (known !== undefined) return known;
-    const record = this.record(ip);
+    const record = this.record(family === 4 ? dotted(words[0] as number) : ip);
     if (record === null) return null;
     const value = this.convert(record);
     this.known.set(node, value);
@@ -80,6 +80,10 @@ export class MmdbFile<V> {
     return node;
   }
 }
+
+/** A v4 address may have come in the clothes of a v6 one, which a tree of v4 addresses does not know. */
+const dotted = (word: number): string =>
+  `${word >>> 24}.${(word >>> 16) & 255}.${(word >>> 8) & 255}.${word & 255}`;
 
 /** Zeros between the tree and the records. Source: MaxMind DB File Format Specification 2.0. */
 const SEPARATOR_BYTES = 16;

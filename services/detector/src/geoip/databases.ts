@@ -1,6 +1,7 @@
 import type { Place } from "#enrich/place";
 import { isPublic, parseAddress } from "./address.ts";
-import { AsnRanges } from "./asn-ranges.ts";
+import { AddressCache } from "./address-cache.ts";
+import { AsnRanges, type AsnTable } from "./asn-ranges.ts";
 import { MmdbFile, placeOfRecord } from "./city-db.ts";
 import {
   type Address,
@@ -10,20 +11,16 @@ import {
   type Organisation,
   unknownAddress,
 } from "./geoip.ts";
-import { TwoGenerations } from "./two-generations.ts";
 
-/** The databases' files, read: city mmdb, and ASN as mmdb or CSV; a v4 and a v6 file of each may stand beside. */
+/** The databases, read: city mmdb, and ASN as mmdb or as the table of a CSV; a v4 and a v6 file may stand beside. */
 export interface GeoFiles {
   readonly city: readonly GeoFile[];
-  readonly asn: readonly GeoFile[];
+  readonly asn: readonly GeoFile[] | AsnTable;
 }
-
-/** Addresses whose answer is kept: some 15 MB. */
-const ADDRESSES_MAX = 131_072;
 
 /** Looks addresses up in the files' bytes. */
 export class GeoIpDatabases implements GeoIp {
-  private readonly addresses = new TwoGenerations<string, Address>(ADDRESSES_MAX);
+  private readonly addresses = new AddressCache();
   private city: readonly MmdbFile<Place | null>[];
   private asn: OrganisationSource;
 
@@ -43,17 +40,16 @@ export class GeoIpDatabases implements GeoIp {
   }
 
   lookup(ip: string): Address {
-    const known = this.addresses.get(ip);
-    if (known !== undefined) return known;
-    const address = this.find(ip);
-    // A text that is no address is not worth a place among those that are.
-    if (address !== unknownAddress) this.addresses.set(ip, address);
-    return address;
-  }
-
-  private find(ip: string): Address {
     const family = parseAddress(ip);
     if (family === 0 || !isPublic(family)) return unknownAddress;
+    const known = this.addresses.get(family);
+    if (known !== undefined) return known;
+    const answer = this.find(family, ip);
+    this.addresses.set(family, answer);
+    return answer;
+  }
+
+  private find(family: 4 | 6, ip: string): Address {
     const organisation = this.asn(family, ip);
     let place: Place | null = null;
     for (const file of this.city) place ??= file.find(family, ip);
@@ -71,13 +67,12 @@ type OrganisationSource = (family: 4 | 6, ip: string) => Organisation | null;
 const openCity = (files: readonly GeoFile[]): readonly MmdbFile<Place | null>[] =>
   files.map((file) => new MmdbFile(file, placeOfRecord));
 
-function openAsn(files: readonly GeoFile[]): OrganisationSource {
-  const csv = files.filter(({ file }) => file.endsWith(".csv"));
-  if (csv.length > 0) {
-    const ranges = AsnRanges.parse(csv);
+function openAsn(asn: GeoFiles["asn"]): OrganisationSource {
+  if ("names" in asn) {
+    const ranges = new AsnRanges(asn);
     return (family) => ranges.find(family);
   }
-  const mmdb = files.map((file) => new MmdbFile(file, organisationOfRecord));
+  const mmdb = asn.map((file) => new MmdbFile(file, organisationOfRecord));
   return (family, ip) => {
     for (const file of mmdb) {
       const organisation = file.find(family, ip);

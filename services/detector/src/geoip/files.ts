@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { BroadcastChannel } from "node:worker_threads";
 import { messageOf, VigError } from "@vigie/core/errors";
 import type { Logger } from "@vigie/core/log";
+import { type AsnTable, parseAsnCsv } from "./asn-ranges.ts";
 import { type GeoFiles, GeoIpDatabases } from "./databases.ts";
 import type { GeoFile } from "./geoip.ts";
 
@@ -20,7 +21,7 @@ export interface SharedFile {
 
 export interface SharedFiles {
   readonly city: readonly SharedFile[];
-  readonly asn: readonly SharedFile[];
+  readonly asn: readonly SharedFile[] | AsnTable;
 }
 
 const inPackage = (path: string): string => fileURLToPath(import.meta.resolve(path));
@@ -42,12 +43,12 @@ export function geoPaths(configured: {
 const both = (pathOf: (family: string) => string): readonly string[] =>
   ["ipv4", "ipv6"].map((family) => inPackage(pathOf(family)));
 
-/** Throws: VIG_GEOIP_INVALID when a file cannot be read. */
+/** A table of networks is taken apart here, once for all threads. Throws: VIG_GEOIP_INVALID. */
 export async function readGeoFiles(paths: GeoPaths): Promise<SharedFiles> {
-  return {
-    city: await Promise.all(paths.city.map(readShared)),
-    asn: await Promise.all(paths.asn.map(readShared)),
-  };
+  const city = await Promise.all(paths.city.map(readShared));
+  const asn = await Promise.all(paths.asn.map(readShared));
+  const isCsv = paths.asn.every((path) => path.endsWith(".csv"));
+  return { city, asn: isCsv ? parseAsnCsv(asn.map(view)) : asn };
 }
 
 async function readShared(file: string): Promise<SharedFile> {
@@ -67,10 +68,12 @@ async function readShared(file: string): Promise<SharedFile> {
   }
 }
 
-export function openShared(files: SharedFiles): GeoFiles {
-  const view = ({ file, bytes }: SharedFile): GeoFile => ({ file, bytes: Buffer.from(bytes) });
-  return { city: files.city.map(view), asn: files.asn.map(view) };
-}
+const view = ({ file, bytes }: SharedFile): GeoFile => ({ file, bytes: Buffer.from(bytes) });
+
+export const openShared = ({ city, asn }: SharedFiles): GeoFiles => ({
+  city: city.map(view),
+  asn: "names" in asn ? asn : asn.map(view),
+});
 
 export interface GeoWatch {
   /** Looks now. Returns: whether the files were other ones and could be used. */

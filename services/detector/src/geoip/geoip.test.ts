@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { cellOf } from "@vigie/core/geo";
 import { silentLogger } from "@vigie/core/log";
 import { afterAll, describe, expect, test, vi } from "vitest";
+import { parseAsnCsv } from "./asn-ranges.ts";
 import { GeoIpDatabases } from "./databases.ts";
 import {
   followGeoFiles,
@@ -47,7 +48,8 @@ describe("the data from npm", async () => {
   test("knows v6 addresses, and v4 ones written as v6", () => {
     expect(geoip.lookup("2a01:e0a::1").place?.country).toBe("FR");
     expect(geoip.lookup("2a01:e0a::1").asnOrganisation).not.toBeNull();
-    expect(geoip.lookup("::ffff:41.82.0.1")).toEqual(geoip.lookup("41.82.0.1"));
+    expect(geoip.lookup("::ffff:90.1.0.1").place?.country).toBe("FR");
+    expect(geoip.lookup("::ffff:90.1.0.1")).toEqual(geoip.lookup("90.1.0.1"));
   });
 
   test.each(["10.0.0.1", "fe80::1", "", "41.82.0", "999.1.1.1", "dakar", "::ffff:192.168.0.1"])(
@@ -118,7 +120,7 @@ describe("mmdb files", () => {
 
 describe("networks as CSV", () => {
   const found = (text: string, ip: string): string | null =>
-    new GeoIpDatabases({ city: [], asn: [csv(text)] }).lookup(ip).asnOrganisation;
+    new GeoIpDatabases({ city: [], asn: parseAsnCsv([csv(text)]) }).lookup(ip).asnOrganisation;
   const lines =
     '41.0.0.0,41.0.0.255,1,"One, ""Ltd"""\n41.0.2.0,41.0.3.255,2,Two\r\n2a01::,2a01:0:ffff:ffff:ffff:ffff:ffff:ffff,2,Two\n';
 
