@@ -15,8 +15,11 @@ const FULL = process.env.VIGIE_TEST_FULL === "1";
 const KILLS = FULL ? 20 : 3;
 /** Enough that events still come in when the last kill has happened. */
 const USERS = KILLS * 250;
-/** A start takes some 2 s here, so kills fall into starting, restoring and working alike. */
-const KILL_AFTER_MAX_MS = 4_000;
+/** A start takes some 2 s, so these kills fall into all of it. */
+const KILL_STARTING_MAX_MS = 3_000;
+const KILL_WORKING_MAX_MS = 1_500;
+/** Of one kill and the start after it, so that the load lasts as long as the kills do. */
+const KILL_TAKES_MS = 3_000;
 const QUIET_MS = 120_000;
 
 let servers: TestStack;
@@ -43,27 +46,33 @@ async function undisturbed(atMs: number): Promise<string[]> {
   }
 }
 
-/** Every record of the inputs has its fate, committed: counted from what the group has committed. */
+/** Records of the inputs that have their fate, by what the group has committed. */
+const committed = (pipeline: Pipeline, name: ServiceName): Promise<number> =>
+  pipeline.reader.committed(`vigie.${name}`, ["id.login", "id.heartbeat", "id.mfa"]);
+
 const allRead = (pipeline: Pipeline, name: ServiceName, events: number): Promise<void> =>
   untilTrue(
     `${name} has read it all`,
-    async () => {
-      const committed = await pipeline.reader.committed(`vigie.${name}`, [
-        "id.login",
-        "id.heartbeat",
-        "id.mfa",
-      ]);
-      assert.ok(committed <= events);
-      return committed === events;
-    },
+    async () => (await committed(pipeline, name)) === events,
     QUIET_MS,
   );
 
-/** Kills a service again and again, at moments that the seed decides, and starts it again at once. */
-async function torment(pipeline: Pipeline, name: ServiceName, random: () => number): Promise<void> {
+/**
+ * Kills a service again and again, at moments that the seed decides, and starts it again at once: every other time
+ * while it starts and restores, every other time while it works. `look` is told before each kill.
+ */
+async function torment(
+  pipeline: Pipeline,
+  name: ServiceName,
+  random: () => number,
+  look: () => Promise<unknown> = async () => {},
+): Promise<void> {
   const service = pipeline.service(name);
   for (let kill = 0; kill < KILLS; kill += 1) {
-    await pause(random() * KILL_AFTER_MAX_MS);
+    const isWorking = kill % 2 === 0;
+    if (isWorking) await service.ready();
+    await pause(random() * (isWorking ? KILL_WORKING_MAX_MS : KILL_STARTING_MAX_MS));
+    await look();
     await service.kill();
     service.launch();
   }
@@ -84,22 +93,23 @@ test(
     onTestFinished(() => pipeline.close());
     const workload = crashWorkload(await foreignEvents(pipeline.producer), USERS, atMs);
     assert.equal(expected.length, workload.anomalies);
-    let tormented = false;
+    const progress: number[] = [];
+    const look = async () => progress.push(await committed(pipeline, "detector"));
     const killing = Promise.all(
-      victims.map((name, n) => torment(pipeline, name, seededRandom(seed + n))),
-    ).finally(() => {
-      tormented = true;
-    });
-    let sent = 0;
+      victims.map((name, n) =>
+        torment(pipeline, name, seededRandom(seed + n), name === "detector" ? look : undefined),
+      ),
+    );
     for (const { topic, records } of workload.batches) {
       await pipeline.producer.send(topic, records);
-      sent += 1;
-      // As slowly as the kills go on, and at full speed afterwards.
-      const left = workload.batches.length - sent;
-      if (!tormented && left > 0)
-        await pause((KILLS * KILL_AFTER_MAX_MS) / 2 / workload.batches.length);
+      await pause((KILLS * KILL_TAKES_MS) / workload.batches.length);
     }
     await killing;
+    console.info(`the detector was killed at ${progress.join(", ")} of ${workload.events} events`);
+    assert.ok(
+      progress.some((read) => read > 0 && read < workload.events),
+      "it was killed at work",
+    );
     await allRead(pipeline, "detector", workload.events);
     await allRead(pipeline, "sessions", workload.events);
 

@@ -4,7 +4,7 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { until } from "./until.ts";
+import { Hopeless, until } from "./until.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 
@@ -73,7 +73,8 @@ export async function createService(options: ServiceOptions): Promise<ServicePro
     await until(
       `${name} is ready`,
       async () => {
-        if (child?.exitCode !== null) throw new Error(`${name} ended: ${output().slice(-2_000)}`);
+        if (child?.exitCode !== null)
+          throw new Hopeless(`${name} ended: ${output().slice(-2_000)}`);
         return (await fetch(`${url}/healthz`)).ok ? true : null;
       },
       deadlineMs,

@@ -1,8 +1,11 @@
 import { setTimeout as pause } from "node:timers/promises";
 
+/** Thrown while looking: waiting longer is of no use. */
+export class Hopeless extends Error {}
+
 /**
  * Looks again until `look` gives something other than null or undefined, and returns it.
- * Throws: after `deadlineMs`, with `what` and the last error of `look`.
+ * Throws: after `deadlineMs`, with `what` and the last error of `look`; Hopeless at once.
  */
 export async function until<T>(
   what: string,
@@ -17,6 +20,7 @@ export async function until<T>(
       if (found !== null && found !== undefined) return found;
       last = undefined;
     } catch (error) {
+      if (error instanceof Hopeless) throw error;
       last = error;
     }
     if (performance.now() - startedMs > deadlineMs) {
