@@ -10,6 +10,8 @@ export default defineConfig({
         test: {
           ...common,
           name: "unit",
+          // A starved core makes the slowest tests ten times slower; none waits for time to pass.
+          testTimeout: 30_000,
           include: [
             "{packages,services}/*/src/**/*.test.ts",
             "schemas/**/*.test.ts",
