@@ -12,7 +12,7 @@ export class InputQueue {
   headMs = Number.POSITIVE_INFINITY;
   /** Records that wait. */
   length = 0;
-  /** Bytes of keys and values that wait. */
+  /** Memory that the waiting records take. */
   bytes = 0;
   /** The next offset to fetch: behind every record, control record and gap that was seen. */
   position = -1;
@@ -87,5 +87,10 @@ export class InputQueue {
   }
 }
 
+/** The record's object, its two views on the fetched bytes and their place in arrays, as V8 lays them out. */
+const RECORD_OVERHEAD_BYTES = 300;
+
 const sizeOf = (record: RawRecord): number =>
-  (record.key === null ? 0 : record.key.length) + (record.value === null ? 0 : record.value.length);
+  RECORD_OVERHEAD_BYTES +
+  (record.key === null ? 0 : record.key.length) +
+  (record.value === null ? 0 : record.value.length);
