@@ -1,14 +1,14 @@
-import { partitionOf } from "@vigie/core/keys";
+import { assert } from "@vigie/core/assert";
 import { silentLogger } from "@vigie/core/log";
-import { PARTITIONS_DEFAULT } from "@vigie/schemas/catalogue";
 import { openCodecs } from "@vigie/schemas/codecs";
 import type { KafkaClient } from "@vigie/stream/kafka/client";
+import { openBatchingProducer } from "@vigie/stream/kafka/producer";
 import type { Workload, WorkloadEvent } from "@vigie/testkit/workload/workload";
 
 export const inputTopics = ["id.login", "id.heartbeat", "id.mfa"] as const;
 
-/** One send; larger ones are refused by the topic's message limit a partition. */
-const BATCH_EVENTS = 4_000;
+/** Waited for together, so that memory stays bounded. */
+const IN_FLIGHT_MAX = 4_000;
 
 export interface Preloaded {
   readonly events: number;
@@ -27,32 +27,24 @@ export async function preload(
     inputTopics.map((topic) => [topic, codecs.encoder<WorkloadEvent["value"]>(topic)]),
   );
   await codecs.ready();
-  const producer = client.kafkajs.producer();
-  await producer.connect();
+  const producer = await openBatchingProducer(client);
   const startMs = performance.now();
   let events = 0;
   let bytes = 0;
-  let batch = new Map<string, { key: string; value: Buffer; partition: number }[]>();
-  const flush = async () => {
-    const topicMessages = [...batch].map(([topic, messages]) => ({
-      topic: where.prefix + topic,
-      messages,
-    }));
-    batch = new Map();
-    await producer.sendBatch({ topicMessages, acks: -1 });
-  };
+  let sent: Promise<unknown>[] = [];
   for (const event of workload.events()) {
     const encoder = encoders[event.topic];
-    if (encoder === undefined) continue;
+    assert(encoder !== undefined, "a workload writes to input topics only");
     const value = Buffer.from(encoder.encode(event.value));
-    const messages = batch.get(event.topic) ?? [];
-    messages.push({ key: event.key, value, partition: partitionOf(event.key, PARTITIONS_DEFAULT) });
-    batch.set(event.topic, messages);
+    sent.push(producer.publish({ topic: where.prefix + event.topic, key: event.key, value }));
     bytes += value.length;
-    if (++events % BATCH_EVENTS === 0) await flush();
+    events += 1;
+    if (sent.length < IN_FLIGHT_MAX) continue;
+    await Promise.all(sent);
+    sent = [];
   }
-  if (batch.size > 0) await flush();
-  await producer.disconnect();
+  await Promise.all(sent);
+  await producer.close();
   const seconds = (performance.now() - startMs) / 1_000;
   return { events, seconds, valueBytesAverage: Math.round(bytes / events) };
 }
