@@ -66,7 +66,8 @@ export function openLineWriter(fd: number, lost: (lines: number) => void): LineS
   };
   return {
     write(line) {
-      const bytes = Buffer.byteLength(line);
+      // UTF-8 takes three bytes for a unit of UTF-16 at most; counting exactly costs more than it gains.
+      const bytes = line.length * 3;
       if (waitingBytes + used + bytes > WAITING_BYTES_MAX) {
         left += 1;
         return;
@@ -77,8 +78,9 @@ export function openLineWriter(fd: number, lost: (lines: number) => void): LineS
       }
       if (used + bytes > BLOCK_BYTES) seal();
       if (bytes > BLOCK_BYTES) {
-        waiting.push(Buffer.from(line));
-        waitingBytes += bytes;
+        const whole = Buffer.from(line);
+        waiting.push(whole);
+        waitingBytes += whole.length;
         if (!writing) next();
         return;
       }

@@ -7,10 +7,11 @@ import { VigError } from "@vigie/core/errors";
 import type { Logger } from "@vigie/core/log";
 import fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from "fastify";
 import { type HealthReport, healthAnswer, healthPaths } from "../health.ts";
-import { httpMetrics, type Metrics } from "../metrics.ts";
+import type { Metrics } from "../metrics.ts";
 import { originMatcher } from "./origins.ts";
 import { framesOf, PROBLEM_TYPE, problemOf, publicError, sendProblem } from "./problem.ts";
 import type { RequestLog } from "./request-log.ts";
+import { RequestMeter } from "./request-meter.ts";
 import { securityHeaders } from "./security-headers.ts";
 
 export interface HttpOptions {
@@ -113,7 +114,7 @@ function requestIds(): (request: { headers: NodeJS.Dict<string | string[]> }) =>
 
 /** Headers on the way in; metrics and the log line on the way out. */
 function observe(app: FastifyInstance, { metrics, requestLog }: HttpOptions): void {
-  const { requests, seconds } = httpMetrics(metrics);
+  const meter = new RequestMeter(metrics.registry);
   app.addHook("onRequest", (request, reply, done) => {
     reply.headers(securityHeaders);
     reply.header("x-request-id", request.id);
@@ -125,9 +126,7 @@ function observe(app: FastifyInstance, { metrics, requestLog }: HttpOptions): vo
     const route = routeOf(request);
     const { caller, method } = request;
     const ms = reply.elapsedTime;
-    const labels = { method: metricMethod(method), route, status: reply.statusCode };
-    requests.inc(labels);
-    seconds.observe(labels, ms / 1_000);
+    meter.count(method, route, reply.statusCode, ms / 1_000);
     requestLog.write({
       requestId: request.id,
       method,
@@ -147,10 +146,6 @@ function observe(app: FastifyInstance, { metrics, requestLog }: HttpOptions): vo
 function routeOf(request: FastifyRequest): string {
   return request.is404 ? "unknown" : (request.routeOptions.url ?? "unknown");
 }
-
-/** Methods as label values: a client must not be able to invent some. */
-const metricMethod = (method: string): string => (METHODS.has(method) ? method : "other");
-const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 
 function answerErrors(app: FastifyInstance, log: Logger): void {
   app.setErrorHandler<FastifyError | VigError>((thrown, request, reply) => {

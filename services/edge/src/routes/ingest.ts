@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { assert } from "@vigie/core/assert";
 import type { Clock } from "@vigie/core/time";
 import { plainAddress } from "@vigie/service-kit/http/address";
@@ -21,13 +22,13 @@ export interface Ingest {
 
 const WRITE_SCOPE = "events:write";
 
-/** The hooks of a route that takes events: the schemas are known, the caller may write. */
-export function writeHooks({ auth, isReady }: Ingest): onRequestHookHandler[] {
-  const refuseUnready: onRequestHookHandler = (_request, reply, done) => {
-    if (isReady()) done();
+/** The hook of a route that takes events: the schemas are known, the caller may write. */
+export function mayWrite({ auth, isReady }: Ingest): onRequestHookHandler {
+  const authorise = requireScope(WRITE_SCOPE, auth);
+  return function check(request, reply, done) {
+    if (isReady()) authorise.call(this, request, reply, done);
     else sendProblem(reply, "VIG_REGISTRY_AWAY", { why: "schemas are not known yet" });
   };
-  return [requireScope(WRITE_SCOPE, auth), refuseUnready];
 }
 
 export function callerOf(request: FastifyRequest): Caller {
@@ -40,11 +41,17 @@ export function contextOf(request: FastifyRequest, clock: Clock): AdmitContext {
   return {
     caller: callerOf(request),
     client: () => ({
-      ip: plainAddress(request.ip),
+      ip: addressOf(request.ip),
       userAgent: request.headers["user-agent"] ?? null,
     }),
     nowMs: clock(),
   };
+}
+
+/** A trusted proxy may pass on any text that a client put into X-Forwarded-For. */
+function addressOf(given: string | undefined): string | null {
+  const address = plainAddress(given ?? "");
+  return isIP(address) === 0 ? null : address;
 }
 
 /** One heartbeat of a person's session in 5 s. Source: DESIGN, Edge. */

@@ -101,13 +101,13 @@ function invalid(faults: readonly Fault[]): Admission {
 /** Whether this caller may send this at all: TEN-04, the token decides, a body can only agree. */
 function rights(type: EventType, body: Fields, caller: Caller): Admission | null {
   const { tenant_id: tenantId, user_id: userId, session_id: sessionId } = body;
-  if (tenantId !== undefined && tenantId !== caller.tenantId) {
+  if ((tenantId ?? caller.tenantId) !== caller.tenantId) {
     return refused("VIG_TENANT_MISMATCH", { where: "body" });
   }
   if (caller.kind === "service") return null;
   if (!eventTypes[type].fromUsers) return refused("VIG_SERVICE_ONLY", { type });
-  if (userId !== undefined && userId !== caller.subject) return refused("VIG_USER_MISMATCH");
-  const strayed = sessionId !== undefined && sessionId !== caller.sessionId;
+  if ((userId ?? caller.subject) !== caller.subject) return refused("VIG_USER_MISMATCH");
+  const strayed = (sessionId ?? caller.sessionId) !== caller.sessionId;
   const needed = type === "heartbeat" && caller.sessionId === null;
   return strayed || needed ? refused("VIG_SESSION_MISMATCH") : null;
 }

@@ -3,7 +3,8 @@ import type { EventType } from "./event-types.ts";
 
 /** What the edge itself sees of a client. */
 export interface ClientView {
-  readonly ip: string;
+  /** Null when a proxy passed on what is no address. */
+  readonly ip: string | null;
   readonly userAgent: string | null;
 }
 

@@ -124,6 +124,13 @@ test("X-Forwarded-For of one that is no trusted proxy does not count", async () 
   assert.equal(network.ip, "127.0.0.1");
 });
 
+test("what a trusted proxy passes on is taken only if it is an address", async () => {
+  const edge = testEdge({ trustedProxies: ["127.0.0.1/32"] });
+  const headers = { "x-forwarded-for": "not-an-address" };
+  await post(edge, "/v1/events/heartbeat", { channel: "WEB" }, { claims: person, headers });
+  assert.partialDeepStrictEqual(producedValues(edge)[0], { network: { ip: null } });
+});
+
 test("a person's own place is taken as a geo event, cut, with its geohash", async () => {
   const edge = testEdge();
   const body = {

@@ -2,7 +2,7 @@ import { sendProblem } from "@vigie/service-kit/http/problem";
 import type { FastifyInstance, RouteHandlerMethod } from "fastify";
 import { describedBodyOf } from "../../steps/body-schema.ts";
 import { type EventType, eventTypeNames, eventTypes } from "../../steps/event-types.ts";
-import { callerOf, contextOf, heartbeatWaitMs, type Ingest, writeHooks } from "../ingest.ts";
+import { callerOf, contextOf, heartbeatWaitMs, type Ingest, mayWrite } from "../ingest.ts";
 import { acceptedSchema, problemResponses } from "../schemas.ts";
 
 /** POST /v1/events/{login,heartbeat,mfa,geo}, and HBT-01's path for a person's heartbeat. */
@@ -26,7 +26,7 @@ function route(app: FastifyInstance, url: string, type: EventType, ingest: Inges
     },
     // Bodies are judged in one place for single events and batches; the schema here describes.
     validatorCompiler: () => () => true,
-    onRequest: writeHooks(ingest),
+    onRequest: mayWrite(ingest),
     handler: takeEvent(type, ingest),
   });
 }

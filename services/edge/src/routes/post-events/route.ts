@@ -6,7 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Admission, AdmitContext } from "../../steps/admit-event.ts";
 import { describedBodyOf } from "../../steps/body-schema.ts";
 import { eventTypeNames, eventTypes, isEventType } from "../../steps/event-types.ts";
-import { callerOf, contextOf, heartbeatWaitMs, type Ingest, writeHooks } from "../ingest.ts";
+import { callerOf, contextOf, heartbeatWaitMs, type Ingest, mayWrite } from "../ingest.ts";
 import { batchSchema, problemResponses } from "../schemas.ts";
 
 /** Source: DESIGN and the contract of the route. */
@@ -41,7 +41,7 @@ export function postEventsRoute(app: FastifyInstance, ingest: Ingest): void {
     },
     validatorCompiler: () => () => true,
     bodyLimit: ingest.batchBodyMaxBytes,
-    onRequest: writeHooks(ingest),
+    onRequest: mayWrite(ingest),
     handler: (request, reply) => takeBatch(request, reply, ingest),
   });
 }
