@@ -140,14 +140,16 @@ test("after all of it every acknowledged event has had its effect, once", async 
   await load.stop();
   const users = [...load.byHttp, ...load.byAvro];
   assert.ok(load.byHttp.size > 20 && load.byAvro.size > 20);
-  await untilTrue(
-    "every session is stored",
-    async () => {
-      const acknowledged = "sessions where user_key = any($1) and is_active";
-      return (await count(pipeline, acknowledged, [users])) === users.length;
-    },
-    DEADLINE_MS,
-  );
+  const acknowledged = "sessions where user_key = any($1) and is_active";
+  try {
+    await untilTrue(
+      "every session is stored",
+      async () => (await count(pipeline, acknowledged, [users])) === users.length,
+      DEADLINE_MS,
+    );
+  } catch (cause) {
+    throw new Error(`lost: ${JSON.stringify(await whereLost(users))}`, { cause });
+  }
   for (const userId of users) await isLive(userId);
   const activities =
     "session_activities a join users u on u.id = a.user_id where a.activity_type = 'auth_success' and u.external_id = any($1)";
@@ -157,3 +159,17 @@ test("after all of it every acknowledged event has had its effect, once", async 
   const known = [...users, "u-unknown-schema"];
   assert.equal(await count(pipeline, strangers, [known]), 0);
 });
+
+/** Users without a session in PostgreSQL, each with what is known of them on the way there. */
+async function whereLost(users: readonly string[]): Promise<object> {
+  const { rows } = await pipeline.database.query<{ user_key: string; status: string }>(
+    "select user_key, status from user_sessions where is_active",
+  );
+  const stored = new Set(rows.map(({ user_key }) => user_key));
+  const onTopic = async (topic: string, user: (key: string) => string | undefined) =>
+    new Set((await pipeline.reader.all(topic)).map(({ key }) => user(String(key))));
+  const logins = await onTopic("id.login", (key) => key.split("|")[1]);
+  const states = await onTopic("id.session.state", (key) => key.split("|")[1]);
+  const lost = users.filter((user) => !stored.has(user));
+  return lost.map((user) => ({ user, login: logins.has(user), state: states.has(user) }));
+}
