@@ -2,7 +2,10 @@ import { defineConfig } from "vitest/config";
 
 const common = { environment: "node", pool: "forks" } as const;
 
-/** unit: no servers. integration: real servers, a topic prefix per file. e2e: whole pipeline, faults, crashes. */
+/**
+ * unit: no servers. integration: real servers, a topic prefix per file. e2e: whole pipeline, faults, crashes.
+ * One after the other (groupOrder), so that none is measured while another one takes the cores.
+ */
 export default defineConfig({
   test: {
     projects: [
@@ -10,6 +13,7 @@ export default defineConfig({
         test: {
           ...common,
           name: "unit",
+          sequence: { groupOrder: 0 },
           // A starved core makes the slowest tests ten times slower; none waits for time to pass.
           testTimeout: 30_000,
           include: [
@@ -24,6 +28,7 @@ export default defineConfig({
         test: {
           ...common,
           name: "integration",
+          sequence: { groupOrder: 1 },
           include: [
             "{packages,services}/*/src/**/*.int.test.ts",
             "schemas/**/*.int.test.ts",
@@ -37,6 +42,7 @@ export default defineConfig({
         test: {
           ...common,
           name: "e2e",
+          sequence: { groupOrder: 2 },
           include: ["tests/**/*.test.ts"],
           testTimeout: 180_000,
           hookTimeout: 180_000,
