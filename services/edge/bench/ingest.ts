@@ -40,7 +40,7 @@ const rounds = Number(options.rounds);
 const connections = Number(options.connections);
 
 /** Compiled code and a warm broker. */
-const WARM_UP_SECONDS = 3;
+const WARM_UP_SECONDS = 4;
 const TENANT = "molam-sn";
 const AUDIENCE = "molam-id";
 const ISSUER = "https://id.molam.example";

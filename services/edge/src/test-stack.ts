@@ -1,6 +1,7 @@
 import { silentLogger } from "@vigie/core/log";
+import { topicDefinitions } from "@vigie/schemas/catalogue";
 import { provisionTopics, registerSchemas } from "@vigie/schemas/provision";
-import { openAdmin } from "@vigie/stream/kafka/admin";
+import { type KafkaAdmin, openAdmin } from "@vigie/stream/kafka/admin";
 import { type KafkaClient, openKafka } from "@vigie/stream/kafka/client";
 import { openLoneReader } from "@vigie/stream/kafka/lone-reader";
 import type { FetchedRecord } from "@vigie/stream/kafka/types";
@@ -18,18 +19,34 @@ export async function edgeStack(): Promise<EdgeStack> {
   const servers = await stack();
   const { kafka, registry, prefix } = servers;
   const client = openKafka({ brokers: [kafka], clientId: "edge-test", log: silentLogger });
-  const admin = await openAdmin(client);
-  try {
-    await provisionTopics(admin, { prefix, replicationFactor: 1 });
-  } finally {
-    await admin.close();
-  }
+  await withAdmin(client, (admin) => provisionTopics(admin, { prefix, replicationFactor: 1 }));
   await registerSchemas({ registryUrl: registry, prefix });
   // A broker that is busy takes a moment to lead the partitions of a new topic.
   const led = () =>
     Promise.all(["id.login", "id.heartbeat"].map((name) => readAll(client, prefix + name)));
   await vi.waitFor(led, { timeout: 20_000 });
-  return { ...servers, client, readAll: (topic) => readAll(client, prefix + topic) };
+  return {
+    ...servers,
+    client,
+    readAll: (topic) => readAll(client, prefix + topic),
+    async close() {
+      const names = topicDefinitions({ prefix, replicationFactor: 1 }).map(({ topic }) => topic);
+      await withAdmin(client, (admin) => admin.deleteTopics(names));
+      await servers.close();
+    },
+  };
+}
+
+async function withAdmin(
+  client: KafkaClient,
+  work: (admin: KafkaAdmin) => Promise<unknown>,
+): Promise<void> {
+  const admin = await openAdmin(client);
+  try {
+    await work(admin);
+  } finally {
+    await admin.close();
+  }
 }
 
 async function readAll(client: KafkaClient, topic: string): Promise<FetchedRecord[]> {

@@ -1,5 +1,4 @@
-import { PARTITIONS_DEFAULT, topicNames } from "@vigie/schemas/catalogue";
-import { openAdmin } from "@vigie/stream/kafka/admin";
+import { PARTITIONS_DEFAULT } from "@vigie/schemas/catalogue";
 import { openBatchingProducer } from "@vigie/stream/kafka/producer";
 import { afterAll, beforeAll } from "vitest";
 import { type EdgeStack, edgeStack } from "../test-stack.ts";
@@ -12,9 +11,6 @@ beforeAll(async () => {
   servers = await edgeStack();
 });
 afterAll(async () => {
-  const admin = await openAdmin(servers.client);
-  await admin.deleteTopics(topicNames.map((topic) => servers.prefix + topic));
-  await admin.close();
   await servers.close();
 });
 
