@@ -92,10 +92,11 @@ const loginOnly = {
 } as const;
 
 function commonOf(user: number, away: boolean, about: { atMs: number; eventId: string }) {
-  const home = networks[(user + (away ? 4 : 0)) % networks.length] ?? networks[0];
+  const home = networks[user % networks.length] ?? networks[0];
+  const here = networks[(user + (away ? 4 : 0)) % networks.length] ?? networks[0];
   const model = models[user % models.length] ?? "";
   const network: Network = {
-    ip: `${home.prefix}.${(user >> 8) & 255}.${1 + (user & 127)}`,
+    ip: `${here.prefix}.${(user >> 8) & 255}.${1 + (user & 127)}`,
     user_agent: `Mozilla/5.0 (Linux; Android 14; ${model}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.7444.48 Mobile Safari/537.36`,
   };
   return {

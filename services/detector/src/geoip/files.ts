@@ -81,7 +81,7 @@ export interface GeoWatch {
   close(): Promise<void>;
 }
 
-/** A changed file is taken when it did not change any more within this, so that a copy in progress is not. */
+/** How often files are looked at. A copy in progress is refused, then taken when it has changed again. */
 const LOOK_INTERVAL_MS = 10_000;
 
 /** Tells of changed files, once they can be used; a corrupt one is logged and what was there before stays. */
