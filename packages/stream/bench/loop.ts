@@ -26,6 +26,7 @@ const { values: args } = parseArgs({
     records: { type: "string", default: "600000" },
     users: { type: "string", default: "100000" },
     skipRaw: { type: "boolean", default: false },
+    commitRecords: { type: "string", default: "1000" },
     profile: { type: "string" },
     stateBytes: { type: "string", default: "300" },
   },
@@ -191,6 +192,7 @@ async function timeLoop(
     observer,
     log: { ...silentLogger, warn: console.warn, error: console.error, fatal: console.error },
     createInternalTopics: true,
+    commitRecordsMax: Number(args.commitRecords),
   });
   const timing = await watch.done;
   const rssAnonMb = anonymousMb();

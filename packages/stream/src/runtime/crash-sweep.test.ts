@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { partitionOf } from "@vigie/core/keys";
 import { test } from "vitest";
+import { LmdbStore } from "../lmdb/lmdb-store.ts";
 import type { AnyProcessor } from "../processor.ts";
 import { openEnvelope } from "../state/envelope.ts";
 import { type LedgerEvent, ledgerCodec, ledgerProcessor } from "../testing/ledger.ts";
-import { beginLife, Fate, MemoryDisk, until, withStateDir } from "../testing/lives.ts";
+import { beginLife, Fate, lmdbDisk, MemoryDisk, until, withStateDir } from "../testing/lives.ts";
 import { MemoryBroker } from "../testing/memory-broker.ts";
 
 const T0 = 1_700_000_000_000;
@@ -41,7 +43,7 @@ function newWorld(stateDir: string) {
 type World = ReturnType<typeof newWorld>;
 
 /** All that can be seen from outside: outputs and dead letters in their order, and the state that a restore finds. */
-function visible({ broker }: World) {
+function visible({ broker }: Pick<World, "broker">) {
   const outputs = broker
     .committedRecords("t.entries")
     .map(({ key, value }) => `${key} ${value?.toString()}`);
@@ -130,6 +132,44 @@ for (const ending of ["dies", "stalls"] as const) {
       assert.deepEqual(Object.fromEntries(after.stores), seen.states, where);
     }
   }, 120_000);
+}
+
+/** Every so manyth step: the whole sweep takes a minute on files. */
+const SAMPLE = process.env.VIGIE_TEST_FULL === "1" ? 1 : 9;
+
+test("the same on LMDB's files: dead or stalled, the next life finds a whole store", async () => {
+  const { seen, steps } = await undisturbed;
+  for (let deathAt = 5; deathAt <= steps.length; deathAt += SAMPLE) {
+    await withStateDir(async (stateDir) => {
+      const world = { ...newWorld(stateDir), disk: lmdbDisk };
+      const fate = new Fate(deathAt);
+      const first = await beginLife(world, processor, fate, { clock, commitRecordsMax: 9 });
+      await fate.died;
+      await first.cut();
+      const never = new Fate(NEVER);
+      const second = await beginLife(world, processor, never, { clock, commitRecordsMax: 9 });
+      const where = `after a death before step ${deathAt}, ${fate.steps[deathAt - 1]}`;
+      await until(`done ${where}`, () => isDeepStrictEqual(visible(world), seen));
+      await second.running.stop();
+      assert.deepEqual(await lmdbStates(stateDir), seen.states, where);
+      fate.revive();
+      await first.running.stop();
+      assert.deepEqual(visible(world), seen, where);
+    });
+  }
+}, 120_000);
+
+/** What lies in the stores of all partitions. */
+async function lmdbStates(stateDir: string): Promise<object> {
+  const states: [string, unknown][] = [];
+  for (let partition = 0; partition < PARTITIONS; partition++) {
+    const store = await LmdbStore.open(join(stateDir, "ledger", String(partition)), {
+      wakes: true,
+    });
+    for (const [key, sealed] of store.entries()) states.push([key, decode(sealed)]);
+    await store.close();
+  }
+  return Object.fromEntries(states.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 test("whatever the step that fails once, the outcome is that of an undisturbed run", async () => {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { VigError } from "@vigie/core/errors";
 import { silentLogger } from "@vigie/core/log";
+import { LmdbStore } from "../lmdb/lmdb-store.ts";
 import type { StreamObserver } from "../observer.ts";
 import type { AnyProcessor } from "../processor.ts";
 import { type OpenStore, type RunningProcessor, type RuntimeOptions, startOn } from "../runtime.ts";
@@ -90,6 +91,23 @@ class DiskStore extends MemoryStore {
   }
 }
 
+/** LMDB's own files below the state folder, its steps in the hand of fate. */
+export const lmdbDisk = {
+  opener(step: Step): OpenStore {
+    return async (directory, wakes) => {
+      await step("open store");
+      const store = await LmdbStore.open(directory, { wakes });
+      const write = store.write.bind(store);
+      store.write = async (changes, checkpoint) => {
+        await step("write store");
+        await write(changes, checkpoint);
+        await step("store written");
+      };
+      return store;
+    };
+  },
+};
+
 /** What becomes of the n-th I/O step: it waits, and with it every later one, until `revive`; or it fails, alone. */
 export type Blow = "hang" | "fail";
 
@@ -139,7 +157,11 @@ export interface Life {
 
 /** Starts a processor on a broker and a disk in memory, its steps in the hand of fate. */
 export async function beginLife(
-  world: { readonly broker: MemoryBroker; readonly disk: MemoryDisk; readonly stateDir: string },
+  world: {
+    readonly broker: MemoryBroker;
+    readonly disk: { opener(step: Step): OpenStore };
+    readonly stateDir: string;
+  },
   processor: AnyProcessor,
   fate: Fate,
   options: Partial<RuntimeOptions> & { readonly torn?: boolean } = {},
