@@ -13,6 +13,7 @@ import {
   PHONE,
 } from "./support/events.ts";
 import { allServices, openPipeline, type Pipeline, WORM_SECRET } from "./support/pipeline.ts";
+import { run } from "./support/processes.ts";
 import { count, liveness, sessionRow, values } from "./support/read-model.ts";
 import { until, untilTrue } from "./support/until.ts";
 
@@ -196,6 +197,20 @@ test("OBS-01, OBS-05: every service tells its health and what it has done", asyn
   const kinds = await pipeline.service("detector").metric("id_anomalies_detected_total");
   assert.equal(kinds, 3);
 });
+
+test.each(allServices)(
+  "%s --check-config prints every fault at once and exits 78, or 0",
+  async (name) => {
+    const check = [`services/${name}/src/main.ts`, "--check-config"];
+    const bad = await run(check, { KAFKA_BROKERS: "no port", METRICS_PORT: "-1", PORT: "-1" });
+    assert.equal(bad.code, 78, bad.text);
+    for (const fault of ["KAFKA_BROKERS", "SCHEMA_REGISTRY_URL", "PORT"]) {
+      assert.ok(bad.text.includes(fault), `${name}: ${fault}`);
+    }
+    const good = await run(check, pipeline.env);
+    assert.equal(good.code, 0, good.text);
+  },
+);
 
 test("SIGTERM: every service finishes what it has begun and exits 0 within 10 s", async () => {
   for (const name of allServices) {

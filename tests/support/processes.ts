@@ -147,7 +147,17 @@ export async function runScript(
   script: string,
   env: Readonly<Record<string, string>>,
 ): Promise<string> {
-  const child = spawn(process.execPath, [join(ROOT, script)], {
+  const { code, text } = await run([script], env);
+  if (code !== 0) throw new Error(`${script} ended with ${code}:\n${text}`);
+  return text;
+}
+
+/** Runs Node on these arguments in the project's root. Returns: exit code, and all that was written. */
+export async function run(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<{ readonly code: number | null; readonly text: string }> {
+  const child = spawn(process.execPath, [...args], {
     env: { ...baseEnv(), ...env },
     cwd: ROOT,
     stdio: ["ignore", "pipe", "pipe"],
@@ -159,6 +169,5 @@ export async function runScript(
     });
   }
   const [code] = (await once(child, "close")) as [number | null];
-  if (code !== 0) throw new Error(`${script} ended with ${code}:\n${text}`);
-  return text;
+  return { code, text };
 }
