@@ -100,6 +100,11 @@ export async function openPipeline(
     issuer.token({ sub: "auth-gateway", tenant_id: TENANT, scope: "events:write", ...claims });
   const close = async (): Promise<void> => {
     await Promise.all([...services.values()].map((each) => each.kill()));
+    // Servers that others use as well are left as they were found; those of one test go with it.
+    if (!("stop" in servers)) {
+      await reader.deleteAll();
+      await database.query(`drop schema ${schemaOf(prefix)} cascade`);
+    }
     await Promise.allSettled([producer.close(), reader.close(), database.close(), redis.close()]);
     rmSync(directory, { recursive: true, force: true });
   };

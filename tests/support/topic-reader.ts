@@ -1,4 +1,5 @@
 import { silentLogger } from "@vigie/core/log";
+import { topicDefinitions } from "@vigie/schemas/catalogue";
 import { openAdmin } from "@vigie/stream/kafka/admin";
 import { openKafka } from "@vigie/stream/kafka/client";
 import { openLoneReader } from "@vigie/stream/kafka/lone-reader";
@@ -18,6 +19,8 @@ export interface TopicReader {
   all(topic: string): Promise<readonly ReadRecord[]>;
   /** How many records a group has committed over these topics, which hold no control records. */
   committed(group: string, topics: readonly string[]): Promise<number>;
+  /** Deletes all topics of this prefix. */
+  deleteAll(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -53,6 +56,10 @@ export async function openTopicReader(options: {
       );
       const committed = await admin.committed(prefix + group, partitions);
       return committed.reduce((sum, { offset }) => sum + (offset ?? 0), 0);
+    },
+    async deleteAll() {
+      const names = topicDefinitions({ prefix, replicationFactor: 1 }).map(({ topic }) => topic);
+      await admin.deleteTopics([...(await admin.partitionCounts(names)).keys()]);
     },
     async close() {
       await Promise.all([reader.close(), admin.close()]);
