@@ -16,12 +16,15 @@ import { stopState } from "./stop.mjs";
 import { createVoice, elapsedS } from "./voice.mjs";
 
 const say = createVoice();
+/** Looks after what runs; null until all is up, and while nobody is attached. */
+let watching = null;
 
 /** Brings everything up; returns only when told to stop, or, detached, when all is healthy. */
 export async function runStart({ demo, detach }) {
   const state = openState();
   let ending = null;
   const end = () => {
+    clearInterval(watching);
     closeProcesses();
     ending ??= stopState(state.get(), say).finally(state.remove);
     return ending;
@@ -154,12 +157,11 @@ function runScript(script, environment, { name = null, args = [] } = {}) {
 function watch(state, environment) {
   void runScript("scripts/follow.ts", environment, { name: "anomaly" }).catch(() => {});
   const known = new Set();
-  const timer = setInterval(() => {
+  watching = setInterval(() => {
     for (const record of state.get().processes) {
       if (known.has(record.pid) || isAlive(record)) continue;
       known.add(record.pid);
       say(record.name, `ended. Its log, ${record.log}, ends with:\n${tail(record.log)}`);
     }
   }, 1_000);
-  timer.unref();
 }
