@@ -107,7 +107,18 @@ async function bringUp({ state, demo, detach }) {
   state.set({ edge: services.edge, services });
   say("vigie", `up and healthy after ${elapsedS().toFixed(1)} s`);
   if (demo) await runScript("scripts/demo.ts", environmentFor(environment, services.edge));
+  tellWhereToGo(services.edge, detach);
   if (!detach) watch(state, environment);
+}
+
+function tellWhereToGo(edge, detach) {
+  console.log(`
+  Where to go next
+    ${edge}/docs   every route; README.md shows how to send an event of your own
+    npm run token -- --tenant molam-sn --user me   a token for it
+    .vigie/log/NAME.log, .vigie/stack.json   what each part says, and where it listens
+    ${detach ? "npm stop" : "Ctrl-C"}   ends everything; the data is kept
+`);
 }
 
 /**
