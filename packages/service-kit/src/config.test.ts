@@ -14,7 +14,7 @@ import {
   text,
   url,
 } from "./config.ts";
-import { jwtConfig, kafkaConfig } from "./shared-config.ts";
+import { databaseConfig, jwtConfig, kafkaConfig, keysConfig } from "./shared-config.ts";
 
 const schema = {
   MAX_TASK_IDLE_MS: integer({ about: "waits for a slower input", min: 0, max: 60_000 }),
@@ -131,6 +131,48 @@ test("SASL needs a user and a password only when a mechanism is set", () => {
   assert.deepEqual(faultsOf(env, kafkaConfig), []);
   assert.equal(faultsOf({ ...env, KAFKA_SASL_MECHANISM: "plain" }, kafkaConfig).length, 2);
   assert.equal(faultsOf({ KAFKA_BROKERS: "a" }, kafkaConfig).length, 1);
+});
+
+test("a mechanism may stand in capitals; what would be left out without a word is a fault", () => {
+  const env = { KAFKA_BROKERS: "a:9092" };
+  const user = { KAFKA_SASL_USERNAME: "u", KAFKA_SASL_PASSWORD: "p" };
+  const parsed = parseConfig(kafkaConfig, {
+    ...env,
+    ...user,
+    KAFKA_SASL_MECHANISM: "SCRAM-SHA-512",
+  });
+  assert.ok("config" in parsed);
+  assert.equal(parsed.config.KAFKA_SASL_MECHANISM, "scram-sha-512");
+  const path = import.meta.filename;
+  assert.equal(faultsOf({ ...env, ...user }, kafkaConfig).length, 2);
+  assert.equal(faultsOf({ ...env, KAFKA_SSL_CA: path }, kafkaConfig).length, 1);
+  const tls = { ...env, KAFKA_SSL: "true" };
+  assert.equal(faultsOf({ ...tls, KAFKA_SSL_CERT: path }, kafkaConfig).length, 2);
+  assert.deepEqual(
+    faultsOf({ ...tls, KAFKA_SSL_CERT: path, KAFKA_SSL_KEY: path }, kafkaConfig),
+    [],
+  );
+});
+
+test("SEC-13: blanks around NODE_ENV or in place of a key let nothing slip through", () => {
+  const JWT_SECRET = "f3b0c44298fc1c149afbf4c8996fb924";
+  const production = { NODE_ENV: "production " };
+  assert.equal(faultsOf({ ...production, SIGNING: "hunter2" }, secrets).length, 1);
+  assert.equal(faultsOf({ ...production, JWT_SECRET, JWT_PUBLIC_KEY: " " }, jwtConfig).length, 2);
+  assert.equal(faultsOf({ JWT_PUBLIC_KEY: " " }, jwtConfig).length, 1);
+});
+
+test("--check-config looks into the keys file and at what a database URL asks for", () => {
+  const keys = { VIGIE_KEYS_FILE: import.meta.filename };
+  assert.match(faultsOf(keys, keysConfig)[0] ?? "", /^VIGIE_KEYS_FILE is of no use/);
+  const faults = (query: string, env = {}) =>
+    faultsOf({ DATABASE_URL: `postgres://u:hunter2@h/d${query}`, ...env }, databaseConfig);
+  assert.deepEqual(faults(""), []);
+  assert.match(faults("?sslmode=prefer").join(), /sslmode prefer, expected disable/);
+  const ca = { DATABASE_SSL_CA: import.meta.filename };
+  assert.equal(faults("?sslmode=require", ca).length, 1);
+  assert.deepEqual(faults("?sslmode=verify-ca", ca), []);
+  assert.doesNotMatch(faults("?sslmode=prefer").join(), /hunter2/);
 });
 
 test("CNF-06: HS256 works only without a public key and never in production", () => {

@@ -25,16 +25,26 @@ export function parseConfig<S extends Schema>(
   schema: S,
   env: Env,
 ): { readonly config: Parsed<S> } | { readonly faults: readonly string[] } {
-  const context: KindContext = { production: env.NODE_ENV === "production", env };
+  const context = contextOf(env);
   const faults: string[] = [];
   const values: Record<string, unknown> = {};
   for (const [name, kind] of Object.entries(schema)) {
-    const text = env[name]?.trim();
+    const text = context.env[name];
     const parsing = text ? kind.parse(text, context) : kind.absent(context);
     if ("fault" in parsing) faults.push(`${name} ${parsing.fault}`);
     else values[name] = parsing.value;
   }
   return faults.length > 0 ? { faults } : { config: values as Parsed<S> };
+}
+
+/**
+ * Trimmed before anything is judged: NODE_ENV with a blank behind it is production as well, and a
+ * key of blanks is none.
+ */
+function contextOf(env: Env): KindContext {
+  const trimmed = Object.entries(env).map(([name, text]) => [name, text?.trim()] as const);
+  const clean: Env = Object.fromEntries(trimmed);
+  return { production: clean.NODE_ENV === "production", env: clean };
 }
 
 /**

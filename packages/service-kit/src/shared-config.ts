@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { messageOf } from "@vigie/core/errors";
 import {
   file,
   flag,
@@ -14,10 +15,10 @@ import {
   text,
   url,
 } from "./config.ts";
+import { readKeysFile } from "./kms/keys-file.ts";
+import { sslmodeOf, urlFault, VERIFYING } from "./postgres/url.ts";
 
 /** Fragments of configuration that services spread into their own schema. */
-
-const production = ({ env }: KindContext): boolean => env.NODE_ENV === "production";
 
 export const processConfig = {
   NODE_ENV: oneOf(["production", "development", "test"], {
@@ -56,11 +57,26 @@ export const metricsPortConfig = (fallback: number) => ({
   METRICS_PORT: port({ about: "metrics and health; 0 takes a free port", default: fallback }),
 });
 
-/** null while unset and not needed; a fault while unset and SASL is on. */
-const neededForSasl =
+/** A fault while it is unset and SASL is on, or set and SASL is off. */
+const withSasl =
   (name: string) =>
-  ({ env }: KindContext): string | null =>
-    env.KAFKA_SASL_MECHANISM && !env[name] ? "is missing, KAFKA_SASL_MECHANISM needs it" : null;
+  ({ env }: KindContext): string | null => {
+    if (!env.KAFKA_SASL_MECHANISM === !env[name]) return null;
+    return env[name]
+      ? "is set, but KAFKA_SASL_MECHANISM is not"
+      : "is missing, KAFKA_SASL_MECHANISM needs it";
+  };
+
+/** Set beside a connection in clear it would be left out without a word. */
+const withTls =
+  (name: string, partner?: string) =>
+  ({ env }: KindContext): string | null => {
+    if (env[name] && env.KAFKA_SSL !== "true") return "is set, but KAFKA_SSL is not true";
+    if (partner === undefined || !env[name] === !env[partner]) return null;
+    return env[name] ? `is set without ${partner}` : `is missing beside ${partner}`;
+  };
+
+const mechanism = oneOf(["plain", "scram-sha-256", "scram-sha-512"], { about: "SASL mechanism" });
 
 export const kafkaConfig = {
   ...prefixConfig,
@@ -71,19 +87,30 @@ export const kafkaConfig = {
     countMin: 1,
   }),
   KAFKA_SSL: flag({ about: "TLS to the brokers", default: false }),
-  KAFKA_SSL_CA: optional(file({ about: "PEM of the authority that signed the brokers" })),
-  KAFKA_SSL_CERT: optional(file({ about: "PEM of the client certificate" })),
-  KAFKA_SSL_KEY: optional(file({ about: "PEM of the client key" })),
-  KAFKA_SASL_MECHANISM: optional(
-    oneOf(["plain", "scram-sha-256", "scram-sha-512"], { about: "SASL mechanism" }),
+  KAFKA_SSL_CA: given(
+    optional(file({ about: "PEM of the authority that signed the brokers" })),
+    withTls("KAFKA_SSL_CA"),
   ),
+  KAFKA_SSL_CERT: given(
+    optional(file({ about: "PEM of the client certificate" })),
+    withTls("KAFKA_SSL_CERT", "KAFKA_SSL_KEY"),
+  ),
+  KAFKA_SSL_KEY: given(
+    optional(file({ about: "PEM of the client key" })),
+    withTls("KAFKA_SSL_KEY", "KAFKA_SSL_CERT"),
+  ),
+  // Java's clients write it in capitals.
+  KAFKA_SASL_MECHANISM: optional({
+    ...mechanism,
+    parse: (given: string, context: KindContext) => mechanism.parse(given.toLowerCase(), context),
+  }),
   KAFKA_SASL_USERNAME: given(
     optional(text({ about: "SASL user" })),
-    neededForSasl("KAFKA_SASL_USERNAME"),
+    withSasl("KAFKA_SASL_USERNAME"),
   ),
   KAFKA_SASL_PASSWORD: given(
     optional(text({ about: "SASL password" })),
-    neededForSasl("KAFKA_SASL_PASSWORD"),
+    withSasl("KAFKA_SASL_PASSWORD"),
   ),
 };
 
@@ -98,10 +125,13 @@ export const registryConfig = {
 };
 
 export const databaseConfig = {
-  DATABASE_URL: url({
-    about: "PostgreSQL; sslmode disable, require, verify-ca or verify-full",
-    schemes: ["postgres", "postgresql"],
-  }),
+  DATABASE_URL: given(
+    url({
+      about: "PostgreSQL; sslmode disable, require, verify-ca or verify-full",
+      schemes: ["postgres", "postgresql"],
+    }),
+    ({ env }) => (env.DATABASE_URL ? databaseUrlFault(env.DATABASE_URL, env) : null),
+  ),
   DATABASE_SSL_CA: optional(file({ about: "PEM of the authority that signed PostgreSQL" })),
   DATABASE_POOL_MAX: integer({ about: "connections at most", min: 1, max: 100, default: 4 }),
   DATABASE_STATEMENT_TIMEOUT_MS: integer({
@@ -112,6 +142,16 @@ export const databaseConfig = {
   }),
 };
 
+/** What of a URL would be misread or would let a connection be less safe than it looks. */
+function databaseUrlFault(given: string, { DATABASE_SSL_CA }: KindContext["env"]): string | null {
+  const fault = urlFault(given);
+  if (fault !== null) return fault;
+  if (DATABASE_SSL_CA && !VERIFYING.has(sslmodeOf(given))) {
+    return "has an sslmode that does not look at DATABASE_SSL_CA; take verify-ca or verify-full";
+  }
+  return null;
+}
+
 export const redisConfig = {
   REDIS_URL: url({ about: "Redis; rediss for TLS", schemes: ["redis", "rediss"] }),
   REDIS_SSL_CA: optional(file({ about: "PEM of the authority that signed Redis" })),
@@ -120,14 +160,14 @@ export const redisConfig = {
 const jwtKeyMissing = (context: KindContext): string | null => {
   const { env } = context;
   if (env.JWT_PUBLIC_KEY || env.JWT_JWKS_URL) return null;
-  if (production(context)) return "is missing, and so is JWT_JWKS_URL: production needs one";
+  if (context.production) return "is missing, and so is JWT_JWKS_URL: production needs one";
   return env.JWT_SECRET ? null : "is missing, and so are JWT_JWKS_URL and JWT_SECRET";
 };
 
 const jwtSecretMixed = (context: KindContext): string | null => {
   const { env } = context;
   if (!env.JWT_SECRET) return null;
-  if (production(context)) return "is set, which production refuses";
+  if (context.production) return "is set, which production refuses";
   return env.JWT_PUBLIC_KEY || env.JWT_JWKS_URL ? "is set beside a public key" : null;
 };
 
@@ -152,7 +192,7 @@ export const jwtConfig = {
       }),
     ),
     (context) =>
-      production(context) && context.env.JWT_JWKS_URL?.startsWith("http:")
+      context.production && context.env.JWT_JWKS_URL?.startsWith("http:")
         ? "is http, which production refuses"
         : null,
   ),
@@ -171,7 +211,7 @@ export const jwtConfig = {
       }),
     ),
     (context) =>
-      context.env.DEFAULT_TENANT && production(context) ? "is set, which production refuses" : null,
+      context.env.DEFAULT_TENANT && context.production ? "is set, which production refuses" : null,
   ),
 };
 
@@ -200,8 +240,19 @@ export const geoipConfig = {
 };
 
 export const keysConfig = {
-  VIGIE_KEYS_FILE: file({ about: "JSON of the master keys, mode 600" }),
+  VIGIE_KEYS_FILE: given(file({ about: "JSON of the master keys, mode 600" }), ({ env }) =>
+    env.VIGIE_KEYS_FILE ? keysFault(env.VIGIE_KEYS_FILE) : null,
+  ),
 };
+
+function keysFault(path: string): string | null {
+  try {
+    readKeysFile(path);
+    return null;
+  } catch (error) {
+    return `is of no use: ${messageOf(error)}`;
+  }
+}
 
 export const eventsConfig = {
   MAX_EVENT_AGE_DAYS: integer({

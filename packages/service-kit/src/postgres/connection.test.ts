@@ -43,6 +43,18 @@ test("pg itself is not told of sslmode, which it reads in another way", () => {
   assert.equal(config.connectionString, "postgres://vigie@db:5432/vigie?x=1");
 });
 
+test("SEC-10: a URL cannot set aside the role, the schema or the encryption", () => {
+  for (const more of [
+    "options=-c%20role%3Dpostgres",
+    "ssl=false",
+    "sslrootcert=x",
+    "sslmode=prefer",
+  ]) {
+    const url = `${options.url}?${more}`;
+    assert.throws(() => clientConfig({ ...options, url }), /VIG_CONFIG_INVALID/, more);
+  }
+});
+
 test("a connection has its schema, its role and UTC from the start", () => {
   const config = clientConfig({ ...options, role: "vigie_reader" });
   assert.equal(config.options, "-c search_path=vigie -c timezone=UTC -c role=vigie_reader");

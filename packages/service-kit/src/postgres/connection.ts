@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { VigError } from "@vigie/core/errors";
 import type { ClientConfig } from "pg";
 import pg from "pg";
+import { sslmodeOf, urlFault } from "./url.ts";
 
 /** How to reach one PostgreSQL database and what a connection is set to. */
 export interface DatabaseOptions {
@@ -33,7 +34,9 @@ const NAME = /^[a-z_0-9]{1,63}$/;
 /** Throws: VIG_CONFIG_INVALID for an sslmode, schema or role that is none. */
 export function clientConfig(options: DatabaseOptions): ClientConfig {
   const url = new URL(options.url);
-  const sslmode = url.searchParams.get("sslmode") ?? "disable";
+  const fault = urlFault(options.url);
+  if (fault !== null) throw invalid(fault);
+  const sslmode = sslmodeOf(options.url);
   url.searchParams.delete("sslmode");
   for (const name of [options.schema, options.role ?? "none"]) {
     if (!NAME.test(name)) throw invalid(`${name} is no name of a schema or role`);
@@ -68,10 +71,8 @@ function tlsOf(sslmode: string, caPath: string | null): ClientConfig["ssl"] {
       return { rejectUnauthorized: false };
     case "verify-ca":
       return { ...ca, rejectUnauthorized: true, checkServerIdentity: () => undefined };
-    case "verify-full":
-      return { ...ca, rejectUnauthorized: true };
     default:
-      throw invalid(`sslmode is ${sslmode}, expected disable, require, verify-ca or verify-full`);
+      return { ...ca, rejectUnauthorized: true };
   }
 }
 
