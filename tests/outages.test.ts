@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { partitionOf, userKey } from "@vigie/core/keys";
+import { PARTITIONS_DEFAULT } from "@vigie/schemas/catalogue";
 import { afterAll, beforeAll, test } from "vitest";
 import { type ForeignEvents, foreignEvents, PHONE } from "./support/events.ts";
 import { type Load, startLoad } from "./support/load.ts";
@@ -148,7 +150,10 @@ test("after all of it every acknowledged event has had its effect, once", async 
       DEADLINE_MS,
     );
   } catch (cause) {
-    throw new Error(`lost: ${JSON.stringify(await whereLost(users))}`, { cause });
+    const services = ["sessions", "session-sink"] as const;
+    const logs = services.map((name) => pipeline.service(name).output().slice(-4_000));
+    const lost = JSON.stringify(await whereLost(users));
+    throw new Error(`lost: ${lost}\n${logs.join("\n")}`, { cause });
   }
   for (const userId of users) await isLive(userId);
   const activities =
@@ -171,5 +176,10 @@ async function whereLost(users: readonly string[]): Promise<object> {
   const logins = await onTopic("id.login", (key) => key.split("|")[1]);
   const states = await onTopic("id.session.state", (key) => key.split("|")[1]);
   const lost = users.filter((user) => !stored.has(user));
-  return lost.map((user) => ({ user, login: logins.has(user), state: states.has(user) }));
+  return lost.map((user) => ({
+    user,
+    partition: partitionOf(userKey(TENANT, user), PARTITIONS_DEFAULT),
+    login: logins.has(user),
+    state: states.has(user),
+  }));
 }
