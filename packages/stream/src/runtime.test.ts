@@ -246,3 +246,14 @@ test("outcomes other than ok of an input's own judgement are told to nobody but 
       { consumed: 1, ok: 0, redirected: 0, dropped: {}, dlq: { VIG_EVENT_AHEAD: 1 } },
     ]);
   }));
+
+test("a member that still waits for the broker to open its tasks stops at once", () =>
+  inAWorld(async ({ broker, disk, stateDir }) => {
+    const fate = new Fate(2);
+    const processor = ledgerProcessor() as AnyProcessor;
+    const { running } = await beginLife({ broker, disk, stateDir }, processor, fate);
+    assert.equal(await fate.died, "init producer");
+    const startedMs = performance.now();
+    await running.stop();
+    assert.ok(performance.now() - startedMs < 2_000);
+  }));

@@ -51,7 +51,8 @@ export interface RunningProcessor {
 }
 
 /** Stopping takes at most so long before connections are cut; what was not committed is processed again. */
-const DRAIN_TIMEOUT_MS = 8_000;
+const DRAIN_TIMEOUT_MS = 6_000;
+const LEAVE_TIMEOUT_MS = 1_000;
 const START_BACKOFF_MS = 500;
 /**
  * Records that wait long outlive young garbage collections and are copied: 32 MiB and fetches of 4 MiB cost 8 % more
@@ -141,7 +142,7 @@ async function start(
   const stop = async (): Promise<void> => {
     const drained = await within(DRAIN_TIMEOUT_MS, member.stop());
     if (!drained) options.log.error({ timeoutMs: DRAIN_TIMEOUT_MS }, "stop.not_drained");
-    await within(DRAIN_TIMEOUT_MS / 8, group.stop());
+    await within(LEAVE_TIMEOUT_MS, group.stop());
     globals.close();
     await backend.close();
   };

@@ -61,7 +61,9 @@ export class Member {
 
   private assign({ added, kept, lost }: AssignmentChange): void {
     if (this.stopped) return;
-    this.host.log.info({ added, kept, lost }, "group.assigned");
+    const { log, observer } = this.host;
+    log.info({ added, kept, lost }, "group.assigned");
+    observer.assigned?.({ partitions: added.length + kept.length });
     for (const partition of lost) {
       this.waiting.delete(partition);
       this.letGo(partition);

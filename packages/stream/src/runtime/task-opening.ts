@@ -17,18 +17,21 @@ export interface OpenedTask {
 
 /**
  * Takes a partition over, in the one order that is safe: fence the owner before, then read what it has committed,
- * then where its changelog ends, then bring the store there. Ends with the inputs being fetched.
+ * then where its changelog ends, then bring the store there. Ends with the inputs being fetched. While the broker is
+ * away it waits; closing the producer that `onProducer` is told of ends that.
  * Throws: VIG_BROKER_AWAY, VIG_STORE_LOST, VIG_STORE_WRITE_FAILED, VIG_OFFSET_OUT_OF_RANGE.
  */
 export async function openTask(
   host: TaskHost,
   partition: number,
   store: StateStore,
+  onProducer: (producer: TransactionalProducer) => void,
 ): Promise<OpenedTask> {
   const { backend, names } = host;
   const transactions = backend.openTransactions(names.transactionalId(partition), (up, why) =>
     host.observer.dependency({ name: "kafka", up, ...(why === undefined ? {} : { why }) }),
   );
+  onProducer(transactions);
   try {
     await transactions.init();
     const inputs = presentInputs(host);

@@ -1,6 +1,7 @@
 import { assert } from "@vigie/core/assert";
 import type { VigCode } from "@vigie/core/catalogue";
 import { messageOf, VigError } from "@vigie/core/errors";
+import type { TransactionalProducer } from "../kafka/transactional-producer.ts";
 import type { FetchedChunk } from "../kafka/types.ts";
 import type { StateStore } from "../state/store.ts";
 import type { RunResult, Task } from "../task/task.ts";
@@ -50,6 +51,8 @@ export class TaskRunner {
   /** drain: commit what was processed, then end; abandon: somebody else owns the partition. */
   private ending: "drain" | "abandon" | null = null;
   private processMs = 0;
+  /** The producer of an opening that is under way. */
+  private opening: TransactionalProducer | null = null;
   /** What a record waits for that cannot be decoded yet. */
   private awaited: Promise<void> | null = null;
   private misfit: VigError | null = null;
@@ -91,14 +94,19 @@ export class TaskRunner {
   /** Commits what was processed and closes the store. */
   stop(): Promise<void> {
     this.ending ??= "drain";
-    this.signal.raise();
-    return this.ended;
+    return this.end();
   }
 
   /** Lets go without a commit: the partition has, or will have, another owner. */
   abandon(): Promise<void> {
     this.ending = "abandon";
+    return this.end();
+  }
+
+  private end(): Promise<void> {
     this.signal.raise();
+    // Nothing was processed yet, so nothing is lost by not waiting for the broker.
+    void this.opening?.close();
     return this.ended;
   }
 
@@ -143,7 +151,11 @@ export class TaskRunner {
   private async openAt(store: StateStore): Promise<void> {
     const { host, partition } = this;
     host.observer.task({ partition, state: "restoring" });
-    const opened = await openTask(host, partition, store);
+    const opened = await openTask(host, partition, store, (producer) => {
+      this.opening = producer;
+    }).finally(() => {
+      this.opening = null;
+    });
     this.processMs = 0;
     this.open = {
       task: opened.task,

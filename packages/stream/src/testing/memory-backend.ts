@@ -101,10 +101,13 @@ function follow(
 function transactionsOf(
   broker: MemoryBroker,
   transactionalId: string,
-  step: Step,
+  anyStep: Step,
   torn: boolean,
 ): TransactionalProducer {
   let epoch = -1;
+  const closing = Promise.withResolvers<never>();
+  closing.promise.catch(() => undefined);
+  const step: Step = (name) => Promise.race([anyStep(name), closing.promise]);
   return {
     init: async () => {
       await step("init producer");
@@ -133,7 +136,10 @@ function transactionsOf(
       await step("transaction ended");
       return endsOf(broker, messages);
     },
-    close: async () => {},
+    close: async () => {
+      const why = "closed";
+      closing.reject(new VigError("VIG_TRANSACTION_ABORTED", { transactionalId, why }));
+    },
   };
 }
 
