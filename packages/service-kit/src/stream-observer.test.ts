@@ -73,3 +73,12 @@ test("a task that restores is not ready, one that failed is not healthy", () => 
   observer.dependency({ name: "kafka", up: false, why: "refused" });
   assert.equal(health.report().parts.kafka?.status, "down");
 });
+
+test("a member to which the group gives no partition is ready", () => {
+  const { health, observer } = observed();
+  for (const part of ["kafka", "tasks"]) health.declare(part);
+  observer.assigned?.({ partitions: 2 });
+  assert.equal(health.report().status, "unhealthy");
+  observer.assigned?.({ partitions: 0 });
+  assert.equal(health.report().status, "healthy");
+});

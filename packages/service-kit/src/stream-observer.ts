@@ -33,6 +33,13 @@ export function streamObserver(
       told.up.set({ name }, up ? 1 : 0);
       health.set(name, up, why);
     },
+    assigned({ partitions }) {
+      if (partitions > 0) return;
+      // No task will ever tell that the broker answers.
+      told.up.set({ name: "kafka" }, 1);
+      health.set("kafka", true);
+      tellTasks(told, health, processor, tasks);
+    },
     task({ partition, state }) {
       if (state === "stopped") tasks.delete(partition);
       else tasks.set(partition, state);

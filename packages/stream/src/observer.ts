@@ -37,6 +37,8 @@ export interface StreamObserver {
     readonly up: boolean;
     readonly why?: string;
   }): void;
+  /** How many partitions the group gave this member; one that has none is well, too. */
+  assigned?(event: { readonly partitions: number }): void;
   task(event: {
     readonly partition: number;
     readonly state: "restoring" | "running" | "stopped" | "failed";
