@@ -56,7 +56,7 @@ afterEach(async () => {
   rmSync(cacheDir, { recursive: true });
 });
 
-async function open(): Promise<Codecs> {
+async function open(more: { readonly registerMissing?: boolean } = {}): Promise<Codecs> {
   const { port } = server.address() as AddressInfo;
   const codecs = await openCodecs({
     registryUrl: `http://127.0.0.1:${port}`,
@@ -64,6 +64,7 @@ async function open(): Promise<Codecs> {
     prefix: "p.",
     log: silentLogger,
     observer: { dependency: ({ up }) => told.push(up) },
+    ...more,
   });
   opened.push(codecs);
   return codecs;
@@ -165,6 +166,36 @@ test("a contract that is not registered is told at start", async () => {
   const codecs = await open();
   codecs.encoder("id.mfa");
   await expect(codecs.ready()).rejects.toThrow("VIG_SCHEMA_NOT_REGISTERED: subject p.id.mfa-value");
+});
+
+test("a contract that is not registered is registered where that is allowed", async () => {
+  const mfa = JSON.stringify({ id: 77, schema: registeredText("id.mfa") });
+  let registered = false;
+  script = (request) => {
+    if (request === "POST /subjects/p.id.mfa-value/versions") registered = true;
+    return registered ? { status: 200, body: mfa } : noSchema;
+  };
+  const codecs = await open({ registerMissing: true });
+  codecs.encoder("id.mfa");
+  await codecs.ready();
+  expect(registered).toBe(true);
+  expect(asked).toContain("PUT /config/p.id.mfa-value");
+});
+
+test("a contract that the registry refuses is told at start, not waited out", async () => {
+  script = (request) => (request.endsWith("/versions") ? json(409, { error_code: 409 }) : noSchema);
+  const codecs = await open({ registerMissing: true });
+  codecs.encoder("id.mfa");
+  await expect(codecs.ready()).rejects.toThrow("VIG_SCHEMA_INCOMPATIBLE");
+});
+
+test("a registry that comes back is noticed, though what is on disk serves", async () => {
+  await decode(await open());
+  script = () => json(503, {});
+  await decode(await open());
+  await vi.waitFor(() => expect(told.at(-1)).toBe(false));
+  script = knowsLogin;
+  await vi.waitFor(() => expect(told.at(-1)).toBe(true), { timeout: 5_000 });
 });
 
 test("an encoder waits for a registry that is away", async () => {

@@ -20,6 +20,8 @@ export interface CodecsOptions {
   readonly cacheDir: string;
   readonly prefix: string;
   readonly log: Logger;
+  /** Register a contract that an encoder needs and the registry does not have. Default false. */
+  readonly registerMissing?: boolean;
   readonly observer?: {
     dependency(event: {
       readonly name: "registry";
@@ -51,10 +53,18 @@ export async function openCodecs(options: CodecsOptions): Promise<Codecs> {
     const subject = subjectOf(options.prefix, topic);
     const contract = registeredText(topic);
     const kept = cache.idOf(subject, contract);
-    const schemaId = await calls.ask(() => registry.idOf(subject, contract), kept);
+    const found = await calls.ask(() => registry.idOf(subject, contract), kept);
+    const schemaId = found ?? (await registerMissing(subject, contract));
     if (schemaId === null) throw new VigError("VIG_SCHEMA_NOT_REGISTERED", { subject });
     if (schemaId !== kept) cache.keepId(subject, contract, schemaId);
     ids.set(topic, schemaId);
+  }
+
+  async function registerMissing(subject: string, contract: string): Promise<number | null> {
+    if (options.registerMissing !== true) return null;
+    const schemaId = await calls.ask(() => registry.register(subject, contract), null);
+    options.log.info({ subject, schemaId }, "schema_registered");
+    return schemaId;
   }
 
   function idOf(topic: TopicName): number {
@@ -96,6 +106,7 @@ function createCalls({ log, observer }: CodecsOptions): Calls {
   const closing = Promise.withResolvers<void>();
   let closed = false;
   let up = true;
+  let watching = false;
 
   function tell(isUp: boolean, why?: string): void {
     if (isUp !== up) {
@@ -112,15 +123,30 @@ function createCalls({ log, observer }: CodecsOptions): Calls {
       tell(true);
       return { answer };
     } catch (cause) {
+      // An answer, though not the one that was hoped for.
+      if (cause instanceof VigError && !cause.retry) throw cause;
       tell(false, messageOf(cause));
       return null;
     }
   }
 
+  /** With what is kept nobody asks again: this finds out when the registry is back. */
+  async function watch(call: () => Promise<unknown>): Promise<void> {
+    if (watching) return;
+    watching = true;
+    for (let waitMs = RETRY_FIRST_MS; !up && !closed; waitMs = Math.min(2 * waitMs, RETRY_MAX_MS)) {
+      await Promise.race([after(waitMs), closing.promise]);
+      if (!up && !closed) await attempt(call);
+    }
+    watching = false;
+  }
+
   return {
     async ask(call, kept) {
       if (kept !== null) {
-        const first = await Promise.race([attempt(call), after(REGISTRY_PATIENCE_MS)]);
+        const asked = attempt(call);
+        void asked.then((done) => (done === null ? watch(call) : undefined));
+        const first = await Promise.race([asked, after(REGISTRY_PATIENCE_MS)]);
         return first?.answer ?? kept;
       }
       for (let waitMs = RETRY_FIRST_MS; !closed; waitMs = Math.min(2 * waitMs, RETRY_MAX_MS)) {

@@ -32,6 +32,7 @@ export async function start(context: WorkerContext<DetectorData>): Promise<Runni
     prefix: kafka.prefix,
     log,
     observer,
+    registerMissing: config.NODE_ENV !== "production",
   });
   const geoip = new GeoIpDatabases(openShared(geoFiles));
   const following = followGeoFiles((files) => geoip.replace(openShared(files)));

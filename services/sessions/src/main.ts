@@ -30,6 +30,7 @@ const codecs = await openCodecs({
   prefix: kafka.prefix,
   log,
   observer,
+  registerMissing: config.NODE_ENV !== "production",
 });
 const processor = createSessions({
   codecs,
