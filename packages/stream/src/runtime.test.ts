@@ -196,6 +196,15 @@ test("a state that is due is not woken while a record waits that was there befor
     );
   }, 2));
 
+test("health is told how many partitions a member has", () =>
+  inAWorld(async ({ begin }) => {
+    const told: number[] = [];
+    const assigned: StreamObserver["assigned"] = ({ partitions }) => void told.push(partitions);
+    await begin(ledgerProcessor(), { observer: { ...silentObserver, assigned } });
+    await until("it is told", () => told.length > 0);
+    assert.deepEqual(told, [2]);
+  }, 2));
+
 test("stopping commits what was processed", () =>
   inAWorld(async ({ begin, committed, entries, feed }) => {
     const { running } = await begin(ledgerProcessor(), { commitIntervalMs: 60_000 });
