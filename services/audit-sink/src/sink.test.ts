@@ -23,6 +23,7 @@ function sinkOver(fails?: Error) {
       items.push(...given);
       return { appended: given.length, repeated: 0, conflicts, headIndex: given.length };
     },
+    forget: () => undefined,
   };
   const open = createAuditSink({
     store,

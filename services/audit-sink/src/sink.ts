@@ -32,9 +32,12 @@ export function createAuditSink(options: AuditSinkOptions): (context: SinkContex
       const { items, unusable } = await sortOut(batch, translate);
       if (unusable.length > 0) await deadLetter(unusable);
       const written = await critical(() => store.write(items, next), log);
+      if ("rewind" in written) return written;
       tellConflicts(written, log);
       observe({ ...written, skipped: batch.length - items.length - unusable.length });
+      return undefined;
     },
+    lost: (partitions) => store.forget(partitions),
   });
 }
 

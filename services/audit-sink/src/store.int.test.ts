@@ -104,6 +104,19 @@ test("entries are appended in order, gapless, and offsets with them", async () =
   expect(verdict).toMatchObject({ sound: 5, bad: null });
 });
 
+test("AUD-01: a store that lost entries, as after a restore, is filled again without a gap", async () => {
+  const store = storeOver(service);
+  await store.write(itemsOf(0, 3), upTo(3));
+  await store.write(itemsOf(3, 2), upTo(5));
+  await asOwner("delete from audit_log where index > 3");
+  await owner.query("update sink_offsets set next_offset = 3");
+  const rewind = [{ topic, partition: 0, offset: 3 }];
+  expect(await store.write(itemsOf(5, 1), upTo(6))).toEqual({ rewind });
+  expect(await store.write(itemsOf(3, 3), upTo(6))).toMatchObject({ appended: 3, headIndex: 6 });
+  expect(await idsInOrder()).toEqual(names(0, 6));
+  expect(await verifyAudit(service, signers)).toMatchObject({ sound: 6, bad: null });
+});
+
 test("a write whose answer was lost, tried again, adds nothing", async () => {
   const lossy: Database = {
     ...service,

@@ -7,7 +7,8 @@ import {
   storeOffsets,
   type TopicPartition,
 } from "@vigie/service-kit/postgres/sink-offsets";
-import { append, EMPTY_HEAD, type Head } from "./chain.ts";
+import { isLost, Positions } from "@vigie/service-kit/postgres/sink-positions";
+import { EMPTY_HEAD, type Head, append as link } from "./chain.ts";
 import type { AuditEntry } from "./entry.ts";
 import {
   type AuditRow,
@@ -46,26 +47,47 @@ export interface AuditStore {
   positions(partitions: readonly TopicPartition[]): Promise<readonly StoredOffset[]>;
   /**
    * Appends what is new and stores `next`, in one transaction; nothing below a stored offset is taken again.
+   * Where the store holds less than it was given (emptied, or restored from a backup) nothing is written, and
+   * reading goes back to what it holds: an entry skipped here would be missing for ever.
    * Throws: VIG_DATABASE_AWAY; what PostgreSQL says. Then nothing has happened, or all of it.
    */
-  write(items: readonly AuditItem[], next: readonly Position[]): Promise<Written>;
+  write(items: readonly AuditItem[], next: readonly Position[]): Promise<Written | Rewind>;
+  /** No longer this member's. */
+  forget(partitions: readonly TopicPartition[]): void;
+}
+
+export interface Rewind {
+  readonly rewind: readonly StoredOffset[];
 }
 
 export function createAuditStore(db: Database, sealing: Sealing): AuditStore {
+  const known = new Positions();
+  const append = (items: readonly AuditItem[], next: readonly Position[]) =>
+    db.transaction(async (tx): Promise<Written | Rewind> => {
+      await tx.query("select 1 from audit_head for update");
+      const held = await lockOffsets(tx, GROUP, next);
+      const rewind = held.filter((each) => isLost(each, known));
+      if (rewind.length > 0) return { rewind };
+      const fresh = items.filter(({ entry }) => isAfter(entry, held));
+      const { added, repeated, conflicts } = await sort(tx, fresh, sealing);
+      const head = await appendAll(tx, added, sealing);
+      await keepAside(tx, conflicts, sealing);
+      await storeOffsets(tx, GROUP, movedOn(next, held));
+      const kept = conflicts.map(({ entry }) => entry);
+      return { appended: added.length, repeated, conflicts: kept, headIndex: head.index };
+    });
   return {
-    positions: (partitions) => readOffsets(db, GROUP, partitions),
-    write: (items, next) =>
-      db.transaction(async (tx) => {
-        await tx.query("select 1 from audit_head for update");
-        const held = await lockOffsets(tx, GROUP, next);
-        const fresh = items.filter(({ entry }) => isAfter(entry, held));
-        const { added, repeated, conflicts } = await sort(tx, fresh, sealing);
-        const head = await appendAll(tx, added, sealing);
-        await keepAside(tx, conflicts, sealing);
-        await storeOffsets(tx, GROUP, movedOn(next, held));
-        const kept = conflicts.map(({ entry }) => entry);
-        return { appended: added.length, repeated, conflicts: kept, headIndex: head.index };
-      }),
+    async positions(partitions) {
+      const stored = await readOffsets(db, GROUP, partitions);
+      known.set(stored);
+      return stored;
+    },
+    async write(items, next) {
+      const done = await append(items, next);
+      known.set("rewind" in done ? done.rewind : next);
+      return done;
+    },
+    forget: (partitions) => known.forget(partitions),
   };
 }
 
@@ -162,9 +184,9 @@ async function appendAll(
   const rows: AuditRow[] = [];
   for (const { entry, digest } of entries) {
     const placed = { index: head.index + 1, ...rowOf(entry, digest, sealing) };
-    const link = append(placed, head, sealing.signer);
-    rows.push({ ...link.chained, ...derivedOf(placed) });
-    head = link.head;
+    const linked = link(placed, head, sealing.signer);
+    rows.push({ ...linked.chained, ...derivedOf(placed) });
+    head = linked.head;
   }
   if (rows.length > 0) await tx.query(APPEND, auditColumns.values(rows));
   return head;

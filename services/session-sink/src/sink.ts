@@ -7,6 +7,12 @@ import {
   type StoredOffset,
   storeOffsets,
 } from "@vigie/service-kit/postgres/sink-offsets";
+import {
+  advance,
+  isLost,
+  Positions,
+  positionKey,
+} from "@vigie/service-kit/postgres/sink-positions";
 import type {
   Sink,
   SinkContext,
@@ -20,7 +26,6 @@ import type { Decode, Item } from "./decode.ts";
 import { type Isolated, writeIsolated } from "./isolate.ts";
 import { rememberedRows } from "./known-rows.ts";
 import type { Partitions } from "./partitions.ts";
-import { advance, isLost, Positions, positionKey } from "./positions.ts";
 import { type Written, writeBatch } from "./write.ts";
 
 export type SinkItem = Item<SinkRecord>;

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "vitest";
-import { advance, isLost, Positions } from "./positions.ts";
-import { slidingRate } from "./told.ts";
+import { advance, isLost, Positions } from "./sink-positions.ts";
 
 const login = { topic: "id.login", partition: 0 };
 const mfa = { topic: "id.mfa", partition: 0 };
@@ -37,18 +36,4 @@ test("a store that holds less than it was given has lost it", () => {
   assert.equal(lost(null), true);
   positions.forget([login]);
   assert.equal(lost(9), false);
-});
-
-test("OBS-02: the heartbeat rate is that of the last minute", () => {
-  let nowMs = 1_000_000;
-  const rate = slidingRate(60, () => nowMs);
-  rate.add(120);
-  assert.equal(rate.perSecond(), 2);
-  nowMs += 30_000;
-  rate.add(60);
-  assert.equal(rate.perSecond(), 3);
-  nowMs += 30_000;
-  assert.equal(rate.perSecond(), 1);
-  nowMs += 60_000;
-  assert.equal(rate.perSecond(), 0);
 });

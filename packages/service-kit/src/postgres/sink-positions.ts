@@ -1,9 +1,4 @@
-import type {
-  NextOffset,
-  StoredOffset,
-  TopicPartition,
-} from "@vigie/service-kit/postgres/sink-offsets";
-import type { SinkPosition } from "@vigie/stream/kafka/sink";
+import type { NextOffset, StoredOffset, TopicPartition } from "./sink-offsets.ts";
 
 export const positionKey = ({ topic, partition }: TopicPartition): string =>
   `${topic}/${partition}`;
@@ -39,7 +34,7 @@ export function isLost(stored: StoredOffset, positions: Positions): boolean {
 
 /** The positions that move forward, each from where the store is. */
 export function advance(
-  next: readonly SinkPosition[],
+  next: readonly NextOffset[],
   stored: readonly StoredOffset[],
 ): readonly NextOffset[] {
   const floors = new Map(stored.map((each) => [positionKey(each), each.offset]));
