@@ -14,6 +14,7 @@ import type {
   ActivityRow,
   AnomalyRow,
   DeviceRow,
+  OwnedRow,
   RetractionRow,
   RevocationRow,
   SessionRow,
@@ -32,8 +33,8 @@ export interface Batch {
   readonly devices: Map<string, DeviceRow>;
   /** The newest state of each session. */
   readonly sessions: Map<string, SessionRow>;
-  /** Sessions to be deleted before any is written. */
-  readonly forgotten: Set<string>;
+  /** Sessions to be deleted before any is written, each with whose it was. */
+  readonly forgotten: Map<string, OwnedRow>;
   /** Rows that foreign keys need, should nobody have delivered them yet. */
   readonly stubs: Map<string, StubRow>;
   /** Sessions of successful logins (SES-22). */
@@ -50,7 +51,7 @@ const emptyBatch = (): Batch => ({
   users: new Map(),
   devices: new Map(),
   sessions: new Map(),
-  forgotten: new Set(),
+  forgotten: new Map(),
   stubs: new Map(),
   awaited: new Set(),
   activities: new Map(),
@@ -98,7 +99,7 @@ function add(batch: Batch, item: Item<unknown>): void {
       addActivity(batch, item.value, revokeActivity(item.value));
       break;
     case "forgotten":
-      forget(batch, sessionUuid(item.value, item.value.session_id));
+      forget(batch, item.value, sessionUuid(item.value, item.value.session_id));
       break;
     default:
       assertNever(item);
@@ -109,9 +110,12 @@ function put<R extends { readonly id: string | null }>(rows: Map<string, R>, row
   rows.set(String(row.id), row);
 }
 
-function forget(batch: Batch, id: string): void {
-  batch.sessions.delete(id);
-  batch.forgotten.add(id);
+/** A session id that two users name is one row, of one of them: only its owner's word deletes it. */
+function forget(batch: Batch, subject: Subject, id: string): void {
+  const { tenantId, userId } = subjectIds(subject);
+  const held = batch.sessions.get(id);
+  if (held?.tenant_id === tenantId && held.user_id === userId) batch.sessions.delete(id);
+  batch.forgotten.set(`${id}|${tenantId}|${userId}`, { id, tenant_id: tenantId, user_id: userId });
 }
 
 function addAnomaly(batch: Batch, anomaly: SessionAnomaly): void {

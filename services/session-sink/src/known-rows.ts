@@ -25,7 +25,7 @@ export function rememberedRows(knownMax = KNOWN_MAX): RememberedRows {
       for (const rows of [tenants, users, devices, stubs, sessions]) {
         for (const id of rows.keys()) known.add(id);
       }
-      for (const id of batch.forgotten) known.delete(id);
+      for (const { id } of batch.forgotten.values()) known.delete(String(id));
     },
     clear: () => known.clear(),
   };

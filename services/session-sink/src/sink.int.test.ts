@@ -295,6 +295,17 @@ test("TEN-01: a session id that another tenant or user holds leaves its row alon
   assert.deepEqual(rows, [{ tenant_key: "molam-sn", user_key: "u-1", version: 5 }]);
 });
 
+test("TEN-01: only its own user's tombstone deletes a session", async () => {
+  const uuid = "3b9c1f4e-53e6-4e0f-9d0b-1f3d2a6c7e88";
+  const tombstone = (user: string) =>
+    maker.raw("id.session.state", { key: `${user}|${uuid}`, value: null });
+  await write([state({ session_id: uuid, version: 5 })]);
+  await write([tombstone("molam-ci|u-1"), tombstone("molam-sn|u-2")]);
+  assert.equal((await rowsOf("select 1 from sessions")).length, 1);
+  await write([tombstone("molam-sn|u-1")]);
+  assert.deepEqual(await rowsOf("select 1 from sessions"), []);
+});
+
 test("TEN-02: a reader sees its own tenant's rows in every table and view, the sink writes nothing else", async () => {
   await write([state(), heartbeat(), login(), maker.record("id.session.anomaly", anomaly(NOW))]);
   await write([

@@ -5,6 +5,7 @@ import {
   activityColumns,
   anomalyColumns,
   deviceColumns,
+  ownedColumns,
   retractionColumns,
   revocationColumns,
   sessionColumnNames,
@@ -56,6 +57,10 @@ const UPSERT_SESSIONS = `
   where held.version < excluded.version
     and (held.status = 'PENDING'
          or (held.tenant_id = excluded.tenant_id and held.user_id = excluded.user_id))`;
+
+const FORGET = `
+  delete from user_sessions held using ${ownedColumns.from}
+   where held.id = given.id and held.tenant_id = given.tenant_id and held.user_id = given.user_id`;
 
 const CONFLICTS = `
   select count(*) as conflicts
@@ -121,9 +126,7 @@ async function writeStubs(tx: Queryable, batch: Batch, known: KnownRows): Promis
   await put(tx, insert("tenants", tenantColumns), tenantColumns, tenants);
   await put(tx, STUB_USERS, userColumns, unknown(batch.users));
   await put(tx, STUB_DEVICES, deviceColumns, unknown(batch.devices));
-  if (batch.forgotten.size > 0) {
-    await tx.query("delete from user_sessions where id = any($1::uuid[])", [[...batch.forgotten]]);
-  }
+  await put(tx, FORGET, ownedColumns, [...batch.forgotten.values()]);
 }
 
 async function writeAnomalies(tx: Queryable, batch: Batch): Promise<Map<string, number>> {

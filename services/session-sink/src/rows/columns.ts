@@ -53,6 +53,11 @@ export const sessionColumns = unnest(session);
 export const sessionColumnNames = Object.keys(session);
 export type SessionRow = RowOf<typeof session>;
 
+/** A session and whose it is. */
+const owned = { id: "uuid", tenant_id: "uuid", user_id: "uuid" } as const;
+export const ownedColumns = unnest(owned);
+export type OwnedRow = RowOf<typeof owned>;
+
 /** A session that an event names before its state has come. */
 const stub = {
   id: "uuid",
