@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseConfig } from "@vigie/service-kit/config";
-import { test } from "vitest";
+import { createKeysFile } from "@vigie/service-kit/kms/keys-file";
+import { onTestFinished, test } from "vitest";
 import { sessionsConfig } from "./config.ts";
 
 test("what must be set is asked for at once, the rest has its default", () => {
@@ -12,10 +16,13 @@ test("what must be set is asked for at once, the rest has its default", () => {
       name,
     );
   }
+  const folder = mkdtempSync(join(tmpdir(), "vigie-keys-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  createKeysFile(join(folder, "keys.json"), 0);
   const parsed = parseConfig(sessionsConfig, {
     KAFKA_BROKERS: "127.0.0.1:9092",
     SCHEMA_REGISTRY_URL: "http://127.0.0.1:8081/apis/ccompat/v7",
-    VIGIE_KEYS_FILE: import.meta.filename,
+    VIGIE_KEYS_FILE: join(folder, "keys.json"),
   });
   assert.ok("config" in parsed, JSON.stringify(parsed));
   assert.equal(parsed.config.METRICS_PORT, 9102);
