@@ -1,13 +1,15 @@
-import { chmodSync, mkdirSync, mkdtempSync, realpathSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { findJava, parseMajor } from "./java.mjs";
 
 let folder = "";
 beforeEach(() => {
   folder = realpathSync(mkdtempSync(join(tmpdir(), "vigie-java-")));
 });
+
+afterEach(() => rmSync(folder, { recursive: true }));
 
 /** A folder that looks like an installed Java. */
 function plant(name: string, version: string): string {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,7 +6,9 @@ import { afterEach, expect, test } from "vitest";
 import { choosePorts, freePorts, tryPort } from "./ports.mjs";
 
 const servers: Server[] = [];
+const folders: string[] = [];
 afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
   for (const server of servers.splice(0)) server.close();
 });
 
@@ -18,7 +20,9 @@ function occupy(port: number): Promise<void> {
 
 async function given() {
   const { kafka, registry, edge } = await freePorts(["kafka", "registry", "edge"]);
-  const file = join(mkdtempSync(join(tmpdir(), "vigie-ports-")), "ports.json");
+  const folder = mkdtempSync(join(tmpdir(), "vigie-ports-"));
+  folders.push(folder);
+  const file = join(folder, "ports.json");
   const env = {
     VIGIE_KAFKA_PORT: String(kafka),
     VIGIE_REGISTRY_PORT: String(registry),

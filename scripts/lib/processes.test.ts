@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -6,15 +6,18 @@ import { isAlive, launch, startMark, stopAll, tail, waitUntilReady } from "./pro
 import { living } from "./state.mjs";
 
 const begun: { record: unknown }[] = [];
+let folder = "";
 let log = "";
 beforeEach(() => {
-  log = join(mkdtempSync(join(tmpdir(), "vigie-processes-")), "process.log");
+  folder = mkdtempSync(join(tmpdir(), "vigie-processes-"));
+  log = join(folder, "process.log");
 });
 afterEach(async () => {
   await stopAll(
     begun.splice(0).map(({ record }) => record),
     0,
   );
+  rmSync(folder, { recursive: true });
 });
 
 function begin(script: string) {
