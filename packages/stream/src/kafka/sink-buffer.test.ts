@@ -54,6 +54,16 @@ test("a batch takes the oldest of each partition, by catalogue name, and says fr
   assert.deepEqual(buffer.peek(4).next, [{ topic: "a", partition: 0, offset: 5, from: 2 }]);
 });
 
+test("a chunk of very many small records is taken like any other", () => {
+  const buffer = new SinkBuffer("");
+  const count = 300_000;
+  const [sample] = chunk("a", 0, [0], 1).records;
+  buffer.push(chunk("a", 0, [0], 1));
+  const records = Array.from({ length: count }, (_, i) => ({ ...sample, offset: i + 1 }));
+  buffer.push({ ...chunk("a", 0, [], count + 1), fetchOffset: 1, records } as FetchedChunk);
+  assert.equal(buffer.recordCount, count + 1);
+});
+
 test("a position that moves over control records only is stored too", () => {
   const buffer = new SinkBuffer("");
   buffer.begin("a", 0, 7);

@@ -58,7 +58,8 @@ export class SinkBuffer {
     input.position = nextOffset;
     for (const record of records) input.bytes += sizeOf(record);
     if (input.records.length === 0) input.records = records;
-    else input.records.push(...records);
+    // One by one: a spread of a batch that unpacked to some 100,000 records overflows the stack.
+    else for (const record of records) input.records.push(record);
     this.recordCount += records.length;
   }
 
