@@ -80,6 +80,19 @@ test("rotation adds a version that takes over at its time; the old one stays com
   assert.throws(() => late.hmacKeyById("t", "k1"), code("VIG_KEY_UNKNOWN"));
 });
 
+test("a rotation takes an id that no key has, whatever a person called the others", () => {
+  const path = createdPath();
+  const [first] = readKeysFile(path);
+  const secret = first?.secret.toString("base64");
+  const named = { keys: [{ id: "k2", active_from: new Date(T0).toISOString(), secret }] };
+  writeFileSync(path, JSON.stringify(named), { mode: 0o600 });
+  rotateKeysFile(path, T0 + DAY);
+  assert.deepEqual(
+    readKeysFile(path).map(({ keyId }) => keyId),
+    ["k2", "k3"],
+  );
+});
+
 test("SEC-11: an envelope opens again, also after a rotation", () => {
   const path = createdPath();
   fc.assert(

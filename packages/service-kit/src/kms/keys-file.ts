@@ -75,7 +75,10 @@ export function createKeysFile(path: string, nowMs: number): void {
  */
 export function rotateKeysFile(path: string, activeFromMs: number): void {
   const keys = readKeysFile(path);
-  const next = randomKey(`k${keys.length + 1}`, activeFromMs);
+  const taken = new Set(keys.map((key) => key.keyId));
+  let number = keys.length + 1;
+  while (taken.has(`k${number}`)) number += 1;
+  const next = randomKey(`k${number}`, activeFromMs);
   const fresh = `${path}.new`;
   writeFileSync(fresh, keysText([...keys, next]), { mode: 0o600 });
   renameSync(fresh, path);
