@@ -49,6 +49,13 @@ test("CNF-02: no clear address is stored, in no column and nowhere in the payloa
   expect(opened.toString()).toBe("41.82.0.17");
 });
 
+test("CNF-02: nor in a payload that is no JSON", () => {
+  const payload = "login from 41.82.0.17, [2a01:cb00::17] and ::1 at 10:30:15, version 1.2.3";
+  expect(JSON.parse(entryOfAudit(auditEvent(1, { payload }), origin).payload)).toEqual({
+    unparsed: "login from 41.82.0.0/24, [2a01:cb00::/48] and ::/48 at 10:30:15, version 1.2.3",
+  });
+});
+
 test("NUL, which PostgreSQL does not take, is left out of texts", () => {
   const odd = auditEvent(1, { actor: { ...actor, user_agent: "a\0b", id: "x\0" } });
   const row = rowOf(entryOfAudit(odd, origin), "d", sealing);

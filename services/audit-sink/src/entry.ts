@@ -1,6 +1,6 @@
 import { canonicalJson } from "@vigie/core/canonical-json";
 import type { AuditEvent, SessionAnomaly } from "@vigie/schemas/types";
-import { redactAddresses } from "./redact.ts";
+import { redactAddresses, redactText } from "./redact.ts";
 
 /** Where a record lay. */
 export interface Origin {
@@ -90,12 +90,12 @@ export function entryOfAnomaly(anomaly: SessionAnomaly, origin: Origin): AuditEn
 const isGrave = ({ mode, severity }: SessionAnomaly): boolean =>
   mode === "ENFORCE" && (severity === "HIGH" || severity === "CRITICAL");
 
-/** What an emitter wrote is kept whatever it is: text that is no JSON is kept as text. */
+/** What an emitter wrote is kept whatever it is: text that is no JSON is kept as text, without clear addresses. */
 function payloadOf(text: string): string {
   try {
     return canonicalJson(redactAddresses(JSON.parse(text)));
   } catch {
-    return canonicalJson({ unparsed: text });
+    return canonicalJson({ unparsed: redactText(text) });
   }
 }
 

@@ -18,3 +18,11 @@ export function redactAddresses(value: unknown, depth = 0): unknown {
     }),
   );
 }
+
+/** What could be an address: digits and dots, or hex digits and at least two colons. */
+const ADDRESS_LIKE =
+  /\b\d{1,3}(?:\.\d{1,3}){3}\b|(?<![\w:.])[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}(?![\w:])/gi;
+
+/** CNF-02: text with every address in it cut to its /24 or /48. */
+export const redactText = (text: string): string =>
+  text.replace(ADDRESS_LIKE, (found) => ipPrefix(found) ?? found);
