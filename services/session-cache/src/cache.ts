@@ -87,7 +87,7 @@ export function createSessionCache(
     },
     async sessionsOf(tenantId, userId) {
       const key = layout.user(userKey(tenantId, userId));
-      const ids = await redis.command("ZRANGE", key, `(${clock()}`, "+inf", "BYSCORE");
+      const ids = await redis.command("ZRANGEBYSCORE", key, `(${clock()}`, "+inf");
       return ids as string[];
     },
     async countActive() {

@@ -43,8 +43,8 @@ local function enter(session, user, id, idle, absolute, fields)
   redis.call('ZADD', live, idle, session)
   redis.call('ZADD', user, idle, id)
   redis.call('ZREMRANGEBYSCORE', user, '-inf', now)
-  local ends = redis.call('PEXPIRETIME', user)
-  if ends < absolute then redis.call('PEXPIREAT', user, absolute) end
+  -- Redis 6 does not tell when a key expires, only how soon; -1 is never, which the first session finds.
+  if now + redis.call('PTTL', user) < absolute then redis.call('PEXPIREAT', user, absolute) end
 end
 
 local function mark(session, user, id, version, status, absolute)
