@@ -112,7 +112,7 @@ async function consume(
       batchRecordsMax: config.BATCH_RECORDS_MAX,
       batchMs: config.BATCH_MS,
       memberIdFile: join(config.VIGIE_STATE_DIR, `${SERVICE}.member`),
-      onStore: (up, why) => health.set("database", up, why),
+      onWriting: (up, why) => health.set("writing", up, why),
     });
   const jobs = startJobs([pingOf(database, health)], log);
   const onAway = (error: Error) => health.set("kafka", false, error.message);

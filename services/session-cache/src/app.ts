@@ -18,7 +18,10 @@ export interface SessionCacheOptions {
   readonly decoder: Decoder<SessionState>;
   readonly log: Logger;
   readonly observer: StreamObserver;
+  /** Whether Redis answers. */
   readonly onStore: (up: boolean, why?: string) => void;
+  /** Whether records are taken. */
+  readonly onWriting: (up: boolean, why?: string) => void;
 }
 
 /** One call of the script takes Redis a few ms at most, so that a reader still gets its answer within some. */
@@ -128,10 +131,12 @@ interface Turn {
 }
 
 async function open(options: SessionCacheOptions, admin: KafkaAdmin): Promise<Turn> {
-  const { client, prefix, cache, decoder, log, observer, onStore, memberIdFile } = options;
+  const { client, prefix, cache, decoder, log, observer, onWriting, memberIdFile } = options;
   const topic = prefix + STATE_TOPIC;
   const ends = { stable: () => admin.stableOffsets(topic), low: () => admin.lowOffsets(topic) };
   const made: CacheSink[] = [];
+  // What the turn before could not write is this one's to read again.
+  onWriting(true);
   const running = await startSink({
     client,
     groupId: `${prefix}vigie.session-cache`,
@@ -148,7 +153,7 @@ async function open(options: SessionCacheOptions, admin: KafkaAdmin): Promise<Tu
     batchRecordsMax: BATCH_RECORDS_MAX,
     batchMs: BATCH_MS,
     memberIdFile,
-    onStore,
+    onWriting,
   });
   const [sink] = made;
   assert(sink !== undefined, "the sink was made at its start");

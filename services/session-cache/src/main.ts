@@ -67,6 +67,7 @@ const running = startLater(
       log,
       observer,
       onStore: (up, why) => health.set("redis", up, why),
+      onWriting: (up, why) => health.set("writing", up, why),
     }),
   (error) => {
     observer.dependency({ name: "kafka", up: false, why: error.message });

@@ -95,6 +95,7 @@ async function open() {
       log: silentLogger,
       observer: quiet,
       onStore,
+      onWriting: () => undefined,
     });
     const stop = async (): Promise<void> => {
       await running.stop();

@@ -110,7 +110,7 @@ async function start(parts: SessionSinkParts, signal: AbortSignal): Promise<Star
       batchRecordsMax: config.BATCH_RECORDS_MAX,
       batchMs: config.BATCH_MS,
       memberIdFile: join(config.VIGIE_STATE_DIR, `${SERVICE}.member`),
-      onStore: (up, why) => health.set("database", up, why),
+      onWriting: (up, why) => health.set("writing", up, why),
     });
   const jobs = startJobs(jobsOf({ config, database, partitions, told, health, log, clock }), log);
   const running = await retryWhileAway(joinGroup, {

@@ -176,6 +176,19 @@ test("OBS-05: a server that is away at the start is named by /health, and SIGTER
   assert.equal(await kill(service, "SIGTERM"), 0, service.log());
 });
 
+test("OBS-05: a database that answers but takes nothing is told of, and stays told of", async () => {
+  const service = await startService({ DATABASE_ROLE: "vigie_reader" });
+  type Body = { readonly parts: Record<string, { readonly status: string }> };
+  const statusOf = async (part: string) =>
+    ((await (await service.get("/health")).json()) as Body).parts[part]?.status;
+  await until(
+    "the one is up, the other down",
+    async () => (await statusOf("database")) === "up" && (await statusOf("writing")) === "down",
+  );
+  assert.equal((await service.get("/healthz")).status, 503);
+  assert.equal(await kill(service, "SIGTERM"), 0, service.log());
+});
+
 test("a backlog is written at 8,000 events a second or more", async () => {
   const before = await servers.count("session_activities");
   const { activities } = await publishTraffic(3);

@@ -40,7 +40,7 @@ export class SinkRunner implements RunningSink {
   private loop: Promise<void> = Promise.resolve();
   private stopping = false;
   private halted = false;
-  private storeUp = true;
+  private writingUp = true;
   /** Dead letters of the batch under way. */
   private dead: Partial<Record<VigCode, number>> = {};
 
@@ -241,24 +241,29 @@ export class SinkRunner implements RunningSink {
       this.dead = {};
       try {
         const result = await work();
-        this.tellStore(true);
+        this.tellWriting(true);
         return result;
       } catch (error) {
         if (this.halted) return null;
         if (error instanceof VigError && FATAL.has(error.code)) throw error;
         const why = messageOf(error);
         this.options.log.warn({ what, why, failures }, "sink.retry");
-        this.tellStore(false, why);
+        this.tellWriting(false, why);
         await this.sleep(Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(failures, 10)));
-        if (this.halted || isStale() || (this.stopping && what !== "write")) return null;
+        if (isStale()) {
+          // Somebody else's matter from now on.
+          this.tellWriting(true);
+          return null;
+        }
+        if (this.halted || (this.stopping && what !== "write")) return null;
       }
     }
   }
 
-  private tellStore(up: boolean, why?: string): void {
-    if (up === this.storeUp) return;
-    this.storeUp = up;
-    this.options.onStore?.(up, why);
+  private tellWriting(up: boolean, why?: string): void {
+    if (up === this.writingUp) return;
+    this.writingUp = up;
+    this.options.onWriting?.(up, why);
   }
 
   private inputsOf(partitions: readonly number[]): TopicPartition[] {

@@ -118,7 +118,7 @@ test("every record takes effect once, over a store that is away and a restart", 
   store.failures = 3;
   const states: boolean[] = [];
   await place.publish(0, 500);
-  const first = await place.start(store.sink, { onStore: (up) => states.push(up) });
+  const first = await place.start(store.sink, { onWriting: (up) => states.push(up) });
   await until("the first half", () => store.effects.length === 500);
   await first.stop();
   assert.deepEqual(states, [false, true]);

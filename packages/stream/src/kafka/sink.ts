@@ -85,8 +85,11 @@ export interface SinkOptions {
   readonly memberIdFile?: string | null;
   /** How long `stop` waits for a store that is away. Default 5 s. */
   readonly drainTimeoutMs?: number;
-  /** The store is away, or back: for health. */
-  readonly onStore?: (up: boolean, why?: string) => void;
+  /**
+   * Records cannot be taken, or can again: for health. Whatever the reason: the store is away or refuses, a dead
+   * letter cannot be written.
+   */
+  readonly onWriting?: (up: boolean, why?: string) => void;
 }
 
 export interface RunningSink {
