@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname } from "node:path";
@@ -9,6 +10,32 @@ const FIXED = {
   registry: { port: 8081, variable: "VIGIE_REGISTRY_PORT" },
   edge: { port: 3034, variable: "VIGIE_EDGE_PORT" },
 };
+
+/** Below are ports that people know by heart. */
+const FREE_FROM = 20_000;
+const FREE_TRIES = 100;
+
+/**
+ * A port that nobody listens on, outside the range from which the kernel serves outgoing connections:
+ * one of those could take it before the server that it is meant for has come up.
+ */
+export async function freePort() {
+  const below = outgoingFrom();
+  for (let tries = 0; below > FREE_FROM && tries < FREE_TRIES; tries++) {
+    const port = await tryPort(randomInt(FREE_FROM, below));
+    if (port !== null) return port;
+  }
+  return tryPort(0);
+}
+
+/** Source: ip(7), ip_local_port_range; 32768 is its default. */
+function outgoingFrom() {
+  try {
+    return Number(readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "utf8").split(/\s+/)[0]);
+  } catch {
+    return 32_768;
+  }
+}
 
 /** Resolves with the port, or null when something listens there. 0 asks for any free one. */
 export function tryPort(port, host = "127.0.0.1") {
@@ -39,8 +66,8 @@ export async function choosePorts({ floating, file, env }) {
   if (taken.length > 0) throw portsTaken(taken);
   const remembered = readRemembered(file);
   for (const name of floating) {
-    const port = Number(remembered[name] ?? 0);
-    ports[name] = (await tryPort(port)) ?? (await tryPort(0));
+    const port = remembered[name];
+    ports[name] = (port && (await tryPort(port))) || (await freePort());
   }
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, `${JSON.stringify(ports, null, 2)}\n`);
@@ -54,7 +81,7 @@ export async function choosePorts({ floating, file, env }) {
 export async function freePorts(names) {
   const ports = {};
   for (const name of names) {
-    do ports[name] = await tryPort(0);
+    do ports[name] = await freePort();
     while (Object.entries(ports).some(([other, port]) => other !== name && port === ports[name]));
   }
   return ports;

@@ -52,6 +52,14 @@ test("free ports are remembered from start to start, until somebody else takes o
   expect(second.redis).not.toBe(first.redis);
 });
 
+test("free ports are outside the range of outgoing connections, and differ", async () => {
+  const range = readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "utf8");
+  const outgoingFrom = Number(range.split(/\s+/)[0]);
+  const ports: number[] = Object.values(await freePorts(["a", "b", "c", "d"]));
+  expect(new Set(ports).size).toBe(4);
+  for (const port of ports) expect(port).toBeLessThan(outgoingFrom);
+});
+
 test("a port that is none is refused by the name of its variable", async () => {
   const { file, env } = await given();
   const choosing = choosePorts({ floating: [], file, env: { ...env, VIGIE_EDGE_PORT: "70000" } });
