@@ -1,12 +1,18 @@
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { parseConfig } from "@vigie/service-kit/config";
 import { describe, test } from "vitest";
 import { edgeConfig, limitsAreOff } from "./config.ts";
 
+const pemOf = (bits: number): string =>
+  generateKeyPairSync("rsa", { modulusLength: bits })
+    .publicKey.export({ type: "spki", format: "pem" })
+    .toString();
+
 const sound = {
   KAFKA_BROKERS: "127.0.0.1:9092",
   SCHEMA_REGISTRY_URL: "http://127.0.0.1:8081",
-  JWT_PUBLIC_KEY: "/etc/vigie/jwt.pem",
+  JWT_PUBLIC_KEY: pemOf(2_048),
 };
 
 function faultsOf(env: Record<string, string>): readonly string[] {
@@ -26,6 +32,14 @@ test("CNF-16: little has to be said, and the port is 3034", () => {
     REDIS_URL: null,
     TRUSTED_PROXIES: [],
   });
+});
+
+test("SEC-03: a key that cannot verify a token is a fault before the start", () => {
+  const faultOf = (env: Record<string, string>) => faultsOf(env).join();
+  assert.match(faultOf({ JWT_PUBLIC_KEY: "/nowhere.pem" }), /^JWT_PUBLIC_KEY is no PEM/);
+  assert.match(faultOf({ JWT_PUBLIC_KEY: pemOf(1_024) }), /^JWT_PUBLIC_KEY has under 2048 bits/);
+  assert.match(faultOf({ JWT_ALGS: "ES256" }), /^JWT_PUBLIC_KEY is of RS256, which JWT_ALGS/);
+  assert.deepEqual(faultsOf({ JWT_PUBLIC_KEY: sound.JWT_PUBLIC_KEY.replaceAll("\n", "\\n") }), []);
 });
 
 test("trusted proxies are addresses or networks", () => {

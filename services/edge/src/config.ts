@@ -1,5 +1,7 @@
 import { isIP } from "node:net";
+import { messageOf, VigError } from "@vigie/core/errors";
 import {
+  file,
   given,
   integer,
   type KindContext,
@@ -10,6 +12,7 @@ import {
   text,
   url,
 } from "@vigie/service-kit/config";
+import { pemKeys } from "@vigie/service-kit/http/jwt-keys";
 import {
   eventsConfig,
   jwtConfig,
@@ -35,12 +38,28 @@ const networkFault = ({ env }: KindContext): string | null => {
   return bad === undefined ? null : `has ${bad}, expected addresses or CIDRs`;
 };
 
+/** A key that cannot verify a token is a fault of the configuration, like any other. */
+const publicKeyFault = ({ env }: KindContext): string | null => {
+  const { JWT_PUBLIC_KEY, JWT_ALGS } = env;
+  if (!JWT_PUBLIC_KEY) return null;
+  const algorithms = jwtConfig.JWT_ALGS.parse(JWT_ALGS || "RS256", { production: false, env });
+  if ("fault" in algorithms) return null;
+  try {
+    pemKeys(JWT_PUBLIC_KEY, algorithms.value);
+    return null;
+  } catch (error) {
+    const faults = error instanceof VigError ? String(error.details.faults) : messageOf(error);
+    return faults.trim().replace(/^JWT_PUBLIC_KEY /, "");
+  }
+};
+
 export const edgeConfig = {
   ...processConfig,
   ...stateConfig,
   ...kafkaConfig,
   ...registryConfig,
   ...jwtConfig,
+  JWT_PUBLIC_KEY: given(jwtConfig.JWT_PUBLIC_KEY, publicKeyFault),
   ...originsConfig,
   ...eventsConfig,
   // Source: CNF-16.
@@ -48,6 +67,7 @@ export const edgeConfig = {
   REDIS_URL: optional(
     url({ about: "shares rate limits; rediss for TLS", schemes: ["redis", "rediss"] }),
   ),
+  REDIS_SSL_CA: optional(file({ about: "PEM of the authority that signed Redis" })),
   TRUSTED_PROXIES: given(
     list({
       about: "networks whose X-Forwarded-For counts",

@@ -39,8 +39,9 @@ test("tokens are verified by the PEM, of the accepted algorithms", async () => {
 });
 
 test("a key of an algorithm that is not accepted stops the start", () => {
-  const wiring = wiringOf({ JWT_PUBLIC_KEY: publicPem });
-  assert.throws(() => tokenVerifier(wiring), { code: "VIG_CONFIG_INVALID" });
+  const wiring = wiringOf({ JWT_PUBLIC_KEY: publicPem, JWT_ALGS: "ES256" });
+  const other = { ...wiring, config: { ...wiring.config, JWT_ALGS: ["RS256"] } };
+  assert.throws(() => tokenVerifier(other), { code: "VIG_CONFIG_INVALID" });
 });
 
 test("CNF-06, CNF-08: a secret and a default tenant, in development", async () => {

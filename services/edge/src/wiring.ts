@@ -75,7 +75,8 @@ export function rateLimits(wiring: Wiring): {
   // Limits go on locally without it.
   health.declare("redis", { needed: false });
   const prefix = config.VIGIE_TOPIC_PREFIX;
-  const redis = openRedis({ url, prefix, connectionName: "edge", log });
+  const caPath = config.REDIS_SSL_CA;
+  const redis = openRedis({ url, caPath, prefix, connectionName: "edge", log });
   const observer = (up: boolean): void => health.set("redis", up);
   const shared = shareLimit(limiter, redisDebtBook(redis), { log, observer });
   return { limits: { limiter, rates }, closables: [shared, redis] };
