@@ -111,7 +111,7 @@ async function consume(
       observer,
       batchRecordsMax: config.BATCH_RECORDS_MAX,
       batchMs: config.BATCH_MS,
-      memberIdFile: join(config.VIGIE_STATE_DIR, `${SERVICE}.member`),
+      memberIdFile: join(config.VIGIE_STATE_DIR, `${prefix}${SERVICE}.member`),
       onWriting: (up, why) => health.set("writing", up, why),
     });
   const jobs = startJobs([pingOf(database, health)], log);

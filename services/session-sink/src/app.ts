@@ -109,7 +109,7 @@ async function start(parts: SessionSinkParts, signal: AbortSignal): Promise<Star
       observer,
       batchRecordsMax: config.BATCH_RECORDS_MAX,
       batchMs: config.BATCH_MS,
-      memberIdFile: join(config.VIGIE_STATE_DIR, `${SERVICE}.member`),
+      memberIdFile: join(config.VIGIE_STATE_DIR, `${prefix}${SERVICE}.member`),
       onWriting: (up, why) => health.set("writing", up, why),
     });
   const jobs = startJobs(jobsOf({ config, database, partitions, told, health, log, clock }), log);

@@ -192,6 +192,18 @@ test("without the kept id the restart waits until the dead member's session ends
   await next.consumer.stop();
 });
 
+test("a member joins though its folder is not there yet, or takes no file", async () => {
+  const topics = [await kafka.topic(2)];
+  const file = join(folder, "plain");
+  await writeFile(file, "");
+  for (const memberIdFile of [join(folder, "new", "member"), join(file, "member")]) {
+    const member = await enter({ groupId: kafka.name(), topics, memberIdFile });
+    await until("it has its partitions", () => member.owned.size === 2);
+    assert.deepEqual(member.states, []);
+    await member.consumer.stop();
+  }
+});
+
 test("a kept id that the group does not know is no obstacle", async () => {
   const topics = [await kafka.topic(1)];
   const memberIdFile = join(folder, "unknown");

@@ -1,5 +1,6 @@
-import { readFile, rm, writeFile } from "node:fs/promises";
-import { VigError } from "@vigie/core/errors";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { messageOf, VigError } from "@vigie/core/errors";
 import type { Logger } from "@vigie/core/log";
 import { coPartitionedAssigner } from "./assigner.ts";
 import { asVigError, recoverCluster, rootOf } from "./client.ts";
@@ -178,10 +179,16 @@ export class Membership {
   }
 
   private async saveId(memberId: string): Promise<void> {
-    const { memberIdFile } = this.options;
+    const { log, memberIdFile } = this.options;
     if (memberIdFile === null || this.savedId === memberId) return;
-    await writeFile(memberIdFile, memberId);
     this.savedId = memberId;
+    try {
+      await mkdir(dirname(memberIdFile), { recursive: true });
+      await writeFile(memberIdFile, memberId);
+    } catch (error) {
+      // A full disk must not keep a member out of its group: the next start only waits longer.
+      log.warn({ why: messageOf(error) }, "kafka.group.member_id_not_kept");
+    }
   }
 
   /** Others may own by now what this member owned. */
