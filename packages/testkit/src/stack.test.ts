@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { freshPrefix, schemaOf } from "./stack.ts";
+import { freshPrefix } from "./stack.ts";
 import { parseServers } from "./stack-servers.ts";
 
 const servers = {
@@ -18,11 +18,6 @@ test("the four addresses are read from JSON, and nothing else is taken over", ()
 test("a missing address is named", () => {
   const { redis: _, ...three } = servers;
   expect(() => parseServers(JSON.stringify(three))).toThrow(/name redis/);
-});
-
-test("a prefix becomes a PostgreSQL schema; no prefix is the schema vigie", () => {
-  expect(schemaOf("")).toBe("vigie");
-  expect(schemaOf("t0a1b.")).toBe("t0a1b_");
 });
 
 test("two test files never share a prefix", () => {

@@ -1,7 +1,10 @@
 import { randomBytes } from "node:crypto";
+import { schemaOf } from "@vigie/service-kit/postgres/connection";
 import { dockerAnswers, startDockerStack } from "./stack-docker.ts";
 import { startNativeStack } from "./stack-native.ts";
 import { type OwnedServers, parseServers, type Servers } from "./stack-servers.ts";
+
+export { schemaOf };
 
 /** The servers, and a name of its own for one test file: prefix of topics, groups, keys, schema. */
 export interface TestStack extends Servers {
@@ -27,11 +30,6 @@ export async function stack(): Promise<TestStack> {
 }
 
 export const freshPrefix = (): string => `t${randomBytes(5).toString("hex")}.`;
-
-/** The PostgreSQL schema of a prefix: what is not alphanumeric becomes "_"; no prefix is "vigie". */
-export function schemaOf(prefix: string): string {
-  return prefix === "" ? "vigie" : prefix.replace(/[^A-Za-z0-9]/g, "_");
-}
 
 async function ownServers(): Promise<OwnedServers> {
   const native = process.env.VIGIE_NATIVE === "1" || !(await dockerAnswers());
