@@ -32,9 +32,20 @@ const markersIn = async (directory: string): Promise<string[]> =>
 /** False when somebody had the store open in another run of the kernel and never closed it. */
 export async function isTrusted(directory: string, bootId: string): Promise<boolean> {
   for (const name of await markersIn(directory)) {
-    if ((await readFile(join(directory, name), "utf8")) !== bootId) return false;
+    const left = await readMarker(join(directory, name));
+    if (left !== null && left !== bootId) return false;
   }
   return true;
+}
+
+/** null when its opener has taken it away meanwhile: that store was closed in order. */
+async function readMarker(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw thrown;
+  }
 }
 
 /** Leaves a marker, on disk before this resolves, in place of those that earlier openers left. */
