@@ -40,6 +40,14 @@ test("each publish resolves with its partition and real offset, on topics of app
   await producer.close();
 });
 
+test("a partition that the topic does not have wraps around", async () => {
+  const topic = await kafka.topic(2);
+  const producer = await openBatchingProducer(kafka.client);
+  const placed = await producer.publish({ topic, partition: 5, key: "k", value: null });
+  assert.equal(placed.partition, 1);
+  await producer.close();
+});
+
 test("records of one partition keep their order", async () => {
   const topic = await kafka.topic(1);
   const producer = await openBatchingProducer(kafka.client, { lingerMs: 1 });

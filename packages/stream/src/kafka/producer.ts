@@ -13,7 +13,10 @@ export interface PublishRecord {
   readonly key: string | Buffer | null;
   readonly value: Buffer | null;
   readonly headers?: Readonly<Record<string, Buffer | string>>;
-  /** Default: that of the key, as Java's default partitioner chooses it. */
+  /**
+   * Default: that of the key, as Java's default partitioner chooses it. Wraps around in a topic with fewer: dead
+   * letters take the partition of their source, whatever an operator made of theirs.
+   */
   readonly partition?: number;
   readonly compression?: Compression;
 }
@@ -324,8 +327,8 @@ function isKnown(cluster: Cluster, topic: string): boolean {
 }
 
 function choosePartition(cluster: Cluster, { topic, message }: Waiting): number {
-  if (message.partition >= 0) return message.partition;
   const count = cluster.findTopicPartitionMetadata(topic).length;
+  if (message.partition >= 0) return message.partition % count;
   if (message.key === null) return Math.floor(Math.random() * count);
   return partitionOf(message.key, count);
 }
