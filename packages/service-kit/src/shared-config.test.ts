@@ -60,13 +60,16 @@ test("only URLs of PostgreSQL and Redis are taken", () => {
 });
 
 test("GEO-15: MAXMIND_DB_PATH sets both databases, a path of its own wins", () => {
-  const folder = configOf(geoipConfig, { MAXMIND_DB_PATH: "/data" });
-  const both = { cityPath: "/data/GeoLite2-City.mmdb", asnPath: "/data/GeoLite2-ASN.mmdb" };
-  assert.deepEqual(geoipPaths(folder), both);
-  const own = configOf(geoipConfig, {
-    MAXMIND_DB_PATH: "/data",
-    GEOIP_CITY_DB: import.meta.filename,
-  });
+  const MAXMIND_DB_PATH = mkdtempSync(join(tmpdir(), "vigie-geoip-"));
+  onTestFinished(() => rmSync(MAXMIND_DB_PATH, { recursive: true }));
+  const cityPath = join(MAXMIND_DB_PATH, "GeoLite2-City.mmdb");
+  const asnPath = join(MAXMIND_DB_PATH, "GeoLite2-ASN.mmdb");
+  writeFileSync(asnPath, "");
+  const half = parseConfig(geoipConfig, { MAXMIND_DB_PATH });
+  assert.ok("faults" in half && /has no GeoLite2-City.mmdb/.test(half.faults.join()));
+  const own = configOf(geoipConfig, { MAXMIND_DB_PATH, GEOIP_CITY_DB: import.meta.filename });
+  writeFileSync(cityPath, "");
+  assert.deepEqual(geoipPaths(configOf(geoipConfig, { MAXMIND_DB_PATH })), { cityPath, asnPath });
   assert.equal(geoipPaths(own).cityPath, import.meta.filename);
   assert.deepEqual(geoipPaths(configOf(geoipConfig, {})), { cityPath: null, asnPath: null });
 });

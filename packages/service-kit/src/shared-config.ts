@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "@vigie/core/errors";
 import {
@@ -231,13 +232,26 @@ export const originsConfig = {
   }),
 };
 
+/** Source: the names under which MaxMind delivers its free databases. */
+const CITY_FILE = "GeoLite2-City.mmdb";
+const ASN_FILE = "GeoLite2-ASN.mmdb";
+
 export const geoipConfig = {
   GEOIP_CITY_DB: optional(file({ about: "city database, mmdb" })),
   GEOIP_ASN_DB: optional(file({ about: "network database, mmdb" })),
-  MAXMIND_DB_PATH: optional(
-    text({ about: "folder of GeoLite2-City.mmdb and GeoLite2-ASN.mmdb, unless set above" }),
+  MAXMIND_DB_PATH: given(
+    optional(
+      text({ about: `folder of ${CITY_FILE} and ${ASN_FILE}, each unless it is set by itself` }),
+    ),
+    ({ env }) => (env.MAXMIND_DB_PATH ? folderFault(env.MAXMIND_DB_PATH, env) : null),
   ),
 };
+
+function folderFault(folder: string, env: KindContext["env"]): string | null {
+  const wanted = [env.GEOIP_CITY_DB ? [] : [CITY_FILE], env.GEOIP_ASN_DB ? [] : [ASN_FILE]].flat();
+  const missing = wanted.filter((name) => !existsSync(join(folder, name)));
+  return missing.length === 0 ? null : `is ${folder}, which has no ${missing.join(" and no ")}`;
+}
 
 export const keysConfig = {
   VIGIE_KEYS_FILE: given(file({ about: "JSON of the master keys, mode 600" }), ({ env }) =>
@@ -277,7 +291,7 @@ export function geoipPaths(config: Parsed<typeof geoipConfig>): {
   const folder = config.MAXMIND_DB_PATH;
   const inFolder = (name: string): string | null => (folder === null ? null : join(folder, name));
   return {
-    cityPath: config.GEOIP_CITY_DB ?? inFolder("GeoLite2-City.mmdb"),
-    asnPath: config.GEOIP_ASN_DB ?? inFolder("GeoLite2-ASN.mmdb"),
+    cityPath: config.GEOIP_CITY_DB ?? inFolder(CITY_FILE),
+    asnPath: config.GEOIP_ASN_DB ?? inFolder(ASN_FILE),
   };
 }
