@@ -4,8 +4,6 @@ import { dockerAnswers, startDockerStack } from "./stack-docker.ts";
 import { startNativeStack } from "./stack-native.ts";
 import { type OwnedServers, parseServers, type Servers } from "./stack-servers.ts";
 
-export { schemaOf };
-
 /** The servers, and a name of its own for one test file: prefix of topics, groups, keys, schema. */
 export interface TestStack extends Servers {
   readonly prefix: string;
