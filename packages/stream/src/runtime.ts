@@ -31,9 +31,9 @@ export interface RuntimeOptions extends Pick<KafkaOptions, "brokers" | "ssl" | "
   readonly createInternalTopics: boolean;
   /** How long a task waits for an input that has more to read, before it goes on out of order. Default 1 s. */
   readonly maxTaskIdleMs?: number;
-  /** A commit covers at most so many records; default 1,000. */
+  /** A commit covers at most so many records; default 4,000: see docs/decisions/0005. */
   readonly commitRecordsMax?: number;
-  /** Under load records are gathered for so long; default 50 ms. */
+  /** Under load records are gathered for so long; default 100 ms. */
   readonly commitIntervalMs?: number;
   /** Decoded states that a task keeps; default 20,000. */
   readonly cacheEntriesMax?: number;
@@ -189,8 +189,8 @@ function hostOf(
     limits: {
       maxTaskIdleMs: options.maxTaskIdleMs ?? 1_000,
       cacheEntriesMax: options.cacheEntriesMax ?? 20_000,
-      commitRecordsMax: options.commitRecordsMax ?? 1_000,
-      commitIntervalMs: options.commitIntervalMs ?? 50,
+      commitRecordsMax: options.commitRecordsMax ?? 4_000,
+      commitIntervalMs: options.commitIntervalMs ?? 100,
       processingError: options.processingError ?? "stop",
     },
     log: options.log,

@@ -33,13 +33,13 @@ export const detectorConfig = {
     about: "records of one transaction",
     min: 1,
     max: 10_000,
-    default: 1_000,
+    default: 4_000,
   }),
   COMMIT_INTERVAL_MS: integer({
     about: "under load a transaction gathers records for this long",
     min: 1,
     max: 1_000,
-    default: 50,
+    default: 100,
   }),
   STATE_CACHE_ENTRIES: integer({
     about: "decoded states that each partition keeps",
