@@ -3,6 +3,7 @@ import { drop, ok } from "@vigie/core/outcome";
 import type { VersionedPolicy } from "@vigie/core/policy";
 import { admitEvent } from "@vigie/schemas/admit";
 import type { Codecs } from "@vigie/schemas/codec-core";
+import { Policies } from "@vigie/schemas/policies";
 import type { SessionAnomaly, SessionPolicy } from "@vigie/schemas/types";
 import type {
   Emit,
@@ -19,7 +20,6 @@ import type { AnyRule, EventKind } from "#rules/rule";
 import { SeenIds } from "#state/seen";
 import { type OpenState, stateFormat, type UserState } from "#state/user-state";
 import { anomalyOf } from "./anomaly.ts";
-import { Policies } from "./policies.ts";
 import { rules as allRules } from "./rules/index.ts";
 
 export interface DetectorOptions {

@@ -1,5 +1,6 @@
 import { sessionKey } from "@vigie/core/keys";
 import { ok } from "@vigie/core/outcome";
+import { Policies } from "@vigie/schemas/policies";
 import type { SessionPolicy, SessionState } from "@vigie/schemas/types";
 import type { Encoder } from "@vigie/stream/codec";
 import type {
@@ -15,7 +16,6 @@ import { createStateCodec } from "./codec.ts";
 import { decide } from "./decide.ts";
 import type { Setting } from "./draft.ts";
 import { type Change, evolve } from "./evolve.ts";
-import { createPolicies } from "./policies.ts";
 import { type Occasion, publicationsOf } from "./publish.ts";
 import { emptyState, isEmpty, type UserState } from "./state.ts";
 import { type AddressDigest, type SessionEvent, translate } from "./translate.ts";
@@ -39,9 +39,9 @@ export interface SessionsParts {
 export function sessionsProcessor(
   parts: SessionsParts,
 ): Processor<UserState, SessionEvent, Occasion> {
-  const resolvePolicy = createPolicies(parts.policyRefused);
+  const policies = new Policies(parts.policyRefused);
   const settingOf = (tenantId: string, nowMs: number, context: ProcessContext): Setting => ({
-    policy: resolvePolicy(tenantId, (key) => context.lookup<SessionPolicy>(POLICIES, key)),
+    policy: policies.of(tenantId, (key) => context.lookup<SessionPolicy>(POLICIES, key)),
     nowMs,
     maxEventAgeMs: parts.maxEventAgeMs,
   });

@@ -5,12 +5,12 @@ import {
   parsePolicy,
   type VersionedPolicy,
 } from "@vigie/core/policy";
-import type { SessionPolicy } from "@vigie/schemas/types";
+import type { SessionPolicy } from "./types.ts";
 
 /** Key of the policy that every tenant's is laid over. */
 const DEFAULT_KEY = "*";
-/** Tenants whose policy is kept ready. */
-const TENANTS_MAX = 10_000;
+/** Tenants whose policy is kept ready; any tenant id may come in a record, so they are bounded. */
+const READY_MAX = 10_000;
 
 type Lookup = (key: string) => SessionPolicy | undefined;
 
@@ -29,9 +29,13 @@ interface LastGood {
 
 const none: Pick<LastGood, "version" | "overlay"> = { version: 0, overlay: {} };
 
-/** The policies in force. A document that is not valid is told of once, and the last good one stays. */
+/**
+ * The policy of a tenant: its document over that of "*" over the built-in default. A document that is not valid is
+ * told of once, and the last good one of that key stays in force.
+ */
 export class Policies {
   private readonly ready = new Map<string, Ready>();
+  /** As many as the topic holds policies. */
   private readonly lastGood = new Map<string, LastGood>();
   private readonly refused: (tenantId: string, faults: readonly string[]) => void;
 
@@ -44,7 +48,7 @@ export class Policies {
     const own = lookup(tenantId);
     const known = this.ready.get(tenantId);
     if (known !== undefined && known.base === base && known.own === own) return known.policy;
-    if (this.ready.size >= TENANTS_MAX) this.ready.clear();
+    if (this.ready.size >= READY_MAX) this.ready.clear();
     const common = this.good(DEFAULT_KEY, base);
     const special = this.good(tenantId, own);
     const policy = {
@@ -71,7 +75,6 @@ export class Policies {
       faults === undefined
         ? { seen: record, version: record.version, overlay }
         : { ...(last ?? none), seen: record };
-    if (this.lastGood.size >= TENANTS_MAX) this.lastGood.clear();
     this.lastGood.set(key, next);
     return next;
   }
