@@ -70,15 +70,6 @@ export function anomalyMetrics(metrics: Metrics) {
   };
 }
 
-/** OBS-04 and request times; `route` is the pattern, never the path that was called. */
-export function httpMetrics(metrics: Metrics) {
-  const labels = ["method", "route", "status"] as const;
-  return {
-    requests: metrics.counter("http_requests_total", "HTTP requests", labels),
-    seconds: metrics.histogram("http_request_seconds", "HTTP request time", labels),
-  };
-}
-
 /** What the stream runtime and the sinks tell of themselves. */
 export function streamMetrics(metrics: Metrics) {
   return {

@@ -4,10 +4,11 @@ import { openCodecs } from "@vigie/schemas/codecs";
 import type { Parsed } from "@vigie/service-kit/config";
 import { kafkaOptions } from "@vigie/service-kit/kafka-config";
 import { anomalyMetrics, type Metrics } from "@vigie/service-kit/metrics";
+import { startLater } from "@vigie/service-kit/start-later";
 import { streamObserver } from "@vigie/service-kit/stream-observer";
 import type { RunningWorker, WorkerContext } from "@vigie/service-kit/workers";
 import type { StreamObserver } from "@vigie/stream/observer";
-import { type RunningProcessor, startProcessor } from "@vigie/stream/runtime";
+import { startProcessor } from "@vigie/stream/runtime";
 import { GeoIpDatabases } from "#geoip/databases";
 import { followGeoFiles, openShared, type SharedFiles } from "#geoip/files";
 import { createDetector } from "./app.ts";
@@ -87,17 +88,4 @@ function countingAnomalies(observer: StreamObserver, metrics: Metrics): StreamOb
       for (const [kind, count] of Object.entries(event.emitted)) detected.inc({ kind }, count);
     },
   };
-}
-
-/** A processor whose start may have to wait for servers. Stopped before that, it has nothing to drain. */
-function startLater(start: () => Promise<RunningProcessor>): RunningProcessor {
-  let running: RunningProcessor | null = null;
-  const failed = start().then(
-    (started) => {
-      running = started;
-      return started.failed;
-    },
-    (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
-  );
-  return { failed, stop: async () => running?.stop() };
 }

@@ -9,12 +9,12 @@ import { createLogger } from "@vigie/service-kit/log";
 import { createMetrics } from "@vigie/service-kit/metrics";
 import { startOpsServer } from "@vigie/service-kit/ops-server";
 import { runUntilSignal } from "@vigie/service-kit/shutdown";
+import { startLater } from "@vigie/service-kit/start-later";
 import { streamObserver } from "@vigie/service-kit/stream-observer";
 import { startProcessor } from "@vigie/stream/runtime";
 import { createSessions } from "./app.ts";
 import { sessionsConfig } from "./config.ts";
 import { addressDigest } from "./digest.ts";
-import { startLater } from "./start-later.ts";
 
 const config = loadConfig(sessionsConfig, process);
 const log = createLogger("sessions", { level: config.LOG_LEVEL });
