@@ -8,6 +8,7 @@ import { type OwnServers, startOwnServers } from "./support/own-servers.ts";
 import { openPipeline, type Pipeline, TENANT } from "./support/pipeline.ts";
 import type { ServiceName } from "./support/processes.ts";
 import { count, liveness, sessionRow } from "./support/read-model.ts";
+import type { ReadRecord } from "./support/topic-reader.ts";
 import { until, untilTrue } from "./support/until.ts";
 
 let servers: OwnServers;
@@ -35,12 +36,22 @@ const says = (name: ServiceName, part: string): Promise<void> =>
     DEADLINE_MS,
   );
 
-const isWell = (name: ServiceName): Promise<void> =>
-  untilTrue(
-    `${name} is well again`,
-    async () => (await pipeline.service(name).partsDown()).length === 0,
-    DEADLINE_MS,
-  );
+async function isWell(name: ServiceName): Promise<void> {
+  const service = pipeline.service(name);
+  let down: readonly string[] = [];
+  try {
+    await untilTrue(
+      `${name} is well again`,
+      async () => {
+        down = await service.partsDown();
+        return down.length === 0;
+      },
+      DEADLINE_MS,
+    );
+  } catch (cause) {
+    throw new Error(`${name} lacks ${down}:\n${withoutRetries(service.output())}`, { cause });
+  }
+}
 
 /** A user whose login is acknowledged from now on. */
 async function nextUser(): Promise<string> {
@@ -151,7 +162,7 @@ test("after all of it every acknowledged event has had its effect, once", async 
     );
   } catch (cause) {
     const services = ["sessions", "session-sink"] as const;
-    const logs = services.map((name) => pipeline.service(name).output().slice(-4_000));
+    const logs = services.map((name) => withoutRetries(pipeline.service(name).output()));
     const lost = JSON.stringify(await whereLost(users));
     throw new Error(`lost: ${lost}\n${logs.join("\n")}`, { cause });
   }
@@ -165,6 +176,14 @@ test("after all of it every acknowledged event has had its effect, once", async 
   assert.equal(await count(pipeline, strangers, [known]), 0);
 });
 
+/** The end of a service's log, but for what every attempt during an outage says again. */
+const withoutRetries = (log: string): string =>
+  log
+    .split("\n")
+    .filter((line) => !line.includes('"sink.retry"'))
+    .slice(-60)
+    .join("\n");
+
 /** Users without a session in PostgreSQL, each with what is known of them on the way there. */
 async function whereLost(users: readonly string[]): Promise<object> {
   const { rows } = await pipeline.database.query<{ user_key: string; status: string }>(
@@ -172,14 +191,15 @@ async function whereLost(users: readonly string[]): Promise<object> {
   );
   const stored = new Set(rows.map(({ user_key }) => user_key));
   const onTopic = async (topic: string, user: (key: string) => string | undefined) =>
-    new Set((await pipeline.reader.all(topic)).map(({ key }) => user(String(key))));
+    new Map((await pipeline.reader.all(topic)).map((record) => [user(String(record.key)), record]));
   const logins = await onTopic("id.login", (key) => key.split("|")[1]);
   const states = await onTopic("id.session.state", (key) => key.split("|")[1]);
+  const offsetOf = (record: ReadRecord | undefined) => record?.offset ?? null;
   const lost = users.filter((user) => !stored.has(user));
   return lost.map((user) => ({
     user,
     partition: partitionOf(userKey(TENANT, user), PARTITIONS_DEFAULT),
-    login: logins.has(user),
-    state: states.has(user),
+    loginOffset: offsetOf(logins.get(user)),
+    stateOffset: offsetOf(states.get(user)),
   }));
 }

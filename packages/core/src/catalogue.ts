@@ -154,6 +154,19 @@ export const catalogue = {
   VIG_TOKEN_INVALID: { status: 401, retry: false, text: "the token is not valid: {why}" },
   VIG_TOKEN_EXPIRED: { status: 401, retry: false, text: "the token has expired" },
   VIG_SCOPE_MISSING: { status: 403, retry: false, text: "scope {scope} is required" },
+  VIG_PERSON_ONLY: { status: 403, retry: false, text: "this is for a person's own token" },
+  VIG_ID_DOMAIN_ONLY: {
+    status: 403,
+    retry: false,
+    text: "only administrators of the ID domain may do this",
+  },
+  VIG_SESSION_ENDED: { status: 401, retry: false, text: "the session of this token has ended" },
+  VIG_SESSION_STATE_UNKNOWN: {
+    status: 503,
+    retry: true,
+    text: "nobody can vouch for the state of the session now: {why}",
+  },
+  VIG_NOT_FOUND: { status: 404, retry: false, text: "there is no such {what}" },
   VIG_TENANT_MISMATCH: {
     status: 403,
     retry: false,

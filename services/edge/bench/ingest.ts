@@ -16,7 +16,7 @@ import { type KafkaAdmin, openAdmin } from "@vigie/stream/kafka/admin";
 import { openKafka } from "@vigie/stream/kafka/client";
 import { stack, type TestStack } from "@vigie/testkit/stack";
 import { SignJWT } from "jose";
-import { createAdmit } from "../src/steps/admit-event.ts";
+import { createAdmit } from "../src/ingest/steps/admit-event.ts";
 import { bodies } from "./traffic.ts";
 
 /**

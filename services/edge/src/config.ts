@@ -123,6 +123,11 @@ export const edgeConfig = {
     max: 1_000_000,
     default: 600,
   }),
+  ID_DOMAIN_ORGS: list({
+    about: "organisations (org_id) whose administrators are those of the ID domain",
+    expected: "id,id-ops",
+    default: ["id"],
+  }),
   ENV: given(
     text({ about: "test switches rate limits off, never in production", default: "" }),
     ({ env }) =>

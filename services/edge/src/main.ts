@@ -1,3 +1,4 @@
+import { VigError } from "@vigie/core/errors";
 import { openCodecs } from "@vigie/schemas/codecs";
 import { loadConfig } from "@vigie/service-kit/config";
 import { createHealth } from "@vigie/service-kit/health";
@@ -6,11 +7,13 @@ import { createRequestLog } from "@vigie/service-kit/http/request-log";
 import { kafkaOptions } from "@vigie/service-kit/kafka-config";
 import { createLogger } from "@vigie/service-kit/log";
 import { createMetrics } from "@vigie/service-kit/metrics";
+import type { SessionView } from "@vigie/service-kit/sessions/view";
 import { runUntilSignal } from "@vigie/service-kit/shutdown";
 import { streamObserver } from "@vigie/service-kit/stream-observer";
 import { openKafka } from "@vigie/stream/kafka/client";
 import { openBatchingProducer } from "@vigie/stream/kafka/producer";
 import { buildApp } from "./app.ts";
+import type { AuditTrail } from "./audit/audit-trail.ts";
 import { edgeConfig } from "./config.ts";
 import { kafkaOutput } from "./output/kafka-output.ts";
 import { admitLimits, codecsOptions, rateLimits, readiness, tokenVerifier } from "./wiring.ts";
@@ -35,6 +38,16 @@ const producer = await openBatchingProducer(openKafka({ ...kafka, clientId: "vig
 });
 observer.dependency({ name: "kafka", up: producer.healthy });
 
+const unsure: SessionView = {
+  resolve: () =>
+    Promise.reject(new VigError("VIG_SESSION_STATE_UNKNOWN", { why: "no store is connected" })),
+  denialOf: () => null,
+};
+const unwritten: AuditTrail = {
+  record: () => Promise.reject(new VigError("VIG_BROKER_AWAY", { why: "no audit is connected" })),
+  denied: () => undefined,
+};
+
 const lines = openLineWriter(1, (count) => log.warn({ count }, "request_lines_lost"));
 const app = buildApp({
   output: kafkaOutput(producer, prefix),
@@ -51,6 +64,10 @@ const app = buildApp({
   clock,
   health: health.report,
   isReady,
+  database: null,
+  view: unsure,
+  audit: unwritten,
+  idDomainOrgs: new Set(config.ID_DOMAIN_ORGS),
 });
 const address = await app.listen({ host: config.HOST, port: config.PORT });
 log.info({ url: address }, "listening");

@@ -12,6 +12,8 @@ import { createRequestLog } from "@vigie/service-kit/http/request-log";
 import { createMetrics } from "@vigie/service-kit/metrics";
 import { SignJWT } from "jose";
 import { buildApp, type EdgeOptions } from "./app.ts";
+import { memoryAudit } from "./audit/memory-audit.ts";
+import { memoryView } from "./memory-view.ts";
 import { memoryOutput } from "./output/memory-output.ts";
 
 /** What tests of the edge share: an app without port and broker, and tokens for it. */
@@ -50,6 +52,7 @@ export const person = { sub: sampleLogin.user_id, sid: "s-1", user_type: "EXTERN
 export function testEdge(overrides: Partial<EdgeOptions> = {}) {
   const output = memoryOutput({ bufferBytesMax: 4_096 });
   const codecs = memoryCodecs();
+  const audit = memoryAudit();
   const lines: string[] = [];
   const sink = { write: (line: string) => void lines.push(line), flush: async () => {} };
   const clock = () => NOW_MS;
@@ -76,10 +79,14 @@ export function testEdge(overrides: Partial<EdgeOptions> = {}) {
     metrics: createMetrics("edge", { processMetrics: false }),
     clock,
     health: health.report,
+    database: null,
+    view: memoryView(),
+    audit,
+    idDomainOrgs: new Set(["id"]),
     isReady: () => true,
     ...overrides,
   });
-  return { app, output, codecs, lines, health, verifier };
+  return { app, output, audit, codecs, lines, health, verifier };
 }
 
 export type TestEdge = ReturnType<typeof testEdge>;

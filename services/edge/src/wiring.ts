@@ -18,7 +18,7 @@ import { redisDebtBook, shareLimit } from "@vigie/service-kit/http/shared-limit"
 import { openRedis } from "@vigie/service-kit/redis/redis";
 import type { Closable } from "@vigie/service-kit/shutdown";
 import { type EdgeConfig, limitsAreOff } from "./config.ts";
-import type { AdmitLimits } from "./steps/admit-event.ts";
+import type { AdmitLimits } from "./ingest/steps/admit-event.ts";
 
 /** What the parts of the edge are made of, by configuration. */
 export interface Wiring {

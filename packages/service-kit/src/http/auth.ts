@@ -17,7 +17,11 @@ export interface AuthOptions {
 }
 
 /** The hook of routes that need a token with `scope`; one request is taken from the caller's rate. */
-export function requireScope(scope: string, options: AuthOptions): onRequestHookHandler {
+export const requireScope = (scope: string, options: AuthOptions): onRequestHookHandler =>
+  requireToken(options, scope);
+
+/** The hook of routes that need a token, of any scope unless one is named. */
+export function requireToken(options: AuthOptions, scope?: string): onRequestHookHandler {
   const { verifier } = options;
   return (request, reply, done) => {
     const token = bearerOf(request.headers.authorization);
@@ -49,7 +53,7 @@ function admit(
   request: FastifyRequest,
   reply: FastifyReply,
   caller: Caller,
-  scope: string,
+  scope: string | undefined,
   options: AuthOptions,
 ): boolean {
   request.caller = caller;
@@ -58,7 +62,7 @@ function admit(
     sendProblem(reply, "VIG_TENANT_MISMATCH", { where: "X-Tenant-ID header" });
     return false;
   }
-  if (!caller.scopes.has(scope)) {
+  if (scope !== undefined && !caller.scopes.has(scope)) {
     sendProblem(reply, "VIG_SCOPE_MISSING", { scope });
     return false;
   }

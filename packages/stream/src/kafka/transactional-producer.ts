@@ -176,12 +176,14 @@ class Producer implements TransactionalProducer {
       if (endSent) throw this.unknown(error);
       return false;
     }
-    if (found.every(({ metadata }) => metadata === plan.token)) return true;
-    const same = found.every(
+    const isCommitted = found.every(({ metadata }) => metadata === plan.token);
+    const isUntouched = found.every(
       ({ offset, metadata }, i) =>
         before[i] !== undefined && before[i].offset === offset && before[i].metadata === metadata,
     );
-    if (same) return false;
+    const facts = { transactionalId, isCommitted, isUntouched, token: plan.token, before, found };
+    this.client.log.warn(facts, "kafka.transaction.settled");
+    if (isCommitted || isUntouched) return isCommitted;
     this.epoch = null;
     throw new VigError("VIG_PRODUCER_FENCED", { transactionalId }, { cause: error });
   }

@@ -264,7 +264,8 @@ export class TaskRunner {
   private async backOff(error: VigError, failures: number): Promise<void> {
     const { log, observer } = this.host;
     const { partition } = this;
-    log.warn({ partition, code: error.code, error: error.message, failures }, "task.retry");
+    const why = error.cause === undefined ? null : messageOf(error.cause);
+    log.warn({ partition, code: error.code, error: error.message, why, failures }, "task.retry");
     // A topic that was just created, or a leader that just moved, is no outage.
     if (error.code === "VIG_BROKER_AWAY" && failures > 1) {
       observer.dependency({ name: "kafka", up: false, why: error.message });

@@ -3,11 +3,12 @@ import { describeCode, type ErrorDetails, VigError } from "@vigie/core/errors";
 import { takeRate } from "@vigie/service-kit/http/auth";
 import { FAULTS_MAX, type Fault, sendProblem } from "@vigie/service-kit/http/problem";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { Admission, AdmitContext } from "../../steps/admit-event.ts";
-import { describedBodyOf } from "../../steps/body-schema.ts";
-import { eventTypeNames, eventTypes, isEventType } from "../../steps/event-types.ts";
-import { callerOf, contextOf, heartbeatWaitMs, type Ingest, mayWrite } from "../ingest.ts";
+import { callerOf } from "../../access.ts";
+import { contextOf, heartbeatWaitMs, type Ingest, mayWrite } from "../ingest.ts";
 import { batchSchema, problemResponses } from "../schemas.ts";
+import type { Admission, AdmitContext } from "../steps/admit-event.ts";
+import { describedBodyOf } from "../steps/body-schema.ts";
+import { eventTypeNames, eventTypes, isEventType } from "../steps/event-types.ts";
 
 /** Source: DESIGN and the contract of the route. */
 export const BATCH_ITEMS_MAX = 1_000;
@@ -41,7 +42,7 @@ export function postEventsRoute(app: FastifyInstance, ingest: Ingest): void {
     },
     validatorCompiler: () => () => true,
     bodyLimit: ingest.batchBodyMaxBytes,
-    onRequest: mayWrite(ingest),
+    onRequest: [...mayWrite(ingest)],
     handler: (request, reply) => takeBatch(request, reply, ingest),
   });
 }

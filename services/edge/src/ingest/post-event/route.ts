@@ -1,9 +1,10 @@
 import { sendProblem } from "@vigie/service-kit/http/problem";
 import type { FastifyInstance, RouteHandlerMethod } from "fastify";
-import { describedBodyOf } from "../../steps/body-schema.ts";
-import { type EventType, eventTypeNames, eventTypes } from "../../steps/event-types.ts";
-import { callerOf, contextOf, heartbeatWaitMs, type Ingest, mayWrite } from "../ingest.ts";
+import { callerOf } from "../../access.ts";
+import { contextOf, heartbeatWaitMs, type Ingest, mayWrite } from "../ingest.ts";
 import { acceptedSchema, problemResponses } from "../schemas.ts";
+import { describedBodyOf } from "../steps/body-schema.ts";
+import { type EventType, eventTypeNames, eventTypes } from "../steps/event-types.ts";
 
 /** POST /v1/events/{login,heartbeat,mfa,geo}, and HBT-01's path for a person's heartbeat. */
 export function postEventRoutes(app: FastifyInstance, ingest: Ingest): void {
@@ -26,7 +27,7 @@ function route(app: FastifyInstance, url: string, type: EventType, ingest: Inges
     },
     // Bodies are judged in one place for single events and batches; the schema here describes.
     validatorCompiler: () => () => true,
-    onRequest: mayWrite(ingest),
+    onRequest: [...mayWrite(ingest)],
     handler: takeEvent(type, ingest),
   });
 }

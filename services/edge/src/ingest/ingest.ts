@@ -1,40 +1,38 @@
 import { isIP } from "node:net";
-import { assert } from "@vigie/core/assert";
 import type { Clock } from "@vigie/core/time";
 import { plainAddress } from "@vigie/service-kit/http/address";
 import { type AuthOptions, requireScope } from "@vigie/service-kit/http/auth";
 import type { Caller } from "@vigie/service-kit/http/jwt";
 import { sendProblem } from "@vigie/service-kit/http/problem";
-import type { FastifyRequest, onRequestHookHandler } from "fastify";
-import type { EventOutput } from "../output/event-output.ts";
-import type { Admit, AdmitContext } from "../steps/admit-event.ts";
-import type { EventType } from "../steps/event-types.ts";
+import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from "fastify";
+import { callerOf, type Guard, notEnded } from "../access.ts";
+import type { EdgeContext } from "../context.ts";
+import { postEventRoutes } from "./post-event/route.ts";
+import { postEventsRoute } from "./post-events/route.ts";
+import { type Admit, type AdmitContext, createAdmit } from "./steps/admit-event.ts";
+import type { EventType } from "./steps/event-types.ts";
 
 /** What the routes that take events share. */
-export interface Ingest {
-  readonly output: EventOutput;
+export interface Ingest extends EdgeContext {
   readonly admit: Admit;
-  readonly auth: AuthOptions;
-  readonly clock: Clock;
-  readonly batchBodyMaxBytes: number;
-  isReady(): boolean;
+}
+
+/** Events in: singly and in batches. */
+export function ingest(scope: FastifyInstance, context: EdgeContext): void {
+  const shared = { ...context, admit: createAdmit(context.codecs, context.limits) };
+  postEventRoutes(scope, shared);
+  postEventsRoute(scope, shared);
 }
 
 const WRITE_SCOPE = "events:write";
 
-/** The hook of a route that takes events: the schemas are known, the caller may write. */
-export function mayWrite({ auth, isReady }: Ingest): onRequestHookHandler {
-  const authorise = requireScope(WRITE_SCOPE, auth);
-  return function check(request, reply, done) {
-    if (isReady()) authorise.call(this, request, reply, done);
+/** The guard of a route that takes events: the schemas are known, the caller may write, in a session without end. */
+export function mayWrite(context: Ingest): Guard {
+  const isReady: onRequestHookHandler = (_request, reply, done) => {
+    if (context.isReady()) done();
     else sendProblem(reply, "VIG_REGISTRY_AWAY", { why: "schemas are not known yet" });
   };
-}
-
-export function callerOf(request: FastifyRequest): Caller {
-  const { caller } = request;
-  assert(caller !== null, "a route with a scope has a caller");
-  return caller;
+  return [isReady, requireScope(WRITE_SCOPE, context.auth), notEnded(context)];
 }
 
 export function contextOf(request: FastifyRequest, clock: Clock): AdmitContext {

@@ -1,0 +1,92 @@
+import { assert } from "@vigie/core/assert";
+import { VigError } from "@vigie/core/errors";
+import { requireScope, requireToken } from "@vigie/service-kit/http/auth";
+import type { Caller } from "@vigie/service-kit/http/jwt";
+import { sendProblem } from "@vigie/service-kit/http/problem";
+import type { FastifyReply, FastifyRequest, onRequestHookHandler } from "fastify";
+import type { EdgeContext } from "./context.ts";
+
+type Guarded = Pick<EdgeContext, "auth" | "view" | "audit" | "idDomainOrgs">;
+export type Guard = readonly onRequestHookHandler[];
+
+const ADMIN_SCOPE = "id:admin";
+/** Source: CNF-31, super-admin implies id:admin. */
+const SUPER_ADMIN_ROLE = "super-admin";
+
+export function callerOf(request: FastifyRequest): Caller {
+  const { caller } = request;
+  assert(caller !== null, "a guarded route has a caller");
+  return caller;
+}
+
+/** A person who speaks for themselves; their session lives (REV-15: no special permission). */
+export const person = (context: Guarded): Guard => [
+  requireToken(context.auth),
+  isPerson,
+  livesNow(context),
+];
+
+/** A token with this scope; of its session, if it has one, no end is known. */
+export const scoped = (scope: string, context: Guarded): Guard => [
+  requireScope(scope, context.auth),
+  livesNow(context),
+];
+
+/** An administrator of the ID domain (SEC-02, REV-06, SUB-01); any other attempt is put on record. */
+export const admin = (context: Guarded): Guard => [
+  requireToken(context.auth),
+  isAdmin(context),
+  livesNow(context),
+];
+
+/** Whether the caller may act as administrator of the ID domain. */
+export function adminFault(
+  caller: Caller,
+  idDomainOrgs: ReadonlySet<string>,
+): "VIG_SCOPE_MISSING" | "VIG_ID_DOMAIN_ONLY" | null {
+  const isAllowed = caller.scopes.has(ADMIN_SCOPE) || caller.roles.includes(SUPER_ADMIN_ROLE);
+  if (!isAllowed) return "VIG_SCOPE_MISSING";
+  return caller.orgId === null || idDomainOrgs.has(caller.orgId) ? null : "VIG_ID_DOMAIN_ONLY";
+}
+
+const isPerson: onRequestHookHandler = (request, reply, done) => {
+  if (callerOf(request).kind === "user") done();
+  else sendProblem(reply, "VIG_PERSON_ONLY");
+};
+
+const isAdmin = (context: Guarded): onRequestHookHandler =>
+  function check(request, reply, done) {
+    const caller = callerOf(request);
+    const fault = adminFault(caller, context.idDomainOrgs);
+    if (fault === null) return done();
+    context.audit.denied({ caller, request, payload: { fault } });
+    sendProblem(reply, fault, fault === "VIG_SCOPE_MISSING" ? { scope: ADMIN_SCOPE } : {});
+  };
+
+/** Liveness is asked anew at every call, never remembered with the token. Source: DESIGN, claims. */
+export function livesNow({ view }: Pick<EdgeContext, "view">): onRequestHookHandler {
+  return async (request: FastifyRequest, reply: FastifyReply) => {
+    const { tenantId, subject, sessionId } = callerOf(request);
+    if (sessionId === null) return;
+    const answer = await view.resolve(tenantId, subject, sessionId);
+    if (answer.kind !== "live") return sendProblem(reply, "VIG_SESSION_ENDED");
+  };
+}
+
+/**
+ * For events of a person's own session: an ended one is refused; an unknown one passes, since its first event may
+ * be this one, and so does one that nobody can vouch for: the processor judges it again.
+ */
+export function notEnded({ view }: Pick<EdgeContext, "view">): onRequestHookHandler {
+  return async (request: FastifyRequest, reply: FastifyReply) => {
+    const { tenantId, subject, sessionId } = callerOf(request);
+    if (sessionId === null) return;
+    try {
+      const answer = await view.resolve(tenantId, subject, sessionId);
+      if (answer.kind === "ended") return sendProblem(reply, "VIG_SESSION_ENDED");
+    } catch (error) {
+      const isUnsure = error instanceof VigError && error.code === "VIG_SESSION_STATE_UNKNOWN";
+      if (!isUnsure) throw error;
+    }
+  };
+}

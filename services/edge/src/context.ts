@@ -1,0 +1,34 @@
+import type { Logger } from "@vigie/core/log";
+import type { Clock } from "@vigie/core/time";
+import type { Codecs } from "@vigie/schemas/codec-core";
+import type { AuthOptions } from "@vigie/service-kit/http/auth";
+import type { Metrics } from "@vigie/service-kit/metrics";
+import type { Database } from "@vigie/service-kit/postgres/database";
+import type { SessionView } from "@vigie/service-kit/sessions/view";
+import type { FastifyInstance } from "fastify";
+import type { AuditTrail } from "./audit/audit-trail.ts";
+import type { AdmitLimits } from "./ingest/steps/admit-event.ts";
+import type { EventOutput } from "./output/event-output.ts";
+
+/** What the features of the edge share. */
+export interface EdgeContext {
+  readonly auth: AuthOptions;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly output: EventOutput;
+  readonly codecs: Codecs;
+  readonly limits: AdmitLimits;
+  readonly batchBodyMaxBytes: number;
+  /** Null when no DATABASE_URL is configured: what needs it answers 503. */
+  readonly database: Database | null;
+  readonly view: SessionView;
+  readonly audit: AuditTrail;
+  /** org_id values whose administrators are those of the ID domain (REV-06, SUB-01). */
+  readonly idDomainOrgs: ReadonlySet<string>;
+  /** False while the schemas of events are not known yet: then ingest answers 503. */
+  isReady(): boolean;
+}
+
+/** One feature: its routes, registered in a scope of their own. */
+export type Feature = (scope: FastifyInstance, context: EdgeContext) => void;
