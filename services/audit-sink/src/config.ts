@@ -1,36 +1,11 @@
-import { integer, type Parsed } from "@vigie/service-kit/config";
-import {
-  auditConfig,
-  databaseConfig,
-  kafkaConfig,
-  keysConfig,
-  metricsPortConfig,
-  processConfig,
-  registryConfig,
-  stateConfig,
-} from "@vigie/service-kit/shared-config";
+import type { Parsed } from "@vigie/service-kit/config";
+import { auditConfig, keysConfig } from "@vigie/service-kit/shared-config";
+import { sinkServiceConfig } from "@vigie/service-kit/sink-service";
 
 export const auditSinkConfig = {
-  ...processConfig,
-  ...kafkaConfig,
-  ...registryConfig,
-  ...databaseConfig,
-  ...stateConfig,
+  ...sinkServiceConfig({ metricsPort: 9105, batchRecordsMax: 2_000 }),
   ...keysConfig,
   ...auditConfig,
-  ...metricsPortConfig(9105),
-  BATCH_RECORDS_MAX: integer({
-    about: "records of one transaction",
-    min: 1,
-    max: 20_000,
-    default: 2_000,
-  }),
-  BATCH_MS: integer({
-    about: "a transaction waits so long for more records",
-    min: 0,
-    max: 5_000,
-    default: 20,
-  }),
 };
 
 export type AuditSinkConfig = Parsed<typeof auditSinkConfig>;

@@ -9,7 +9,9 @@ import { createLogger } from "@vigie/service-kit/log";
 import { createMetrics } from "@vigie/service-kit/metrics";
 import { startOpsServer } from "@vigie/service-kit/ops-server";
 import { openRedis } from "@vigie/service-kit/redis/redis";
+import { retryWhileAway } from "@vigie/service-kit/retry";
 import { runUntilSignal } from "@vigie/service-kit/shutdown";
+import { startInBackground } from "@vigie/service-kit/start-in-background";
 import { redisOptions } from "@vigie/service-kit/store-config";
 import { streamObserver } from "@vigie/service-kit/stream-observer";
 import { openKafka } from "@vigie/stream/kafka/client";
@@ -17,7 +19,6 @@ import { startSessionCache } from "./app.ts";
 import { createSessionCache } from "./cache.ts";
 import { STATE_TOPIC } from "./cache-sink.ts";
 import { sessionCacheConfig } from "./config.ts";
-import { startLater } from "./start-later.ts";
 
 const config = loadConfig(sessionCacheConfig, process);
 const log = createLogger("session-cache", { level: config.LOG_LEVEL });
@@ -56,23 +57,22 @@ const ops = await startOpsServer({
 log.info({ port: ops.port }, "started");
 
 // Waits for the broker; signals are heard meanwhile.
-const running = startLater(
-  () =>
-    startSessionCache({
-      client,
-      prefix,
-      memberIdFile: join(stateDir, "member"),
-      cache,
-      decoder: codecs.decoder<SessionState>(STATE_TOPIC),
-      log,
-      observer,
-      onStore: (up, why) => health.set("redis", up, why),
-      onWriting: (up, why) => health.set("writing", up, why),
-    }),
-  (error) => {
-    observer.dependency({ name: "kafka", up: false, why: error.message });
-    log.warn({ why: error.message }, "start_retried");
-  },
+const start = () =>
+  startSessionCache({
+    client,
+    prefix,
+    memberIdFile: join(stateDir, "member"),
+    cache,
+    decoder: codecs.decoder<SessionState>(STATE_TOPIC),
+    log,
+    observer,
+    onStore: (up, why) => health.set("redis", up, why),
+    onWriting: (up, why) => health.set("writing", up, why),
+  });
+const onAway = (error: Error) =>
+  observer.dependency({ name: "kafka", up: false, why: error.message });
+const running = startInBackground((signal) =>
+  retryWhileAway(start, { log, what: "kafka", signal, onAway }),
 );
 await runUntilSignal([running, { close: async () => codecs.close() }, redis, ops], {
   log,
