@@ -53,6 +53,11 @@ export class ByteWriter {
     this.#length = this.#bytes.writeBigUInt64BE(value, this.#length);
   }
 
+  longOrNull(value: bigint | null): void {
+    this.byte(value === null ? 0 : 1);
+    if (value !== null) this.long(value);
+  }
+
   list<T>(items: readonly T[], write: (item: T) => void): void {
     this.whole(items.length);
     for (const item of items) write(item);
@@ -119,6 +124,10 @@ export class ByteReader {
     assert(this.#at + 8 <= this.#bytes.length, "a stored hash is whole");
     this.#at += 8;
     return this.#bytes.readBigUInt64BE(this.#at - 8);
+  }
+
+  longOrNull(): bigint | null {
+    return this.byte() === 0 ? null : this.long();
   }
 
   list<T>(read: () => T): T[] {

@@ -1,25 +1,36 @@
 import { assert } from "@vigie/core/assert";
-import type { Channel, UserType } from "@vigie/schemas/types";
+import type { ActorType, Channel, UserType } from "@vigie/schemas/types";
 import type { StateCodec } from "@vigie/stream/codec";
 import { ByteReader, ByteWriter } from "./bytes.ts";
 import {
+  BARRIERS_PER_USER_MAX,
+  type Barrier,
+  type BarrierScope,
+  COMMANDS_PER_USER_MAX,
   ENDED_PER_USER_MAX,
+  type EndedSession,
   LIVE_PER_USER_MAX,
+  type Revocation,
   type Session,
   TOMBSTONES_PER_USER_MAX,
+  type Tombstone,
   type UserState,
 } from "./state.ts";
 
 /** Symbols are stored by their place in these lists: append, never reorder. */
 const channels: readonly Channel[] = ["UNKNOWN", "MOBILE", "WEB", "USSD", "API"];
 const userTypes: readonly UserType[] = ["UNKNOWN", "EXTERNAL", "INTERNAL"];
+const actorTypes: readonly ActorType[] = ["UNKNOWN", "USER", "ADMIN", "SYSTEM", "POLICY"];
+const scopes: readonly BarrierScope[] = ["user", "device", "channel"];
 
 const START_KNOWN = 1;
 const ADOPTED = 2;
 const PENDING = 4;
 
-/** Layout 1. A user with one session and no history takes some 250 bytes, most of it user agent and address hash. */
-const VERSION = 1;
+/** Layout 2. A user with one session and no history takes some 250 bytes, most of it user agent and address hash. */
+const VERSION = 2;
+/** Layout 1 knew no commands, barriers, risks and revocations. It is read, and written again as the newest. */
+const OLDEST_VERSION = 1;
 
 export function createStateCodec(): StateCodec<UserState> {
   const writer = new ByteWriter();
@@ -30,9 +41,10 @@ export function createStateCodec(): StateCodec<UserState> {
       return writer.take();
     },
     decode(bytes, version) {
-      assert(version === VERSION, `layout ${version} of a session state is known`);
+      const known = version >= OLDEST_VERSION && version <= VERSION;
+      assert(known, `layout ${version} of a session state is known`);
       const reader = new ByteReader(bytes);
-      const state = readState(reader);
+      const state = readState(reader, version);
       assert(reader.atEnd(), "a stored state ends where it should");
       return state;
     },
@@ -41,45 +53,133 @@ export function createStateCodec(): StateCodec<UserState> {
 
 function writeState(out: ByteWriter, state: UserState): void {
   out.list(state.live, (session) => writeSession(out, session));
-  out.list(state.ended, (ended) => {
-    out.text(ended.id);
-    out.whole(ended.version);
-    out.whole(ended.forgetAtMs);
-  });
-  out.list(state.tombstones, (tombstone) => {
-    out.text(tombstone.id);
-    out.whole(tombstone.atMs);
-    out.whole(tombstone.recordedAtMs);
-    out.whole(tombstone.forgetAtMs);
-  });
+  out.list(state.ended, (ended) => writeEnded(out, ended));
+  out.list(state.tombstones, (tombstone) => writeTombstone(out, tombstone));
   out.whole(state.notBeforeMs);
   out.list(state.recentEvents, (hash) => out.long(hash));
   out.wholeOrNull(state.wakeAtMs);
+  out.list(state.barriers, (barrier) => writeBarrier(out, barrier));
+  out.list(state.commands, ({ id, atMs }) => {
+    out.text(id);
+    out.whole(atMs);
+  });
+  out.whole(state.excessToldAtMs);
 }
 
-function readState(from: ByteReader): UserState {
-  const state = {
-    live: from.list(() => readSession(from)),
-    ended: from.list(() => ({
-      id: from.text(),
-      version: from.whole(),
-      forgetAtMs: from.whole(),
-    })),
-    tombstones: from.list(() => ({
-      id: from.text(),
-      atMs: from.whole(),
-      recordedAtMs: from.whole(),
-      forgetAtMs: from.whole(),
-    })),
+function readState(from: ByteReader, version: number): UserState {
+  const head = {
+    live: from.list(() => readSession(from, version)),
+    ended: from.list(() => readEnded(from, version)),
+    tombstones: from.list(() => readTombstone(from, version)),
     notBeforeMs: from.whole(),
     recentEvents: from.list(() => from.long()),
     wakeAtMs: from.wholeOrNull(),
   };
+  const state = { ...head, ...(version === 1 ? nothingRevoked : readTail(from)) };
   assert(state.live.length <= LIVE_PER_USER_MAX, "stored sessions are within their limit");
   assert(state.ended.length <= ENDED_PER_USER_MAX, "stored ended ids are within their limit");
   assert(state.tombstones.length <= TOMBSTONES_PER_USER_MAX, "tombstones are within their limit");
+  assert(state.barriers.length <= BARRIERS_PER_USER_MAX, "stored barriers are within their limit");
+  assert(state.commands.length <= COMMANDS_PER_USER_MAX, "stored commands are within their limit");
   return state;
 }
+
+type Tail = Pick<UserState, "barriers" | "commands" | "excessToldAtMs">;
+const nothingRevoked: Tail = { barriers: [], commands: [], excessToldAtMs: 0 };
+
+const readTail = (from: ByteReader): Tail => ({
+  barriers: from.list(() => readBarrier(from)),
+  commands: from.list(() => ({ id: from.text(), atMs: from.whole() })),
+  excessToldAtMs: from.whole(),
+});
+
+function writeEnded(out: ByteWriter, ended: EndedSession): void {
+  out.text(ended.id);
+  out.whole(ended.version);
+  out.whole(ended.forgetAtMs);
+  out.byte(channels.indexOf(ended.channel));
+  out.longOrNull(ended.deviceHash);
+  out.wholeOrNull(ended.revokedAtMs);
+  out.wholeOrNull(ended.misuseToldAtMs);
+}
+
+function readEnded(from: ByteReader, version: number): EndedSession {
+  const head = { id: from.text(), version: from.whole(), forgetAtMs: from.whole() };
+  if (version === 1) return { ...head, ...endedByItself };
+  return {
+    ...head,
+    channel: channels[from.byte()] ?? "UNKNOWN",
+    deviceHash: from.longOrNull(),
+    revokedAtMs: from.wholeOrNull(),
+    misuseToldAtMs: from.wholeOrNull(),
+  };
+}
+
+const endedByItself = {
+  channel: "UNKNOWN",
+  deviceHash: null,
+  revokedAtMs: null,
+  misuseToldAtMs: null,
+} as const;
+
+function writeTombstone(out: ByteWriter, tombstone: Tombstone): void {
+  out.text(tombstone.id);
+  out.whole(tombstone.atMs);
+  out.whole(tombstone.recordedAtMs);
+  out.whole(tombstone.forgetAtMs);
+  out.byte(tombstone.revocation === null ? 0 : 1);
+  if (tombstone.revocation !== null) writeRevocation(out, tombstone.revocation);
+}
+
+const readTombstone = (from: ByteReader, version: number): Tombstone => ({
+  id: from.text(),
+  atMs: from.whole(),
+  recordedAtMs: from.whole(),
+  forgetAtMs: from.whole(),
+  revocation: version === 1 || from.byte() === 0 ? null : readRevocation(from),
+});
+
+function writeBarrier(out: ByteWriter, barrier: Barrier): void {
+  out.byte(scopes.indexOf(barrier.scope));
+  out.text(barrier.value);
+  out.whole(barrier.atMs);
+  out.textOrNull(barrier.sparedId);
+  out.whole(barrier.sparedAtMs);
+  out.whole(barrier.recordedAtMs);
+  writeRevocation(out, barrier.revocation);
+}
+
+const readBarrier = (from: ByteReader): Barrier => ({
+  scope: scopes[from.byte()] ?? "user",
+  value: from.text(),
+  atMs: from.whole(),
+  sparedId: from.textOrNull(),
+  sparedAtMs: from.whole(),
+  recordedAtMs: from.whole(),
+  revocation: readRevocation(from),
+});
+
+function writeRevocation(out: ByteWriter, { actor, ...revocation }: Revocation): void {
+  out.text(revocation.reason);
+  out.byte(actorTypes.indexOf(actor.type));
+  out.text(actor.id);
+  out.textOrNull(actor.impersonator_id);
+  out.textOrNull(revocation.commandId);
+  out.textOrNull(revocation.anomalyId);
+  out.textOrNull(revocation.epochId);
+}
+
+const readRevocation = (from: ByteReader): Revocation => ({
+  reason: from.text(),
+  actor: {
+    type: actorTypes[from.byte()] ?? "UNKNOWN",
+    id: from.text(),
+    impersonator_id: from.textOrNull(),
+  },
+  commandId: from.textOrNull(),
+  anomalyId: from.textOrNull(),
+  epochId: from.textOrNull(),
+});
 
 function writeSession(out: ByteWriter, session: Session): void {
   out.text(session.id);
@@ -97,6 +197,8 @@ function writeSession(out: ByteWriter, session: Session): void {
   out.byte(channels.indexOf(session.channel));
   out.list(session.roles, (role) => out.text(role));
   for (const value of textsOf(session)) out.textOrNull(value);
+  out.wholeOrNull(session.stepUpRequiredAtMs);
+  out.byte(session.riskScore);
 }
 
 const textsOf = (session: Session): readonly (string | null)[] => [
@@ -112,7 +214,7 @@ const textsOf = (session: Session): readonly (string | null)[] => [
   session.upstreamSessionRef,
 ];
 
-function readSession(from: ByteReader): Session {
+function readSession(from: ByteReader, version: number): Session {
   const head = {
     id: from.text(),
     version: from.whole(),
@@ -141,5 +243,13 @@ function readSession(from: ByteReader): Session {
     country: from.textOrNull(),
     city: from.textOrNull(),
     upstreamSessionRef: from.textOrNull(),
+    ...(version === 1 ? unsuspected : readRisk(from)),
   };
 }
+
+const unsuspected = { stepUpRequiredAtMs: null, riskScore: 0 } as const;
+
+const readRisk = (from: ByteReader): Pick<Session, "stepUpRequiredAtMs" | "riskScore"> => ({
+  stepUpRequiredAtMs: from.wholeOrNull(),
+  riskScore: from.byte(),
+});

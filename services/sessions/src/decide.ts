@@ -1,8 +1,8 @@
 import { assert, assertNever } from "@vigie/core/assert";
 import { drop, type Outcome, ok } from "@vigie/core/outcome";
+import { expiryOf, idleTimeoutMs, longestLifeMs } from "@vigie/core/session-deadlines";
 import { SECOND_MS } from "@vigie/core/time";
 import { withLogin, withSighting } from "./context.ts";
-import { absoluteTimeoutMs, expiryOf, idleTimeoutMs } from "./deadlines.ts";
 import { Draft, type Setting } from "./draft.ts";
 import { type Change, knows } from "./evolve.ts";
 import type {
@@ -67,6 +67,8 @@ function loginSucceeded(draft: Draft, input: LoginSucceeded): Decision {
     lastSeenMs: input.atMs,
     absoluteCapMs: input.absoluteCapMs,
     policyVersion: setting.policy.version,
+    stepUpRequiredAtMs: null,
+    riskScore: 0,
     pending: false,
   };
   const tombstone = state.tombstones.find(({ id }) => id === session.id);
@@ -119,7 +121,8 @@ function loggedOut(draft: Draft, input: LoggedOut): Decision {
     id: input.sessionId,
     atMs: input.atMs,
     recordedAtMs: setting.nowMs,
-    forgetAtMs: setting.nowMs + absoluteTimeoutMs(setting.policy.document) + setting.maxEventAgeMs,
+    forgetAtMs: setting.nowMs + longestLifeMs(setting.policy.document) + setting.maxEventAgeMs,
+    revocation: null,
   });
   return ok(draft.changes);
 }
@@ -143,7 +146,7 @@ function adoptable(draft: Draft, input: HeartbeatSeen): Session | null {
   const startMs = input.startedAtMs ?? Number.NEGATIVE_INFINITY;
   if (state.notBeforeMs > 0 && startMs <= state.notBeforeMs) return null;
   const silentMs = setting.nowMs - input.atMs;
-  if (silentMs >= idleTimeoutMs(document, input.context.channel)) return null;
+  if (silentMs >= idleTimeoutMs(document, input.context)) return null;
   const session: Session = {
     ...input.context,
     id: input.sessionId,
@@ -154,9 +157,11 @@ function adoptable(draft: Draft, input: HeartbeatSeen): Session | null {
     lastSeenMs: input.atMs,
     absoluteCapMs: null,
     policyVersion: setting.policy.version,
+    stepUpRequiredAtMs: null,
+    riskScore: 0,
     pending: false,
   };
-  return expiryOf(session, document, setting.nowMs) === null ? session : null;
+  return expiryOf(session, document, setting.outages, setting.nowMs) === null ? session : null;
 }
 
 function activitySeen(draft: Draft, input: ActivitySeen): Decision {
@@ -178,7 +183,7 @@ function sighted(draft: Draft, live: Session, input: HeartbeatSeen | ActivitySee
 }
 
 const hasRunOut = (draft: Draft, session: Session, atMs: number): boolean =>
-  expiryOf(session, draft.setting.policy.document, atMs) !== null;
+  expiryOf(session, draft.setting.policy.document, draft.setting.outages, atMs) !== null;
 
 const liveSession = (state: UserState, id: string): Session | null =>
   state.live.find((session) => session.id === id) ?? null;

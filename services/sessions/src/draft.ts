@@ -1,10 +1,13 @@
+import type { Outages } from "@vigie/core/outages";
 import type { VersionedPolicy } from "@vigie/core/policy";
-import { deadlinesOf, type Expiry } from "./deadlines.ts";
+import { deadlinesOf } from "@vigie/core/session-deadlines";
 import { type Change, evolve } from "./evolve.ts";
 import {
   ENDED_PER_USER_MAX,
   type EndedSession,
+  type EndStatus,
   LIVE_PER_USER_MAX,
+  type Revocation,
   type Session,
   TOMBSTONES_PER_USER_MAX,
   type Tombstone,
@@ -14,10 +17,18 @@ import {
 /** What a decision may look at besides state and input. */
 export interface Setting {
   readonly policy: VersionedPolicy;
+  readonly outages: Outages;
   /** Record time of an input, the wall clock of a wake-up. */
   readonly nowMs: number;
   /** Events older than this are refused at the door, so nothing needs to be remembered for longer. */
   readonly maxEventAgeMs: number;
+}
+
+/** How a session ended by itself or by its user; a revocation is another matter. */
+export interface Ending {
+  readonly status: Exclude<EndStatus, "REVOKED">;
+  readonly reason: string;
+  readonly atMs: number;
 }
 
 /** Changes decided so far, and the state that they lead to. Bounds are kept here: room is made before it is needed. */
@@ -54,18 +65,29 @@ export class Draft {
     this.apply({ type: "updated", session: next });
   }
 
-  end(session: Session, expiry: Expiry): void {
+  end(session: Session, ending: Ending): void {
+    this.#end(session, { ...ending, revocation: null });
+  }
+
+  /** Ends a live session at once; whoever honours it is told. */
+  revoke(session: Session, revocation: Revocation): void {
+    const { reason } = revocation;
+    this.#end(session, { status: "REVOKED", reason, atMs: this.setting.nowMs, revocation });
+  }
+
+  #end(session: Session, ending: Omit<Ended, "type" | "session" | "forgetAtMs">): void {
     if (this.state.ended.length >= ENDED_PER_USER_MAX) {
       const oldest = this.state.ended.reduce(sooner);
       // A version is at least the record time of the end: whatever began before that is refused from here on.
       this.forget(oldest, oldest.version);
     }
-    const { absoluteAtMs } = deadlinesOf(session, this.setting.policy.document);
+    const { policy, outages } = this.setting;
+    const { absoluteExpiresAtMs } = deadlinesOf(session, policy.document, outages);
     this.apply({
       type: "ended",
       session: this.published(session),
-      ...expiry,
-      forgetAtMs: Math.max(absoluteAtMs, this.setting.nowMs) + this.setting.maxEventAgeMs,
+      ...ending,
+      forgetAtMs: Math.max(absoluteExpiresAtMs, this.setting.nowMs) + this.setting.maxEventAgeMs,
     });
   }
 
@@ -95,6 +117,8 @@ export class Draft {
     };
   }
 }
+
+type Ended = Extract<Change, { readonly type: "ended" }>;
 
 const sooner = <T extends { readonly forgetAtMs: number }>(a: T, b: T): T =>
   b.forgetAtMs < a.forgetAtMs ? b : a;

@@ -1,10 +1,11 @@
 import { assert, assertNever } from "@vigie/core/assert";
+import { eventHash } from "./event-hash.ts";
 import {
   ENDED_PER_USER_MAX,
-  type EndReason,
   type EndStatus,
   LIVE_PER_USER_MAX,
   RECENT_EVENTS_MAX,
+  type Revocation,
   type Session,
   TOMBSTONES_PER_USER_MAX,
   type Tombstone,
@@ -21,8 +22,11 @@ export type Change =
       /** As it was last, with the version of its last record. */
       readonly session: Session;
       readonly status: EndStatus;
-      readonly reason: EndReason;
+      /** idle_timeout, absolute_timeout, logout, or that of the revocation. */
+      readonly reason: string;
       readonly atMs: number;
+      /** Of a session that is REVOKED, else null. */
+      readonly revocation: Revocation | null;
       readonly forgetAtMs: number;
     }
   /** The record of an ended session is removed; with notBeforeMs: before its time, for want of room. */
@@ -46,8 +50,16 @@ export function evolve(state: UserState, change: Change): UserState {
       return { ...state, live: replaced(state.live, change.session) };
     case "ended": {
       assert(state.ended.length < ENDED_PER_USER_MAX, "room was made for a session that ends");
-      const { session, forgetAtMs } = change;
-      const ended = { id: session.id, version: session.version, forgetAtMs };
+      const { session, forgetAtMs, revocation } = change;
+      const ended = {
+        id: session.id,
+        version: session.version,
+        forgetAtMs,
+        channel: session.channel,
+        deviceHash: session.deviceId === null ? null : eventHash(session.deviceId),
+        revokedAtMs: revocation === null ? null : change.atMs,
+        misuseToldAtMs: null,
+      };
       return {
         ...state,
         live: without(state.live, session.id),

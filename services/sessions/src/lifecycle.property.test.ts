@@ -97,6 +97,7 @@ const publishSetting = {
   tenantId: TENANT,
   userId: USER,
   policy: settingAt(0).policy.document,
+  outages: settingAt(0).outages,
   clientOf: () => ({}),
 };
 

@@ -1,4 +1,5 @@
 import { sessionKey } from "@vigie/core/keys";
+import { noOutages } from "@vigie/core/outages";
 import { ok } from "@vigie/core/outcome";
 import { Policies } from "@vigie/schemas/policies";
 import type { SessionPolicy, SessionState } from "@vigie/schemas/types";
@@ -42,6 +43,7 @@ export function sessionsProcessor(
   const policies = new Policies(parts.policyRefused);
   const settingOf = (tenantId: string, nowMs: number, context: ProcessContext): Setting => ({
     policy: policies.of(tenantId, (key) => context.lookup<SessionPolicy>(POLICIES, key)),
+    outages: noOutages,
     nowMs,
     maxEventAgeMs: parts.maxEventAgeMs,
   });
@@ -88,8 +90,9 @@ function emitsOf(
   clientOf: SessionsParts["clientOf"],
 ): readonly Emit<Occasion>[] {
   const owner = ownerOf(key);
-  const policy = setting.policy.document;
-  return publicationsOf(changes, { ...owner, policy, clientOf }).map((publication) => ({
+  const { policy, outages } = setting;
+  const publish = { ...owner, policy: policy.document, outages, clientOf };
+  return publicationsOf(changes, publish).map((publication) => ({
     output: publication.occasion,
     key: sessionKey(owner.tenantId, owner.userId, publication.sessionId),
     value: publication.record,

@@ -1,8 +1,9 @@
 import { assert } from "@vigie/core/assert";
+import type { Outages } from "@vigie/core/outages";
 import type { PolicyDocument } from "@vigie/core/policy";
+import { deadlinesOf } from "@vigie/core/session-deadlines";
 import type { SessionState } from "@vigie/schemas/types";
 import type { Client } from "./client.ts";
-import { deadlinesOf } from "./deadlines.ts";
 import type { Change } from "./evolve.ts";
 import type { Session } from "./state.ts";
 
@@ -22,6 +23,7 @@ export interface PublishSetting {
   readonly tenantId: string;
   readonly userId: string;
   readonly policy: PolicyDocument;
+  readonly outages: Outages;
   readonly clientOf: (userAgent: string) => Client;
 }
 
@@ -55,7 +57,7 @@ export function publicationsOf(
 
 function recordOf(session: Session, ended: Ended | null, setting: PublishSetting): SessionState {
   assert(!session.pending && session.version > 0, "a published session has its version");
-  const { idleAtMs, absoluteAtMs } = deadlinesOf(session, setting.policy);
+  const deadlines = deadlinesOf(session, setting.policy, setting.outages);
   return {
     tenant_id: setting.tenantId,
     user_id: setting.userId,
@@ -78,12 +80,12 @@ function recordOf(session: Session, ended: Ended | null, setting: PublishSetting
     city: session.city,
     created_at: session.createdAtMs,
     last_seen_at: session.lastSeenMs,
-    idle_expires_at: idleAtMs,
-    absolute_expires_at: absoluteAtMs,
-    step_up_required_at: null,
+    idle_expires_at: deadlines.idleExpiresAtMs,
+    absolute_expires_at: deadlines.absoluteExpiresAtMs,
+    step_up_required_at: session.stepUpRequiredAtMs,
     ended_at: ended?.atMs ?? null,
     end_reason: ended?.reason ?? null,
-    risk_score: 0,
+    risk_score: session.riskScore,
     policy_version: session.policyVersion,
     upstream_session_ref: session.upstreamSessionRef,
   };

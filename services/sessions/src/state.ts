@@ -1,9 +1,19 @@
-import type { Channel, SessionStatus, UserType } from "@vigie/schemas/types";
+import { HOUR_MS } from "@vigie/core/time";
+import type { ActorRef, Channel, SessionStatus, UserType } from "@vigie/schemas/types";
 
 /** What the task knows of one user's sessions. All of it is immutable: evolve() makes the next one. */
 
 export type EndStatus = Exclude<SessionStatus, "UNKNOWN" | "ACTIVE">;
-export type EndReason = "idle_timeout" | "absolute_timeout" | "logout" | "session_limit";
+
+/** What revoked a session and on whose behalf, as far as others are told: no network data. */
+export interface Revocation {
+  /** user_request, security_logout, admin, password_change, policy:<rule>, session_limit, epoch, ... */
+  readonly reason: string;
+  readonly actor: ActorRef;
+  readonly commandId: string | null;
+  readonly anomalyId: string | null;
+  readonly epochId: string | null;
+}
 
 /** Who holds a session and from where. Addresses only as prefix and keyed hash (PRV-03). */
 export interface SessionContext {
@@ -35,6 +45,10 @@ export interface Session extends SessionContext {
   /** Hard end set by the issuer, or null. */
   readonly absoluteCapMs: number | null;
   readonly policyVersion: number;
+  /** A second factor is asked for since then, or null. */
+  readonly stepUpRequiredAtMs: number | null;
+  /** The highest of its live anomalies, 0..100. */
+  readonly riskScore: number;
   /** Something was seen that is not published yet. */
   readonly pending: boolean;
 }
@@ -45,16 +59,49 @@ export interface EndedSession {
   readonly version: number;
   /** From then on no event of it can be admitted any more, and its record is removed. */
   readonly forgetAtMs: number;
+  readonly channel: Channel;
+  /** Of its device id, or null: enough to count what a command would have meant. */
+  readonly deviceHash: bigint | null;
+  /** When it was revoked; null: it ended by itself. */
+  readonly revokedAtMs: number | null;
+  /** When somebody was last told that it is used after its revocation. */
+  readonly misuseToldAtMs: number | null;
 }
 
-/** A logout that came before anything else of its session. */
+/** A logout or a revocation that came before anything else of its session. */
 export interface Tombstone {
   readonly id: string;
-  /** When the session was logged out. */
+  /** When the session was ended. */
   readonly atMs: number;
-  /** Record time of the logout. */
+  /** Record time of what ended it. */
   readonly recordedAtMs: number;
   readonly forgetAtMs: number;
+  /** null: it was a logout. */
+  readonly revocation: Revocation | null;
+}
+
+export type BarrierScope = "user" | "device" | "channel";
+
+/** Sessions of the scope that began at or before `atMs` are revoked, whenever they appear. One a scope and value. */
+export interface Barrier {
+  readonly scope: BarrierScope;
+  /** Device id or channel; empty for the user. */
+  readonly value: string;
+  readonly atMs: number;
+  /** The session that is kept, or null ... */
+  readonly sparedId: string | null;
+  /** ... unless it began at or before this, by an earlier barrier that did not spare it. 0: none. */
+  readonly sparedAtMs: number;
+  /** Record time of its newest cause. */
+  readonly recordedAtMs: number;
+  readonly revocation: Revocation;
+}
+
+/** A command that was carried out: the same again does nothing. */
+export interface DoneCommand {
+  readonly id: string;
+  /** Record time. */
+  readonly atMs: number;
 }
 
 export interface UserState {
@@ -63,6 +110,11 @@ export interface UserState {
   readonly tombstones: readonly Tombstone[];
   /** Sessions that began at or before this are refused: memory of some of them had to be given up. 0: none. */
   readonly notBeforeMs: number;
+  readonly barriers: readonly Barrier[];
+  /** Oldest first. */
+  readonly commands: readonly DoneCommand[];
+  /** When somebody was last told of too many sessions at once; 0: not, or it is over. */
+  readonly excessToldAtMs: number;
   /** Hashes of the newest event ids, oldest first. */
   readonly recentEvents: readonly bigint[];
   /** When the runtime wakes this user; may be early, never late. null: not needed. */
@@ -75,6 +127,11 @@ export const LIVE_PER_USER_MAX = 128;
 export const ENDED_PER_USER_MAX = 256;
 /** Source: design, "64 per user". */
 export const TOMBSTONES_PER_USER_MAX = 64;
+/** The user's own, one a channel, and more devices than anybody revokes within the life of a session. */
+export const BARRIERS_PER_USER_MAX = 32;
+/** Source: design, "results kept 24 h, 64 a user". */
+export const COMMANDS_PER_USER_MAX = 64;
+export const COMMAND_KEPT_MS = 24 * HOUR_MS;
 /** Source: design, "the newest 128 of this user". */
 export const RECENT_EVENTS_MAX = 128;
 
@@ -83,6 +140,9 @@ export const emptyState: UserState = {
   ended: [],
   tombstones: [],
   notBeforeMs: 0,
+  barriers: [],
+  commands: [],
+  excessToldAtMs: 0,
   recentEvents: [],
   wakeAtMs: null,
 };
@@ -92,6 +152,8 @@ export function isEmpty(state: UserState): boolean {
     state.live.length === 0 &&
     state.ended.length === 0 &&
     state.tombstones.length === 0 &&
-    state.notBeforeMs === 0
+    state.notBeforeMs === 0 &&
+    state.barriers.length === 0 &&
+    state.commands.length === 0
   );
 }

@@ -1,4 +1,5 @@
 import { silentLogger } from "@vigie/core/log";
+import { noOutages } from "@vigie/core/outages";
 import { defaultPolicy, type PolicyDocument } from "@vigie/core/policy";
 import { DAY_MS } from "@vigie/core/time";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
@@ -101,6 +102,7 @@ export const MAX_EVENT_AGE_MS = 30 * DAY_MS;
 
 export const settingAt = (nowMs: number, document: PolicyDocument = defaultPolicy): Setting => ({
   policy: { version: 0, document },
+  outages: noOutages,
   nowMs,
   maxEventAgeMs: MAX_EVENT_AGE_MS,
 });

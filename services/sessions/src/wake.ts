@@ -1,4 +1,4 @@
-import { absoluteTimeoutMs, deadlinesOf, expiryOf } from "./deadlines.ts";
+import { deadlinesOf, expiryOf, longestLifeMs } from "@vigie/core/session-deadlines";
 import { PUBLISH_INTERVAL_MS } from "./decide.ts";
 import { Draft, type Setting } from "./draft.ts";
 import type { Change } from "./evolve.ts";
@@ -6,10 +6,10 @@ import type { UserState } from "./state.ts";
 
 /** What time alone brings about by `setting.nowMs`: sessions run out, last sightings are published, the ended are forgotten. */
 export function decideWake(state: UserState, setting: Setting): readonly Change[] {
-  const { nowMs, policy } = setting;
+  const { nowMs, policy, outages } = setting;
   const draft = new Draft(state, setting);
   for (const session of state.live) {
-    const expiry = expiryOf(session, policy.document, nowMs);
+    const expiry = expiryOf(session, policy.document, outages, nowMs);
     if (expiry !== null) draft.end(session, expiry);
     else if (session.pending && nowMs - session.version >= PUBLISH_INTERVAL_MS) {
       draft.update(session, false);
@@ -28,14 +28,15 @@ export function decideWake(state: UserState, setting: Setting): readonly Change[
 /** When nothing can be admitted any more that a user's not_before would refuse. */
 function barrierEndMs(state: UserState, { policy, maxEventAgeMs }: Setting): number {
   if (state.notBeforeMs === 0) return Number.POSITIVE_INFINITY;
-  return state.notBeforeMs + absoluteTimeoutMs(policy.document) + maxEventAgeMs;
+  return state.notBeforeMs + longestLifeMs(policy.document) + maxEventAgeMs;
 }
 
 /** The earliest time at which decideWake would find something to do; null: never. */
 function dueAtMs(state: UserState, setting: Setting): number | null {
   let dueMs = barrierEndMs(state, setting);
   for (const session of state.live) {
-    dueMs = Math.min(dueMs, deadlinesOf(session, setting.policy.document).idleAtMs);
+    const { idleExpiresAtMs } = deadlinesOf(session, setting.policy.document, setting.outages);
+    dueMs = Math.min(dueMs, idleExpiresAtMs);
     if (session.pending) dueMs = Math.min(dueMs, session.version + PUBLISH_INTERVAL_MS);
   }
   for (const { forgetAtMs } of state.ended) dueMs = Math.min(dueMs, forgetAtMs);
