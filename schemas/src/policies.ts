@@ -70,7 +70,11 @@ export class Policies {
     const last = this.lastGood.get(key);
     if (last?.seen === record) return last;
     const { overlay, faults } = parsePolicy(record.document);
-    if (faults !== undefined) this.refused(key, faults);
+    if (faults !== undefined)
+      this.refused(
+        key,
+        faults.map(({ path, why }) => `${path} ${why}`.trim()),
+      );
     const next =
       faults === undefined
         ? { seen: record, version: record.version, overlay }

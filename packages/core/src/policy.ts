@@ -1,3 +1,9 @@
+import { documentKind, roleRefinement } from "./policy-fields.ts";
+import type { JsonSchema, Merge, PolicyFault } from "./policy-kinds.ts";
+
+export { FAILURE_COUNT_MAX, RULE_NAMES } from "./policy-fields.ts";
+export type { JsonSchema, PolicyFault } from "./policy-kinds.ts";
+
 /**
  * The policy of a tenant: what the sources name, with their fields.
  * Every number has a default here; a tenant's document holds only what differs.
@@ -12,6 +18,8 @@ export interface RuleSwitch {
   /** 0..100. */
   readonly risk_score?: number;
 }
+
+export type PolicyChannel = "MOBILE" | "WEB" | "USSD" | "API";
 
 export interface PolicyDocument {
   /** POL-03, HBT-02: a silent session ends after this. */
@@ -30,17 +38,45 @@ export interface PolicyDocument {
   };
   /** POL-04, ANO-06: strictly below fires. */
   readonly fp_mismatch_tolerance: { readonly score_min: number };
-  /** USS-01: USSD sessions are short. */
-  readonly ussd_idle_timeout: { readonly minutes: number };
+  /**
+   * POL-10, CNF-14: live sessions of one user, over all channels and within one; 0 is no limit. A session too many is
+   * found and told of either way (ANO-14); `revoke_oldest` also ends the oldest.
+   */
+  readonly max_concurrent_sessions: {
+    readonly count: number;
+    readonly on_excess: "revoke_oldest" | "alarm";
+    readonly per_channel: Readonly<Partial<Record<PolicyChannel, number>>>;
+  };
+  /** POL-09: ISO 3166-1 alpha-2. */
+  readonly blocked_countries: { readonly countries: readonly string[] };
+  /** PRV-13: ended sessions and activities are forgotten after this. */
+  readonly session_retention: { readonly days: number };
+  readonly activity_retention: { readonly days: number };
+  /** By the kind of anomaly. */
   readonly rules: Readonly<Record<string, RuleSwitch>>;
+  /** What differs on a channel and for a role; see `policyFor`. */
+  readonly channels: Readonly<Partial<Record<PolicyChannel, ChannelRefinement>>>;
+  readonly roles: Readonly<Record<string, RoleRefinement>>;
 }
 
-/** What a tenant's document may hold: any part of the whole. */
-export type PolicyOverlay = {
-  readonly [Field in keyof PolicyDocument]?: Partial<PolicyDocument[Field]>;
+type PartsOf<Name extends keyof PolicyDocument> = {
+  readonly [Part in Name]?: Partial<PolicyDocument[Part]>;
 };
 
-/** Source of the numbers: REQUIREMENTS POL-03, POL-04, CNF-13; USSD gateways close a silent dialogue within 3 min. */
+/** A limit within a channel is `max_concurrent_sessions.per_channel`. */
+export type ChannelRefinement = PartsOf<
+  "idle_timeout" | "absolute_timeout" | "blocked_countries" | "rules"
+>;
+export type RoleRefinement = ChannelRefinement & PartsOf<"max_concurrent_sessions">;
+
+/** What a tenant's document may hold: any part of the whole. */
+export type PolicyOverlay = PartsOf<keyof PolicyDocument>;
+
+/**
+ * Source of the numbers: REQUIREMENTS POL-03, POL-04, CNF-13, CNF-14; USSD gateways close a silent dialogue within
+ * 3 min (USS-01); 90 days is what the read model kept of activities before a policy could say. The oldest session is
+ * revoked, since a limit that only alarms would not hold (DESIGN, Sessions).
+ */
 export const defaultPolicy: PolicyDocument = {
   idle_timeout: { minutes: 30 },
   absolute_timeout: { hours: 720 },
@@ -48,8 +84,13 @@ export const defaultPolicy: PolicyDocument = {
   max_failed_login_hour: { count: 5 },
   impossible_travel: { kmh_threshold: 900, distance_min_km: 100, skew_s: 60 },
   fp_mismatch_tolerance: { score_min: 0.85 },
-  ussd_idle_timeout: { minutes: 3 },
+  max_concurrent_sessions: { count: 5, on_excess: "revoke_oldest", per_channel: {} },
+  blocked_countries: { countries: [] },
+  session_retention: { days: 90 },
+  activity_retention: { days: 90 },
   rules: {},
+  channels: { USSD: { idle_timeout: { minutes: 3 } } },
+  roles: {},
 };
 
 /** A policy and the version that its decisions carry; 0 is the built-in default. */
@@ -58,144 +99,124 @@ export interface VersionedPolicy {
   readonly document: PolicyDocument;
 }
 
-/** A tenant's document laid over the default of all; a missing field keeps the default's value. */
-export function overlayPolicy(base: PolicyDocument, over: PolicyOverlay): PolicyDocument {
-  return {
-    idle_timeout: { ...base.idle_timeout, ...over.idle_timeout },
-    absolute_timeout: { ...base.absolute_timeout, ...over.absolute_timeout },
-    max_failed_mfa_hour: { ...base.max_failed_mfa_hour, ...over.max_failed_mfa_hour },
-    max_failed_login_hour: { ...base.max_failed_login_hour, ...over.max_failed_login_hour },
-    impossible_travel: { ...base.impossible_travel, ...over.impossible_travel },
-    fp_mismatch_tolerance: { ...base.fp_mismatch_tolerance, ...over.fp_mismatch_tolerance },
-    ussd_idle_timeout: { ...base.ussd_idle_timeout, ...over.ussd_idle_timeout },
-    rules: overlayRules(base.rules, over.rules ?? {}),
-  };
-}
+/** A document laid over another; what it does not name stays as it was. Lists are replaced as a whole. */
+export const overlayPolicy = <Base extends PolicyOverlay>(base: Base, over: PolicyOverlay): Base =>
+  merge("overlay", base, over);
 
-function overlayRules(
-  base: PolicyDocument["rules"],
-  over: Partial<PolicyDocument["rules"]>,
-): PolicyDocument["rules"] {
-  const rules: Record<string, RuleSwitch> = { ...base };
-  for (const [name, own] of Object.entries(over)) rules[name] = { ...rules[name], ...own };
-  return rules;
-}
-
-interface Bounds {
-  readonly min: number;
-  readonly max: number;
-  readonly integer?: boolean;
-}
-
-/** The largest count of failures a policy may allow: the detector remembers that many and one more. */
-export const FAILURE_COUNT_MAX = 30;
-
-/** Source: DESIGN "Policies" (idle ≥ 1 min, speed ≥ 300 km/h); the other bounds keep a typing error harmless. */
-const numberBounds: Readonly<Record<string, Readonly<Record<string, Bounds>>>> = {
-  idle_timeout: { minutes: { min: 1, max: 1_440 } },
-  absolute_timeout: { hours: { min: 1, max: 8_760 } },
-  max_failed_mfa_hour: { count: { min: 1, max: FAILURE_COUNT_MAX, integer: true } },
-  max_failed_login_hour: { count: { min: 1, max: FAILURE_COUNT_MAX, integer: true } },
-  impossible_travel: {
-    kmh_threshold: { min: 300, max: 100_000 },
-    distance_min_km: { min: 0, max: 20_000 },
-    skew_s: { min: 0, max: 3_600 },
-  },
-  fp_mismatch_tolerance: { score_min: { min: 0, max: 1 } },
-  ussd_idle_timeout: { minutes: { min: 1, max: 60 } },
-};
-
-const modes: readonly unknown[] = ["ENFORCE", "SHADOW", "OFF"] satisfies RuleMode[];
-const actions: readonly unknown[] = [
-  "LOG_ONLY",
-  "STEP_UP",
-  "REVOKE",
-  "BLOCK",
-] satisfies RuleAction[];
+/** The kind of a document knows every part, so what was whole stays whole. */
+const merge = <Base extends PolicyOverlay>(how: Merge, base: Base, over: PolicyOverlay): Base =>
+  documentKind.merge(how, base, over) as Base;
 
 export type ParsedPolicy =
   | { readonly overlay: PolicyOverlay; readonly faults?: never }
-  | { readonly overlay?: never; readonly faults: readonly string[] };
+  | { readonly overlay?: never; readonly faults: readonly PolicyFault[] };
 
 /**
- * Reads a policy document. Fields that this version does not know are left alone, so that a newer edge may
- * write them; a known field of the wrong type or out of bounds makes the whole document invalid.
+ * Reads a policy document off the topic. Fields that this version does not know are left alone, so that a newer edge
+ * may write them; a known field of the wrong type or out of bounds makes the whole document invalid.
  */
 export function parsePolicy(text: string): ParsedPolicy {
-  const value = parseJson(text);
-  if (!isObject(value)) return { faults: ["the document is not a JSON object"] };
-  const faults: string[] = [];
-  const overlay: Record<string, object> = {};
-  for (const [field, bounds] of Object.entries(numberBounds)) {
-    const part = value[field];
-    if (part === undefined) continue;
-    overlay[field] = readNumbers(field, part, bounds, faults);
-  }
-  if (value.rules !== undefined) overlay.rules = readRules(value.rules, faults);
-  return faults.length > 0 ? { faults } : { overlay };
-}
-
-function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return read(JSON.parse(text), false);
   } catch {
-    return undefined;
+    return { faults: [{ path: "", why: "is not JSON" }] };
   }
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
+/** Reads what an administrator wrote: a name that nobody knows is a fault too, since it may be a typing error. */
+export const checkPolicy = (value: unknown): ParsedPolicy => read(value, true);
 
-function readNumbers(
-  path: string,
-  part: unknown,
-  bounds: Readonly<Record<string, Bounds>>,
-  faults: string[],
-): Record<string, number> {
-  const numbers: Record<string, number> = {};
-  if (!isObject(part)) {
-    faults.push(`${path} is not an object`);
-    return numbers;
-  }
-  for (const [field, { min, max, integer }] of Object.entries(bounds)) {
-    const value = part[field];
-    if (value === undefined) continue;
-    const fits = typeof value === "number" && value >= min && value <= max;
-    if (fits && (integer !== true || Number.isInteger(value))) numbers[field] = value;
-    else
-      faults.push(`${path}.${field} is not ${integer ? "an integer" : "a number"} ${min}..${max}`);
-  }
-  return numbers;
+/** The JSON Schema, draft 2020-12, of what `checkPolicy` takes. */
+export const policySchema = (): JsonSchema => ({
+  $schema: "https://json-schema.org/draft/2020-12/schema",
+  $id: "urn:vigie:session-policy",
+  title: "Session policy",
+  ...documentKind.schema,
+});
+
+function read(value: unknown, strict: boolean): ParsedPolicy {
+  const faults: PolicyFault[] = [];
+  const document = documentKind.read(value, { path: "", faults, strict });
+  return document === undefined || faults.length > 0 ? { faults } : { overlay: normal(document) };
 }
 
-const RULE_NAME = /^[a-z][a-z0-9_]{0,63}$/;
+/** POL-08 has a word of its own for the action of one rule; given both ways, the rule's counts. */
+function normal(
+  document: PolicyOverlay & { readonly vpn_action?: { readonly action?: "log_only" | "step_up" } },
+): PolicyOverlay {
+  const { vpn_action: vpn, ...overlay } = document;
+  if (vpn?.action === undefined) return overlay;
+  const action = vpn.action === "step_up" ? "STEP_UP" : "LOG_ONLY";
+  return overlayPolicy<PolicyOverlay>({ rules: { vpn_detected: { action } } }, overlay);
+}
 
-function readRules(part: unknown, faults: string[]): Record<string, RuleSwitch> {
-  const rules: Record<string, RuleSwitch> = {};
-  if (!isObject(part)) {
-    faults.push("rules is not an object");
-    return rules;
+/** Whom a policy is asked for. */
+export interface PolicyScope {
+  readonly channel: string;
+  readonly roles: readonly string[];
+}
+
+/** Refined documents that are kept of one document; roles come from tokens, but only those that it names count. */
+const REFINED_MAX = 1_000;
+const refinedOf = new WeakMap<PolicyDocument, Map<string, PolicyDocument>>();
+
+/**
+ * The document as it counts for a channel and the roles of a session: the role over the channel over the tenant over
+ * "*" over the built-in default. Of several roles that name the same field, the strictest value counts. Lists of
+ * countries add up. Costs nothing where neither is refined: then it is the same document.
+ */
+export function policyFor(document: PolicyDocument, scope: PolicyScope): PolicyDocument {
+  const ofChannel = own(document.channels, scope.channel);
+  let named: string[] | null = null;
+  for (const role of scope.roles) {
+    if (!Object.hasOwn(document.roles, role)) continue;
+    named ??= [];
+    named.push(role);
   }
-  for (const [name, own] of Object.entries(part)) {
-    if (!RULE_NAME.test(name) || !isObject(own)) {
-      faults.push(`rules.${name} is not an object under a rule's name`);
-      continue;
-    }
-    const { mode, action } = own;
-    if (mode !== undefined && !modes.includes(mode)) faults.push(`rules.${name}.mode is unknown`);
-    if (action !== undefined && !actions.includes(action))
-      faults.push(`rules.${name}.action is unknown`);
-    const risk = readNumbers(
-      `rules.${name}`,
-      own,
-      { risk_score: { min: 0, max: 100, integer: true } },
-      faults,
-    );
-    rules[name] = {
-      ...(mode === undefined ? {} : { mode: mode as RuleMode }),
-      ...(action === undefined ? {} : { action: action as RuleAction }),
-      ...risk,
-    };
+  if (ofChannel === undefined && named === null) return document;
+  let known = refinedOf.get(document);
+  if (known === undefined) {
+    known = new Map();
+    refinedOf.set(document, known);
   }
-  return rules;
+  const key = named === null ? scope.channel : [scope.channel, ...named].join("\n");
+  let refined = known.get(key);
+  if (refined === undefined) {
+    if (known.size >= REFINED_MAX) known.clear();
+    refined = refine(document, ofChannel ?? {}, named ?? []);
+    known.set(key, refined);
+  }
+  return refined;
+}
+
+/** A name may be one that every object has: "constructor". */
+const own = <T>(record: Readonly<Partial<Record<string, T>>>, name: string): T | undefined =>
+  Object.hasOwn(record, name) ? record[name] : undefined;
+
+function refine(
+  document: PolicyDocument,
+  ofChannel: ChannelRefinement,
+  roles: readonly string[],
+): PolicyDocument {
+  const ofRoles = roles
+    .map((role) => document.roles[role] ?? {})
+    .reduce((one, other) => roleRefinement.merge("strictest", one, other), {});
+  const refined = merge("refine", merge("refine", document, ofChannel), ofRoles);
+  return { ...refined, channels: {}, roles: {} };
+}
+
+const unswitched: RuleSwitch = {};
+
+/** The switches of a rule for a session; a rule that nobody names has none. */
+export const ruleSwitch = (
+  document: PolicyDocument,
+  kind: string,
+  scope: PolicyScope,
+): RuleSwitch => policyFor(document, scope).rules[kind] ?? unswitched;
+
+/** The longest life that the policy gives any session, hours: what is kept of an ended one must be kept so long. */
+export function absoluteHoursMax(document: PolicyDocument): number {
+  const refinements = [...Object.values(document.channels), ...Object.values(document.roles)];
+  const hours = refinements.map((each) => each.absolute_timeout?.hours ?? 0);
+  return Math.max(document.absolute_timeout.hours, ...hours);
 }

@@ -1,0 +1,197 @@
+import type {
+  ChannelRefinement,
+  PolicyDocument,
+  RoleRefinement,
+  RuleAction,
+  RuleMode,
+  RuleSwitch,
+} from "./policy.ts";
+import { dictionary, group, type Kind, number, texts, word } from "./policy-kinds.ts";
+
+/** The bounds and words of a policy document: the parser, the JSON Schema and all merging follow from this. */
+
+const CHANNELS = ["MOBILE", "WEB", "USSD", "API"] as const;
+/** Every kind of anomaly. Source: DESIGN, detector. */
+export const RULE_NAMES = [
+  "impossible_travel",
+  "fingerprint_mismatch",
+  "bruteforce",
+  "mfa_fatigue",
+  "geo_block",
+  "credential_spray",
+  "country_mismatch",
+  "country_change",
+  "unusual_channel",
+  "vpn_detected",
+  "new_device",
+  "concurrent_sessions",
+  "revoked_session_use",
+] as const;
+/** The largest count of failures a policy may allow: the detector remembers that many and one more. */
+export const FAILURE_COUNT_MAX = 30;
+/** The largest limit of sessions: the state of one user stays small. */
+const SESSION_COUNT_MAX = 100;
+/** Source: ISO 3166-1 has 249 codes; some lists add XK. */
+const COUNTRIES_MAX = 250;
+/** A document stays far below the 64 KiB of a record. */
+const ROLES_MAX = 50;
+/** Ten years. */
+const RETENTION_DAYS_MAX = 3_650;
+
+const smaller = Math.min;
+const greater = Math.max;
+/** 0 is no limit at all. */
+const tighter = (one: number, other: number): number =>
+  one === 0 || other === 0 ? one + other : Math.min(one, other);
+
+/** Source of the bounds: DESIGN "Policies" (idle ≥ 1 min, speed ≥ 300 km/h); the others keep a typing error harmless. */
+const idleTimeout = group<PolicyDocument["idle_timeout"]>("HBT-02: silence that ends a session", {
+  minutes: number({ about: "minutes", min: 1, max: 1_440, strictest: smaller }),
+});
+const absoluteTimeout = group<PolicyDocument["absolute_timeout"]>("HBT-03: age that ends it", {
+  hours: number({ about: "hours", min: 1, max: 8_760, strictest: smaller }),
+});
+
+const sessionCount = number({
+  about: "sessions of one user; 0 is no limit",
+  min: 0,
+  max: SESSION_COUNT_MAX,
+  integer: true,
+  strictest: tighter,
+});
+const maxSessions = group<PolicyDocument["max_concurrent_sessions"]>(
+  "CNF-14: live sessions of one user at a time",
+  {
+    count: sessionCount,
+    on_excess: word("what a session too many brings about", ["alarm", "revoke_oldest"]),
+    per_channel: dictionary({
+      about: "limits within one channel, besides the limit of all",
+      names: /^[A-Z]{1,16}$/,
+      known: CHANNELS,
+      max: 16,
+      of: sessionCount,
+    }),
+  },
+);
+
+const blockedCountries = group<PolicyDocument["blocked_countries"]>("POL-09", {
+  countries: texts({
+    about: "a role's or channel's list adds to the tenant's",
+    pattern: /^[A-Z]{2}$/,
+    expected: "ISO 3166-1 alpha-2 codes",
+    max: COUNTRIES_MAX,
+  }),
+});
+
+const modes = ["OFF", "SHADOW", "ENFORCE"] as const satisfies RuleMode[];
+const actions = ["LOG_ONLY", "STEP_UP", "REVOKE", "BLOCK"] as const satisfies RuleAction[];
+
+const rules = dictionary<RuleSwitch>({
+  about: "switches of rules by the kind of anomaly they find",
+  names: /^[a-z][a-z0-9_]{0,63}$/,
+  known: RULE_NAMES,
+  max: 64,
+  of: group<RuleSwitch>("one rule", {
+    mode: word("OFF, or told but not acted upon, or in force", modes),
+    action: word("what a finding brings about, instead of the rule's own", actions),
+    risk_score: number({
+      about: "risk of a finding, instead of the rule's own",
+      min: 0,
+      max: 100,
+      integer: true,
+      strictest: greater,
+    }),
+  }),
+});
+
+const refinable = {
+  idle_timeout: idleTimeout,
+  absolute_timeout: absoluteTimeout,
+  blocked_countries: blockedCountries,
+  rules,
+};
+const channelRefinement = group<ChannelRefinement>("what differs", refinable);
+export const roleRefinement = group<RoleRefinement>("what differs", {
+  ...refinable,
+  max_concurrent_sessions: maxSessions,
+});
+
+const failures = (about: string): Kind<{ readonly count?: number }> =>
+  group<{ readonly count: number }>(about, {
+    count: number({
+      about: "failures that are allowed",
+      min: 1,
+      max: FAILURE_COUNT_MAX,
+      integer: true,
+      strictest: smaller,
+    }),
+  });
+
+const retention = (about: string): Kind<{ readonly days?: number }> =>
+  group<{ readonly days: number }>(about, {
+    days: number({ about: "days", min: 1, max: RETENTION_DAYS_MAX, strictest: smaller }),
+  });
+
+/** What a document may hold besides its parts; see `normal` in policy.ts. */
+export interface Shorthands {
+  /** POL-08. */
+  readonly vpn_action: { readonly action?: "log_only" | "step_up" };
+}
+
+type Parts = { readonly [Part in keyof PolicyDocument]: Partial<PolicyDocument[Part]> };
+
+export const documentKind: Kind<Partial<Parts & Shorthands>> = group<Parts & Shorthands>(
+  "Session policy of a tenant: what differs from the platform's default. Roles count over channels, channels over the rest.",
+  {
+    ...refinable,
+    max_concurrent_sessions: maxSessions,
+    max_failed_mfa_hour: failures("POL-04: more failures of the second factor within an hour fire"),
+    max_failed_login_hour: failures("CNF-13: the same for failed logins"),
+    impossible_travel: group<PolicyDocument["impossible_travel"]>("POL-04", {
+      kmh_threshold: number({
+        about: "a speed strictly above fires",
+        min: 300,
+        max: 100_000,
+        strictest: smaller,
+      }),
+      distance_min_km: number({
+        about: "shorter ways never fire",
+        min: 0,
+        max: 20_000,
+        strictest: smaller,
+      }),
+      skew_s: number({
+        about: "added to the time between",
+        min: 0,
+        max: 3_600,
+        strictest: smaller,
+      }),
+    }),
+    fp_mismatch_tolerance: group<PolicyDocument["fp_mismatch_tolerance"]>("POL-04", {
+      score_min: number({
+        about: "a similarity strictly below fires",
+        min: 0,
+        max: 1,
+        strictest: greater,
+      }),
+    }),
+    vpn_action: group<Shorthands["vpn_action"]>("POL-08: short for rules.vpn_detected.action", {
+      action: word("what a VPN brings about", ["log_only", "step_up"]),
+    }),
+    session_retention: retention("PRV-13: an ended session is kept so long"),
+    activity_retention: retention("PRV-13: an activity is kept so long"),
+    channels: dictionary({
+      about: "what differs on one channel",
+      names: /^[A-Z]{1,16}$/,
+      known: CHANNELS,
+      max: 16,
+      of: channelRefinement,
+    }),
+    roles: dictionary({
+      about: "what differs for one role; of several, the strictest value counts",
+      names: /^[A-Za-z0-9][A-Za-z0-9 ._:/@-]{0,127}$/,
+      max: ROLES_MAX,
+      of: roleRefinement,
+    }),
+  },
+);

@@ -1,0 +1,46 @@
+import fc, { type Arbitrary } from "fast-check";
+import { type PolicyOverlay, RULE_NAMES } from "../policy.ts";
+
+/** Any sound policy document with the parts that merge in a way of their own. */
+
+const part = <T extends object>(fields: { [Name in keyof T]: Arbitrary<T[Name]> }) =>
+  fc.record(fields, { requiredKeys: [] }) as Arbitrary<Partial<T>>;
+
+const channel = fc.constantFrom("MOBILE", "WEB", "USSD", "API");
+const count = fc.integer({ min: 0, max: 100 });
+
+const refinable = {
+  idle_timeout: part({ minutes: fc.integer({ min: 1, max: 1_440 }) }),
+  absolute_timeout: part({ hours: fc.integer({ min: 1, max: 8_760 }) }),
+  blocked_countries: part({
+    countries: fc.uniqueArray(fc.constantFrom("SN", "CI", "GH", "NG", "FR"), { maxLength: 4 }),
+  }),
+  rules: fc.dictionary(
+    fc.constantFrom(...RULE_NAMES),
+    part({
+      mode: fc.constantFrom("ENFORCE", "SHADOW", "OFF"),
+      action: fc.constantFrom("LOG_ONLY", "STEP_UP", "REVOKE", "BLOCK"),
+      risk_score: fc.integer({ min: 0, max: 100 }),
+    }),
+    { maxKeys: 3 },
+  ),
+};
+const max_concurrent_sessions = part({
+  count,
+  on_excess: fc.constantFrom("revoke_oldest", "alarm"),
+  per_channel: fc.dictionary(channel, count, { maxKeys: 3 }),
+});
+
+export const anyOverlay = part({
+  ...refinable,
+  max_concurrent_sessions,
+  impossible_travel: part({ kmh_threshold: fc.integer({ min: 300, max: 2_000 }) }),
+  fp_mismatch_tolerance: part({ score_min: fc.double({ min: 0, max: 1, noNaN: true }) }),
+  session_retention: part({ days: fc.integer({ min: 1, max: 3_650 }) }),
+  channels: fc.dictionary(channel, part(refinable), { maxKeys: 3 }),
+  roles: fc.dictionary(
+    fc.constantFrom("teller", "admin", "bot"),
+    part({ ...refinable, max_concurrent_sessions }),
+    { maxKeys: 3 },
+  ),
+}) as Arbitrary<PolicyOverlay>;
