@@ -1,0 +1,39 @@
+import { assert } from "@vigie/core/assert";
+import type { Queryable } from "./database.ts";
+
+/** A record that is to be published if, and only if, the transaction that enqueued it commits. */
+export interface OutboxRecord {
+  /** Catalogue name. */
+  readonly topic: string;
+  readonly key: string;
+  /** Default: that of the key. */
+  readonly partition?: number;
+  /** Null: a tombstone. */
+  readonly value: Buffer | null;
+}
+
+/** Every edge of one schema listens here; the name is built where it is used, by the connection's own schema. */
+export const OUTBOX_CHANNEL = "'vigie_outbox_' || md5(current_schema())";
+
+/** Any fixed number: keeps our locks apart from others'. */
+export const OUTBOX_LOCKS = 7_061_204;
+
+// Held until the commit, so that ids of one topic and key are in the order of their commits.
+const LOCK_KEY = `
+  select pg_advisory_xact_lock(${OUTBOX_LOCKS}, hashtext(current_schema() || $1 || '|' || $2))`;
+
+const ENQUEUE = `
+  with added as (
+    insert into outbox (topic, key, partition, value) values ($1, $2, $3, $4) returning id)
+  select id, pg_notify(${OUTBOX_CHANNEL}, '') from added`;
+
+/**
+ * Adds a record to a transaction. It is published soon after the commit, at least once, and in order with the others
+ * of its topic and key; the publisher is woken by the commit itself.
+ */
+export async function enqueue(tx: Queryable, record: OutboxRecord): Promise<void> {
+  const { topic, key, partition = null, value } = record;
+  await tx.query(LOCK_KEY, [topic, key]);
+  const { count } = await tx.query(ENQUEUE, [topic, key, partition, value]);
+  assert(count === 1, "a record is enqueued once");
+}
