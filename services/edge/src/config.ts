@@ -128,6 +128,13 @@ export const edgeConfig = {
     expected: "id,id-ops",
     default: ["id"],
   }),
+  INSTANCE_ID: optional(
+    text({
+      about: "names this edge in the audit; unset: the host's name",
+      pattern: /^[A-Za-z0-9._-]{1,128}$/,
+      expected: "1..128 of A-Z a-z 0-9 . _ -",
+    }),
+  ),
   ENV: given(
     text({ about: "test switches rate limits off, never in production", default: "" }),
     ({ env }) =>

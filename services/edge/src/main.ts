@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { VigError } from "@vigie/core/errors";
 import { openCodecs } from "@vigie/schemas/codecs";
 import { loadConfig } from "@vigie/service-kit/config";
@@ -13,10 +14,17 @@ import { streamObserver } from "@vigie/service-kit/stream-observer";
 import { openKafka } from "@vigie/stream/kafka/client";
 import { openBatchingProducer } from "@vigie/stream/kafka/producer";
 import { buildApp } from "./app.ts";
-import type { AuditTrail } from "./audit/audit-trail.ts";
+import { createKafkaAudit } from "./audit/kafka-audit.ts";
 import { edgeConfig } from "./config.ts";
 import { kafkaOutput } from "./output/kafka-output.ts";
-import { admitLimits, codecsOptions, rateLimits, readiness, tokenVerifier } from "./wiring.ts";
+import {
+  admitLimits,
+  codecsOptions,
+  emitterOf,
+  rateLimits,
+  readiness,
+  tokenVerifier,
+} from "./wiring.ts";
 
 const config = loadConfig(edgeConfig, process);
 const clock = Date.now;
@@ -43,14 +51,14 @@ const unsure: SessionView = {
     Promise.reject(new VigError("VIG_SESSION_STATE_UNKNOWN", { why: "no store is connected" })),
   denialOf: () => null,
 };
-const unwritten: AuditTrail = {
-  record: () => Promise.reject(new VigError("VIG_BROKER_AWAY", { why: "no audit is connected" })),
-  denied: () => undefined,
-};
+const output = kafkaOutput(producer, prefix);
+const idDomainOrgs = new Set(config.ID_DOMAIN_ORGS);
+const emitter = emitterOf(config, randomUUID());
+const audit = createKafkaAudit({ output, codecs, emitter, idDomainOrgs, clock, log, metrics });
 
 const lines = openLineWriter(1, (count) => log.warn({ count }, "request_lines_lost"));
 const app = buildApp({
-  output: kafkaOutput(producer, prefix),
+  output,
   codecs,
   auth: { verifier: tokenVerifier(wiring), ...limits },
   limits: admitLimits(config),
@@ -66,12 +74,12 @@ const app = buildApp({
   isReady,
   database: null,
   view: unsure,
-  audit: unwritten,
-  idDomainOrgs: new Set(config.ID_DOMAIN_ORGS),
+  audit,
+  idDomainOrgs,
 });
 const address = await app.listen({ host: config.HOST, port: config.PORT });
 log.info({ url: address }, "listening");
-await runUntilSignal([app, producer, ...closables], {
+await runUntilSignal([app, audit, producer, ...closables], {
   log,
   drainTimeoutMs: config.DRAIN_TIMEOUT_MS,
   failed: [prepare()],

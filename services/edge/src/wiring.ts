@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Logger } from "@vigie/core/log";
 import { type Clock, DAY_MS } from "@vigie/core/time";
@@ -86,6 +87,10 @@ export const admitLimits = (config: EdgeConfig): AdmitLimits => ({
   maxEventAgeMs: config.MAX_EVENT_AGE_DAYS * DAY_MS,
   maxAheadMs: config.MAX_EVENT_AHEAD_MS,
 });
+
+/** Who writes a series of audit records: this edge, since this start. */
+export const emitterOf = ({ INSTANCE_ID }: EdgeConfig, bootId: string): string =>
+  `edge.${INSTANCE_ID ?? hostname()}.${bootId}`;
 
 export const codecsOptions = (config: EdgeConfig) => ({
   registryUrl: config.SCHEMA_REGISTRY_URL,

@@ -49,3 +49,9 @@ export function plainAddress(address: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
   return mapped?.[1] ?? address;
 }
+
+/** A request's address, or null: a trusted proxy may pass on any text that a client put into X-Forwarded-For. */
+export function addressOf(given: string | undefined): string | null {
+  const address = plainAddress(given ?? "");
+  return isIP(address) === 0 ? null : address;
+}

@@ -25,6 +25,8 @@ export interface Published {
   readonly partition: number;
   /** -1 in the rare case that the broker had the record already and no longer knows where. */
   readonly offset: number;
+  /** The broker's clock when it appended the record; -1 when it does not say. */
+  readonly appendedAtMs: number;
 }
 
 export interface BatchingProducerOptions {
@@ -252,10 +254,14 @@ class Producer implements BatchingProducer {
     }
   }
 
-  private acknowledge(group: readonly Waiting[], { partition, baseOffset }: Written): void {
+  private acknowledge(
+    group: readonly Waiting[],
+    { partition, baseOffset, appendedAtMs }: Written,
+  ): void {
     group.forEach((waiting, i) => {
       if (!this.finish(waiting)) return;
-      waiting.resolve({ partition, offset: baseOffset < 0 ? -1 : baseOffset + i });
+      const offset = baseOffset < 0 ? -1 : baseOffset + i;
+      waiting.resolve({ partition, offset, appendedAtMs });
     });
   }
 

@@ -190,6 +190,8 @@ export interface ProducedPartition {
   readonly partition: number;
   readonly errorCode: number;
   readonly baseOffset: number;
+  /** The broker's clock at the append; -1 on a topic that keeps the producer's times. */
+  readonly appendedAtMs: number;
 }
 
 const PRODUCE_KEY = 0;
@@ -238,9 +240,9 @@ function decodeProduce(payload: Buffer): {
       const partition = reader.int32();
       const errorCode = reader.int16();
       const baseOffset = reader.int64();
-      reader.int64(); // Append time.
+      const appendedAtMs = reader.int64();
       reader.int64(); // Log start offset.
-      return { topic, partition, errorCode, baseOffset };
+      return { topic, partition, errorCode, baseOffset, appendedAtMs };
     });
   });
   return { partitions: topics.flat(), clientSideThrottleTime: reader.int32() };

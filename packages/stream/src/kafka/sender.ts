@@ -21,6 +21,8 @@ export interface Written {
   readonly partition: number;
   /** -1 when the broker knows the batch as written before but no longer where. */
   readonly baseOffset: number;
+  /** The broker's clock at the append; -1 when it does not say. */
+  readonly appendedAtMs: number;
   readonly count: number;
 }
 
@@ -220,7 +222,7 @@ export class RecordSender {
     for (const batch of batches) {
       const answer = keyed.get(`${batch.topic}/${batch.partition}`);
       assert(answer !== undefined, "the broker answers for every batch");
-      if (this.isWritten(answer)) done.push({ ...batch, baseOffset: answer.baseOffset });
+      if (this.isWritten(answer)) done.push({ ...batch, ...placeOf(answer) });
       else left.push(batch);
     }
     return { done, left };
@@ -236,6 +238,8 @@ export class RecordSender {
     throw new VigError("VIG_WRITE_REFUSED", { topic, partition, errorCode });
   }
 }
+
+const placeOf = ({ baseOffset, appendedAtMs }: ProducedPartition) => ({ baseOffset, appendedAtMs });
 
 /** Errors that no second try can heal: authentication, authorisation, a protocol that the broker does not speak. */
 function isFinal(error: unknown): boolean {

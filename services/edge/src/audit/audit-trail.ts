@@ -1,3 +1,4 @@
+import type { ActorType } from "@vigie/schemas/types";
 import type { Caller } from "@vigie/service-kit/http/jwt";
 import type { FastifyRequest } from "fastify";
 
@@ -7,15 +8,28 @@ export interface AuditEntry {
   readonly action: string;
   readonly caller: Caller;
   readonly request: FastifyRequest;
+  /** As what the caller acts. Default: ADMIN with the rights of one, else USER for a person, SYSTEM for a service. */
+  readonly actorType?: ActorType;
   /** Whom it concerns. */
   readonly subjectUserId: string | null;
   readonly payload: Readonly<Record<string, unknown>>;
 }
 
+/** A refused attempt: who, and why in `payload.fault`. */
+export type RefusedAttempt = Pick<AuditEntry, "caller" | "request" | "payload">;
+
+export interface AuditReceipt {
+  /** The broker's clock when it appended the record; -1 when it does not say. */
+  readonly recordedAtMs: number;
+}
+
 /** Where privileged calls are put on record before they are answered. */
 export interface AuditTrail {
-  /** Resolves once the broker has it. Throws: VIG_BROKER_AWAY, VIG_BUFFER_FULL; then the call must fail too. */
-  record(entry: AuditEntry): Promise<void>;
+  /**
+   * Resolves once the broker has it. Throws: VIG_AUDIT_WRITE_FAILED, and then the call must fail too; the record
+   * is kept and written later. VIG_RECORD_TOO_LARGE for a payload that no record takes.
+   */
+  record(entry: AuditEntry): Promise<AuditReceipt>;
   /** A refused attempt. Never waited for; gathered, so that nobody can fill the log. */
-  denied(entry: Omit<AuditEntry, "action" | "subjectUserId">): void;
+  denied(attempt: RefusedAttempt): void;
 }

@@ -1,20 +1,23 @@
-import type { AuditEntry, AuditTrail } from "./audit-trail.ts";
+import type { AuditEntry, AuditTrail, RefusedAttempt } from "./audit-trail.ts";
 
-/** An audit trail for tests: keeps what it is told. */
-export function memoryAudit(): AuditTrail & {
+export interface MemoryAudit extends AuditTrail {
   readonly entries: readonly AuditEntry[];
-  readonly refusals: readonly Omit<AuditEntry, "action" | "subjectUserId">[];
-} {
+  readonly refusals: readonly RefusedAttempt[];
+}
+
+/** An audit trail for tests: keeps what it is told. `clock` stands for the broker's. */
+export function memoryAudit(clock: () => number = Date.now): MemoryAudit {
   const entries: AuditEntry[] = [];
-  const refusals: Omit<AuditEntry, "action" | "subjectUserId">[] = [];
+  const refusals: RefusedAttempt[] = [];
   return {
     entries,
     refusals,
     async record(entry) {
       entries.push(entry);
+      return { recordedAtMs: clock() };
     },
-    denied(entry) {
-      refusals.push(entry);
+    denied(attempt) {
+      refusals.push(attempt);
     },
   };
 }

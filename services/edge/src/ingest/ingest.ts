@@ -1,6 +1,5 @@
-import { isIP } from "node:net";
 import type { Clock } from "@vigie/core/time";
-import { plainAddress } from "@vigie/service-kit/http/address";
+import { addressOf } from "@vigie/service-kit/http/address";
 import { type AuthOptions, requireScope } from "@vigie/service-kit/http/auth";
 import type { Caller } from "@vigie/service-kit/http/jwt";
 import { sendProblem } from "@vigie/service-kit/http/problem";
@@ -44,12 +43,6 @@ export function contextOf(request: FastifyRequest, clock: Clock): AdmitContext {
     }),
     nowMs: clock(),
   };
-}
-
-/** A trusted proxy may pass on any text that a client put into X-Forwarded-For. */
-function addressOf(given: string | undefined): string | null {
-  const address = plainAddress(given ?? "");
-  return isIP(address) === 0 ? null : address;
 }
 
 /** One heartbeat of a person's session in 5 s. Source: DESIGN, Edge. */

@@ -36,6 +36,7 @@ export const outputBehaviours: Record<string, (open: OpenOutput) => Promise<void
     assert.equal(first.partition, partitionOf("acme|u-1", partitions));
     assert.equal(second.partition, first.partition);
     assert.equal(second.offset, first.offset + 1);
+    assert.ok(first.appendedAtMs > 0 && second.appendedAtMs >= first.appendedAtMs);
     const values = (await read("id.login", 2)).map(({ value }) => value.toString());
     assert.deepEqual(values, ["one", "two"]);
     await output.close();

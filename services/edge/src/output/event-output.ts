@@ -13,6 +13,8 @@ export interface Receipt {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
+  /** The broker's clock when it appended the record; -1 when it does not say. */
+  readonly appendedAtMs: number;
 }
 
 /** The port by which events leave the edge. */

@@ -8,7 +8,7 @@ export function kafkaOutput(producer: BatchingProducer, prefix: string): EventOu
     publish({ topic, key, value }) {
       const name = physicalName(prefix, topic);
       const published = producer.publish({ topic: name, key, value });
-      return published.then(({ partition, offset }) => ({ topic: name, partition, offset }));
+      return published.then((place) => ({ topic: name, ...place }));
     },
     close: () => producer.close(),
   };

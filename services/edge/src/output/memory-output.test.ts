@@ -31,6 +31,10 @@ const broken: Record<string, OpenOutput> = {
     });
     return { ...held, output: { publish, close: () => held.output.close() } };
   },
+  "knows no time of the broker": async (options) => ({
+    ...(await openMemory(options)),
+    output: memoryOutput({ ...options, clock: () => -1 }),
+  }),
   "has no bound": async () => openMemory({ bufferBytesMax: Number.MAX_SAFE_INTEGER }),
   "takes events after it was closed": async (options) => {
     const held = await openMemory(options);

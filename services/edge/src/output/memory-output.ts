@@ -1,5 +1,6 @@
 import { VigError } from "@vigie/core/errors";
 import { partitionOf } from "@vigie/core/keys";
+import type { Clock } from "@vigie/core/time";
 import type { EventOutput, OutgoingEvent, Receipt } from "./event-output.ts";
 
 export interface MemoryOutput extends EventOutput {
@@ -18,6 +19,8 @@ export interface MemoryOutputOptions {
   readonly prefix?: string;
   readonly partitions?: number;
   readonly bufferBytesMax?: number;
+  /** The broker's clock. Default: the wall clock. */
+  readonly clock?: Clock;
 }
 
 interface Waiting {
@@ -28,7 +31,7 @@ interface Waiting {
 
 /** The output without a broker: same partitions, same promises. */
 export function memoryOutput(options: MemoryOutputOptions = {}): MemoryOutput {
-  const { prefix = "", partitions = 6, bufferBytesMax = 1_048_576 } = options;
+  const { prefix = "", partitions = 6, bufferBytesMax = 1_048_576, clock = Date.now } = options;
   const ends = new Map<string, number>();
   const produced: (OutgoingEvent & Receipt)[] = [];
   let waiting: Waiting[] = [];
@@ -41,7 +44,7 @@ export function memoryOutput(options: MemoryOutputOptions = {}): MemoryOutput {
     const place = `${event.topic}/${partition}`;
     const offset = ends.get(place) ?? 0;
     ends.set(place, offset + 1);
-    const receipt = { topic: prefix + event.topic, partition, offset };
+    const receipt = { topic: prefix + event.topic, partition, offset, appendedAtMs: clock() };
     produced.push({ ...event, ...receipt });
     return receipt;
   };

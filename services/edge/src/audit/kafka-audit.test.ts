@@ -1,0 +1,206 @@
+import assert from "node:assert/strict";
+import { VigError } from "@vigie/core/errors";
+import type { Logger } from "@vigie/core/log";
+import { silentLogger } from "@vigie/core/log";
+import { memoryCodecs } from "@vigie/schemas/memory-codecs";
+import type { AuditEvent } from "@vigie/schemas/types";
+import type { Caller } from "@vigie/service-kit/http/jwt";
+import { createMetrics } from "@vigie/service-kit/metrics";
+import fc from "fast-check";
+import type { FastifyRequest } from "fastify";
+import { afterEach, expect, test, vi } from "vitest";
+import type { EventOutput, OutgoingEvent } from "../output/event-output.ts";
+import { createKafkaAudit } from "./kafka-audit.ts";
+
+const NOW_MS = 1_767_607_200_000;
+
+const caller = (overrides: Partial<Caller> = {}): Caller => ({
+  tenantId: "acme",
+  subject: "u-1",
+  kind: "user",
+  sessionId: "s-1",
+  userType: "EXTERNAL",
+  orgId: null,
+  roles: [],
+  scopes: new Set(),
+  clientId: null,
+  limitKey: "acme||u-1",
+  ...overrides,
+});
+
+const request = (headers: Record<string, string> = {}, url = "/api/id/admin/sessions/revoke") =>
+  ({ ip: "203.0.113.7", headers, method: "POST", routeOptions: { url } }) as FastifyRequest;
+
+const entry = (overrides: object = {}) => ({
+  action: "session.revoke_requested",
+  caller: caller(),
+  request: request({ "user-agent": "console/1" }),
+  subjectUserId: "u-9",
+  payload: { b: 1, a: "x" },
+  ...overrides,
+});
+
+/** A broker that takes or refuses what it is told to, by turns; `kept`: what it has. */
+function testAudit(takes: (attempt: number) => boolean = () => true, log: Logger = silentLogger) {
+  const codecs = memoryCodecs();
+  const kept: AuditEvent[] = [];
+  const decoder = codecs.decoder<AuditEvent>("id.audit");
+  let attempts = 0;
+  const publish: EventOutput["publish"] = async ({ topic, key, value }: OutgoingEvent) => {
+    attempts += 1;
+    if (!takes(attempts)) throw new VigError("VIG_BROKER_AWAY", { why: "it is told to be" });
+    const decoded = decoder.decode(value);
+    assert(decoded.kind === "ok" && topic === "id.audit" && key === "edge.e-1.boot");
+    kept.push(decoded.value);
+    return { topic, partition: 0, offset: kept.length, appendedAtMs: NOW_MS + attempts };
+  };
+  const audit = createKafkaAudit({
+    output: { publish },
+    codecs,
+    emitter: "edge.e-1.boot",
+    idDomainOrgs: new Set(["id"]),
+    clock: () => NOW_MS,
+    log,
+    metrics: createMetrics("edge", { processMetrics: false }),
+  });
+  return { audit, kept, attempts: () => attempts };
+}
+
+const numbers = (kept: readonly AuditEvent[]): number[] =>
+  [...new Set(kept.map(({ emitter_seq }) => emitter_seq))].sort((a, b) => a - b);
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+test("AUD-03, AUD-04: a record names actor, address, user agent and the action as canonical JSON", async () => {
+  const { audit, kept } = testAudit();
+  const { recordedAtMs } = await audit.record(entry());
+  expect(recordedAtMs).toBe(NOW_MS + 1);
+  expect(kept[0]).toMatchObject({
+    tenant_id: "acme",
+    occurred_at: NOW_MS,
+    emitter: "edge.e-1.boot",
+    emitter_seq: 1,
+    action: "session.revoke_requested",
+    actor: { type: "USER", id: "u-1", ip: "203.0.113.7", user_agent: "console/1" },
+    subject_user_id: "u-9",
+    payload: '{"a":"x","b":1}',
+  });
+});
+
+test("AUD-11: a user agent that is not given is called unknown", async () => {
+  const { audit, kept } = testAudit();
+  await audit.record(entry({ request: request() }));
+  expect(kept[0]?.actor.user_agent).toBe("unknown");
+});
+
+test.each([
+  ["a person", {}, {}, "USER"],
+  ["an administrator", { scopes: new Set(["id:admin"]) }, {}, "ADMIN"],
+  ["a super-admin", { roles: ["super-admin"] }, {}, "ADMIN"],
+  ["a subsidiary's administrator", { scopes: new Set(["id:admin"]), orgId: "pay" }, {}, "USER"],
+  ["a service", { kind: "service" as const }, {}, "SYSTEM"],
+  [
+    "an administrator for themselves",
+    { scopes: new Set(["id:admin"]) },
+    { actorType: "USER" },
+    "USER",
+  ],
+])("AUD-03: %s is named for what they are", async (_who, claims, overrides, type) => {
+  const { audit, kept } = testAudit();
+  await audit.record(entry({ caller: caller(claims), ...overrides }));
+  expect(kept[0]?.actor.type).toBe(type);
+});
+
+test("a record that the broker did not take fails its call, and is written later under its number", async () => {
+  vi.useFakeTimers();
+  const { audit, kept } = testAudit((attempt) => attempt > 2);
+  await expect(audit.record(entry())).rejects.toMatchObject({ code: "VIG_AUDIT_WRITE_FAILED" });
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(kept).toHaveLength(1);
+  await audit.record(entry());
+  expect(numbers(kept)).toEqual([1, 2]);
+});
+
+test("AUD-06: a failed write is logged at the highest level, without what it holds", async () => {
+  const told: object[] = [];
+  const log = { ...silentLogger, fatal: (fields: object) => void told.push(fields) };
+  const { audit } = testAudit((attempt) => attempt > 1, log);
+  await assert.rejects(audit.record(entry()));
+  expect(told).toMatchObject([{ code: "VIG_AUDIT_WRITE_FAILED", waiting: 1 }]);
+  expect(JSON.stringify(told)).not.toContain("u-9");
+  await audit.close();
+});
+
+test("whatever the broker refuses when, the numbers have no hole and the last record closes them", async () => {
+  vi.useFakeTimers();
+  const plan = fc.array(fc.boolean(), { maxLength: 12 });
+  await fc.assert(
+    fc.asyncProperty(plan, fc.integer({ min: 1, max: 8 }), async (takes, count) => {
+      const { audit, kept } = testAudit((attempt) => takes[attempt - 1] ?? true);
+      const calls = Array.from({ length: count }, () => audit.record(entry()).catch(() => null));
+      await vi.advanceTimersByTimeAsync(30_000);
+      await Promise.all(calls);
+      const closing = audit.close();
+      await vi.advanceTimersByTimeAsync(30_000);
+      await closing;
+      expect(numbers(kept)).toEqual(Array.from({ length: count + 1 }, (_, index) => index + 1));
+      const last = kept.find(({ emitter_seq }) => emitter_seq === count + 1);
+      expect(last?.action).toBe("audit.series_closed");
+      expect(JSON.parse(last?.payload ?? "")).toMatchObject({ records: count + 1 });
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test("refused attempts of one client become one record a minute", async () => {
+  vi.useFakeTimers();
+  const { audit, kept } = testAudit();
+  const refused = (payload = { fault: "VIG_ID_DOMAIN_ONLY" }) =>
+    audit.denied({ caller: caller(), request: request(), payload });
+  for (let i = 0; i < 100; i += 1) refused();
+  audit.denied({
+    caller: caller({ subject: "u-2", limitKey: "acme||u-2" }),
+    request: request(),
+    payload: { fault: "VIG_SCOPE_MISSING" },
+  });
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(kept.map(({ actor }) => actor.id)).toEqual(["u-1", "u-2"]);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(kept).toHaveLength(3);
+  expect(JSON.parse(kept[2]?.payload ?? "")).toMatchObject({
+    count: 99,
+    attempts: { "POST /api/id/admin/sessions/revoke VIG_ID_DOMAIN_ONLY": 99 },
+  });
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect(kept).toHaveLength(3);
+  refused();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(kept).toHaveLength(4);
+  expect(kept.every(({ action }) => action === "access.denied")).toBe(true);
+});
+
+test("what was gathered is written at a stop, and nothing is taken after", async () => {
+  const { audit, kept } = testAudit();
+  const attempt = { caller: caller(), request: request(), payload: { fault: "VIG_PERSON_ONLY" } };
+  audit.denied(attempt);
+  audit.denied(attempt);
+  await audit.close();
+  expect(kept.map(({ action }) => action)).toEqual([
+    "access.denied",
+    "access.denied",
+    "audit.series_closed",
+  ]);
+  await expect(audit.record(entry())).rejects.toMatchObject({ code: "VIG_AUDIT_WRITE_FAILED" });
+});
+
+test("a payload that no record takes is refused before it gets a number", async () => {
+  const { audit, kept } = testAudit();
+  const payload = { text: "x".repeat(70_000) };
+  await expect(audit.record(entry({ payload }))).rejects.toMatchObject({
+    code: "VIG_RECORD_TOO_LARGE",
+  });
+  await audit.record(entry());
+  expect(kept[0]?.emitter_seq).toBe(1);
+});
