@@ -6,6 +6,7 @@ import type { Tally } from "./observer.ts";
 import type { AnyProcessor, Input, Processor } from "./processor.ts";
 import { openEnvelope } from "./state/envelope.ts";
 import { MemoryStore } from "./state/memory-store.ts";
+import { aggregateKey, isReservedKey } from "./state/store.ts";
 import { type OutRecord, REDIRECTED_HEADER } from "./task/record.ts";
 import { addTally, emptyTally, isBalanced } from "./task/tally.ts";
 import { Task } from "./task/task.ts";
@@ -77,7 +78,9 @@ export interface Driver<S, V, O extends string> {
   setGlobal(table: string, key: string, value: unknown): void;
   /** A key's state as the store has it, decoded from its bytes. */
   state(key: string): S | null;
-  /** All of the changelog since the start, in order; state null is a tombstone. */
+  /** An aggregate of a partition as the store has it. */
+  aggregate<A>(key: string, partition?: number): A | null;
+  /** All of the changelog of states since the start, in order; state null is a tombstone. */
   changelog(): { key: string; state: S | null }[];
   tally(): Tally;
   /** Dead letters since the start. */
@@ -189,8 +192,16 @@ class MemoryDriver<S, V, O extends string> implements Driver<S, V, O> {
     return sealed === undefined ? null : this.decode(sealed);
   }
 
+  aggregate<A>(key: string, partition = 0): A | null {
+    const sealed = this.laneOf(partition).store.get(aggregateKey(key));
+    if (sealed === undefined) return null;
+    const { bytes, version } = openEnvelope(sealed);
+    return (this.processor.aggregate?.decode(bytes, version) ?? null) as A | null;
+  }
+
   changelog(): { key: string; state: S | null }[] {
-    return this.log.map(({ key, envelope }) => ({
+    const states = this.log.filter(({ key }) => !isReservedKey(key));
+    return states.map(({ key, envelope }) => ({
       key,
       state: envelope === null ? null : this.decode(envelope),
     }));

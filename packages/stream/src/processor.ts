@@ -58,6 +58,13 @@ export interface Emit<O extends string> {
 export interface Effects<S, O extends string> {
   readonly state: S | null;
   readonly emit: readonly Emit<O>[];
+  /** New values of aggregates, each key once; null forgets one. */
+  readonly aggregates?: readonly AggregateChange[];
+}
+
+export interface AggregateChange {
+  readonly key: string;
+  readonly value: unknown;
 }
 
 export interface ProcessContext {
@@ -66,6 +73,8 @@ export interface ProcessContext {
   readonly partition: number;
   /** The value of a global table, or undefined. */
   lookup<V>(table: string, key: string): V | undefined;
+  /** An aggregate of this partition as the last effects left it; null: none. */
+  aggregate<A>(key: string): A | null;
 }
 
 /**
@@ -79,6 +88,11 @@ export interface Processor<S, V, O extends string> {
   readonly outputs: Readonly<Record<O, Output<never>>>;
   readonly globals: Readonly<Record<string, GlobalTable<unknown>>>;
   readonly state: StateCodec<S>;
+  /**
+   * Side state of a partition, under keys of its own: what belongs to no single key, as a sequence or a count. It is
+   * stored, restored and committed with the keyed states. Absent: the processor has none.
+   */
+  readonly aggregate?: StateCodec<unknown>;
   /** state is null for a key that has none. */
   process(record: InputRecord<V>, state: S | null, context: ProcessContext): Outcome<Effects<S, O>>;
   /** When this state next wants to be woken, or null. Stored beside the state; fired once all input is consumed. */

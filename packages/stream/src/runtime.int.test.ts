@@ -15,6 +15,7 @@ import type { Tally } from "./observer.ts";
 import { type Fed, type Letter, runtimeBehaviours, type Stage } from "./runtime.suite.ts";
 import { type RunningProcessor, startProcessor } from "./runtime.ts";
 import { openEnvelope } from "./state/envelope.ts";
+import { isReservedKey } from "./state/store.ts";
 import { addTally, emptyTally } from "./task/tally.ts";
 import {
   type LedgerEntry,
@@ -107,6 +108,7 @@ class KafkaStage implements Stage {
   async states(): Promise<ReadonlyMap<string, LedgerState>> {
     const states = new Map<string, LedgerState>();
     for (const { key, value } of await this.read(`${this.prefix}vigie.ledger.changelog`)) {
+      if (isReservedKey(String(key))) continue;
       if (value === null) states.delete(String(key));
       else states.set(String(key), ledgerCodec.decode(openEnvelope(value).bytes, 1));
     }

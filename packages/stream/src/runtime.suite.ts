@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { partitionOf } from "@vigie/core/keys";
+import { aggregateKey } from "./state/store.ts";
 import { REDIRECTED_HEADER } from "./task/record.ts";
 import type { LedgerEntry, LedgerEvent, LedgerState } from "./testing/ledger.ts";
 
@@ -41,6 +43,8 @@ export interface Stage {
 export type OpenStage = (options: { processingError?: "stop" | "dlq" }) => Promise<Stage>;
 
 const T0 = 1_700_000_000_000;
+/** As every stage's topics have. */
+const PARTITIONS = 3;
 const event = (
   id: string,
   user: string,
@@ -87,6 +91,8 @@ async function writesBadRecordsAway(stage: Stage): Promise<void> {
     { topic: "t.deposits", key: badKey, value: Buffer.from("{}"), partition: 1 },
     noKey,
     deposit(event("e2", "ada", 1), { key: "eve" }),
+    // A key that would be an aggregate's, of a user who is called so.
+    deposit(event("e5", aggregateKey("entries"), 1)),
     deposit(event("e3", "ada", 1, { act: "refuse" })),
     deposit(event("e4", "ada", 1)),
   ]);
@@ -94,6 +100,7 @@ async function writesBadRecordsAway(stage: Stage): Promise<void> {
   const byCode = letters.map(({ headers }) => headers["vigie.error.code"]).sort();
   assert.deepEqual(byCode, [
     "VIG_EVENT_FIELD_INVALID",
+    "VIG_RECORD_KEY_MISMATCH",
     "VIG_RECORD_KEY_MISMATCH",
     "VIG_RECORD_KEY_MISMATCH",
     "VIG_RECORD_KEY_MISMATCH",
@@ -177,6 +184,32 @@ async function wakesInTime(stage: Stage): Promise<void> {
   assert.deepEqual(await idsOf(stage, "ada"), ["e1", "woken", "e4", "woken"]);
 }
 
+/** Every entry of a partition has the number after the one before it, whatever came between. */
+async function countsInAggregates(stage: Stage): Promise<void> {
+  const users = ["ada", "bob", "eve", "dan", "kim"];
+  const round = (name: string) => users.map((user) => deposit(event(`${name}-${user}`, user, 1)));
+  await stage.feed(round("r1"));
+  await stage.restart(false);
+  await stage.feed([...round("r2"), deposit(event("dropped", "ada", 1, { act: "drop" }))]);
+  await stage.restart(true);
+  const soon = stage.nowMs() + 300;
+  await stage.feed([...round("r3"), deposit(event("last", "ada", 1, { wakeAtMs: soon }))]);
+  await stage.untilLast("ada", "woken");
+  const seqs = new Map<number, number[]>();
+  for (const [user, entries] of await stage.entries()) {
+    const partition = partitionOf(user, PARTITIONS);
+    seqs.set(partition, [...(seqs.get(partition) ?? []), ...entries.map(({ seq }) => seq)]);
+  }
+  assert.ok(seqs.size > 1, "the users lie in several partitions");
+  for (const found of seqs.values()) {
+    const sorted = found.sort((a, b) => a - b);
+    assert.deepEqual(
+      sorted,
+      sorted.map((_, at) => at + 1),
+    );
+  }
+}
+
 async function looksGlobalsUp(stage: Stage): Promise<void> {
   await stage.feed([deposit(event("e1", "ada", 5))]);
   await stage.setRate(3);
@@ -219,6 +252,9 @@ export const runtimeBehaviours: Readonly<
     run: keepsStateOverRestarts,
   },
   "a state is woken at its time, also after a restore": { run: wakesInTime },
+  "an aggregate counts a partition's entries without a gap, over restarts and restores": {
+    run: countsInAggregates,
+  },
   "a global table is looked up as it stands": { run: looksGlobalsUp },
   "a bug ends only its record when the operator says so": { run: movesOnPastABug, lenient: true },
 };

@@ -228,12 +228,12 @@ test("a global value that cannot be read leaves the one before in place", () =>
     feed("t.deposits", deposit("e0"));
     await until("it is processed", () => entries().length === 1);
     const [entry] = broker.committedRecords("t.entries");
-    assert.deepEqual(JSON.parse(String(entry?.value)), { id: "e0", sum: 5, rate: 5 });
+    assert.deepEqual(JSON.parse(String(entry?.value)), { id: "e0", sum: 5, rate: 5, seq: 1 });
     put('{"rate":7}');
     feed("t.deposits", deposit("e1"));
     await until("the new rate is followed", () => entries().length === 2);
     const last = broker.committedRecords("t.entries").at(-1);
-    assert.deepEqual(JSON.parse(String(last?.value)), { id: "e1", sum: 12, rate: 7 });
+    assert.deepEqual(JSON.parse(String(last?.value)), { id: "e1", sum: 12, rate: 7, seq: 2 });
   }));
 
 test("outcomes other than ok of an input's own judgement are told to nobody but the tally", () =>

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { partitionOf } from "@vigie/core/keys";
 import { test } from "vitest";
@@ -7,6 +7,7 @@ import { LmdbStore } from "../lmdb/lmdb-store.ts";
 import type { StreamObserver } from "../observer.ts";
 import type { AnyProcessor } from "../processor.ts";
 import { openEnvelope } from "../state/envelope.ts";
+import { isReservedKey } from "../state/store.ts";
 import { type LedgerEvent, ledgerCodec, ledgerProcessor } from "../testing/ledger.ts";
 import {
   beginLife,
@@ -64,9 +65,10 @@ function visible({ broker }: Pick<World, "broker">) {
 
 function restored(broker: MemoryBroker): Map<string, unknown> {
   const states = new Map<string, unknown>();
-  for (const { key, value } of broker.committedRecords(CHANGELOG)) {
-    if (value === null) states.delete(String(key));
-    else states.set(String(key), decode(value));
+  for (const { key, partition, value } of broker.committedRecords(CHANGELOG)) {
+    const name = nameOf(String(key), partition);
+    if (value === null) states.delete(name);
+    else states.set(name, decode(value));
   }
   return new Map([...states].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
@@ -74,9 +76,16 @@ function restored(broker: MemoryBroker): Map<string, unknown> {
 const decode = (sealed: Uint8Array): { wakeAtMs: number | null } =>
   ledgerCodec.decode(openEnvelope(sealed).bytes, 1);
 
+/** Every partition has an aggregate of the same key. */
+const nameOf = (key: string, partition: number): string =>
+  isReservedKey(key) ? `${key} of ${partition}` : key;
+
 function storesHold(world: World): Map<string, unknown> {
-  const all = [...world.disk.stores.values()].flatMap(({ store }) => [...store.entries()]);
-  const states = all.map(([key, sealed]) => [key, decode(sealed)] as const);
+  const states = [...world.disk.stores].flatMap(([directory, { store }]) =>
+    [...store.entries()].map(
+      ([key, sealed]) => [nameOf(key, Number(basename(directory))), decode(sealed)] as const,
+    ),
+  );
   return new Map(states.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
@@ -88,8 +97,8 @@ function isDone(world: World): boolean {
       if ((broker.committed("vigie.ledger", at).offset ?? 0) < broker.end(at)) return false;
     }
   }
-  const states = restored(broker) as ReadonlyMap<string, { wakeAtMs: number | null }>;
-  const asleep = [...states.values()].every(({ wakeAtMs }) => wakeAtMs === null);
+  const states = restored(broker) as ReadonlyMap<string, { wakeAtMs?: number | null }>;
+  const asleep = [...states.values()].every(({ wakeAtMs = null }) => wakeAtMs === null);
   return states.size > 0 && asleep && isDeepStrictEqual(states, storesHold(world));
 }
 
@@ -185,7 +194,9 @@ async function lmdbStates(stateDir: string): Promise<object> {
     const store = await LmdbStore.open(join(stateDir, "ledger", String(partition)), {
       wakes: true,
     });
-    for (const [key, sealed] of store.entries()) states.push([key, decode(sealed)]);
+    for (const [key, sealed] of store.entries()) {
+      states.push([nameOf(key, partition), decode(sealed)]);
+    }
     await store.close();
   }
   return Object.fromEntries(states.sort(([a], [b]) => (a < b ? -1 : 1)));

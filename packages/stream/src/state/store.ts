@@ -38,5 +38,14 @@ export interface StateStore {
   close(): Promise<void>;
 }
 
+/**
+ * Keys that begin so are not those of records: admission refuses them. U+0001 is no part of any catalogue key, and
+ * one byte in UTF-8.
+ */
+export const RESERVED_KEY = "\u0001";
+/** What an aggregate's key is stored under. */
+export const aggregateKey = (key: string): string => `${RESERVED_KEY}a${key}`;
+export const isReservedKey = (key: string): boolean => key.startsWith(RESERVED_KEY);
+
 /** LMDB's limit with 4 KiB pages is 1,978 bytes; a catalogue key is 193 characters (tenant, bar, user). */
 export const KEY_BYTES_MAX = 1_024;

@@ -1,6 +1,7 @@
 import { partitionOf } from "@vigie/core/keys";
 import { dlq, drop, type Outcome, ok, redirect } from "@vigie/core/outcome";
 import type { Input, InputRecord } from "../processor.ts";
+import { isReservedKey } from "../state/store.ts";
 import { type RawRecord, wasRedirected } from "./record.ts";
 
 /** Longest value that is taken. Source: DESIGN, what is wrong with a record: a value over 64 KiB. */
@@ -33,6 +34,7 @@ export function admitRecord<V>(
   }
   if (keyBytes === null) return dlq("VIG_RECORD_KEY_MISMATCH");
   const key = keyBytes.toString("utf8");
+  if (isReservedKey(key)) return dlq("VIG_RECORD_KEY_MISMATCH");
   // A key that is not UTF-8 reads like another one: it names nobody.
   if (key.includes("\ufffd") && !Buffer.from(key).equals(keyBytes)) {
     return dlq("VIG_RECORD_KEY_MISMATCH");

@@ -62,10 +62,9 @@ export class StateOverlay<S> {
     this.dirty.push(entry);
   }
 
-  /** The changes since the last call, each key once, encoded. Call `landed` when they are in the store. */
-  seal(): Map<string, Buffer | null> {
+  /** Adds the changes since the last call, each key once, encoded. Call `landed` when they are in the store. */
+  seal(changes = new Map<string, Buffer | null>()): Map<string, Buffer | null> {
     assert(this.flying.length === 0, "one commit is in flight at a time");
-    const changes = new Map<string, Buffer | null>();
     for (const entry of this.dirty) {
       changes.set(entry.key, entry.state === null ? null : this.envelopeOf(entry.key, entry.state));
       entry.dirty = false;

@@ -4,7 +4,7 @@ import { partitionOf } from "@vigie/core/keys";
 import type { Outcome } from "@vigie/core/outcome";
 import type { Tally } from "../observer.ts";
 import type { AnyProcessor, Effects, Input, InputRecord, ProcessContext } from "../processor.ts";
-import type { DueKey, StateStore } from "../state/store.ts";
+import { aggregateKey, type DueKey, type StateStore } from "../state/store.ts";
 import { admitRecord, type Later, type Place } from "./admission.ts";
 import type { CommitPlan } from "./commit-plan.ts";
 import { deadLetterOf } from "./dead-letter.ts";
@@ -61,6 +61,7 @@ export class Task {
   private readonly options: TaskOptions;
   private readonly merge: TimeMerge;
   private readonly overlay: StateOverlay<unknown>;
+  private readonly aggregates: StateOverlay<unknown> | null;
   private readonly inputs: ReadonlyMap<InputQueue, TaskInput>;
   private readonly context: { nowMs: number } & Omit<ProcessContext, "nowMs">;
   private readonly committed = new Map<string, number>();
@@ -86,8 +87,10 @@ export class Task {
       store,
       options.cacheEntriesMax,
     );
+    this.aggregates = processor.aggregate === undefined ? null : aggregatesOf(processor, store);
     this.context = {
       nowMs: 0,
+      aggregate: <A>(key: string) => this.aggregateEntry(key).state as A | null,
       partition: options.partition,
       lookup: options.lookup as ProcessContext["lookup"],
     };
@@ -158,9 +161,11 @@ export class Task {
   /** What was gathered since the last plan, to be committed as a whole. `landed` ends it. */
   plan(): CommitPlan {
     assert(isBalanced(this.tally), "every consumed record has one fate");
+    const changelog = this.overlay.seal();
+    this.aggregates?.seal(changelog);
     const plan: CommitPlan = {
       outputs: this.outputs,
-      changelog: this.overlay.seal(),
+      changelog,
       offsets: this.movedOffsets(),
       tally: this.tally,
       emitted: this.emitted,
@@ -176,6 +181,7 @@ export class Task {
   /** The last plan is committed and in the store. */
   landed(): void {
     this.overlay.landed();
+    this.aggregates?.landed();
   }
 
   private isFull(): boolean {
@@ -222,6 +228,15 @@ export class Task {
   private apply(entry: Entry<unknown>, effects: Effects<unknown, string>): void {
     if (effects.emit.length > 0) this.emit(effects);
     if (effects.state !== entry.state) this.overlay.put(entry, effects.state);
+    if (effects.aggregates === undefined) return;
+    for (const { key, value } of effects.aggregates) {
+      this.aggregates?.put(this.aggregateEntry(key), value);
+    }
+  }
+
+  private aggregateEntry(key: string): Entry<unknown> {
+    assert(this.aggregates !== null, "a processor names the codec of its aggregates");
+    return this.aggregates.entry(aggregateKey(key));
   }
 
   private emit(effects: Effects<unknown, string>): void {
@@ -311,6 +326,14 @@ export class Task {
     };
     return new VigError("VIG_PROCESSOR_BUG", details, { cause: thrown });
   }
+}
+
+/** Aggregates are a few a partition and tenant, and most records want one. */
+const AGGREGATES_CACHED_MAX = 2_000;
+
+function aggregatesOf({ aggregate }: AnyProcessor, store: StateStore): StateOverlay<unknown> {
+  assert(aggregate !== undefined, "only a processor with aggregates keeps them");
+  return new StateOverlay({ codec: aggregate, wakeAtMs: () => null }, store, AGGREGATES_CACHED_MAX);
 }
 
 const DONE: Outcome<null> = { kind: "ok", value: null };

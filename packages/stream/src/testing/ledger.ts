@@ -24,6 +24,8 @@ export interface LedgerEntry {
   readonly id: string;
   readonly sum: number;
   readonly rate: number;
+  /** Of the entries of its partition, from 1; an aggregate counts it. */
+  readonly seq: number;
 }
 
 const IDS_MAX = 12;
@@ -73,12 +75,23 @@ function process(
   if (act === "quiet") return ok({ state, emit: [] });
   const rate = context.lookup<{ rate: number }>("rates", "all")?.rate ?? 1;
   const sum = (state?.sum ?? 0) + amount * rate;
-  const emit = [{ output: "entries" as const, key: record.key, value: { id, sum, rate } }];
-  if (act === "forget") return ok({ state: null, emit });
+  const seq = nextSeq(context);
+  const aggregates = counted(seq);
+  const emit = [{ output: "entries" as const, key: record.key, value: { id, sum, rate, seq } }];
+  if (act === "forget") return ok({ state: null, emit, aggregates });
   const ids = [...(state?.ids ?? []), id].slice(-IDS_MAX);
   const next = { sum, count: (state?.count ?? 0) + 1, wakeAtMs: wakeAtMs ?? null, ids };
-  return ok({ state: next, emit });
+  return ok({ state: next, emit, aggregates });
 }
+
+/** The aggregate: how many entries its partition has written. */
+const ENTRIES = "entries";
+interface EntryCount {
+  readonly count: number;
+}
+const nextSeq = (context: ProcessContext): number =>
+  (context.aggregate<EntryCount>(ENTRIES)?.count ?? 0) + 1;
+const counted = (count: number) => [{ key: ENTRIES, value: { count } satisfies EntryCount }];
 
 /** Adds up amounts a user over two merged inputs and an urgent one; a woken user's sum falls back to 0. */
 export function ledgerProcessor(name = "ledger"): Processor<LedgerState, LedgerEvent, "entries"> {
@@ -95,11 +108,16 @@ export function ledgerProcessor(name = "ledger"): Processor<LedgerState, LedgerE
       rates: { topic: "t.rates", optional: true, decoder: jsonDecoder as Decoder<unknown> },
     },
     state: ledgerCodec,
+    aggregate: ledgerCodec,
     process,
     wakeAtMs: (state) => state.wakeAtMs,
-    wake: (key, state) => ({
-      state: { ...state, sum: 0, wakeAtMs: null },
-      emit: [{ output: "entries", key, value: { id: "woken", sum: 0, rate: 0 } }],
-    }),
+    wake: (key, state, context) => {
+      const seq = nextSeq(context);
+      return {
+        state: { ...state, sum: 0, wakeAtMs: null },
+        emit: [{ output: "entries", key, value: { id: "woken", sum: 0, rate: 0, seq } }],
+        aggregates: counted(seq),
+      };
+    },
   };
 }
