@@ -1,11 +1,19 @@
 import type { Logger } from "@vigie/core/log";
 import { admitEvent } from "@vigie/schemas/admit";
+import type { TopicName } from "@vigie/schemas/catalogue";
 import type { Codecs } from "@vigie/schemas/codec-core";
-import type { SessionPolicy, SessionState } from "@vigie/schemas/types";
-import type { Input, Processor } from "@vigie/stream/processor";
+import type {
+  AuditEvent,
+  SessionAnomaly,
+  SessionCommandResult,
+  SessionPolicy,
+  SessionRevoked,
+  SessionState,
+} from "@vigie/schemas/types";
+import type { Input, Output, Processor } from "@vigie/stream/processor";
 import { createClientParser } from "./client.ts";
 import { sessionsProcessor } from "./processor.ts";
-import type { Occasion } from "./publish.ts";
+import type { OutputName } from "./publish/publish.ts";
 import type { UserState } from "./state.ts";
 import type { AddressDigest, SessionEvent } from "./translate.ts";
 
@@ -20,7 +28,7 @@ export interface SessionsOptions {
 /** The sessions processor on the contracts: which topics it reads, and what it lets in. */
 export function createSessions(
   options: SessionsOptions,
-): Processor<UserState, SessionEvent, Occasion> {
+): Processor<UserState, SessionEvent, OutputName> {
   const { codecs, digest, maxEventAgeMs, log } = options;
   return sessionsProcessor({
     inputs: [
@@ -28,8 +36,10 @@ export function createSessions(
       eventInput("id.heartbeat", options),
       eventInput("id.mfa", options),
       eventInput("id.geo", options),
+      // Not in the merge: a backlog of events never delays a revocation.
+      eventInput("id.session.command", options, "urgent"),
     ],
-    stateEncoder: codecs.encoder<SessionState>("id.session.state"),
+    outputs: outputsOf(codecs),
     policies: {
       topic: "id.session.policy",
       optional: true,
@@ -42,13 +52,38 @@ export function createSessions(
   });
 }
 
-type EventTopic = "id.login" | "id.heartbeat" | "id.mfa" | "id.geo";
+function outputsOf(codecs: Codecs): Readonly<Record<OutputName, Output<never>>> {
+  const state = output<SessionState>(codecs, "id.session.state");
+  const anomaly = output<SessionAnomaly>(codecs, "id.session.anomaly");
+  return {
+    began: state,
+    updated: state,
+    ended: state,
+    forgotten: state,
+    revoked: output<SessionRevoked>(codecs, "id.session.revoked"),
+    result: output<SessionCommandResult>(codecs, "id.session.command.result"),
+    concurrent_sessions: anomaly,
+    revoked_session_use: anomaly,
+    audited: output<AuditEvent>(codecs, "id.audit"),
+  };
+}
 
-function eventInput(topic: EventTopic, options: SessionsOptions): Input<SessionEvent> {
+const output = <V>(codecs: Codecs, topic: TopicName): Output<V> => ({
+  topic,
+  encoder: codecs.encoder<V>(topic),
+});
+
+type EventTopic = "id.login" | "id.heartbeat" | "id.mfa" | "id.geo" | "id.session.command";
+
+function eventInput(
+  topic: EventTopic,
+  options: SessionsOptions,
+  order: Input<SessionEvent>["order"] = "merged",
+): Input<SessionEvent> {
   const { codecs, maxEventAgeMs, maxAheadMs } = options;
   return {
     topic,
-    order: "merged",
+    order,
     // Without logins and heartbeats there are no sessions; the others only tell more of them.
     optional: topic === "id.mfa" || topic === "id.geo",
     decoder: codecs.decoder<SessionEvent>(topic),

@@ -1,8 +1,11 @@
 import type { Outages } from "@vigie/core/outages";
 import type { VersionedPolicy } from "@vigie/core/policy";
-import { deadlinesOf } from "@vigie/core/session-deadlines";
-import { type Change, evolve } from "./evolve.ts";
+import { deadlinesOf, longestLifeMs } from "@vigie/core/session-deadlines";
+import { type Change, type Ended, evolve, sameScope } from "./evolve.ts";
+import { sessionLimit } from "./revocations.ts";
 import {
+  BARRIERS_PER_USER_MAX,
+  type Barrier,
   ENDED_PER_USER_MAX,
   type EndedSession,
   type EndStatus,
@@ -47,14 +50,20 @@ export class Draft {
     this.state = evolve(this.state, change);
   }
 
+  live(id: string): Session | null {
+    return this.state.live.find((session) => session.id === id) ?? null;
+  }
+
+  /** Whether a session ended, or will the moment that it appears. */
+  hasEnded(id: string): boolean {
+    const same = (entry: { readonly id: string }): boolean => entry.id === id;
+    return this.state.ended.some(same) || this.state.tombstones.some(same);
+  }
+
   begin(session: Session): void {
     if (this.state.live.length >= LIVE_PER_USER_MAX) {
       const stalest = this.state.live.reduce((a, b) => (b.lastSeenMs < a.lastSeenMs ? b : a));
-      this.end(stalest, {
-        status: "EXPIRED",
-        reason: "session_limit",
-        atMs: Math.max(stalest.createdAtMs, this.setting.nowMs),
-      });
+      this.revoke(stalest, sessionLimit);
     }
     this.apply({ type: "began", session: this.published(session) });
   }
@@ -95,16 +104,35 @@ export class Draft {
     this.apply({ type: "forgotten", sessionId: ended.id, notBeforeMs });
   }
 
-  entomb(tombstone: Tombstone): void {
+  /** revocation: null for a logout. */
+  entomb(id: string, atMs: number, revocation: Revocation | null): void {
     if (this.state.tombstones.length >= TOMBSTONES_PER_USER_MAX) {
       const oldest = this.state.tombstones.reduce(sooner);
       this.unearth(oldest, oldest.recordedAtMs);
     }
-    this.apply({ type: "entombed", tombstone });
+    const { nowMs } = this.setting;
+    const forgetAtMs = outlivedAtMs(nowMs, this.setting);
+    this.apply({
+      type: "entombed",
+      tombstone: { id, atMs, recordedAtMs: nowMs, forgetAtMs, revocation },
+    });
   }
 
   unearth(tombstone: Tombstone, notBeforeMs: number | null): void {
     this.apply({ type: "unearthed", sessionId: tombstone.id, notBeforeMs });
+  }
+
+  bar(barrier: Barrier): void {
+    const others = this.state.barriers.filter((other) => !sameScope(other, barrier));
+    if (others.length >= BARRIERS_PER_USER_MAX) {
+      const oldest = others.reduce((a, b) => (b.atMs < a.atMs ? b : a));
+      this.unbar(oldest, oldest.atMs);
+    }
+    this.apply({ type: "barred", barrier });
+  }
+
+  unbar(barrier: Barrier, notBeforeMs: number | null): void {
+    this.apply({ type: "unbarred", barrier, notBeforeMs });
   }
 
   /** With the version of the record that is about to be published: its time, and strictly above the last. */
@@ -118,7 +146,9 @@ export class Draft {
   }
 }
 
-type Ended = Extract<Change, { readonly type: "ended" }>;
+/** When nothing can be admitted any more of a session that began at or before this. */
+export const outlivedAtMs = (startMs: number, { policy, maxEventAgeMs }: Setting): number =>
+  startMs + longestLifeMs(policy.document) + maxEventAgeMs;
 
 const sooner = <T extends { readonly forgetAtMs: number }>(a: T, b: T): T =>
   b.forgetAtMs < a.forgetAtMs ? b : a;

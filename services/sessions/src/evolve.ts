@@ -1,6 +1,12 @@
 import { assert, assertNever } from "@vigie/core/assert";
+import type { Actor } from "@vigie/schemas/types";
 import { eventHash } from "./event-hash.ts";
+import type { Finding } from "./finding.ts";
+import type { Scope } from "./input.ts";
 import {
+  BARRIERS_PER_USER_MAX,
+  type Barrier,
+  COMMANDS_PER_USER_MAX,
   ENDED_PER_USER_MAX,
   type EndStatus,
   LIVE_PER_USER_MAX,
@@ -12,29 +18,54 @@ import {
   type UserState,
 } from "./state.ts";
 
-/** What has been decided of a user's sessions. */
+/** What has been decided of a user's sessions. State and everything published follow from it. */
 export type Change =
   | { readonly type: "began"; readonly session: Session }
   /** New values of a live session. `session.pending` tells that they wait to be published. */
   | { readonly type: "updated"; readonly session: Session }
-  | {
-      readonly type: "ended";
-      /** As it was last, with the version of its last record. */
-      readonly session: Session;
-      readonly status: EndStatus;
-      /** idle_timeout, absolute_timeout, logout, or that of the revocation. */
-      readonly reason: string;
-      readonly atMs: number;
-      /** Of a session that is REVOKED, else null. */
-      readonly revocation: Revocation | null;
-      readonly forgetAtMs: number;
-    }
+  | Ended
   /** The record of an ended session is removed; with notBeforeMs: before its time, for want of room. */
   | { readonly type: "forgotten"; readonly sessionId: string; readonly notBeforeMs: number | null }
   | { readonly type: "entombed"; readonly tombstone: Tombstone }
   | { readonly type: "unearthed"; readonly sessionId: string; readonly notBeforeMs: number | null }
+  /** Takes the place of a barrier of the same scope and value. */
+  | { readonly type: "barred"; readonly barrier: Barrier }
+  | { readonly type: "unbarred"; readonly barrier: Barrier; readonly notBeforeMs: number | null }
+  | Done
+  | { readonly type: "commands_forgotten"; readonly untilMs: number }
+  | { readonly type: "found"; readonly finding: Finding; readonly atMs: number }
+  | { readonly type: "excess_over" }
   | { readonly type: "remembered"; readonly eventHash: bigint }
-  | { readonly type: "barrier_lifted" };
+  | { readonly type: "not_before_lifted" };
+
+export interface Ended {
+  readonly type: "ended";
+  /** As it was last, with the version of its last record. */
+  readonly session: Session;
+  readonly status: EndStatus;
+  /** idle_timeout, absolute_timeout, logout, or that of the revocation. */
+  readonly reason: string;
+  readonly atMs: number;
+  /** Of a session that is REVOKED, else null. */
+  readonly revocation: Revocation | null;
+  readonly forgetAtMs: number;
+}
+
+/** A command was carried out. */
+export interface Done {
+  readonly type: "done";
+  readonly batchId: string | null;
+  readonly scope: Scope;
+  readonly keptSessionId: string | null;
+  readonly requestedAtMs: number;
+  readonly actor: Actor;
+  /** With the command's id: that of the sessions that it revoked. */
+  readonly revocation: Revocation & { readonly commandId: string };
+  readonly revokedIds: readonly string[];
+  readonly alreadyEnded: number;
+  /** Record time of the command. */
+  readonly atMs: number;
+}
 
 const without = <T extends { readonly id: string }>(list: readonly T[], id: string): readonly T[] =>
   list.filter((entry) => entry.id !== id);
@@ -48,55 +79,85 @@ export function evolve(state: UserState, change: Change): UserState {
       return { ...state, live: [...state.live, change.session] };
     case "updated":
       return { ...state, live: replaced(state.live, change.session) };
-    case "ended": {
-      assert(state.ended.length < ENDED_PER_USER_MAX, "room was made for a session that ends");
-      const { session, forgetAtMs, revocation } = change;
-      const ended = {
-        id: session.id,
-        version: session.version,
-        forgetAtMs,
-        channel: session.channel,
-        deviceHash: session.deviceId === null ? null : eventHash(session.deviceId),
-        revokedAtMs: revocation === null ? null : change.atMs,
-        misuseToldAtMs: null,
-      };
-      return {
-        ...state,
-        live: without(state.live, session.id),
-        ended: [...state.ended, ended],
-      };
-    }
+    case "ended":
+      return withEnded(state, change);
     case "forgotten":
       return {
-        ...state,
+        ...notBefore(state, change.notBeforeMs),
         ended: without(state.ended, change.sessionId),
-        notBeforeMs: Math.max(state.notBeforeMs, change.notBeforeMs ?? 0),
       };
     case "entombed":
       assert(state.tombstones.length < TOMBSTONES_PER_USER_MAX, "room was made for a tombstone");
       return { ...state, tombstones: [...state.tombstones, change.tombstone] };
     case "unearthed":
       return {
-        ...state,
+        ...notBefore(state, change.notBeforeMs),
         tombstones: without(state.tombstones, change.sessionId),
-        notBeforeMs: Math.max(state.notBeforeMs, change.notBeforeMs ?? 0),
       };
+    case "barred": {
+      const others = state.barriers.filter((other) => !sameScope(other, change.barrier));
+      assert(others.length < BARRIERS_PER_USER_MAX, "room was made for a barrier");
+      return { ...state, barriers: [...others, change.barrier] };
+    }
+    case "unbarred":
+      return {
+        ...notBefore(state, change.notBeforeMs),
+        barriers: state.barriers.filter((other) => !sameScope(other, change.barrier)),
+      };
+    case "done": {
+      const command = { id: change.revocation.commandId, atMs: change.atMs };
+      return { ...state, commands: [...state.commands, command].slice(-COMMANDS_PER_USER_MAX) };
+    }
+    case "commands_forgotten":
+      return { ...state, commands: state.commands.filter(({ atMs }) => atMs > change.untilMs) };
+    case "found":
+      return withTold(state, change.finding, change.atMs);
+    case "excess_over":
+      return { ...state, excessToldAtMs: 0 };
     case "remembered":
       return {
         ...state,
         recentEvents: [...state.recentEvents, change.eventHash].slice(-RECENT_EVENTS_MAX),
       };
-    case "barrier_lifted":
+    case "not_before_lifted":
       return { ...state, notBeforeMs: 0 };
     default:
       return assertNever(change);
   }
 }
 
+const notBefore = (state: UserState, ms: number | null): UserState =>
+  ms === null ? state : { ...state, notBeforeMs: Math.max(state.notBeforeMs, ms) };
+
+export const sameScope = (one: Barrier, other: Barrier): boolean =>
+  one.scope === other.scope && one.value === other.value;
+
 function replaced(live: readonly Session[], session: Session): readonly Session[] {
   const at = live.findIndex((entry) => entry.id === session.id);
   assert(at >= 0, "only a live session is updated");
   return live.with(at, session);
+}
+
+function withEnded(state: UserState, { session, revocation, atMs, forgetAtMs }: Ended): UserState {
+  assert(state.ended.length < ENDED_PER_USER_MAX, "room was made for a session that ends");
+  const ended = {
+    id: session.id,
+    version: session.version,
+    forgetAtMs,
+    channel: session.channel,
+    deviceHash: session.deviceId === null ? null : eventHash(session.deviceId),
+    revokedAtMs: revocation === null ? null : atMs,
+    misuseToldAtMs: null,
+  };
+  return { ...state, live: without(state.live, session.id), ended: [...state.ended, ended] };
+}
+
+function withTold(state: UserState, { kind, sessionId }: Finding, atMs: number): UserState {
+  if (kind === "concurrent_sessions") return { ...state, excessToldAtMs: atMs };
+  const ended = state.ended.map((entry) =>
+    entry.id === sessionId ? { ...entry, misuseToldAtMs: atMs } : entry,
+  );
+  return { ...state, ended };
 }
 
 /** Whether anything is remembered of this session, alive or not. */

@@ -1,23 +1,35 @@
+import type { Actor, Channel } from "@vigie/schemas/types";
 import type { SessionContext } from "./state.ts";
 
 /** What every input has. Times in ms; the producer's clock is never believed to be ahead of the broker's. */
 interface Input {
   /** min(event time, record time). */
   readonly atMs: number;
-  /** Hash of the event id, or null where repetition does no harm (heartbeats). */
-  readonly eventHash: bigint | null;
+  /** Id of the event or command, as evidence. */
+  readonly eventId: string;
 }
 
-export interface LoginSucceeded extends Input {
+/** An event that would do harm if it came twice. */
+interface Once extends Input {
+  readonly eventHash: bigint;
+}
+
+export interface LoginSucceeded extends Once {
   readonly kind: "login_succeeded";
   readonly sessionId: string;
   readonly absoluteCapMs: number | null;
   readonly context: SessionContext;
 }
 
-export interface LoggedOut extends Input {
+export interface LoggedOut extends Once {
   readonly kind: "logged_out";
   readonly sessionId: string;
+}
+
+export interface PasswordChanged extends Once {
+  readonly kind: "password_changed";
+  /** The session that is kept, or null. */
+  readonly keptSessionId: string | null;
 }
 
 export interface HeartbeatSeen extends Input {
@@ -35,5 +47,29 @@ export interface ActivitySeen extends Input {
   readonly context: SessionContext;
 }
 
+/** Which sessions of a user are meant. */
+export type Scope =
+  | { readonly kind: "session"; readonly sessionId: string }
+  | { readonly kind: "user" }
+  | { readonly kind: "device"; readonly deviceId: string }
+  | { readonly kind: "channel"; readonly channel: Channel };
+
+/** Somebody wants sessions revoked; `eventId` is the command's. */
+export interface Commanded extends Input {
+  readonly kind: "commanded";
+  readonly batchId: string | null;
+  readonly scope: Scope;
+  /** A session to spare, or null. */
+  readonly keptSessionId: string | null;
+  readonly reason: string;
+  readonly actor: Actor;
+}
+
 /** What happened to a user's sessions, free of wire formats. */
-export type SessionInput = LoginSucceeded | LoggedOut | HeartbeatSeen | ActivitySeen;
+export type SessionInput =
+  | LoginSucceeded
+  | LoggedOut
+  | PasswordChanged
+  | HeartbeatSeen
+  | ActivitySeen
+  | Commanded;

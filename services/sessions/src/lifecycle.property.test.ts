@@ -3,10 +3,10 @@ import { DAY_MS, HOUR_MS } from "@vigie/core/time";
 import fc from "fast-check";
 import { test } from "vitest";
 import { createStateCodec } from "./codec.ts";
-import { decide } from "./decide.ts";
+import { decide } from "./decide/decide.ts";
 import { type Change, evolve } from "./evolve.ts";
 import type { SessionInput } from "./input.ts";
-import { publicationsOf } from "./publish.ts";
+import { publicationsOf } from "./publish/states.ts";
 import {
   ENDED_PER_USER_MAX,
   emptyState,
@@ -45,19 +45,28 @@ function stepOf(sessionIds: number): fc.Arbitrary<Step> {
       input.map(({ kind, session, lateMs, event, capMs }) => (nowMs: number): SessionInput => {
         const atMs = nowMs - lateMs;
         const sessionId = `s-${session}`;
+        const eventId = String(event);
         switch (kind) {
           case "logged_out":
-            return { kind, atMs, eventHash: event, sessionId };
+            return { kind, atMs, eventId, eventHash: event, sessionId };
           case "login_succeeded": {
             const absoluteCapMs = capMs === null ? null : atMs + capMs;
-            return { kind, atMs, eventHash: event, sessionId, absoluteCapMs, context: noContext };
+            return {
+              kind,
+              atMs,
+              eventId,
+              eventHash: event,
+              sessionId,
+              absoluteCapMs,
+              context: noContext,
+            };
           }
           case "heartbeat_seen": {
             const startedAtMs = capMs === null ? null : Math.max(0, atMs - capMs);
-            return { kind, atMs, eventHash: null, sessionId, startedAtMs, context: noContext };
+            return { kind, atMs, eventId, sessionId, startedAtMs, context: noContext };
           }
           default:
-            return { kind, atMs, eventHash: null, sessionId, context: noContext };
+            return { kind, atMs, eventId, sessionId, context: noContext };
         }
       }),
       { freq: 8 },

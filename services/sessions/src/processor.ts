@@ -1,23 +1,25 @@
-import { sessionKey } from "@vigie/core/keys";
 import { noOutages } from "@vigie/core/outages";
 import { ok } from "@vigie/core/outcome";
 import { Policies } from "@vigie/schemas/policies";
-import type { SessionPolicy, SessionState } from "@vigie/schemas/types";
-import type { Encoder } from "@vigie/stream/codec";
+import type { SessionPolicy } from "@vigie/schemas/types";
 import type {
+  AggregateChange,
   Effects,
-  Emit,
   GlobalTable,
   Input,
+  Output,
   ProcessContext,
   Processor,
 } from "@vigie/stream/processor";
+import { AUDIT_SEQ, type AuditSeq, createAggregateCodec } from "./aggregates.ts";
 import type { Client } from "./client.ts";
 import { createStateCodec } from "./codec.ts";
-import { decide } from "./decide.ts";
+import { decide } from "./decide/decide.ts";
 import type { Setting } from "./draft.ts";
 import { type Change, evolve } from "./evolve.ts";
-import { type Occasion, publicationsOf } from "./publish.ts";
+import type { AuditNumbers } from "./publish/audit.ts";
+import { type Owner, ownerOf } from "./publish/owner.ts";
+import { emitsOf, type OutputName } from "./publish/publish.ts";
 import { emptyState, isEmpty, type UserState } from "./state.ts";
 import { type AddressDigest, type SessionEvent, translate } from "./translate.ts";
 import { decideWake, withAlarm } from "./wake.ts";
@@ -27,7 +29,7 @@ const POLICIES = "policies";
 
 export interface SessionsParts {
   readonly inputs: readonly Input<SessionEvent>[];
-  readonly stateEncoder: Encoder<SessionState>;
+  readonly outputs: Readonly<Record<OutputName, Output<never>>>;
   readonly policies: GlobalTable<SessionPolicy>;
   readonly digest: AddressDigest;
   readonly clientOf: (userAgent: string) => Client;
@@ -39,7 +41,7 @@ export interface SessionsParts {
 /** The one place that decides the life of a user's sessions. Everything in it is a value; see decide() for the rules. */
 export function sessionsProcessor(
   parts: SessionsParts,
-): Processor<UserState, SessionEvent, Occasion> {
+): Processor<UserState, SessionEvent, OutputName> {
   const policies = new Policies(parts.policyRefused);
   const settingOf = (tenantId: string, nowMs: number, context: ProcessContext): Setting => ({
     policy: policies.of(tenantId, (key) => context.lookup<SessionPolicy>(POLICIES, key)),
@@ -48,60 +50,63 @@ export function sessionsProcessor(
     maxEventAgeMs: parts.maxEventAgeMs,
   });
   const effectsOf = (
-    key: string,
+    owner: Owner,
     state: UserState,
     changes: readonly Change[],
     setting: Setting,
-  ): Effects<UserState, Occasion> => {
+    context: ProcessContext,
+  ): Effects<UserState, OutputName> => {
     const evolved = withAlarm(changes.reduce(evolve, state), setting);
+    const audit = auditNumbers(context);
     return {
       state: isEmpty(evolved) ? null : evolved,
-      emit: emitsOf(key, changes, setting, parts.clientOf),
+      emit: emitsOf(changes, { ...setting, ...owner, clientOf: parts.clientOf, audit }),
+      aggregates: audit.taken(),
     };
   };
-  const output = { topic: "id.session.state", encoder: parts.stateEncoder };
   return {
     name: "sessions",
     inputs: parts.inputs,
-    outputs: { began: output, updated: output, ended: output, forgotten: output },
+    outputs: parts.outputs,
     globals: { [POLICIES]: parts.policies },
     state: createStateCodec(),
+    aggregate: createAggregateCodec(),
     process(record, stored, context) {
       const input = translate(record, parts.digest);
       if (input.kind !== "ok") return input;
       const state = stored ?? emptyState;
-      const setting = settingOf(record.value.tenant_id, record.timestampMs, context);
+      const owner = ownerOf(record.key);
+      const setting = settingOf(owner.tenantId, record.timestampMs, context);
       const decision = decide(state, input.value, setting);
       if (decision.kind !== "ok") return decision;
-      return ok(effectsOf(record.key, state, decision.value, setting));
+      return ok(effectsOf(owner, state, decision.value, setting, context));
     },
     wakeAtMs: (state) => state.wakeAtMs,
     wake(key, state, context) {
-      const setting = settingOf(ownerOf(key).tenantId, context.nowMs, context);
-      return effectsOf(key, state, decideWake(state, setting), setting);
+      const owner = ownerOf(key);
+      const setting = settingOf(owner.tenantId, context.nowMs, context);
+      return effectsOf(owner, state, decideWake(state, setting), setting, context);
     },
   };
 }
 
-function emitsOf(
-  key: string,
-  changes: readonly Change[],
-  setting: Setting,
-  clientOf: SessionsParts["clientOf"],
-): readonly Emit<Occasion>[] {
-  const owner = ownerOf(key);
-  const { policy, outages } = setting;
-  const publish = { ...owner, policy: policy.document, outages, clientOf };
-  return publicationsOf(changes, publish).map((publication) => ({
-    output: publication.occasion,
-    key: sessionKey(owner.tenantId, owner.userId, publication.sessionId),
-    value: publication.record,
-    // All sessions of a user lie where the user does, so that a reader of a partition sees them whole.
-    partitionKey: key,
-  }));
+interface TakenNumbers extends AuditNumbers {
+  taken(): readonly AggregateChange[];
 }
 
-function ownerOf(key: string): { readonly tenantId: string; readonly userId: string } {
-  const at = key.indexOf("|");
-  return { tenantId: key.slice(0, at), userId: key.slice(at + 1) };
+/** The numbers go on where the last effects of this partition ended: they are committed with what they number. */
+function auditNumbers(context: ProcessContext): TakenNumbers {
+  const first = context.aggregate<AuditSeq>(AUDIT_SEQ)?.last ?? 0;
+  let last = first;
+  return {
+    emitter: `vigie.sessions.${context.partition}`,
+    next: () => {
+      last += 1;
+      return last;
+    },
+    taken: () =>
+      last === first
+        ? []
+        : [{ key: AUDIT_SEQ, value: { kind: "audit_seq", last } satisfies AuditSeq }],
+  };
 }

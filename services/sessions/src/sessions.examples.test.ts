@@ -2,7 +2,18 @@ import assert from "node:assert/strict";
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from "@vigie/core/time";
 import type { SessionState } from "@vigie/schemas/types";
 import { describe, test } from "vitest";
-import { geo, heartbeat, KEY, login, logout, mfa, sessionsDriver, T0, TENANT } from "./testing.ts";
+import {
+  geo,
+  heartbeat,
+  KEY,
+  login,
+  logout,
+  mfa,
+  policyRecord,
+  sessionsDriver,
+  T0,
+  TENANT,
+} from "./testing.ts";
 
 const ANDROID =
   "Mozilla/5.0 (Linux; Android 13; TECNO KI5k) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Mobile Safari/537.36";
@@ -96,15 +107,14 @@ describe("a session begins", () => {
     assert.equal(driver.tally().dropped.duplicate, 1);
   });
 
-  test("failures, changed passwords and records without a session touch nothing", () => {
+  test("failures and records without a session touch nothing", () => {
     const { driver, at, published } = sessionsDriver();
     at(T0, "id.login", login({ kind: "AUTH_FAIL", session_id: null }));
-    at(T0, "id.login", login({ kind: "PASSWORD_CHANGED", session_id: null }));
     at(T0, "id.mfa", mfa({ session_id: null }));
     at(T0, "id.geo", geo({ session_id: null }));
     at(T0, "id.mfa", mfa({ kind: "FAIL" }));
     assert.deepEqual(published(), []);
-    assert.equal(driver.tally().dropped.no_effect, 5);
+    assert.equal(driver.tally().dropped.no_effect, 4);
     assert.equal(driver.state(KEY), null);
   });
 
@@ -295,13 +305,15 @@ describe("more than can be remembered", () => {
     assert.equal(driver.tally().dropped.login_without_session, 1);
   });
 
-  test("of live sessions: the one seen longest ago makes room", () => {
-    const { at, published } = sessionsDriver();
+  test("of live sessions, where no policy limits them: the one seen longest ago makes room", () => {
+    const { at, driver, published } = sessionsDriver();
+    const unlimited = { max_concurrent_sessions: { count: 0 } };
+    driver.setGlobal("policies", TENANT, policyRecord(TENANT, 1, unlimited));
     for (let n = 0; n < 129; n += 1) {
       at(T0 + n * SECOND_MS, "id.login", login({ session_id: `s-${n}`, channel: "API" }));
     }
     const ended = published().filter((record) => record?.status !== "ACTIVE");
-    assert.deepEqual(summary(ended), ["s-0 EXPIRED"]);
+    assert.deepEqual(summary(ended), ["s-0 REVOKED"]);
     assert.equal(ended[0]?.end_reason, "session_limit");
   });
 
@@ -316,20 +328,16 @@ describe("more than can be remembered", () => {
 });
 
 describe("POL-05: a tenant's policy", () => {
-  const policy = (tenant_id: string, version: number, document: object) => ({
-    tenant_id,
-    version,
-    updated_at: T0,
-    actor: { type: "ADMIN", id: "a-1", impersonator_id: null },
-    document: JSON.stringify(document),
-  });
-
   test("lies over the default of all, and its version is on the record", () => {
     const { driver, at, published } = sessionsDriver();
-    driver.setGlobal("policies", "*", policy("*", 3, { idle_timeout: { minutes: 10 } }));
+    driver.setGlobal("policies", "*", policyRecord("*", 3, { idle_timeout: { minutes: 10 } }));
     at(T0, "id.login", login());
     assert.equal(lastOf(published()).idle_expires_at, T0 + 10 * MINUTE_MS);
-    driver.setGlobal("policies", TENANT, policy(TENANT, 7, { absolute_timeout: { hours: 1 } }));
+    driver.setGlobal(
+      "policies",
+      TENANT,
+      policyRecord(TENANT, 7, { absolute_timeout: { hours: 1 } }),
+    );
     at(T0 + MINUTE_MS, "id.heartbeat", heartbeat());
     const record = lastOf(published());
     assert.equal(record.policy_version, 7);
@@ -339,12 +347,12 @@ describe("POL-05: a tenant's policy", () => {
 
   test("that is not valid leaves the last good one in force", () => {
     const { driver, at, published } = sessionsDriver();
-    driver.setGlobal("policies", TENANT, policy(TENANT, 1, { idle_timeout: { minutes: 0 } }));
+    driver.setGlobal("policies", TENANT, policyRecord(TENANT, 1, { idle_timeout: { minutes: 0 } }));
     at(T0, "id.login", login());
     assert.equal(lastOf(published()).idle_expires_at, T0 + 30 * MINUTE_MS);
-    driver.setGlobal("policies", TENANT, policy(TENANT, 2, { idle_timeout: { minutes: 5 } }));
+    driver.setGlobal("policies", TENANT, policyRecord(TENANT, 2, { idle_timeout: { minutes: 5 } }));
     at(T0, "id.login", login({ session_id: "s-2" }));
-    driver.setGlobal("policies", TENANT, policy(TENANT, 3, { idle_timeout: "never" }));
+    driver.setGlobal("policies", TENANT, policyRecord(TENANT, 3, { idle_timeout: "never" }));
     at(T0, "id.login", login({ session_id: "s-3" }));
     const record = lastOf(published());
     assert.equal(record.idle_expires_at, T0 + 5 * MINUTE_MS);

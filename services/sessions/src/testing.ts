@@ -4,15 +4,22 @@ import { defaultPolicy, type PolicyDocument } from "@vigie/core/policy";
 import { DAY_MS } from "@vigie/core/time";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import type {
+  AuditEvent,
   GeoEvent,
   HeartbeatEvent,
   LoginEvent,
   MfaEvent,
+  SessionAnomaly,
+  SessionCommand,
+  SessionCommandResult,
+  SessionPolicy,
+  SessionRevoked,
   SessionState,
 } from "@vigie/schemas/types";
 import { createDriver } from "@vigie/stream/driver";
 import { createSessions } from "./app.ts";
 import type { Setting } from "./draft.ts";
+import type { OutputName } from "./publish/publish.ts";
 import type { SessionContext } from "./state.ts";
 
 /** Builders for tests and examples: values that pass the door, with what matters given by name. */
@@ -22,6 +29,8 @@ export const USER = "u-1";
 export const KEY = `${TENANT}|${USER}`;
 /** 2026-01-05 10:00 UTC. */
 export const T0 = Date.UTC(2026, 0, 5, 10);
+
+type UserEvent = LoginEvent | HeartbeatEvent | MfaEvent | GeoEvent;
 
 let events = 0;
 const nextEventId = (): string => {
@@ -82,6 +91,35 @@ export const geo = (over: Partial<GeoEvent> = {}): GeoEvent => ({
   ...over,
 });
 
+export const command = (over: Partial<SessionCommand> = {}): SessionCommand => ({
+  command_id: nextEventId(),
+  batch_id: null,
+  tenant_id: TENANT,
+  user_id: USER,
+  requested_at: T0,
+  kind: "REVOKE_ALL",
+  session_id: null,
+  device_id: null,
+  channel: null,
+  keep_session_id: null,
+  reason: "user_request",
+  actor: { type: "USER", id: USER, impersonator_id: null, ip: "41.82.0.1", user_agent: "curl" },
+  ...over,
+});
+
+/** A policy document as the topic holds it. */
+export const policyRecord = (
+  tenant_id: string,
+  version: number,
+  document: object,
+): SessionPolicy => ({
+  tenant_id,
+  version,
+  updated_at: T0,
+  actor: { type: "ADMIN", id: "a-1", impersonator_id: null },
+  document: JSON.stringify(document),
+});
+
 export const noContext: SessionContext = {
   userType: "UNKNOWN",
   orgId: null,
@@ -117,16 +155,26 @@ export function sessionsDriver(startMs: number = T0) {
     log: silentLogger,
   });
   const driver = createDriver(processor, { startMs });
+  const values = <V>(output: OutputName): readonly V[] =>
+    driver.read<V>(output).map(({ value }) => value);
   return {
     driver,
     /** Feeds an event at the time at which it happened, after waking what is due before. */
-    at(ms: number, topic: string, event: LoginEvent | HeartbeatEvent | MfaEvent | GeoEvent): void {
+    at(ms: number, topic: string, event: UserEvent): void {
       driver.advanceTo(ms);
       const value = { ...event, occurred_at: event.occurred_at === T0 ? ms : event.occurred_at };
       driver.pipe(topic, KEY, value);
     },
+    /** The same for a command; by default it was asked for just then. */
+    ask(ms: number, over: Partial<SessionCommand> = {}): void {
+      driver.advanceTo(ms);
+      driver.pipe("id.session.command", KEY, command({ requested_at: ms, ...over }));
+    },
     /** What was published since the last call. */
-    published: (): readonly (SessionState | null)[] =>
-      driver.read<SessionState | null>("began").map(({ value }) => value),
+    published: () => values<SessionState | null>("began"),
+    revoked: () => values<SessionRevoked>("revoked"),
+    results: () => values<SessionCommandResult>("result"),
+    anomalies: () => values<SessionAnomaly>("concurrent_sessions"),
+    audits: () => values<AuditEvent>("audited"),
   };
 }

@@ -1,8 +1,15 @@
+import { assert } from "@vigie/core/assert";
 import { drop, type Outcome, ok } from "@vigie/core/outcome";
-import type { GeoEvent, HeartbeatEvent, LoginEvent, MfaEvent } from "@vigie/schemas/types";
+import type {
+  GeoEvent,
+  HeartbeatEvent,
+  LoginEvent,
+  MfaEvent,
+  SessionCommand,
+} from "@vigie/schemas/types";
 import type { InputRecord } from "@vigie/stream/processor";
 import { eventHash } from "./event-hash.ts";
-import type { SessionInput } from "./input.ts";
+import type { Commanded, Scope, SessionInput } from "./input.ts";
 import type { SessionContext } from "./state.ts";
 
 /** What may be kept of an address (PRV-03), or null for text that is none. */
@@ -11,7 +18,8 @@ export type AddressDigest = (
   ip: string,
 ) => { readonly prefix: string; readonly hash: string; readonly keyId: string } | null;
 
-export type SessionEvent = LoginEvent | HeartbeatEvent | MfaEvent | GeoEvent;
+type UserEvent = LoginEvent | HeartbeatEvent | MfaEvent | GeoEvent;
+export type SessionEvent = UserEvent | SessionCommand;
 
 /** The topics that tell of sessions, and what their records mean for one. */
 export function translate(
@@ -25,6 +33,8 @@ export function translate(
       return ok(fromHeartbeat(record.value as HeartbeatEvent, record.timestampMs, digest));
     case "id.mfa":
       return fromMfa(record.value as MfaEvent, record.timestampMs, digest);
+    case "id.session.command":
+      return fromCommand(record.value as SessionCommand, record.timestampMs);
     default:
       return fromGeo(record.value as GeoEvent, record.timestampMs, digest);
   }
@@ -36,7 +46,11 @@ function fromLogin(
   digest: AddressDigest,
 ): Outcome<SessionInput> {
   const sessionId = event.session_id;
-  const input = { atMs: pastOf(event, recordMs), eventHash: eventHash(event.event_id) };
+  const input = {
+    atMs: past(event.occurred_at, recordMs),
+    eventId: event.event_id,
+    eventHash: eventHash(event.event_id),
+  };
   switch (event.kind) {
     case "AUTH_SUCCESS":
       if (sessionId === null) return drop("login_without_session");
@@ -51,6 +65,8 @@ function fromLogin(
       return sessionId === null
         ? drop("no_effect")
         : ok({ ...input, kind: "logged_out", sessionId });
+    case "PASSWORD_CHANGED":
+      return ok({ ...input, kind: "password_changed", keptSessionId: sessionId });
     case "UNKNOWN":
       return drop("unknown_kind");
     default:
@@ -65,8 +81,8 @@ function fromHeartbeat(
 ): SessionInput {
   return {
     kind: "heartbeat_seen",
-    atMs: pastOf(event, recordMs),
-    eventHash: null,
+    atMs: past(event.occurred_at, recordMs),
+    eventId: event.event_id,
     sessionId: event.session_id,
     startedAtMs: storable(event.session_started_at),
     context: contextOf(event, digest, event),
@@ -88,16 +104,50 @@ function activity(
   if (event.session_id === null) return drop("no_effect");
   return ok({
     kind: "activity_seen",
-    atMs: pastOf(event, recordMs),
-    eventHash: null,
+    atMs: past(event.occurred_at, recordMs),
+    eventId: event.event_id,
     sessionId: event.session_id,
     context: contextOf(event, digest),
   });
 }
 
+function fromCommand(command: SessionCommand, recordMs: number): Outcome<Commanded> {
+  const scope = scopeOf(command);
+  if (scope === null) return drop("unknown_kind");
+  return ok({
+    kind: "commanded",
+    atMs: past(command.requested_at, recordMs),
+    eventId: command.command_id,
+    batchId: command.batch_id,
+    scope,
+    keptSessionId: command.keep_session_id,
+    reason: command.reason,
+    actor: command.actor,
+  });
+}
+
+/** What a kind needs has been asked for at the door. */
+function scopeOf({ kind, session_id, device_id, channel }: SessionCommand): Scope | null {
+  switch (kind) {
+    case "REVOKE_SESSION":
+      assert(session_id !== null, "REVOKE_SESSION names a session");
+      return { kind: "session", sessionId: session_id };
+    case "REVOKE_ALL":
+      return { kind: "user" };
+    case "REVOKE_DEVICE":
+      assert(device_id !== null, "REVOKE_DEVICE names a device");
+      return { kind: "device", deviceId: device_id };
+    case "REVOKE_CHANNEL":
+      assert(channel !== null, "REVOKE_CHANNEL names a channel");
+      // A channel that this version cannot read is not the one that sessions of unknown channels have.
+      return channel === "UNKNOWN" ? null : { kind: "channel", channel };
+    default:
+      return null;
+  }
+}
+
 /** A producer's clock may run ahead; nothing has been seen later than it was put on record. */
-const pastOf = (event: SessionEvent, recordMs: number): number =>
-  Math.min(event.occurred_at, recordMs);
+const past = (timeMs: number, recordMs: number): number => Math.min(timeMs, recordMs);
 
 /** A producer may write any 64-bit number where a time is meant; far beyond year 9999 it is one that we can store. */
 const TIME_MAX_MS = 2 ** 52;
@@ -109,11 +159,7 @@ type Holder = Partial<
 >;
 
 /** Coordinates are left behind here: a session keeps country and city only (PRV-11). */
-function contextOf(
-  event: SessionEvent,
-  digest: AddressDigest,
-  holder: Holder = {},
-): SessionContext {
+function contextOf(event: UserEvent, digest: AddressDigest, holder: Holder = {}): SessionContext {
   const ip = event.network?.ip ?? null;
   const address = ip === null ? null : digest(event.tenant_id, ip);
   return {

@@ -1,19 +1,18 @@
-import { deadlinesOf, expiryOf, longestLifeMs } from "@vigie/core/session-deadlines";
-import { PUBLISH_INTERVAL_MS } from "./decide.ts";
-import { Draft, type Setting } from "./draft.ts";
+import { deadlinesOf } from "@vigie/core/session-deadlines";
+import { settle } from "./decide/decide.ts";
+import { endRunOut, PUBLISH_INTERVAL_MS } from "./decide/time.ts";
+import { Draft, outlivedAtMs, type Setting } from "./draft.ts";
 import type { Change } from "./evolve.ts";
-import type { UserState } from "./state.ts";
+import { COMMAND_KEPT_MS, type UserState } from "./state.ts";
 
 /** What time alone brings about by `setting.nowMs`: sessions run out, last sightings are published, the ended are forgotten. */
 export function decideWake(state: UserState, setting: Setting): readonly Change[] {
-  const { nowMs, policy, outages } = setting;
+  const { nowMs } = setting;
   const draft = new Draft(state, setting);
-  for (const session of state.live) {
-    const expiry = expiryOf(session, policy.document, outages, nowMs);
-    if (expiry !== null) draft.end(session, expiry);
-    else if (session.pending && nowMs - session.version >= PUBLISH_INTERVAL_MS) {
-      draft.update(session, false);
-    }
+  endRunOut(draft);
+  for (const session of draft.state.live) {
+    const isDue = session.pending && nowMs - session.version >= PUBLISH_INTERVAL_MS;
+    if (isDue) draft.update(session, false);
   }
   for (const ended of draft.state.ended) {
     if (ended.forgetAtMs <= nowMs) draft.forget(ended, null);
@@ -21,19 +20,26 @@ export function decideWake(state: UserState, setting: Setting): readonly Change[
   for (const tombstone of draft.state.tombstones) {
     if (tombstone.forgetAtMs <= nowMs) draft.unearth(tombstone, null);
   }
-  if (barrierEndMs(draft.state, setting) <= nowMs) draft.apply({ type: "barrier_lifted" });
+  for (const barrier of draft.state.barriers) {
+    if (outlivedAtMs(barrier.atMs, setting) <= nowMs) draft.unbar(barrier, null);
+  }
+  const { notBeforeMs, commands } = draft.state;
+  if (notBeforeMs > 0 && outlivedAtMs(notBeforeMs, setting) <= nowMs) {
+    draft.apply({ type: "not_before_lifted" });
+  }
+  const untilMs = nowMs - COMMAND_KEPT_MS;
+  if (commands.some(({ atMs }) => atMs <= untilMs)) {
+    draft.apply({ type: "commands_forgotten", untilMs });
+  }
+  settle(draft, null);
   return draft.changes;
 }
 
-/** When nothing can be admitted any more that a user's not_before would refuse. */
-function barrierEndMs(state: UserState, { policy, maxEventAgeMs }: Setting): number {
-  if (state.notBeforeMs === 0) return Number.POSITIVE_INFINITY;
-  return state.notBeforeMs + longestLifeMs(policy.document) + maxEventAgeMs;
-}
+const NEVER = Number.POSITIVE_INFINITY;
 
 /** The earliest time at which decideWake would find something to do; null: never. */
 function dueAtMs(state: UserState, setting: Setting): number | null {
-  let dueMs = barrierEndMs(state, setting);
+  let dueMs = state.notBeforeMs > 0 ? outlivedAtMs(state.notBeforeMs, setting) : NEVER;
   for (const session of state.live) {
     const { idleExpiresAtMs } = deadlinesOf(session, setting.policy.document, setting.outages);
     dueMs = Math.min(dueMs, idleExpiresAtMs);
@@ -41,7 +47,9 @@ function dueAtMs(state: UserState, setting: Setting): number | null {
   }
   for (const { forgetAtMs } of state.ended) dueMs = Math.min(dueMs, forgetAtMs);
   for (const { forgetAtMs } of state.tombstones) dueMs = Math.min(dueMs, forgetAtMs);
-  return Number.isFinite(dueMs) ? dueMs : null;
+  for (const { atMs } of state.barriers) dueMs = Math.min(dueMs, outlivedAtMs(atMs, setting));
+  for (const { atMs } of state.commands) dueMs = Math.min(dueMs, atMs + COMMAND_KEPT_MS);
+  return dueMs === NEVER ? null : dueMs;
 }
 
 /**

@@ -3,11 +3,10 @@ import type { Outages } from "@vigie/core/outages";
 import type { PolicyDocument } from "@vigie/core/policy";
 import { deadlinesOf } from "@vigie/core/session-deadlines";
 import type { SessionState } from "@vigie/schemas/types";
-import type { Client } from "./client.ts";
-import type { Change } from "./evolve.ts";
-import type { Session } from "./state.ts";
-
-type Ended = Extract<Change, { readonly type: "ended" }>;
+import type { Client } from "../client.ts";
+import type { Change, Ended } from "../evolve.ts";
+import type { Session } from "../state.ts";
+import type { Owner } from "./owner.ts";
 
 /** What happened to a session last; an output each, so that they are counted apart. */
 export type Occasion = "began" | "updated" | "ended" | "forgotten";
@@ -19,9 +18,7 @@ export interface Publication {
   readonly record: SessionState | null;
 }
 
-export interface PublishSetting {
-  readonly tenantId: string;
-  readonly userId: string;
+export interface StateSetting extends Owner {
   readonly policy: PolicyDocument;
   readonly outages: Outages;
   readonly clientOf: (userAgent: string) => Client;
@@ -30,7 +27,7 @@ export interface PublishSetting {
 /** What the world learns of the changes: one record a session, the last, in the order in which sessions were touched. */
 export function publicationsOf(
   changes: readonly Change[],
-  setting: PublishSetting,
+  setting: StateSetting,
 ): readonly Publication[] {
   const bySession = new Map<string, Publication>();
   for (const change of changes) {
@@ -55,7 +52,7 @@ export function publicationsOf(
   return [...bySession.values()];
 }
 
-function recordOf(session: Session, ended: Ended | null, setting: PublishSetting): SessionState {
+function recordOf(session: Session, ended: Ended | null, setting: StateSetting): SessionState {
   assert(!session.pending && session.version > 0, "a published session has its version");
   const deadlines = deadlinesOf(session, setting.policy, setting.outages);
   return {

@@ -1,0 +1,57 @@
+import { assertNever } from "@vigie/core/assert";
+import { drop, type Outcome, ok } from "@vigie/core/outcome";
+import { Draft, type Setting } from "../draft.ts";
+import type { Change } from "../evolve.ts";
+import type { SessionInput } from "../input.ts";
+import type { UserState } from "../state.ts";
+import { barrierBefore } from "./barriers.ts";
+import { commanded, passwordChanged } from "./commands.ts";
+import { type Cause, keepWithinLimits } from "./limits.ts";
+import { loggedOut, loginSucceeded } from "./logins.ts";
+import { activitySeen, heartbeatSeen } from "./sightings.ts";
+
+type Decision = Outcome<readonly Change[]>;
+
+/**
+ * What an input means for a user's sessions. Pure.
+ * A session lives from its first login or heartbeat to its end and never again; what comes after its deadline
+ * changes nothing, even if the end itself has not been recorded yet.
+ */
+export function decide(state: UserState, input: SessionInput, setting: Setting): Decision {
+  const eventHash = "eventHash" in input ? input.eventHash : null;
+  if (eventHash !== null && state.recentEvents.includes(eventHash)) return drop("duplicate");
+  const draft = new Draft(state, setting);
+  const decision = judge(draft, input);
+  if (decision.kind !== "ok") return decision;
+  settle(draft, input);
+  if (eventHash !== null) draft.apply({ type: "remembered", eventHash });
+  return ok(draft.changes);
+}
+
+function judge(draft: Draft, input: SessionInput): Decision {
+  switch (input.kind) {
+    case "login_succeeded":
+      return loginSucceeded(draft, input);
+    case "logged_out":
+      return loggedOut(draft, input);
+    case "password_changed":
+      return passwordChanged(draft, input);
+    case "heartbeat_seen":
+      return heartbeatSeen(draft, input);
+    case "activity_seen":
+      return activitySeen(draft, input);
+    case "commanded":
+      return commanded(draft, input);
+    default:
+      return assertNever(input);
+  }
+}
+
+/** What holds after every step, whatever it was: nobody lives behind a barrier, and no more than are allowed. */
+export function settle(draft: Draft, cause: Cause | null): void {
+  for (const session of draft.state.live) {
+    const barrier = barrierBefore(draft.state, session);
+    if (barrier !== null) draft.revoke(session, barrier.revocation);
+  }
+  keepWithinLimits(draft, cause);
+}

@@ -1,0 +1,111 @@
+import { drop, type Outcome, ok } from "@vigie/core/outcome";
+import { ruleSwitch } from "@vigie/core/policy";
+import { expiryOf, idleTimeoutMs } from "@vigie/core/session-deadlines";
+import { HOUR_MS, SECOND_MS } from "@vigie/core/time";
+import { withSighting } from "../context.ts";
+import type { Draft } from "../draft.ts";
+import { type Change, knows } from "../evolve.ts";
+import type { ActivitySeen, HeartbeatSeen } from "../input.ts";
+import type { Session } from "../state.ts";
+import { barrierBefore } from "./barriers.ts";
+import { hasRunOut, PUBLISH_INTERVAL_MS } from "./time.ts";
+
+type Decision = Outcome<readonly Change[]>;
+
+export function heartbeatSeen(draft: Draft, input: HeartbeatSeen): Decision {
+  const live = draft.live(input.sessionId);
+  if (live !== null) return sighted(draft, live, input);
+  if (misused(draft, input)) return ok(draft.changes);
+  const session = adoptable(draft, input);
+  if (session === null) return drop("no_effect");
+  draft.begin(session);
+  return ok(draft.changes);
+}
+
+export function activitySeen(draft: Draft, input: ActivitySeen): Decision {
+  const live = draft.live(input.sessionId);
+  return live === null ? drop("no_effect") : sighted(draft, live, input);
+}
+
+function sighted(draft: Draft, live: Session, input: HeartbeatSeen | ActivitySeen): Decision {
+  if (hasRunOut(draft, live, input.atMs)) return drop("no_effect");
+  const newer = input.atMs >= live.lastSeenMs;
+  const seen = {
+    ...live,
+    ...withSighting(live, input.context, newer),
+    lastSeenMs: Math.max(live.lastSeenMs, input.atMs),
+  };
+  // The version of a session's last record is the time of that record.
+  draft.update(seen, draft.setting.nowMs - live.version < PUBLISH_INTERVAL_MS);
+  return ok(draft.changes);
+}
+
+/** The session that a heartbeat of an unknown one speaks of, or null if it cannot be living. */
+function adoptable(draft: Draft, input: HeartbeatSeen): Session | null {
+  const { state, setting } = draft;
+  const { document } = setting.policy;
+  if (knows(state, input.sessionId) || draft.hasEnded(input.sessionId)) return null;
+  // An unknown start counts as older than every barrier.
+  const startMs = input.startedAtMs ?? Number.NEGATIVE_INFINITY;
+  if (state.notBeforeMs > 0 && startMs <= state.notBeforeMs) return null;
+  const silentMs = setting.nowMs - input.atMs;
+  if (silentMs >= idleTimeoutMs(document, input.context)) return null;
+  const session: Session = {
+    ...input.context,
+    id: input.sessionId,
+    version: 0,
+    createdAtMs: Math.min(input.startedAtMs ?? input.atMs, input.atMs),
+    startKnown: input.startedAtMs !== null,
+    adopted: true,
+    lastSeenMs: input.atMs,
+    absoluteCapMs: null,
+    policyVersion: setting.policy.version,
+    stepUpRequiredAtMs: null,
+    riskScore: 0,
+    pending: false,
+  };
+  // Its login may be on the way and tell that it began after all that was revoked; until then nobody vouches for it.
+  if (!session.startKnown && barrierBefore(state, session) !== null) return null;
+  return expiryOf(session, document, setting.outages, setting.nowMs) === null ? session : null;
+}
+
+/** Time for every enforcement point to hear of a revocation. Source: design, revoked_session_use. */
+export const REVOCATION_GRACE_MS = 60 * SECOND_MS;
+/** A client that goes on sends heartbeats for hours. */
+const MISUSE_TOLD_EVERY_MS = HOUR_MS;
+
+/** Whether a revoked session is still in use somewhere, and nobody was told of it lately. */
+function misused(draft: Draft, input: HeartbeatSeen): boolean {
+  const { state, setting } = draft;
+  const ended = state.ended.find(({ id }) => id === input.sessionId);
+  if (ended === undefined || ended.revokedAtMs === null) return false;
+  const sinceMs = input.atMs - ended.revokedAtMs;
+  if (sinceMs <= REVOCATION_GRACE_MS) return false;
+  const { misuseToldAtMs } = ended;
+  if (misuseToldAtMs !== null && setting.nowMs - misuseToldAtMs < MISUSE_TOLD_EVERY_MS)
+    return false;
+  const kind = "revoked_session_use";
+  if (ruleSwitch(setting.policy.document, kind, input.context).mode === "OFF") return false;
+  const sinceS = Math.round(sinceMs / SECOND_MS);
+  const graceS = REVOCATION_GRACE_MS / SECOND_MS;
+  draft.apply({
+    type: "found",
+    atMs: setting.nowMs,
+    finding: {
+      kind,
+      sessionId: input.sessionId,
+      scope: { channel: input.context.channel, roles: input.context.roles },
+      occurredAtMs: input.atMs,
+      causes: [input.eventId],
+      evidence: {
+        seconds_after_revocation: String(sinceS),
+        grace_s: String(graceS),
+        channel: input.context.channel,
+      },
+      explanation:
+        `The session was in use ${sinceS} s after it was revoked; ` +
+        `within ${graceS} s of its revocation it would not have fired.`,
+    },
+  });
+  return true;
+}

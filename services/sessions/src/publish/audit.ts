@@ -1,0 +1,95 @@
+import { canonicalJson } from "@vigie/core/canonical-json";
+import type { Actor, AuditEvent } from "@vigie/schemas/types";
+import { nameUuid } from "@vigie/service-kit/ids";
+import type { Change, Done } from "../evolve.ts";
+import type { Revocation } from "../state.ts";
+import type { Owner } from "./owner.ts";
+
+/** Numbers the audit records of a task, without gaps. */
+export interface AuditNumbers {
+  readonly emitter: string;
+  next(): number;
+}
+
+export interface AuditSetting extends Owner {
+  readonly nowMs: number;
+}
+
+/** One deed: what a command did, or what one other cause revoked in this step. */
+interface Deed {
+  readonly revocation: Revocation;
+  readonly done: Done | null;
+  readonly sessionIds: string[];
+}
+
+/** REV-14: every command and every other cause of a revocation, one record each. */
+export function auditsOf(
+  changes: readonly Change[],
+  setting: AuditSetting,
+  numbers: AuditNumbers,
+): readonly AuditEvent[] {
+  return deedsOf(changes).map((deed) => auditOf(deed, setting, numbers));
+}
+
+function deedsOf(changes: readonly Change[]): readonly Deed[] {
+  // Within a step all that one cause revokes has the same object as its revocation.
+  const deeds = new Map<Revocation, Deed>();
+  for (const change of changes) {
+    if (change.type === "done") {
+      const { revocation, revokedIds } = change;
+      deeds.set(revocation, { revocation, done: change, sessionIds: [...revokedIds] });
+    } else if (change.type === "ended" && change.revocation !== null) {
+      const { revocation, session } = change;
+      const deed = deeds.get(revocation) ?? { revocation, done: null, sessionIds: [] };
+      deed.sessionIds.push(session.id);
+      deeds.set(revocation, deed);
+    }
+  }
+  return [...deeds.values()];
+}
+
+function auditOf(
+  { revocation, done, sessionIds }: Deed,
+  { tenantId, userId, nowMs }: AuditSetting,
+  numbers: AuditNumbers,
+): AuditEvent {
+  const seq = numbers.next();
+  const actor: Actor = done?.actor ?? { ...revocation.actor, ip: null, user_agent: null };
+  const isOne = done === null ? sessionIds.length === 1 : done.scope.kind === "session";
+  const impersonating = actor.impersonator_id !== null;
+  return {
+    event_id: nameUuid(tenantId, "event", `${numbers.emitter}|${seq}`),
+    tenant_id: tenantId,
+    occurred_at: nowMs,
+    emitter: numbers.emitter,
+    emitter_seq: seq,
+    action: isOne ? "session.revoked" : "sessions.revoked",
+    actor,
+    subject_user_id: userId,
+    is_impersonation: impersonating,
+    impersonated_user_id: impersonating ? actor.id : null,
+    payload: canonicalJson({
+      ...payloadOf(revocation),
+      ...ofCommand(done),
+      session_ids: sessionIds,
+    }),
+  };
+}
+
+const payloadOf = (revocation: Revocation) => ({
+  reason: revocation.reason,
+  command_id: revocation.commandId ?? undefined,
+  anomaly_id: revocation.anomalyId ?? undefined,
+  epoch_id: revocation.epochId ?? undefined,
+});
+
+const ofCommand = (done: Done | null) =>
+  done === null
+    ? {}
+    : {
+        batch_id: done.batchId ?? undefined,
+        scope: done.scope,
+        kept_session_id: done.keptSessionId ?? undefined,
+        requested_at: done.requestedAtMs,
+        already_ended: done.alreadyEnded,
+      };

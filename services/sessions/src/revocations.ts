@@ -1,0 +1,15 @@
+import type { Revocation } from "./state.ts";
+
+const nobody = { commandId: null, anomalyId: null, epochId: null };
+
+/** A revocation that a part of the policy asks for, rather than a person. */
+export const byPolicy = (name: string): Revocation => ({
+  ...nobody,
+  reason: name,
+  actor: { type: "POLICY", id: name, impersonator_id: null },
+});
+
+/** POL-10: more sessions than the user may have. */
+export const sessionLimit: Revocation = byPolicy("session_limit");
+/** REV-13: who knows the old password is out. */
+export const passwordChange: Revocation = byPolicy("password_change");
