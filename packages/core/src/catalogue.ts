@@ -173,6 +173,17 @@ export const catalogue = {
     retry: false,
     text: "the tenant of the {where} is not that of the token",
   },
+  VIG_IF_MATCH_MISSING: {
+    status: 428,
+    retry: false,
+    text: "send If-Match with the ETag of what you have read",
+  },
+  VIG_VERSION_STALE: {
+    status: 412,
+    retry: false,
+    text: "it was changed meanwhile and is of version {version} now",
+  },
+  VIG_POLICY_INVALID: { status: 422, retry: false, text: "{count} faults; first: {path} {why}" },
   VIG_RATE_LIMITED: {
     status: 429,
     retry: true,
@@ -214,6 +225,11 @@ export const catalogue = {
   },
 
   // Stores
+  VIG_DATABASE_UNSET: {
+    status: 503,
+    retry: true,
+    text: "this edge has no database, so it cannot answer that",
+  },
   VIG_DATABASE_AWAY: { status: 503, retry: true, text: "PostgreSQL does not answer: {why}" },
   VIG_ROW_REFUSED: { status: 422, retry: false, text: "the database refuses the row: {why}" },
   VIG_SINK_OVERTAKEN: {

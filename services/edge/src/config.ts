@@ -14,6 +14,7 @@ import {
 } from "@vigie/service-kit/config";
 import { pemKeys } from "@vigie/service-kit/http/jwt-keys";
 import {
+  databaseConfig,
   eventsConfig,
   jwtConfig,
   kafkaConfig,
@@ -64,6 +65,16 @@ export const edgeConfig = {
   ...eventsConfig,
   // Source: CNF-16.
   PORT: port({ about: "HTTP, with /metrics and health; 0 takes a free one", default: 3034 }),
+  ...databaseConfig,
+  // Unset: lists and policies are answered 503; events are taken all the same.
+  DATABASE_URL: optional(databaseConfig.DATABASE_URL),
+  DATABASE_ROLE: optional(
+    text({
+      about: "role that connections take on; unset: vigie_edge",
+      pattern: /^[a-z_0-9]{1,63}$/,
+      expected: "a role",
+    }),
+  ),
   REDIS_URL: optional(
     url({ about: "shares rate limits; rediss for TLS", schemes: ["redis", "rediss"] }),
   ),

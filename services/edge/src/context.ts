@@ -3,12 +3,14 @@ import type { Clock } from "@vigie/core/time";
 import type { Codecs } from "@vigie/schemas/codec-core";
 import type { AuthOptions } from "@vigie/service-kit/http/auth";
 import type { Metrics } from "@vigie/service-kit/metrics";
+import type { PolicyBook } from "@vigie/service-kit/policy-book";
 import type { Database } from "@vigie/service-kit/postgres/database";
 import type { SessionView } from "@vigie/service-kit/sessions/view";
 import type { FastifyInstance } from "fastify";
 import type { AuditTrail } from "./audit/audit-trail.ts";
 import type { AdmitLimits } from "./ingest/steps/admit-event.ts";
 import type { EventOutput } from "./output/event-output.ts";
+import type { PolicyStore } from "./policies/policy-store.ts";
 
 /** What the features of the edge share. */
 export interface EdgeContext {
@@ -24,6 +26,10 @@ export interface EdgeContext {
   readonly database: Database | null;
   readonly view: SessionView;
   readonly audit: AuditTrail;
+  /** The policies in force. */
+  readonly policies: PolicyBook;
+  /** Where policies are changed; null without a database. */
+  readonly policyStore: PolicyStore | null;
   /** org_id values whose administrators are those of the ID domain (REV-06, SUB-01). */
   readonly idDomainOrgs: ReadonlySet<string>;
   /** False while the schemas of events are not known yet: then ingest answers 503. */

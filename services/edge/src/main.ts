@@ -8,6 +8,7 @@ import { createRequestLog } from "@vigie/service-kit/http/request-log";
 import { kafkaOptions } from "@vigie/service-kit/kafka-config";
 import { createLogger } from "@vigie/service-kit/log";
 import { createMetrics } from "@vigie/service-kit/metrics";
+import { followPolicies } from "@vigie/service-kit/policy-book";
 import type { SessionView } from "@vigie/service-kit/sessions/view";
 import { runUntilSignal } from "@vigie/service-kit/shutdown";
 import { streamObserver } from "@vigie/service-kit/stream-observer";
@@ -16,7 +17,9 @@ import { openBatchingProducer } from "@vigie/stream/kafka/producer";
 import { buildApp } from "./app.ts";
 import { createKafkaAudit } from "./audit/kafka-audit.ts";
 import { edgeConfig } from "./config.ts";
+import { openEdgeDatabase } from "./database.ts";
 import { kafkaOutput } from "./output/kafka-output.ts";
+import { postgresPolicies } from "./policies/policy-store.ts";
 import {
   admitLimits,
   codecsOptions,
@@ -38,7 +41,8 @@ const { limits, closables } = rateLimits(wiring);
 const codecs = await openCodecs({ ...codecsOptions(config), log, observer });
 const { isReady, prepare } = readiness(codecs, health);
 const { prefix, ...kafka } = kafkaOptions(config);
-const producer = await openBatchingProducer(openKafka({ ...kafka, clientId: "vigie.edge", log }), {
+const client = openKafka({ ...kafka, clientId: "vigie.edge", log });
+const producer = await openBatchingProducer(client, {
   lingerMs: config.PRODUCE_LINGER_MS,
   bufferBytesMax: config.PRODUCE_BUFFER_MAX_BYTES,
   deliveryTimeoutMs: config.PRODUCE_TIMEOUT_MS,
@@ -56,6 +60,17 @@ const idDomainOrgs = new Set(config.ID_DOMAIN_ORGS);
 const emitter = emitterOf(config, randomUUID());
 const audit = createKafkaAudit({ output, codecs, emitter, idDomainOrgs, clock, log, metrics });
 
+const stores = openEdgeDatabase(wiring, { client, prefix, metrics });
+const { database } = stores;
+health.declare("policies", { needed: false });
+const policies = followPolicies({
+  client,
+  prefix,
+  codecs,
+  log,
+  onState: (up, why) => health.set("policies", up, why),
+});
+
 const lines = openLineWriter(1, (count) => log.warn({ count }, "request_lines_lost"));
 const app = buildApp({
   output,
@@ -72,14 +87,16 @@ const app = buildApp({
   clock,
   health: health.report,
   isReady,
-  database: null,
+  database,
+  policies,
+  policyStore: database === null ? null : postgresPolicies(database),
   view: unsure,
   audit,
   idDomainOrgs,
 });
 const address = await app.listen({ host: config.HOST, port: config.PORT });
 log.info({ url: address }, "listening");
-await runUntilSignal([app, audit, producer, ...closables], {
+await runUntilSignal([app, audit, producer, policies, ...stores.closables, ...closables], {
   log,
   drainTimeoutMs: config.DRAIN_TIMEOUT_MS,
   failed: [prepare()],

@@ -15,6 +15,7 @@ import { buildApp, type EdgeOptions } from "./app.ts";
 import { memoryAudit } from "./audit/memory-audit.ts";
 import { memoryView } from "./memory-view.ts";
 import { memoryOutput } from "./output/memory-output.ts";
+import { memoryPolicies, memoryPolicyBook } from "./policies/memory-policies.ts";
 
 /** What tests of the edge share: an app without port and broker, and tokens for it. */
 
@@ -53,6 +54,7 @@ export function testEdge(overrides: Partial<EdgeOptions> = {}) {
   const output = memoryOutput({ bufferBytesMax: 4_096 });
   const codecs = memoryCodecs();
   const audit = memoryAudit();
+  const policyStore = memoryPolicies();
   const lines: string[] = [];
   const sink = { write: (line: string) => void lines.push(line), flush: async () => {} };
   const clock = () => NOW_MS;
@@ -82,11 +84,13 @@ export function testEdge(overrides: Partial<EdgeOptions> = {}) {
     database: null,
     view: memoryView(),
     audit,
+    policies: memoryPolicyBook(),
+    policyStore,
     idDomainOrgs: new Set(["id"]),
     isReady: () => true,
     ...overrides,
   });
-  return { app, output, audit, codecs, lines, health, verifier };
+  return { app, output, audit, policyStore, codecs, lines, health, verifier };
 }
 
 export type TestEdge = ReturnType<typeof testEdge>;

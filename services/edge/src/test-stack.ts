@@ -1,6 +1,9 @@
+import { join } from "node:path";
 import { silentLogger } from "@vigie/core/log";
 import { topicDefinitions } from "@vigie/schemas/catalogue";
 import { provisionTopics, registerSchemas } from "@vigie/schemas/provision";
+import { openDatabase } from "@vigie/service-kit/postgres/database";
+import { migrate, migrationFolders } from "@vigie/service-kit/postgres/migrate";
 import { type KafkaAdmin, openAdmin } from "@vigie/stream/kafka/admin";
 import { type KafkaClient, openKafka } from "@vigie/stream/kafka/client";
 import { openLoneReader } from "@vigie/stream/kafka/lone-reader";
@@ -8,7 +11,9 @@ import type { FetchedRecord } from "@vigie/stream/kafka/types";
 import { stack, type TestStack } from "@vigie/testkit/stack";
 import { vi } from "vitest";
 
-/** Real servers for a test of the edge, with its topics and schemas. */
+const ROOT = join(import.meta.dirname, "../../..");
+
+/** Real servers for a test of the edge, with its topics, schemas and tables. */
 export interface EdgeStack extends TestStack {
   readonly client: KafkaClient;
   /** All records of a topic, partition by partition. `topic`: name in the catalogue. */
@@ -17,10 +22,11 @@ export interface EdgeStack extends TestStack {
 
 export async function edgeStack(): Promise<EdgeStack> {
   const servers = await stack();
-  const { kafka, registry, prefix } = servers;
+  const { kafka, registry, prefix, postgres: url, schema } = servers;
   const client = openKafka({ brokers: [kafka], clientId: "edge-test", log: silentLogger });
   await withAdmin(client, (admin) => provisionTopics(admin, { prefix, replicationFactor: 1 }));
   await registerSchemas({ registryUrl: registry, prefix });
+  await migrate({ url, schema, folders: migrationFolders(ROOT), log: silentLogger });
   // A broker that is busy takes a moment to lead the partitions of a new topic.
   const led = () =>
     Promise.all(["id.login", "id.heartbeat"].map((name) => readAll(client, prefix + name)));
@@ -32,9 +38,23 @@ export async function edgeStack(): Promise<EdgeStack> {
     async close() {
       const names = topicDefinitions({ prefix, replicationFactor: 1 }).map(({ topic }) => topic);
       await withAdmin(client, (admin) => admin.deleteTopics(names));
+      await dropSchema(servers);
       await servers.close();
     },
   };
+}
+
+async function dropSchema({ postgres: url, schema }: TestStack): Promise<void> {
+  const database = openDatabase({
+    url,
+    schema,
+    applicationName: "edge-test",
+    statementTimeoutMs: 15_000,
+    poolMax: 1,
+    log: silentLogger,
+  });
+  await database.query(`drop schema "${schema}" cascade`);
+  await database.close();
 }
 
 async function withAdmin(
