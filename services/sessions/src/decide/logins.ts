@@ -1,16 +1,16 @@
-import { assert } from "@vigie/core/assert";
 import { drop, type Outcome, ok } from "@vigie/core/outcome";
 import { withLogin } from "../context.ts";
 import type { Draft } from "../draft.ts";
 import { type Change, knows } from "../evolve.ts";
 import type { LoggedOut, LoginSucceeded } from "../input.ts";
-import type { Session, Tombstone } from "../state.ts";
+import type { Session } from "../state.ts";
+import { appear, newborn } from "./appear.ts";
 import { hasRunOut } from "./time.ts";
 
 type Decision = Outcome<readonly Change[]>;
 
 export function loginSucceeded(draft: Draft, input: LoginSucceeded): Decision {
-  const { state, setting } = draft;
+  const { state } = draft;
   const live = draft.live(input.sessionId);
   if (live !== null) return loginOfKnown(draft, live, input);
   // SES-22: a login that succeeded and has no session to show for it is worth a warning.
@@ -18,34 +18,17 @@ export function loginSucceeded(draft: Draft, input: LoginSucceeded): Decision {
   if (input.atMs <= state.notBeforeMs) return drop("login_without_session");
 
   const session: Session = {
+    ...newborn,
     ...input.context,
     id: input.sessionId,
-    version: 0,
     createdAtMs: input.atMs,
     startKnown: true,
     adopted: false,
     lastSeenMs: input.atMs,
     absoluteCapMs: input.absoluteCapMs,
-    policyVersion: setting.policy.version,
-    stepUpRequiredAtMs: null,
-    riskScore: 0,
-    pending: false,
   };
-  const tombstone = state.tombstones.find(({ id }) => id === session.id);
-  draft.begin(session);
-  if (tombstone !== undefined) endAtTombstone(draft, session.id, tombstone);
+  appear(draft, session);
   return ok(draft.changes);
-}
-
-/** Its end came first: the session is put on record as the ended one that it is. */
-function endAtTombstone(draft: Draft, sessionId: string, tombstone: Tombstone): void {
-  const session = draft.live(sessionId);
-  assert(session !== null, "the session has just begun");
-  draft.unearth(tombstone, null);
-  const { revocation } = tombstone;
-  const atMs = Math.max(session.createdAtMs, tombstone.atMs);
-  if (revocation === null) draft.end(session, { status: "LOGGED_OUT", reason: "logout", atMs });
-  else draft.revoke(session, revocation);
 }
 
 function loginOfKnown(draft: Draft, live: Session, input: LoginSucceeded): Decision {

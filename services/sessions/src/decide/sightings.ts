@@ -7,6 +7,7 @@ import type { Draft } from "../draft.ts";
 import { type Change, knows } from "../evolve.ts";
 import type { ActivitySeen, HeartbeatSeen } from "../input.ts";
 import type { Session } from "../state.ts";
+import { appear, newborn, tombstoneOf } from "./appear.ts";
 import { barrierBefore } from "./barriers.ts";
 import { hasRunOut, PUBLISH_INTERVAL_MS } from "./time.ts";
 
@@ -18,7 +19,7 @@ export function heartbeatSeen(draft: Draft, input: HeartbeatSeen): Decision {
   if (misused(draft, input)) return ok(draft.changes);
   const session = adoptable(draft, input);
   if (session === null) return drop("no_effect");
-  draft.begin(session);
+  appear(draft, session);
   return ok(draft.changes);
 }
 
@@ -44,28 +45,28 @@ function sighted(draft: Draft, live: Session, input: HeartbeatSeen | ActivitySee
 function adoptable(draft: Draft, input: HeartbeatSeen): Session | null {
   const { state, setting } = draft;
   const { document } = setting.policy;
-  if (knows(state, input.sessionId) || draft.hasEnded(input.sessionId)) return null;
+  if (knows(state, input.sessionId)) return null;
+  const tombstone = tombstoneOf(draft, input.sessionId);
+  // Its login will put it on record as logged out; one that was revoked is in use, and whoever honours it is told now.
+  if (tombstone !== null && tombstone.revocation === null) return null;
   // An unknown start counts as older than every barrier.
   const startMs = input.startedAtMs ?? Number.NEGATIVE_INFINITY;
   if (state.notBeforeMs > 0 && startMs <= state.notBeforeMs) return null;
   const silentMs = setting.nowMs - input.atMs;
   if (silentMs >= idleTimeoutMs(document, input.context)) return null;
   const session: Session = {
+    ...newborn,
     ...input.context,
     id: input.sessionId,
-    version: 0,
     createdAtMs: Math.min(input.startedAtMs ?? input.atMs, input.atMs),
     startKnown: input.startedAtMs !== null,
     adopted: true,
     lastSeenMs: input.atMs,
     absoluteCapMs: null,
-    policyVersion: setting.policy.version,
-    stepUpRequiredAtMs: null,
-    riskScore: 0,
-    pending: false,
   };
   // Its login may be on the way and tell that it began after all that was revoked; until then nobody vouches for it.
-  if (!session.startKnown && barrierBefore(state, session) !== null) return null;
+  const isVouchedFor = session.startKnown || tombstone !== null;
+  if (!isVouchedFor && barrierBefore(state, session) !== null) return null;
   return expiryOf(session, document, setting.outages, setting.nowMs) === null ? session : null;
 }
 

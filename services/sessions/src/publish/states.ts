@@ -24,7 +24,10 @@ export interface StateSetting extends Owner {
   readonly clientOf: (userAgent: string) => Client;
 }
 
-/** What the world learns of the changes: one record a session, the last, in the order in which sessions were touched. */
+/**
+ * What the world learns of the changes: one record a session, the last. Ends come first, so that no reader in between
+ * sees more sessions active than there may be.
+ */
 export function publicationsOf(
   changes: readonly Change[],
   setting: StateSetting,
@@ -49,7 +52,9 @@ export function publicationsOf(
       default: // The rest is memory of the task alone.
     }
   }
-  return [...bySession.values()];
+  const all = [...bySession.values()];
+  const ends = all.filter(({ occasion }) => occasion === "ended");
+  return ends.length === 0 ? all : [...ends, ...all.filter(({ occasion }) => occasion !== "ended")];
 }
 
 function recordOf(session: Session, ended: Ended | null, setting: StateSetting): SessionState {
