@@ -13,6 +13,7 @@ export const METRICS_PORTS = SERVICES.filter((name) => name !== "edge");
 
 /** Services whose tables belong to somebody else: they log in with their own role's rights only. */
 const OWN_LOGINS = {
+  edge: "vigie_edge_login",
   "session-sink": "vigie_session_sink_login",
   "audit-sink": "vigie_audit_sink_login",
 };
