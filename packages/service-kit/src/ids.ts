@@ -6,7 +6,17 @@ const NAMESPACE = Buffer.from("6b1f5a0e4c3d5e8f9a7b2d4c6e8f0a1b", "hex");
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** What an id is of; part of its name, so that a user and a session of one name differ. */
-export type IdKind = "tenant" | "user" | "device" | "session" | "event" | "anomaly" | "revocation";
+export type IdKind =
+  | "tenant"
+  | "user"
+  | "device"
+  | "session"
+  | "event"
+  | "anomaly"
+  | "revocation"
+  | "command"
+  | "decision"
+  | "subject";
 
 /**
  * The UUID of `tenant|kind|id`.
@@ -24,6 +34,10 @@ export function nameUuid(tenantId: string, kind: IdKind, id: string): string {
 export function uuidOf(tenantId: string, kind: IdKind, id: string): string {
   return UUID.test(id) ? id.toLowerCase() : nameUuid(tenantId, kind, id);
 }
+
+/** Stands for the session of what one user did without any. */
+export const noSessionUuid = (tenantId: string, userId: string): string =>
+  nameUuid(tenantId, "session", `none|${userId}`);
 
 /** Tenants are few and their UUID is asked for with every row. */
 const tenants = new Map<string, string>();

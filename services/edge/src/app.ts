@@ -4,6 +4,7 @@ import { createHttp } from "@vigie/service-kit/http/server";
 import type { FastifyInstance } from "fastify";
 import type { EdgeContext, Feature } from "./context.ts";
 import { ingest } from "./ingest/ingest.ts";
+import { inventory } from "./inventory/inventory.ts";
 
 export interface EdgeOptions extends EdgeContext {
   readonly bodyMaxBytes: number;
@@ -14,7 +15,7 @@ export interface EdgeOptions extends EdgeContext {
 }
 
 /** Each is registered in a scope of its own. */
-const features: readonly Feature[] = [ingest];
+const features: readonly Feature[] = [ingest, inventory];
 
 /** The edge without a port: routes in, events out. */
 export function buildApp(options: EdgeOptions): FastifyInstance {

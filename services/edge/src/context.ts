@@ -1,4 +1,5 @@
 import type { Logger } from "@vigie/core/log";
+import type { Outages } from "@vigie/core/outages";
 import type { Clock } from "@vigie/core/time";
 import type { Codecs } from "@vigie/schemas/codec-core";
 import type { AuthOptions } from "@vigie/service-kit/http/auth";
@@ -28,6 +29,8 @@ export interface EdgeContext {
   readonly audit: AuditTrail;
   /** The policies in force. */
   readonly policies: PolicyBook;
+  /** Our own outages that people of a partition must not suffer from. */
+  outagesOf(partition: number): Outages;
   /** Where policies are changed; null without a database. */
   readonly policyStore: PolicyStore | null;
   /** org_id values whose administrators are those of the ID domain (REV-06, SUB-01). */

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { VigError } from "@vigie/core/errors";
+import { noOutages } from "@vigie/core/outages";
 import { openCodecs } from "@vigie/schemas/codecs";
 import { loadConfig } from "@vigie/service-kit/config";
 import { createHealth } from "@vigie/service-kit/health";
@@ -89,6 +90,7 @@ const app = buildApp({
   isReady,
   database,
   policies,
+  outagesOf: () => noOutages,
   policyStore: database === null ? null : postgresPolicies(database),
   view: unsure,
   audit,

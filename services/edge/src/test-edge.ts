@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { assert } from "@vigie/core/assert";
 import { silentLogger } from "@vigie/core/log";
+import { noOutages } from "@vigie/core/outages";
 import type { TopicName } from "@vigie/schemas/catalogue";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import { SAMPLE_TIME_MS, sampleLogin } from "@vigie/schemas/samples";
@@ -85,6 +86,7 @@ export function testEdge(overrides: Partial<EdgeOptions> = {}) {
     view: memoryView(),
     audit,
     policies: memoryPolicyBook(),
+    outagesOf: () => noOutages,
     policyStore,
     idDomainOrgs: new Set(["id"]),
     isReady: () => true,

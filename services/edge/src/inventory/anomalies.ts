@@ -1,0 +1,47 @@
+import type { Queryable } from "@vigie/service-kit/postgres/database";
+import { type Page, pageOf } from "./keyset.ts";
+import type { Person } from "./person.ts";
+import type { PageWanted } from "./sessions-read.ts";
+import { timeText, Values } from "./statement.ts";
+
+export interface AnomalyRow {
+  readonly id: string;
+  readonly anomaly_id: string;
+  readonly session_id: string | null;
+  readonly kind: string;
+  readonly severity: string;
+  readonly risk_score: number;
+  readonly action: string;
+  readonly mode: string;
+  readonly occurred_at: Date;
+  readonly detected_at: Date;
+  readonly rule_version: string;
+  readonly policy_version: number;
+  readonly evidence: Readonly<Record<string, unknown>>;
+  readonly explanation: string;
+  readonly retracted_at: Date | null;
+}
+
+/** Anomalies of a person, the newest first. */
+export async function anomaliesPage(
+  tx: Queryable,
+  person: Person,
+  { after, limit }: PageWanted,
+): Promise<Page<AnomalyRow>> {
+  const values = new Values();
+  const tenant = values.put(person.tenantId, "uuid");
+  const user = values.put(person.userId, "uuid");
+  const before =
+    after === null
+      ? ""
+      : `and (occurred_at, id) < (${values.put(timeText(after.atMs), "timestamp")},
+                                  ${values.put(after.id, "uuid")})`;
+  const text = `
+    select id, anomaly_id, session_id, kind, severity, risk_score, action, mode, occurred_at,
+           detected_at, rule_version, policy_version, evidence, explanation, retracted_at
+      from session_anomalies
+     where tenant_id = ${tenant} and user_id = ${user} ${before}
+     order by occurred_at desc, id desc limit ${values.put(limit + 1, "integer")}`;
+  const { rows } = await tx.query<AnomalyRow>(text, values.all);
+  return pageOf(rows, limit, ({ occurred_at, id }) => ({ atMs: occurred_at.getTime(), id }));
+}
