@@ -32,6 +32,7 @@ function driverStage(processingError: "stop" | "dlq"): Stage {
     nowMs: () => nowMs,
     feed: async (records) =>
       driver.pipeAllBytes(records.map((fed) => ({ ...fed, value: bytesOf(fed.value) }))),
+    forgive: async (prefix) => driver.setGlobal("amnesties", prefix, {}),
     setRate: async (rate) => driver.setGlobal("rates", "all", { rate }),
     entries: async () => entries(),
     letters: async () => driver.deadLetters(),

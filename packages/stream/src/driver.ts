@@ -2,12 +2,14 @@ import { assert } from "@vigie/core/assert";
 import type { VigCode } from "@vigie/core/catalogue";
 import { partitionOf } from "@vigie/core/keys";
 import type { Decoder, Encoder } from "./codec.ts";
+import { type DriverDeadLetter, letterOf, textHeaders } from "./driver-letters.ts";
 import type { Tally } from "./observer.ts";
 import type { AnyProcessor, Input, Processor } from "./processor.ts";
 import { openEnvelope } from "./state/envelope.ts";
 import { MemoryStore } from "./state/memory-store.ts";
 import { aggregateKey, isReservedKey } from "./state/store.ts";
 import { type OutRecord, REDIRECTED_HEADER } from "./task/record.ts";
+import { TableEntries } from "./task/table-entries.ts";
 import { addTally, emptyTally, isBalanced } from "./task/tally.ts";
 import { Task } from "./task/task.ts";
 
@@ -48,15 +50,6 @@ export interface DriverOutput<T = unknown> {
   readonly partition: number;
 }
 
-export interface DriverDeadLetter {
-  readonly topic: string;
-  readonly code: VigCode;
-  readonly message: string;
-  readonly key: Buffer | null;
-  readonly value: Buffer | null;
-  readonly headers: Readonly<Record<string, string>>;
-}
-
 export interface Driver<S, V, O extends string> {
   /** Feeds one record and takes it through to its commit. `value` is the decoded value; it passes `admit`. */
   pipe(topic: string, key: string, value: V, options?: PipeOptions): void;
@@ -75,6 +68,7 @@ export interface Driver<S, V, O extends string> {
   advanceTo(ms: number): void;
   /** What was written to an output since the last call. */
   read<T = unknown>(output: O): DriverOutput<T>[];
+  /** Writes an entry, null removes it, and wakes the states that it concerns. */
   setGlobal(table: string, key: string, value: unknown): void;
   /** A key's state as the store has it, decoded from its bytes. */
   state(key: string): S | null;
@@ -113,7 +107,8 @@ class MemoryDriver<S, V, O extends string> implements Driver<S, V, O> {
   private readonly partitions: number;
   private readonly piped = new WeakMap<Uint8Array, V>();
   private readonly written = new WeakMap<Buffer, unknown>();
-  private readonly globals = new Map<string, Map<string, unknown>>();
+  private readonly globals: ReadonlyMap<string, TableEntries>;
+  private globalChanges = 0;
   private readonly offsets = new Map<string, number>();
   private readonly outputs = new Map<string, DriverOutput[]>();
   private readonly letters: DriverDeadLetter[] = [];
@@ -126,6 +121,9 @@ class MemoryDriver<S, V, O extends string> implements Driver<S, V, O> {
     this.processor = this.watched(processor);
     this.options = options;
     this.partitions = options.partitions ?? 1;
+    this.globals = new Map(
+      Object.entries(processor.globals).map(([name, table]) => [name, new TableEntries(table)]),
+    );
     this.nowMs = options.startMs;
     this.lanes = this.openLanes();
   }
@@ -180,11 +178,18 @@ class MemoryDriver<S, V, O extends string> implements Driver<S, V, O> {
   }
 
   setGlobal(table: string, key: string, value: unknown): void {
-    assert(table in this.processor.globals, "a global table is one that the processor names");
-    const entries = this.globals.get(table) ?? new Map<string, unknown>();
-    if (value === null) entries.delete(key);
-    else entries.set(key, value);
-    this.globals.set(table, entries);
+    const entries = this.globals.get(table);
+    assert(entries !== undefined, "a global table is one that the processor names");
+    this.globalChanges += 1;
+    if (value === null) entries.delete(key, this.globalChanges);
+    else entries.set(key, value, this.globalChanges);
+    for (const lane of this.lanes) {
+      while (lane.task.sweepPending) {
+        lane.task.sweep(this.nowMs, WAKES_PER_COMMIT_MAX);
+        this.commit(lane);
+      }
+    }
+    this.settle();
   }
 
   state(key: string): S | null {
@@ -271,7 +276,8 @@ class MemoryDriver<S, V, O extends string> implements Driver<S, V, O> {
         partition,
         partitionsOf: () => this.partitions,
         absent: new Set(),
-        lookup: (table, key) => this.globals.get(table)?.get(key),
+        lookup: (table, key) => this.globals.get(table)?.values.get(key),
+        changeAfter: (table, offset) => this.globals.get(table)?.changeAfter(offset) ?? null,
         maxTaskIdleMs: 0,
         cacheEntriesMax: 0,
         commitRecordsMax: this.options.commitRecordsMax ?? 1_000,
@@ -368,22 +374,4 @@ class MemoryDriver<S, V, O extends string> implements Driver<S, V, O> {
     const { bytes, version } = openEnvelope(sealed);
     return this.processor.state.decode(bytes, version) as S;
   }
-}
-
-const textHeaders = (record: OutRecord): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(record.headers ?? {}).map(([name, value]) => [name, value.toString()]),
-  );
-
-function letterOf(record: OutRecord, code: VigCode): DriverDeadLetter {
-  const headers = textHeaders(record);
-  assert(record.key === null || Buffer.isBuffer(record.key), "a dead letter keeps its key's bytes");
-  return {
-    topic: record.topic,
-    code,
-    message: headers["vigie.error.message"] ?? "",
-    key: record.key,
-    value: record.value,
-    headers,
-  };
 }

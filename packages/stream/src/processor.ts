@@ -40,6 +40,13 @@ export interface GlobalTable<V> {
   readonly topic: string;
   readonly optional?: boolean;
   readonly decoder: Decoder<V>;
+  /** What an entry becomes when it is written again; default the newer value. */
+  fold?(before: V | undefined, next: V): V;
+  /**
+   * What the keys begin with whose states an entry concerns: after every change each of them is woken, at least once,
+   * as by its own alarm; in the background, and across restarts. Absent: a change wakes nobody. One partition only.
+   */
+  wakes?(key: string): string;
 }
 
 /** One record to be published in the transaction that commits its cause. */
@@ -97,7 +104,7 @@ export interface Processor<S, V, O extends string> {
   process(record: InputRecord<V>, state: S | null, context: ProcessContext): Outcome<Effects<S, O>>;
   /** When this state next wants to be woken, or null. Stored beside the state; fired once all input is consumed. */
   wakeAtMs?(state: S): number | null;
-  /** Called at or after wakeAtMs. */
+  /** Called at or after wakeAtMs, and after changes of globals that wake. */
   wake?(key: string, state: S, context: ProcessContext): Effects<S, O>;
 }
 

@@ -86,6 +86,13 @@ class KafkaStage implements Stage {
     await this.restart(false);
   }
 
+  async forgive(prefix: string): Promise<void> {
+    const topic = `${this.prefix}t.amnesties`;
+    await this.write([
+      { topic, messages: [{ key: prefix, partition: 0, value: Buffer.from("{}") }] },
+    ]);
+  }
+
   async entries(): Promise<ReadonlyMap<string, readonly LedgerEntry[]>> {
     const entries = new Map<string, LedgerEntry[]>();
     for (const { key, value } of await this.read(`${this.prefix}t.entries`)) {
@@ -222,7 +229,11 @@ async function openStage(processingError: "stop" | "dlq", log = silentLogger): P
   stages += 1;
   const prefix = `${servers.prefix}${stages}.`;
   const inputs = TOPICS.map((topic) => ({ topic: prefix + topic, partitions: PARTITIONS }));
-  await admin.createTopics([...inputs, { topic: `${prefix}t.rates`, partitions: 1 }]);
+  const globals = ["t.rates", "t.amnesties"].map((topic) => ({
+    topic: prefix + topic,
+    partitions: 1,
+  }));
+  await admin.createTopics([...inputs, ...globals]);
   const stateDir = await mkdtemp(join(tmpdir(), "vigie-runtime-"));
   return new KafkaStage({ prefix, stateDir, processingError, log });
 }

@@ -27,6 +27,8 @@ export interface Stage {
   /** Feeds all of them before the first is processed; resolves when what they bring about is committed. */
   feed(records: readonly Fed[]): Promise<void>;
   setRate(rate: number): Promise<void>;
+  /** Changes a global that wakes the states of all users whose names begin so. */
+  forgive(prefix: string): Promise<void>;
   /** What was written so far, by key in its order. */
   entries(): Promise<ReadonlyMap<string, readonly LedgerEntry[]>>;
   letters(): Promise<readonly Letter[]>;
@@ -220,6 +222,22 @@ async function looksGlobalsUp(stage: Stage): Promise<void> {
   assert.equal((await stage.states()).get("ada")?.sum, 23);
 }
 
+async function wakesByAGlobal(stage: Stage): Promise<void> {
+  const users = ["ada", "adam", "bob", "дан"];
+  await stage.feed(users.map((user) => deposit(event(`e-${user}`, user, 5))));
+  await stage.forgive("ad");
+  for (const user of ["ada", "adam"]) await stage.untilLast(user, "woken");
+  await stage.restart(true);
+  await stage.feed([deposit(event("later", "ada", 5)), deposit(event("later", "bob", 5))]);
+  await stage.forgive("bob");
+  await stage.untilLast("bob", "woken");
+  assert.deepEqual(await idsOf(stage, "ada"), ["e-ada", "woken", "later"]);
+  assert.deepEqual(await idsOf(stage, "bob"), ["e-bob", "later", "woken"]);
+  await stage.forgive("");
+  for (const user of users) await stage.untilLast(user, "woken");
+  assert.deepEqual(await idsOf(stage, "дан"), ["e-дан", "woken"]);
+}
+
 async function movesOnPastABug(stage: Stage): Promise<void> {
   await stage.feed([
     deposit(event("e1", "ada", 1)),
@@ -256,5 +274,8 @@ export const runtimeBehaviours: Readonly<
     run: countsInAggregates,
   },
   "a global table is looked up as it stands": { run: looksGlobalsUp },
+  "a change of a global wakes the states that it concerns, once, and no others": {
+    run: wakesByAGlobal,
+  },
   "a bug ends only its record when the operator says so": { run: movesOnPastABug, lenient: true },
 };

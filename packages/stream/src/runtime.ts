@@ -180,7 +180,7 @@ function hostOf(
     backend,
     clusterId,
     clock,
-    lookup: globals.lookup,
+    globals,
     ends: new EndsReader(backend, inputs, clock),
     openStore: (partition) =>
       openStore(join(directory, String(partition)), processor.wake !== undefined),

@@ -5,7 +5,13 @@ import { assert } from "@vigie/core/assert";
 import { messageOf, VigError } from "@vigie/core/errors";
 import { type Database, getLastVersion, open, type RootDatabase } from "lmdb";
 import { wakeOf } from "../state/envelope.ts";
-import type { Checkpoint, DueKey, StateChanges, StateStore } from "../state/store.ts";
+import {
+  type Checkpoint,
+  type DueKey,
+  isReservedKey,
+  type StateChanges,
+  type StateStore,
+} from "../state/store.ts";
 import {
   currentBootId,
   freshDirectory,
@@ -113,6 +119,15 @@ export class LmdbStore implements StateStore {
   nextWakeMs(): number | null {
     for (const [atMs] of this.db.wakes.getKeys({ limit: 1 })) return atMs;
     return null;
+  }
+
+  keysFrom(prefix: string, after: string | null, limit: number): string[] {
+    const found: string[] = [];
+    for (const key of this.db.states.getKeys({ start: after ?? prefix })) {
+      if (found.length >= limit || !key.startsWith(prefix)) break;
+      if (key !== after && !isReservedKey(key)) found.push(key);
+    }
+    return found;
   }
 
   *entries(): Iterable<[string, Uint8Array]> {

@@ -4,10 +4,12 @@ import type { Logger } from "@vigie/core/log";
 import type { Following } from "../kafka/lone-reader.ts";
 import type { FetchedRecord } from "../kafka/types.ts";
 import type { GlobalTable } from "../processor.ts";
+import type { ChangeAfter } from "../task/sweeps.ts";
+import { TableEntries } from "../task/table-entries.ts";
 import type { Backend } from "./backend.ts";
 
 export interface GlobalTablesOptions {
-  readonly backend: Backend;
+  readonly backend: Pick<Backend, "reader">;
   /** Physical name and partition count of each table's topic; a missing optional one has none. */
   readonly topics: ReadonlyMap<string, { readonly topic: string; readonly partitions: number }>;
   readonly tables: Readonly<Record<string, GlobalTable<unknown>>>;
@@ -15,20 +17,20 @@ export interface GlobalTablesOptions {
   readonly failed: (error: VigError) => void;
 }
 
-/** A table is held in memory; policies and epochs are a few a tenant. */
-const ENTRIES_MAX = 1_000_000;
-
 /** Compacted topics, read whole at `open` and followed after; looked up by key. */
 export class GlobalTables {
   private readonly options: GlobalTablesOptions;
-  private readonly values = new Map<string, Map<string, unknown>>();
+  private readonly entries = new Map<string, TableEntries>();
+  private readonly listeners = new Set<() => void>();
   private readonly following: Following[] = [];
   /** Records are applied one after another, also when one waits for its schema. */
   private applied: Promise<void> = Promise.resolve();
 
   private constructor(options: GlobalTablesOptions) {
     this.options = options;
-    for (const name of Object.keys(options.tables)) this.values.set(name, new Map());
+    for (const [name, table] of Object.entries(options.tables)) {
+      this.entries.set(name, new TableEntries(table));
+    }
   }
 
   static async open(options: GlobalTablesOptions): Promise<GlobalTables> {
@@ -37,10 +39,14 @@ export class GlobalTables {
     return tables;
   }
 
-  readonly lookup = (table: string, key: string): unknown => {
-    const values = this.values.get(table);
-    assert(values !== undefined, "a global table is one that the processor names");
-    return values.get(key);
+  readonly lookup = (table: string, key: string): unknown => this.of(table).values.get(key);
+
+  readonly changeAfter: ChangeAfter = (table, offset) => this.of(table).changeAfter(offset);
+
+  /** Calls back after changes, until the answer is called. */
+  readonly onChange = (listener: () => void): (() => void) => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
   };
 
   close(): void {
@@ -50,6 +56,8 @@ export class GlobalTables {
   private async openTable(name: string): Promise<void> {
     const { backend, topics, failed } = this.options;
     const { topic, partitions } = topics.get(name) ?? { topic: "", partitions: 0 };
+    const inOrder = partitions <= 1 || this.options.tables[name]?.wakes === undefined;
+    assert(inOrder, "a table that wakes states has its changes in one partition");
     const all = Array.from({ length: partitions }, (_, partition) => partition);
     const ends = await Promise.all(
       all.map((partition) =>
@@ -68,16 +76,23 @@ export class GlobalTables {
     if (records.length === 0) return;
     this.applied = this.applied.then(async () => {
       for (const record of records) await this.apply(name, record);
+      for (const listener of this.listeners) listener();
     });
+  }
+
+  private of(table: string): TableEntries {
+    const entries = this.entries.get(table);
+    assert(entries !== undefined, "a global table is one that the processor names");
+    return entries;
   }
 
   private async apply(name: string, record: FetchedRecord): Promise<void> {
     const { topic, partition, offset, key, value } = record;
-    const values = this.values.get(name);
+    const entries = this.of(name);
     const decoder = this.options.tables[name]?.decoder;
-    if (key === null || values === undefined || decoder === undefined) return;
+    if (key === null || decoder === undefined) return;
     if (value === null) {
-      values.delete(key.toString("utf8"));
+      entries.delete(key.toString("utf8"), offset);
       return;
     }
     let outcome = decoder.decode(value);
@@ -86,8 +101,7 @@ export class GlobalTables {
       outcome = decoder.decode(value);
     }
     if (outcome.kind === "ok") {
-      assert(values.size < ENTRIES_MAX, "a global table is small");
-      values.set(key.toString("utf8"), outcome.value);
+      entries.set(key.toString("utf8"), outcome.value, offset);
     } else {
       // The entry before stays: a policy that cannot be read must not become no policy.
       this.options.log.error(

@@ -7,6 +7,7 @@ import type { AnyProcessor } from "../processor.ts";
 import type { StateStore } from "../state/store.ts";
 import type { Backend } from "./backend.ts";
 import type { EndsReader } from "./ends.ts";
+import type { GlobalTables } from "./global-tables.ts";
 import type { Names } from "./names.ts";
 
 /** Limits and times of a task; see runtime.ts for what each is for. */
@@ -25,7 +26,7 @@ export interface TaskHost {
   readonly backend: Backend;
   readonly group: () => GroupConsumer;
   readonly openStore: (partition: number) => Promise<StateStore>;
-  readonly lookup: (table: string, key: string) => unknown;
+  readonly globals: Pick<GlobalTables, "lookup" | "changeAfter" | "onChange">;
   readonly ends: EndsReader;
   readonly limits: TaskLimits;
   readonly clusterId: string;

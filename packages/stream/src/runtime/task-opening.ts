@@ -1,5 +1,6 @@
 import { assert } from "@vigie/core/assert";
 import { VigError } from "@vigie/core/errors";
+import type { CommittedOffset } from "../kafka/admin.ts";
 import type { TransactionalProducer } from "../kafka/transactional-producer.ts";
 import type { StateStore } from "../state/store.ts";
 import { Task } from "../task/task.ts";
@@ -37,6 +38,7 @@ export async function openTask(
     const inputs = presentInputs(host);
     const at = inputs.map((topic) => ({ topic: names.physical(topic), partition }));
     const committed = await transactions.committed(names.groupId, at);
+    await dropIfAhead(host, partition, store, { inputs, committed });
     const rebuilt = await restore(host, partition, store);
     const offsets = await positions(host, partition, {
       inputs,
@@ -55,6 +57,27 @@ export async function openTask(
 
 const presentInputs = (host: TaskHost): string[] =>
   host.processor.inputs.map(({ topic }) => topic).filter((topic) => !host.absent.has(topic));
+
+/**
+ * A store is written after its commit, so it never holds more than the group has committed; unless a broker lost a
+ * commit that it had acknowledged. Then its states are of records that will come again: they are read anew from the
+ * changelog, which the broker rolled back with the offsets.
+ */
+async function dropIfAhead(
+  host: TaskHost,
+  partition: number,
+  store: StateStore,
+  known: { readonly inputs: readonly string[]; readonly committed: readonly CommittedOffset[] },
+): Promise<void> {
+  const held = store.checkpoint()?.inputOffsets ?? {};
+  const ahead = known.inputs.filter((topic, at) => {
+    const offset = known.committed[at]?.offset ?? null;
+    return offset !== null && (held[topic] ?? 0) > offset;
+  });
+  if (ahead.length === 0) return;
+  host.log.error({ partition, topics: ahead }, "task.store_ahead");
+  await store.clear();
+}
 
 async function restore(host: TaskHost, partition: number, store: StateStore): Promise<boolean> {
   const { backend, clusterId, log, names, observer } = host;
@@ -100,8 +123,10 @@ async function positions(
 }
 
 function newTask(host: TaskHost, partition: number, store: StateStore): Task {
-  const { absent, limits, lookup, partitionsOf, processor } = host;
-  return new Task(processor, store, { ...limits, absent, lookup, partition, partitionsOf });
+  const { absent, globals, limits, partitionsOf, processor } = host;
+  const { changeAfter, lookup } = globals;
+  const about = { absent, changeAfter, lookup, partition, partitionsOf };
+  return new Task(processor, store, { ...limits, ...about });
 }
 
 async function beginReading(

@@ -61,7 +61,8 @@ export class TaskRunner {
   constructor(host: TaskHost, partition: number) {
     this.host = host;
     this.partition = partition;
-    this.ended = this.live();
+    const stopListening = host.globals.onChange(() => this.signal.raise());
+    this.ended = this.live().finally(stopListening);
   }
 
   /** Takes fetched records. A gap, or a reset nobody asked for, stops the task. */
@@ -222,7 +223,7 @@ export class TaskRunner {
     if (open.task.hasWork && !open.committer.busy) {
       untilMs = Math.min(untilMs, open.pace.notBeforeMs());
     }
-    if (!open.committer.busy) untilMs = Math.min(untilMs, open.wakes.nextLookMs());
+    if (!open.committer.busy) untilMs = Math.min(untilMs, open.wakes.nextLookMs(open.task));
     if (result.kind === "later") this.awaitSchema(result.ready);
     await this.signal.wait(untilMs - nowMs);
   }

@@ -8,6 +8,9 @@ const LOOK_INTERVAL_MS = 20;
 /** One commit wakes at most so many, so that records are not kept waiting. */
 const WAKES_PER_COMMIT_MAX = 500;
 
+/** States that a change of a global concerns are judged as of a moment that is no older than this. */
+const SWEEP_ENDS_AGE_MAX_MS = 1_000;
+
 /**
  * Decides when states may be woken: one that is due at T only after every input was consumed to its end as read
  * after T. A backlog thus never expires what its records would have kept alive.
@@ -39,15 +42,20 @@ export class WakeGate {
     this.lookAtMs = nowMs + LOOK_INTERVAL_MS;
     this.unseen = false;
     this.nextWakeMs = this.store.nextWakeMs();
-    if (this.nextWakeMs === null || this.nextWakeMs > nowMs) return;
-    const ends = this.host.ends.known(this.nextWakeMs);
+    const sweeping = task.sweepPending;
+    if (!sweeping && (this.nextWakeMs === null || this.nextWakeMs > nowMs)) return;
+    const sinceMs = Math.min(this.nextWakeMs ?? nowMs, nowMs);
+    const ends = this.host.ends.known(sweeping ? nowMs - SWEEP_ENDS_AGE_MAX_MS : sinceMs);
     if (ends === null) {
       this.ask();
       return;
     }
     if (!this.isConsumed(task, ends)) return;
-    const due = this.store.due(Math.min(ends.readAtMs, nowMs), WAKES_PER_COMMIT_MAX);
-    if (due.length > 0) task.wake(due, nowMs);
+    // Nothing later than what the inputs were read to may be judged by.
+    const asOfMs = Math.min(ends.readAtMs, nowMs);
+    const due = this.store.due(asOfMs, WAKES_PER_COMMIT_MAX);
+    if (due.length > 0) task.wake(due, asOfMs);
+    if (sweeping) task.sweep(asOfMs, WAKES_PER_COMMIT_MAX);
     // A full round, or a stale index: look again at once.
     this.lookAtMs = nowMs;
   }
@@ -57,9 +65,10 @@ export class WakeGate {
   }
 
   /** When to call `fire` again if nothing else happens. */
-  nextLookMs(): number {
+  nextLookMs(task: Task): number {
     if (!this.enabled) return Number.POSITIVE_INFINITY;
     if (this.unseen) return this.lookAtMs;
+    if (!this.asking && task.sweepPending) return this.lookAtMs;
     if (this.nextWakeMs === null || this.asking) return Number.POSITIVE_INFINITY;
     return Math.max(this.nextWakeMs, this.lookAtMs);
   }

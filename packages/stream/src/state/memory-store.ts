@@ -1,5 +1,11 @@
 import { wakeOf } from "./envelope.ts";
-import type { Checkpoint, DueKey, StateChanges, StateStore } from "./store.ts";
+import {
+  type Checkpoint,
+  type DueKey,
+  isReservedKey,
+  type StateChanges,
+  type StateStore,
+} from "./store.ts";
 
 /** The store's twin in memory, for the test driver and for tests. */
 export class MemoryStore implements StateStore {
@@ -43,6 +49,13 @@ export class MemoryStore implements StateStore {
       if (wakeAtMs !== null && (next === null || wakeAtMs < next)) next = wakeAtMs;
     }
     return next;
+  }
+
+  keysFrom(prefix: string, after: string | null, limit: number): string[] {
+    const found = [...this.states.keys()].filter(
+      (key) => key.startsWith(prefix) && !isReservedKey(key) && (after === null || key > after),
+    );
+    return found.sort().slice(0, limit);
   }
 
   entries(): Iterable<[string, Uint8Array]> {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { sealEnvelope } from "./envelope.ts";
-import type { Checkpoint, StateStore } from "./store.ts";
+import { aggregateKey, type Checkpoint, type StateStore, sweepKey } from "./store.ts";
 
 const envelope = (text: string, wakeAtMs: number | null = null): Buffer =>
   sealEnvelope(Buffer.from(text), 1, wakeAtMs);
@@ -87,6 +87,28 @@ export const storeBehaviours: Record<string, (store: StateStore) => Promise<void
     assert.deepEqual(store.due(1_000, 10), []);
     await write(store, 2, { ada: envelope("a2") });
     assert.equal(textOf(store, "ada"), "a2");
+  },
+  "keys of a prefix come in one order, in parts, without those that are reserved": async (
+    store,
+  ) => {
+    const keys = ["ada", "adam", "ad", "bob", "a|é", "a|я", "a|\u{1F600}", "a|\uffff"];
+    const own = { [aggregateKey("ad")]: envelope("x"), [sweepKey("ad")]: envelope("x") };
+    await write(store, 1, {
+      ...Object.fromEntries(keys.map((key) => [key, envelope(key)])),
+      ...own,
+    });
+    assert.deepEqual(store.keysFrom("ad", null, 10), ["ad", "ada", "adam"]);
+    assert.deepEqual(store.keysFrom("x", null, 10), []);
+    for (const prefix of ["", "a", "a|"]) {
+      const expected = keys.filter((key) => key.startsWith(prefix));
+      const found: string[] = [];
+      for (let after: string | null = null; ; after = found.at(-1) ?? null) {
+        const part = store.keysFrom(prefix, after, 2);
+        found.push(...part);
+        if (part.length < 2) break;
+      }
+      assert.deepEqual([...found].sort(), [...expected].sort());
+    }
   },
   "many keys in one write, then each is found": async (store) => {
     const keys = Array.from({ length: 5_000 }, (_, at) => `user-${at}`);

@@ -31,6 +31,11 @@ export interface StateStore {
   due(untilMs: number, limit: number): DueKey[];
   /** No key is due before this; null when none ever will be. May be earlier than the truth. */
   nextWakeMs(): number | null;
+  /**
+   * Keys of records that begin with `prefix`, behind `after` (null: from the first), at most `limit`, in the
+   * store's own order, which never changes.
+   */
+  keysFrom(prefix: string, after: string | null, limit: number): string[];
   /** Every key with its envelope, in no given order. For checks and tests: it reads everything. */
   entries(): Iterable<[string, Uint8Array]>;
   /** Forgets everything, the checkpoint too. */
@@ -45,6 +50,8 @@ export interface StateStore {
 export const RESERVED_KEY = "\u0001";
 /** What an aggregate's key is stored under. */
 export const aggregateKey = (key: string): string => `${RESERVED_KEY}a${key}`;
+/** How far changes of a global table came; see sweeps.ts. */
+export const sweepKey = (table: string): string => `${RESERVED_KEY}s${table}`;
 export const isReservedKey = (key: string): boolean => key.startsWith(RESERVED_KEY);
 
 /** LMDB's limit with 4 KiB pages is 1,978 bytes; a catalogue key is 193 characters (tenant, bar, user). */

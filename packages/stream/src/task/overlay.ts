@@ -75,6 +75,12 @@ export class StateOverlay<S> {
     return changes;
   }
 
+  /** Keys with this prefix whose states are not in the store yet as they are here. */
+  unsettled(prefix: string): string[] {
+    const keys = [...this.dirty, ...this.flying].map(({ key }) => key);
+    return [...new Set(keys)].filter((key) => key.startsWith(prefix));
+  }
+
   landed(): void {
     for (const entry of this.flying) entry.flying = false;
     this.flying = [];

@@ -18,6 +18,7 @@ import {
   REDIRECTED_HEADER,
   wasRedirected,
 } from "./record.ts";
+import { type ChangeAfter, Sweeps } from "./sweeps.ts";
 import { countDeadLetter, countDrop, emptyTally, isBalanced } from "./tally.ts";
 
 export interface TaskOptions {
@@ -27,6 +28,7 @@ export interface TaskOptions {
   /** Inputs that do not exist and count as empty, by catalogue name. */
   readonly absent: ReadonlySet<string>;
   readonly lookup: (table: string, key: string) => unknown;
+  readonly changeAfter: ChangeAfter;
   readonly maxTaskIdleMs: number;
   readonly cacheEntriesMax: number;
   /** A commit covers at most this many records. */
@@ -62,6 +64,7 @@ export class Task {
   private readonly merge: TimeMerge;
   private readonly overlay: StateOverlay<unknown>;
   private readonly aggregates: StateOverlay<unknown> | null;
+  private readonly sweeps: Sweeps;
   private readonly inputs: ReadonlyMap<InputQueue, TaskInput>;
   private readonly context: { nowMs: number } & Omit<ProcessContext, "nowMs">;
   private readonly committed = new Map<string, number>();
@@ -87,6 +90,7 @@ export class Task {
       store,
       options.cacheEntriesMax,
     );
+    this.sweeps = new Sweeps(processor, store, options.changeAfter);
     this.aggregates = processor.aggregate === undefined ? null : aggregatesOf(processor, store);
     this.context = {
       nowMs: 0,
@@ -135,27 +139,45 @@ export class Task {
 
   /** Wakes the states of these keys that are still due. Throws: VIG_PROCESSOR_BUG. */
   wake(due: readonly DueKey[], nowMs: number): void {
-    const { processor } = this;
-    assert(processor.wake !== undefined, "only a processor that can be woken asks for it");
     this.context.nowMs = nowMs;
     for (const { key } of due) {
       const entry = this.overlay.entry(key);
-      const { state } = entry;
       // A key that is being written is asked again once its new wake time is in the store.
-      if (entry.dirty || entry.flying || state === null) continue;
-      try {
-        const effects = processor.wake(key, state, this.context);
-        const again = effects.state === null ? null : (processor.wakeAtMs?.(effects.state) ?? null);
-        assert(
-          again === null || again > nowMs,
-          "a woken state wants to be woken later or not at all",
-        );
-        this.apply(entry, effects);
-      } catch (thrown) {
-        throw this.bug(thrown, { topic: "wake", offset: -1 });
-      }
-      this.woken += 1;
+      if (!entry.dirty && !entry.flying) this.wakeOne(entry, nowMs);
     }
+  }
+
+  /** A change of a global table has not reached all states that it concerns. */
+  get sweepPending(): boolean {
+    return this.sweeps.pending;
+  }
+
+  /** Wakes the next states that changes of globals concern, at most some `limit`. Throws: VIG_PROCESSOR_BUG. */
+  sweep(nowMs: number, limit: number): void {
+    this.context.nowMs = nowMs;
+    const keys = this.sweeps.next(limit, (prefix) => this.overlay.unsettled(prefix));
+    for (const key of keys) this.wakeOne(this.overlay.entry(key), nowMs);
+    // How far it came is to be committed, even when there was nobody to wake.
+    this.woken += 1;
+  }
+
+  private wakeOne(entry: Entry<unknown>, nowMs: number): void {
+    const { processor } = this;
+    const { key, state } = entry;
+    assert(processor.wake !== undefined, "only a processor that can be woken asks for it");
+    if (state === null) return;
+    try {
+      const effects = processor.wake(key, state, this.context);
+      const again = effects.state === null ? null : (processor.wakeAtMs?.(effects.state) ?? null);
+      assert(
+        again === null || again > nowMs,
+        "a woken state wants to be woken later or not at all",
+      );
+      this.apply(entry, effects);
+    } catch (thrown) {
+      throw this.bug(thrown, { topic: "wake", offset: -1 });
+    }
+    this.woken += 1;
   }
 
   /** What was gathered since the last plan, to be committed as a whole. `landed` ends it. */
@@ -163,6 +185,7 @@ export class Task {
     assert(isBalanced(this.tally), "every consumed record has one fate");
     const changelog = this.overlay.seal();
     this.aggregates?.seal(changelog);
+    this.sweeps.seal(changelog);
     const plan: CommitPlan = {
       outputs: this.outputs,
       changelog,
@@ -182,6 +205,7 @@ export class Task {
   landed(): void {
     this.overlay.landed();
     this.aggregates?.landed();
+    this.sweeps.landed();
   }
 
   private isFull(): boolean {

@@ -106,6 +106,13 @@ export function ledgerProcessor(name = "ledger"): Processor<LedgerState, LedgerE
     outputs: { entries: { topic: "t.entries", encoder: jsonEncoder } },
     globals: {
       rates: { topic: "t.rates", optional: true, decoder: jsonDecoder as Decoder<unknown> },
+      // Its keys are what the names of those begin with whose sums fall to 0.
+      amnesties: {
+        topic: "t.amnesties",
+        optional: true,
+        decoder: jsonDecoder as Decoder<unknown>,
+        wakes: (prefix) => prefix,
+      },
     },
     state: ledgerCodec,
     aggregate: ledgerCodec,

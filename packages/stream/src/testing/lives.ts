@@ -75,6 +75,10 @@ class DiskStore extends MemoryStore {
     return this.kept.store.nextWakeMs();
   }
 
+  override keysFrom(prefix: string, after: string | null, limit: number) {
+    return this.kept.store.keysFrom(prefix, after, limit);
+  }
+
   override entries() {
     return this.kept.store.entries();
   }
