@@ -5,6 +5,7 @@ import type { FastifyInstance } from "fastify";
 import type { EdgeContext, Feature } from "./context.ts";
 import { ingest } from "./ingest/ingest.ts";
 import { inventory } from "./inventory/inventory.ts";
+import { policies } from "./policies/policies.ts";
 
 export interface EdgeOptions extends EdgeContext {
   readonly bodyMaxBytes: number;
@@ -15,7 +16,7 @@ export interface EdgeOptions extends EdgeContext {
 }
 
 /** Each is registered in a scope of its own. */
-const features: readonly Feature[] = [ingest, inventory];
+const features: readonly Feature[] = [ingest, inventory, policies];
 
 /** The edge without a port: routes in, events out. */
 export function buildApp(options: EdgeOptions): FastifyInstance {

@@ -1,0 +1,187 @@
+import { assert } from "@vigie/core/assert";
+import { VigError } from "@vigie/core/errors";
+import {
+  checkPolicy,
+  defaultPolicy,
+  overlayPolicy,
+  type PolicyDocument,
+  type PolicyOverlay,
+  parsePolicy,
+  policySchema,
+} from "@vigie/core/policy";
+import type { Encoder } from "@vigie/schemas/codec-core";
+import type { ActorRef, SessionPolicy } from "@vigie/schemas/types";
+import { sendProblem } from "@vigie/service-kit/http/problem";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { admin, callerOf } from "../access.ts";
+import type { EdgeContext } from "../context.ts";
+import { judgeQueries } from "../validation.ts";
+import {
+  DEFAULT_TENANT_KEY,
+  POLICY_TOPIC,
+  type PolicyStore,
+  type StoredPolicies,
+  type StoredPolicy,
+} from "./policy-store.ts";
+import { changeRoute, readRoute, schemaRoute } from "./schemas.ts";
+
+const PLATFORM_SCOPE = "platform:admin";
+const URL = "/api/id/admin/sessions/policies";
+/** A record takes 64 KiB, and the document is only a part of it. */
+const DOCUMENT_MAX_BYTES = 32_768;
+
+/** POL-01, POL-02: the policy of a tenant, and of all tenants for the platform's administrators. */
+export function policies(scope: FastifyInstance, context: EdgeContext): void {
+  judgeQueries(scope);
+  const judge = scope.validatorCompiler;
+  assert(judge !== undefined, "this scope judges its queries");
+  const onRequest = [...admin(context)];
+  const encoder = context.codecs.encoder<SessionPolicy>(POLICY_TOPIC);
+  scope.get(`${URL}/schema`, { schema: schemaRoute, onRequest }, (_request, reply) =>
+    reply.type("application/schema+json").serializer(JSON.stringify).send(policySchema()),
+  );
+  scope.get(URL, { schema: readRoute, onRequest }, async (request, reply) => {
+    const tenantId = tenantOf(request, context);
+    const stored = await storeOf(context).read(tenantId);
+    return answer(reply, tenantId, stored);
+  });
+  scope.route({
+    method: "PUT",
+    url: URL,
+    schema: changeRoute,
+    bodyLimit: DOCUMENT_MAX_BYTES,
+    onRequest,
+    // The document is judged below, where every fault is named; its schema here describes.
+    validatorCompiler: (part) => (part.httpPart === "body" ? () => true : judge(part)),
+    handler: (request, reply) => change(request, reply, context, encoder),
+  });
+}
+
+/** The tenant of the token, or the one asked for. Throws: VIG_SCOPE_MISSING, VIG_NOT_FOUND. */
+function tenantOf(request: FastifyRequest, { audit }: Pick<EdgeContext, "audit">): string {
+  const caller = callerOf(request);
+  const { tenant = caller.tenantId } = request.query as { tenant?: string };
+  if (tenant === caller.tenantId || caller.scopes.has(PLATFORM_SCOPE)) return tenant;
+  const fault = tenant === DEFAULT_TENANT_KEY ? "VIG_SCOPE_MISSING" : "VIG_NOT_FOUND";
+  audit.denied({ caller, request, payload: { fault } });
+  throw fault === "VIG_NOT_FOUND"
+    ? new VigError(fault, { what: "tenant" })
+    : new VigError(fault, { scope: PLATFORM_SCOPE });
+}
+
+function storeOf({ policyStore }: EdgeContext): PolicyStore {
+  if (policyStore === null) throw new VigError("VIG_DATABASE_UNSET");
+  return policyStore;
+}
+
+async function change(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  context: EdgeContext,
+  encoder: Encoder<SessionPolicy>,
+): Promise<unknown> {
+  const tenantId = tenantOf(request, context);
+  const store = storeOf(context);
+  if (!context.isReady()) throw new VigError("VIG_REGISTRY_AWAY", { why: "schemas are not known" });
+  const { faults } = checkPolicy(request.body);
+  const [first] = faults ?? [];
+  if (faults !== undefined && first !== undefined) {
+    const { path, why } = first;
+    return sendProblem(reply, "VIG_POLICY_INVALID", { count: faults.length, path, why }, faults);
+  }
+  const seenVersion = seenVersionOf(request);
+  const next: StoredPolicy = {
+    version: seenVersion + 1,
+    document: request.body as object,
+    updatedAtMs: context.clock(),
+    updatedBy: callerOf(request).subject,
+  };
+  const record = encoder.encode(recordOf(tenantId, next));
+  const outcome = await audited(request, context, { tenantId, next }, (beforeCommit) =>
+    store.change({ tenantId, seenVersion, next, record }, beforeCommit),
+  );
+  if (outcome.kind === "stale") {
+    throw new VigError("VIG_VERSION_STALE", { version: outcome.version });
+  }
+  const { common } = await store.read(tenantId);
+  return answer(reply, tenantId, { own: next, common });
+}
+
+/**
+ * POL-06: on record before it holds, so that no change is without its record. One that fails after that is put on
+ * record as undone; one whose fate nobody knows, too: then the next change tells by its version.
+ */
+async function audited<T>(
+  request: FastifyRequest,
+  { audit }: EdgeContext,
+  { tenantId, next }: { readonly tenantId: string; readonly next: StoredPolicy },
+  work: (beforeCommit: (before: StoredPolicy | null) => Promise<void>) => Promise<T>,
+): Promise<T> {
+  const entry = { caller: callerOf(request), request, subjectUserId: null };
+  let told = false;
+  try {
+    return await work(async (before) => {
+      told = true;
+      const payload = {
+        tenant: tenantId,
+        version: next.version,
+        before: before?.document ?? {},
+        after: next.document,
+      };
+      await audit.record({ ...entry, action: "policy.updated", payload });
+    });
+  } catch (error) {
+    if (told) {
+      const payload = { tenant: tenantId, version: next.version };
+      // What cannot be written now is written later, or the log has it.
+      await audit.record({ ...entry, action: "policy.update_undone", payload }).catch(() => {});
+    }
+    throw error;
+  }
+}
+
+/**
+ * The version that the caller has seen. Throws: VIG_IF_MATCH_MISSING.
+ * Source: RFC 9110, 13.1.1: a weak or foreign tag matches nothing, and so does "*": it would overwrite unseen.
+ */
+function seenVersionOf(request: FastifyRequest): number {
+  const header = request.headers["if-match"];
+  if (header === undefined) throw new VigError("VIG_IF_MATCH_MISSING");
+  const [, digits] = /^"(\d{1,15})"$/.exec(header.trim()) ?? [];
+  return digits === undefined ? NO_VERSION : Number(digits);
+}
+
+/** Of no document; the store answers with the one in force. */
+const NO_VERSION = Number.MAX_SAFE_INTEGER - 1;
+
+function recordOf(tenantId: string, next: StoredPolicy): SessionPolicy {
+  const actor: ActorRef = { type: "ADMIN", id: next.updatedBy, impersonator_id: null };
+  return {
+    tenant_id: tenantId,
+    version: next.version,
+    updated_at: next.updatedAtMs,
+    actor,
+    document: JSON.stringify(next.document),
+  };
+}
+
+function answer(reply: FastifyReply, tenantId: string, { own, common }: StoredPolicies): unknown {
+  const version = own?.version ?? 0;
+  reply.header("etag", `"${version}"`).header("cache-control", "no-store");
+  return {
+    tenant_id: tenantId,
+    version,
+    default_version: common?.version ?? 0,
+    updated_at: own === null ? null : new Date(own.updatedAtMs).toISOString(),
+    updated_by: own?.updatedBy ?? null,
+    document: own?.document ?? {},
+    effective: effectiveOf(own, common),
+  };
+}
+
+/** As processors reckon it. */
+const effectiveOf = (own: StoredPolicy | null, common: StoredPolicy | null): PolicyDocument =>
+  overlayPolicy(overlayPolicy(defaultPolicy, overlayOf(common)), overlayOf(own));
+
+const overlayOf = (stored: StoredPolicy | null): PolicyOverlay =>
+  stored === null ? {} : (parsePolicy(JSON.stringify(stored.document)).overlay ?? {});
