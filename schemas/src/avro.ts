@@ -83,6 +83,57 @@ class GuardedMap extends avro.types.MapType {
   }
 }
 
+/** A map of texts where it lies in the bytes of a record: most are only compared with one that is known. */
+export class TextMap {
+  static readonly empty = new TextMap(Buffer.from([0]), 0, 1);
+
+  readonly bytes: Buffer;
+  readonly from: number;
+  readonly to: number;
+
+  constructor(bytes: Buffer, from: number, to: number) {
+    this.bytes = bytes;
+    this.from = from;
+    this.to = to;
+  }
+
+  static of(texts: Readonly<Record<string, string>>): TextMap {
+    const bytes = textMapType.toBuffer(texts);
+    return new TextMap(bytes, 0, bytes.length);
+  }
+
+  get isEmpty(): boolean {
+    return this.bytes[this.from] === 0;
+  }
+
+  toObject(): Readonly<Record<string, string>> {
+    const own = this.bytes.subarray(this.from, this.to);
+    return readTextMap(own, 0) as Readonly<Record<string, string>>;
+  }
+}
+
+/** Steps over a map of texts, once it is sure that it can be read. */
+class UnreadMap extends avro.types.MapType {
+  _read(tap: Tap): TextMap {
+    const from = tap.pos;
+    let items = 0;
+    for (let count = tap.readLong(); count !== 0; count = tap.readLong()) {
+      const taken = takeItems(tap, count);
+      for (let left = taken * 2; left > 0; left--) skipText(tap);
+      items += taken;
+    }
+    return items === 0 ? TextMap.empty : new TextMap(tap.buf, from, tap.pos);
+  }
+}
+
+function skipText(tap: Tap): void {
+  const length = tap.readLong();
+  if (!(length >= 0 && tap.pos + length <= tap.buf.length)) {
+    throw new RangeError("a text runs past the end");
+  }
+  tap.pos += length;
+}
+
 class CachedText extends avro.types.StringType {
   _read(tap: Tap): string {
     const length = tap.readLong();
@@ -162,12 +213,23 @@ function guard(schema: ForSchema[0], options: unknown): avro.Type | undefined {
   return undefined;
 }
 
+function guardUnread(schema: ForSchema[0], options: unknown): avro.Type | undefined {
+  const { type, values } = schema as { type?: unknown; values?: unknown };
+  if (type === "map" && values === "string") return new UnreadMap(schema, options);
+  return guard(schema, options);
+}
+
 /** How avsc is asked for types, wherever that happens: bounded, with plain objects and plain numbers. */
 export const avroOptions = { typeHook: guard, omitRecordMethods: true };
 
-/** Throws: Error when `schema` is no Avro schema. */
-export function compile(schema: AvroSchema): avro.Type {
-  const type = avro.Type.forSchema(schema as ForSchema[0], { ...avroOptions, registry: {} });
+/**
+ * Shape: with `unreadMaps` maps of texts are read as TextMap.
+ * Throws: Error when `schema` is no Avro schema.
+ */
+export function compile(schema: AvroSchema, { unreadMaps = false } = {}): avro.Type {
+  const typeHook = unreadMaps ? guardUnread : guard;
+  const options = { ...avroOptions, typeHook, registry: {} };
+  const type = avro.Type.forSchema(schema as ForSchema[0], options);
   makePlain(type, new Set());
   return type;
 }
@@ -204,3 +266,6 @@ export function readerOf(reader: avro.Type, writer: avro.Type): Read {
     return value;
   };
 }
+
+const textMapType = compile({ type: "map", values: "string" });
+const readTextMap = readerOf(textMapType, textMapType);

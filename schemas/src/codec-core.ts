@@ -5,6 +5,8 @@ import { type TopicName, VALUE_MAX_BYTES } from "./catalogue.ts";
 import { type AvroSchema, type Contract, loadContracts } from "./contracts.ts";
 import { project } from "./projection.ts";
 
+export { TextMap } from "./avro.ts";
+
 /** Something has still to be fetched: ask again when `ready` resolves. It never rejects. */
 export interface Later {
   readonly kind: "later";
@@ -23,6 +25,8 @@ export interface Encoder<V> {
 export interface DecoderOptions {
   /** Only these are decoded: top-level fields, or paths such as `network.ip`. The rest is missing in the value. */
   readonly fields?: readonly string[];
+  /** Maps of texts are given as TextMap: where they lie, not taken apart. Default false. */
+  readonly unreadMaps?: boolean;
 }
 
 export interface Codecs {
@@ -62,10 +66,11 @@ const PLANS_MAX = 1_000;
 export function createDecoder<V>(
   topic: TopicName,
   source: SchemaSource,
-  { fields }: DecoderOptions = {},
+  { fields, unreadMaps = false }: DecoderOptions = {},
 ): Decoder<V> {
   const contract = contractOf(topic).schema;
-  const reader = compile(fields === undefined ? contract : project(contract, fields));
+  const wanted = fields === undefined ? contract : project(contract, fields);
+  const reader = compile(wanted, { unreadMaps });
   const plans = new Map<number, Plan>();
 
   function planOf(schemaId: number): Plan | undefined {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { compile } from "./avro.ts";
+import { compile, type TextMap } from "./avro.ts";
 import { topicNames } from "./catalogue.ts";
 import { type AvroSchema, isEnum, isRecord, isUnion, loadContracts } from "./contracts.ts";
 import { memoryCodecs } from "./memory-codecs.ts";
@@ -49,6 +49,11 @@ const piece = fc.oneof(
     .map((text) => Buffer.concat([varint(BigInt(text.length)), Buffer.from(text)])),
 );
 
+const FINGERPRINT = { hash: null, similarity: null, signals: { screen: "1x1", os: "Android" } };
+interface WithSignals<M = Readonly<Record<string, string>>> {
+  readonly device: { readonly fingerprint: { readonly signals: M } | null } | null;
+}
+
 describe("whatever the bytes, a decoder answers, quickly, and throws nothing", () => {
   test("random pieces behind the header of the topic's own schema", () => {
     fc.assert(
@@ -76,6 +81,29 @@ describe("whatever the bytes, a decoder answers, quickly, and throws nothing", (
       fc.property(at, at, piece, (from, to, middle) => {
         const bytes = Buffer.concat([sound.subarray(0, from), middle, sound.subarray(to)]);
         decodesOrRefuses(decoder, bytes);
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
+  test("a map left unread is refused and read as any other", () => {
+    const value = { ...sampleLogin, device: { device_id: null, fingerprint: FINGERPRINT } };
+    const sound = codecs.encoder<LoginEvent>("id.login").encode(value);
+    const fields = ["device.fingerprint.signals"];
+    const eager = codecs.decoder<WithSignals>("id.login", { fields });
+    const lazy = codecs.decoder<WithSignals<TextMap>>("id.login", { fields, unreadMaps: true });
+    const at = fc.integer({ min: sound.indexOf("screen") - 3, max: sound.length });
+    const soundPart = fc.constant(Buffer.alloc(0));
+    fc.assert(
+      fc.property(at, at, fc.oneof(soundPart, piece), (from, to, middle) => {
+        const bytes = Buffer.concat([sound.subarray(0, from), middle, sound.subarray(to)]);
+        const [one, other] = [eager.decode(bytes), lazy.decode(bytes)];
+        expect(other.kind).toBe(one.kind);
+        if (one.kind !== "ok" || other.kind !== "ok") return;
+        const map = other.value.device?.fingerprint?.signals;
+        expect(map?.toObject()).toEqual(one.value.device?.fingerprint?.signals);
+        const isEmpty = Object.keys(map?.toObject() ?? { none: "" }).length === 0;
+        expect(map?.isEmpty ?? false).toBe(isEmpty);
       }),
       { numRuns: 3_000 },
     );

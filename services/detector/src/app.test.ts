@@ -1,4 +1,5 @@
 import type { Logger } from "@vigie/core/log";
+import { TextMap } from "@vigie/schemas/codec-core";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import type { SessionAnomaly, SessionPolicy } from "@vigie/schemas/types";
 import { createDriver } from "@vigie/stream/driver";
@@ -154,7 +155,7 @@ describe("anomalies of devices and of failures", () => {
   test("SES-03: what the fingerprint lacks of the system comes from the user agent", () => {
     const device = (signals: Readonly<Record<string, string>>) => ({
       device_id: "phone-1",
-      fingerprint: { hash: null, similarity: null, signals },
+      fingerprint: { similarity: null, signals: TextMap.of(signals) },
     });
     const iphone =
       "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 Version/18.1 Mobile Safari/604.1";

@@ -180,7 +180,7 @@ function eventInput(topic: EventTopic, options: DetectorOptions): Input<RawEvent
     topic,
     order: "merged",
     optional: topic === "id.geo",
-    decoder: codecs.decoder<RawEvent>(topic, { fields: fieldsOf[topic] }),
+    decoder: codecs.decoder<RawEvent>(topic, { fields: fieldsOf[topic], unreadMaps: true }),
     misplaced: "republish",
     admit: ({ value, key, timestampMs }) =>
       admitEvent(topic, value, key, { recordTimestampMs: timestampMs, maxEventAgeMs, maxAheadMs }),

@@ -1,4 +1,5 @@
-import type { Channel, Device, Location, Network } from "@vigie/schemas/types";
+import type { TextMap } from "@vigie/schemas/codec-core";
+import type { Channel, Device, Fingerprint, Location, Network } from "@vigie/schemas/types";
 import { type Address, type GeoIp, unknownAddress } from "#geoip/geoip";
 import type { EnrichedEvent, EventDevice, EventKind } from "#rules/rule";
 import { locate, locateAddress } from "./locate.ts";
@@ -15,10 +16,16 @@ export interface RawEvent {
   readonly session_id: string | null;
   readonly channel: Channel;
   readonly network: Network | null;
-  readonly device?: Device | null;
+  readonly device?: RawDevice | null;
   readonly location: Location | null;
   readonly geohash?: string | null;
 }
+
+type RawDevice = Pick<Device, "device_id"> & {
+  readonly fingerprint:
+    | (Pick<Fingerprint, "similarity"> & { readonly signals: TextMap | null })
+    | null;
+};
 
 /** What enriching looks things up in. */
 export interface Enrichment {
@@ -99,19 +106,31 @@ export class LazyEvent implements EnrichedEvent {
 
   get device(): EventDevice | null {
     const { device } = this.raw;
-    if (!device) return null;
-    const { device_id: id, fingerprint } = device;
-    const signals = fingerprint?.signals ?? noSignals;
-    const complete = signals.os !== undefined && signals.browser !== undefined;
-    return {
-      id,
-      similarity: fingerprint?.similarity ?? null,
-      signals: complete ? signals : withUserAgent(signals, this.userAgent),
-    };
+    return device ? new LazyDevice(device, this) : null;
   }
 
   private get address(): Address {
     const ip = this.raw.network?.ip;
     return ip ? this.enrichment.geoip.lookup(ip) : unknownAddress;
+  }
+}
+
+class LazyDevice implements EventDevice {
+  readonly id: string | null;
+  readonly similarity: number | null;
+  readonly unread: TextMap | null;
+  private readonly event: LazyEvent;
+
+  constructor({ device_id, fingerprint }: RawDevice, event: LazyEvent) {
+    this.id = device_id;
+    this.similarity = fingerprint?.similarity ?? null;
+    this.unread = fingerprint?.signals ?? null;
+    this.event = event;
+  }
+
+  get signals(): Signals {
+    const signals = this.unread?.toObject() ?? noSignals;
+    const complete = signals.os !== undefined && signals.browser !== undefined;
+    return complete ? signals : withUserAgent(signals, this.event.userAgent);
   }
 }

@@ -1,7 +1,7 @@
 import type { PolicyDocument } from "@vigie/core/policy";
 import { compareSignals } from "#enrich/signals";
 import { Devices, type KnownDevice } from "#state/devices";
-import { isPrintOf, printOf, signalsOf } from "#state/print";
+import { isPrintOf, isPrintOfMap, type Print, printOf, signalsOf } from "#state/print";
 import {
   type EnrichedEvent,
   type EventDevice,
@@ -30,13 +30,12 @@ export function step(
 ): Step<Devices> {
   const { device, kind } = event;
   if (device === null || (kind !== "login_success" && kind !== "heartbeat")) return quiet(devices);
-  const { signals } = device;
-  const silent = isEmpty(signals);
+  const silent = isSilent(device);
   if (silent && device.similarity === null) return quiet(devices);
 
   const settled = devices.settled();
   const known = settled.find(device.id ?? UNNAMED);
-  const unchanged = known !== null && (silent || isPrintOf(known.print, signals));
+  const unchanged = known !== null && (silent || isUnchanged(known.print, device));
   const judged = judge(known, device, { unchanged, atMs: event.atMs });
   const mismatch = judged !== null && judged.similarity < policy.fp_mismatch_tolerance.score_min;
   const isLate = known !== null && event.atMs < known.atMs;
@@ -47,7 +46,7 @@ export function step(
           deviceId: known?.deviceId ?? device.id ?? UNNAMED,
           atMs: event.atMs,
           told: mismatch,
-          print: unchanged ? known.print : printOf(signals),
+          print: unchanged ? known.print : printOf(device.signals),
         },
         known,
       );
@@ -55,9 +54,15 @@ export function step(
   return { state, findings: [finding(event, judged, policy)] };
 }
 
-function isEmpty(signals: object): boolean {
-  for (const _name in signals) return false;
+function isSilent(device: EventDevice): boolean {
+  if (device.unread?.isEmpty === false) return false;
+  for (const _name in device.signals) return false;
   return true;
+}
+
+function isUnchanged(print: Print, device: EventDevice): boolean {
+  const { unread } = device;
+  return (unread && isPrintOfMap(print, unread)) || isPrintOf(print, device.signals);
 }
 
 interface Judgement {

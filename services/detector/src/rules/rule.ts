@@ -1,4 +1,5 @@
 import type { PolicyDocument, RuleAction } from "@vigie/core/policy";
+import type { TextMap } from "@vigie/schemas/codec-core";
 import type { Channel } from "@vigie/schemas/types";
 import type { Place } from "#enrich/place";
 import type { Signals, UserAgent } from "#enrich/signals";
@@ -23,6 +24,8 @@ export interface EventDevice {
   readonly similarity: number | null;
   /** The signals of the fingerprint; what it lacks of system and browser is filled from the user agent. */
   readonly signals: Signals;
+  /** The fingerprint's signals alone, as they came, for who needs not know them one by one. */
+  readonly unread?: TextMap | null;
 }
 
 /** What rules know of an event. Everything beyond the ids is looked up when it is first asked for. */

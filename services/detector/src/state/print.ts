@@ -1,3 +1,4 @@
+import type { TextMap } from "@vigie/schemas/codec-core";
 import type { Signals } from "#enrich/signals";
 import { hashText, Reader, Writer } from "./bytes.ts";
 
@@ -28,6 +29,9 @@ const names = [
   "platform",
 ] as const;
 const codes = new Map<string, number>(names.map((name, code) => [name, code]));
+
+const OS = names.indexOf("os");
+const BROWSER = names.indexOf("browser");
 
 /** Twice what the contract names. */
 export const SIGNALS_MAX = 24;
@@ -107,6 +111,62 @@ function compareKnown({ bytes, from }: Print, signals: Signals): boolean | undef
   let given = 0;
   for (const _name in signals) given++;
   return given === count ? true : undefined;
+}
+
+/** Where the values of a print begin, by code; 0: it has none. One for all calls: this runs for every event. */
+const valueAts = new Int32Array(names.length);
+/** Codes by length and first letter of the name, which no two of them share. */
+const codeByShape = new Uint8Array(1_024);
+const nameBytes = names.map((name) => Buffer.from(name));
+const shapeOf = (length: number, first: number): number => ((length & 31) << 5) | (first & 31);
+nameBytes.forEach((name, code) => {
+  if (code > 0) codeByShape[shapeOf(name.length, name[0] as number)] = code;
+});
+
+/**
+ * Whether the map, as it came, has exactly the signals of the print. False also when it is not plain enough to tell
+ * (unknown names, long values, more than one block), or lacks what would be filled in from the user agent.
+ * Source of its layout: Avro specification, maps; a number below 64 is one byte, doubled.
+ */
+export function isPrintOfMap(print: Print, { bytes, from, to }: TextMap): boolean {
+  const count = print.bytes[print.from] as number;
+  if (bytes[from] !== count * 2 || !findValues(print)) return false;
+  let at = from + 1;
+  for (let i = 0; i < count; i++) {
+    const doubled = bytes[at++] as number;
+    const code = codeByShape[shapeOf(doubled >> 1, bytes[at] as number)] as number;
+    const name = nameBytes[code] as Buffer;
+    const valueAt = valueAts[code] as number;
+    // A name that comes twice finds its value gone.
+    if (valueAt === 0 || doubled !== name.length * 2) return false;
+    valueAts[code] = 0;
+    if (!isEqual(bytes, at, name, 0, name.length)) return false;
+    at += name.length;
+    const length = print.bytes[valueAt] as number;
+    if (bytes[at++] !== length * 2) return false;
+    if (!isEqual(bytes, at, print.bytes, valueAt + 1, length)) return false;
+    at += length;
+  }
+  return bytes[at] === 0 && at + 1 === to;
+}
+
+/** Whether the print has only known names, short values, and both system and browser. */
+function findValues({ bytes, from }: Print): boolean {
+  valueAts.fill(0);
+  let at = from + 1;
+  for (let left = bytes[from] as number; left > 0; left--) {
+    const code = bytes[at] as number;
+    const length = bytes[at + 1] as number;
+    if (code === 0 || length >= 64) return false;
+    valueAts[code] = at + 1;
+    at += 2 + length;
+  }
+  return valueAts[OS] !== 0 && valueAts[BROWSER] !== 0;
+}
+
+function isEqual(a: Buffer, aAt: number, b: Buffer, bAt: number, length: number): boolean {
+  for (let i = 0; i < length; i++) if (a[aAt + i] !== b[bAt + i]) return false;
+  return true;
 }
 
 export function writePrint(writer: Writer, { bytes, from, to }: Print): void {

@@ -1,4 +1,5 @@
 import { defaultPolicy } from "@vigie/core/policy";
+import { TextMap } from "@vigie/schemas/codec-core";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Place } from "#enrich/place";
@@ -8,7 +9,7 @@ import { event, id, signals } from "./arbitraries.ts";
 import { Reader, Writer } from "./bytes.ts";
 import { DEVICES_MAX, Devices } from "./devices.ts";
 import { type Id, readId, sameId, writeId } from "./id.ts";
-import { isPrintOf, printOf, signalsOf } from "./print.ts";
+import { isPrintOf, isPrintOfMap, printOf, signalsOf } from "./print.ts";
 import { SEEN_MAX, SeenIds } from "./seen.ts";
 import { FIXES_MAX, type Fix, Trail } from "./trail.ts";
 import { type OpenState, stateFormat, type UserState } from "./user-state.ts";
@@ -88,6 +89,54 @@ describe("fingerprints", () => {
           expect(one).toMatchObject(kept);
       }),
     ));
+});
+
+describe("a fingerprint's signals as they came", () => {
+  const PHONE = { os: "Android", screen: "1080x2460", browser: "Chrome", gpu_vendor: "ARM" };
+  const shuffled = fc.shuffledSubarray(Object.entries(PHONE), { minLength: 4 });
+
+  test("are found unchanged in whatever order they come", () =>
+    fc.assert(
+      fc.property(shuffled, (entries) => {
+        const map = TextMap.of(Object.fromEntries(entries));
+        expect(isPrintOfMap(printOf(PHONE), map)).toBe(true);
+      }),
+    ));
+
+  test("are never found unchanged when they would be kept as other bytes", () =>
+    fc.assert(
+      fc.property(fc.oneof(signals, fc.constant(PHONE)), signals, (one, other) => {
+        const both = { ...one, ...other };
+        const same = printOf(both).bytes.equals(printOf(one).bytes);
+        if (isPrintOfMap(printOf(one), TextMap.of(both))) expect(same).toBe(true);
+      }),
+    ));
+
+  test.each([
+    ["one is changed", { ...PHONE, screen: "1080x2461" }],
+    ["one is longer", { ...PHONE, screen: "1080x24600" }],
+    ["one has come", { ...PHONE, app_version: "1" }],
+    ["one is unknown", { ...PHONE, gpu_vendor2: "ARM" }],
+    ["another one has gone", { os: "Android", screen: "1080x2460", browser: "Chrome" }],
+  ])("are looked at one by one when %s", (_what, now) => {
+    expect(isPrintOfMap(printOf(PHONE), TextMap.of(now))).toBe(false);
+  });
+
+  test("are looked at one by one when the user agent might fill them", () => {
+    const { os: _os, ...less } = PHONE;
+    expect(isPrintOfMap(printOf(less), TextMap.of(less))).toBe(false);
+  });
+
+  test("are looked at one by one when a name comes twice", () => {
+    const twice = TextMap.of({ ...PHONE, os: "iOS" }).bytes;
+    const bytes = Buffer.concat([
+      Buffer.from([(Object.keys(PHONE).length + 1) * 2]),
+      TextMap.of({ os: "Android" }).bytes.subarray(1, -1),
+      twice.subarray(1),
+    ]);
+    const print = printOf({ ...PHONE, app_version: "1" });
+    expect(isPrintOfMap(print, new TextMap(bytes, 0, bytes.length))).toBe(false);
+  });
 });
 
 describe("seen event ids", () => {
