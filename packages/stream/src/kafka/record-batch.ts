@@ -58,26 +58,27 @@ function writeVarInt(buffer: Buffer, value: number, at: number): number {
   return next;
 }
 
-/** A message made ready to be written: strings as bytes, sizes known. */
-interface Prepared {
-  readonly key: Buffer | null;
-  readonly value: Buffer | null;
-  readonly headers: readonly (readonly [Buffer, Buffer])[];
-  readonly timestampDelta: number;
-  readonly bodyBytes: number;
+type Text = Buffer | string;
+type Headers = readonly (readonly [name: Text, value: Text])[];
+
+const NO_HEADER_FIELDS: Headers = [];
+
+const headerFields = (headers: OutgoingMessage["headers"]): Headers =>
+  headers === undefined ? NO_HEADER_FIELDS : Object.entries(headers);
+
+/** Bytes as UTF-8. Keys are short and mostly ASCII: a call into native code would cost more than this loop. */
+function textSize(text: Text): number {
+  if (typeof text !== "string") return text.length;
+  for (let i = 0; i < text.length; i += 1) {
+    if (text.charCodeAt(i) > 0x7f) return Buffer.byteLength(text, "utf8");
+  }
+  return text.length;
 }
 
-const NO_BYTES: readonly (readonly [Buffer, Buffer])[] = [];
-const toBytes = (text: Buffer | string): Buffer =>
-  typeof text === "string" ? Buffer.from(text, "utf8") : text;
-
-function headerBytes(headers: OutgoingMessage["headers"]): Prepared["headers"] {
-  if (headers === undefined) return NO_BYTES;
-  return Object.entries(headers).map(([name, value]) => [toBytes(name), toBytes(value)] as const);
-}
-
-function fieldSize(field: Buffer | null): number {
-  return field === null ? 1 : varIntSize(field.length) + field.length;
+function fieldSize(field: Text | null): number {
+  if (field === null) return 1;
+  const size = textSize(field);
+  return varIntSize(size) + size;
 }
 
 /** A batch spans at most 2^31 ms (24 days), so that timestamp deltas fit 32 bits; a record outside is moved to the edge. */
@@ -85,31 +86,41 @@ function deltaFrom(baseMs: number, timestampMs: number): number {
   return Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, timestampMs - baseMs));
 }
 
-function prepare(message: OutgoingMessage, offsetDelta: number, delta: number): Prepared {
-  const key = message.key === null ? null : toBytes(message.key);
-  const headers = headerBytes(message.headers);
-  let bodyBytes = 1 + varIntSize(delta) + varIntSize(offsetDelta);
-  bodyBytes += fieldSize(key) + fieldSize(message.value) + varIntSize(headers.length);
-  for (const [name, value] of headers) bodyBytes += fieldSize(name) + fieldSize(value);
-  return { key, value: message.value, headers, timestampDelta: delta, bodyBytes };
+/** Bytes of a record behind its length. */
+function bodySize(message: OutgoingMessage, offsetDelta: number, delta: number): number {
+  const headers = headerFields(message.headers);
+  let bytes = 1 + varIntSize(delta) + varIntSize(offsetDelta);
+  bytes += fieldSize(message.key) + fieldSize(message.value) + varIntSize(headers.length);
+  for (const [name, value] of headers) bytes += fieldSize(name) + fieldSize(value);
+  return bytes;
 }
 
-function writeField(buffer: Buffer, field: Buffer | null, at: number): number {
+function writeField(buffer: Buffer, field: Text | null, at: number): number {
   if (field === null) return writeVarInt(buffer, -1, at);
-  const next = writeVarInt(buffer, field.length, at);
-  buffer.set(field, next);
-  return next + field.length;
+  const size = textSize(field);
+  const next = writeVarInt(buffer, size, at);
+  if (typeof field !== "string") buffer.set(field, next);
+  else if (size !== field.length) buffer.write(field, next, "utf8");
+  else for (let i = 0; i < size; i += 1) buffer[next + i] = field.charCodeAt(i);
+  return next + size;
 }
 
-function writeRecord(buffer: Buffer, record: Prepared, offsetDelta: number, at: number): number {
-  let next = writeVarInt(buffer, record.bodyBytes, at);
+interface Place {
+  readonly offsetDelta: number;
+  readonly timestampDelta: number;
+  readonly bodyBytes: number;
+}
+
+function writeRecord(buffer: Buffer, message: OutgoingMessage, place: Place, at: number): number {
+  let next = writeVarInt(buffer, place.bodyBytes, at);
   buffer[next++] = 0;
-  next = writeVarInt(buffer, record.timestampDelta, next);
-  next = writeVarInt(buffer, offsetDelta, next);
-  next = writeField(buffer, record.key, next);
-  next = writeField(buffer, record.value, next);
-  next = writeVarInt(buffer, record.headers.length, next);
-  for (const [name, value] of record.headers) {
+  next = writeVarInt(buffer, place.timestampDelta, next);
+  next = writeVarInt(buffer, place.offsetDelta, next);
+  next = writeField(buffer, message.key, next);
+  next = writeField(buffer, message.value, next);
+  const headers = headerFields(message.headers);
+  next = writeVarInt(buffer, headers.length, next);
+  for (const [name, value] of headers) {
     next = writeField(buffer, name, next);
     next = writeField(buffer, value, next);
   }
@@ -134,8 +145,8 @@ export function messageBytes(message: OutgoingMessage): number {
     bytes += typeof message.key === "string" ? message.key.length * 3 : message.key.length;
   }
   if (message.headers !== undefined) {
-    for (const [name, value] of headerBytes(message.headers)) {
-      bytes += name.length + value.length + 10;
+    for (const [name, value] of headerFields(message.headers)) {
+      bytes += textSize(name) + textSize(value) + 10;
     }
   }
   return bytes;
@@ -154,19 +165,22 @@ export function encodeBatch(
   const baseMs = messages[0]?.timestampMs ?? options.nowMs;
   let maxMs = baseMs;
   let bytes = BATCH_OVERHEAD;
-  const prepared: Prepared[] = new Array(messages.length);
+  const sizes = new Int32Array(messages.length);
+  const deltas = new Int32Array(messages.length);
   for (let i = 0; i < messages.length; i += 1) {
     const message = messages[i] as OutgoingMessage;
     const delta = deltaFrom(baseMs, message.timestampMs ?? options.nowMs);
     if (baseMs + delta > maxMs) maxMs = baseMs + delta;
-    const record = prepare(message, i, delta);
-    prepared[i] = record;
-    bytes += varIntSize(record.bodyBytes) + record.bodyBytes;
+    const bodyBytes = bodySize(message, i, delta);
+    deltas[i] = delta;
+    sizes[i] = bodyBytes;
+    bytes += varIntSize(bodyBytes) + bodyBytes;
   }
   let batch: Buffer = Buffer.allocUnsafe(bytes);
   let at = BATCH_OVERHEAD;
-  for (let i = 0; i < prepared.length; i += 1) {
-    at = writeRecord(batch, prepared[i] as Prepared, i, at);
+  for (let i = 0; i < messages.length; i += 1) {
+    const place = { offsetDelta: i, timestampDelta: deltas[i] ?? 0, bodyBytes: sizes[i] ?? 0 };
+    at = writeRecord(batch, messages[i] as OutgoingMessage, place, at);
   }
   assert(at === bytes, "a batch is as long as reckoned");
   const gzip = options.compression === "gzip";
