@@ -106,6 +106,28 @@ test("a bug stops the task at its record, with all before it committed and nothi
     await again.running.stop();
   }));
 
+test("a commit that the broker acknowledged and lost is done again, once", () =>
+  inAWorld(async ({ begin, broker, entries, feed }) => {
+    feed("t.deposits", deposit("e0"));
+    const first = await begin();
+    await until("the first is processed", () => entries().includes("e0"));
+    feed("t.deposits", deposit("e1"));
+    await until("the second is processed", () => entries().includes("e1"));
+    await first.running.stop();
+    broker.loseCommit("vigie.ledger.0");
+    assert.deepEqual(entries(), ["e0"]);
+    const second = await begin();
+    await until("the second is processed again", () => entries().includes("e1"));
+    feed("t.deposits", deposit("e2"));
+    await until("what follows is processed", () => entries().includes("e2"));
+    assert.deepEqual(entries(), ["e0", "e1", "e2"]);
+    const sums = broker
+      .committedRecords("t.entries")
+      .map(({ value }) => (JSON.parse(String(value)) as LedgerEntry).sum);
+    assert.deepEqual(sums, [1, 2, 3]);
+    await second.running.stop();
+  }));
+
 test("a schema that is not there yet is waited for, and health says so", () =>
   inAWorld(async ({ begin, entries, feed }) => {
     const told: string[] = [];

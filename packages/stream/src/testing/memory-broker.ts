@@ -15,6 +15,8 @@ interface Txn {
   state: "open" | "committed" | "aborted";
   readonly touched: Map<string, TopicPartition>;
   readonly offsets: { groupId: string; offsets: readonly TopicPartitionOffset[] }[];
+  /** What its offsets replaced. */
+  readonly replaced: Map<string, { offset: number; metadata: string } | undefined>;
 }
 
 interface Stored {
@@ -26,6 +28,7 @@ interface Stored {
 interface Owner {
   epoch: number;
   open: Txn | null;
+  committed: Txn | null;
 }
 
 const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`;
@@ -118,7 +121,7 @@ export class MemoryBroker {
 
   /** Fences earlier owners and aborts what they left open. Returns the new epoch. */
   initProducer(transactionalId: string): number {
-    const owner = this.owners.get(transactionalId) ?? { epoch: -1, open: null };
+    const owner = this.owners.get(transactionalId) ?? { epoch: -1, open: null, committed: null };
     if (owner.open !== null) this.decide(owner, "aborted");
     owner.epoch += 1;
     this.owners.set(transactionalId, owner);
@@ -130,7 +133,7 @@ export class MemoryBroker {
   begin(transactionalId: string, epoch: number): void {
     const owner = this.owner(transactionalId, epoch);
     assert(owner.open === null, "a transaction ends before the next begins");
-    owner.open = { state: "open", touched: new Map(), offsets: [] };
+    owner.open = { state: "open", touched: new Map(), offsets: [], replaced: new Map() };
   }
 
   write(transactionalId: string, epoch: number, messages: readonly TopicMessages[]): void {
@@ -152,6 +155,17 @@ export class MemoryBroker {
   commit(transactionalId: string, epoch: number): void {
     this.decide(this.owner(transactionalId, epoch), "committed");
     this.changed();
+  }
+
+  /** As a broker that lost its leaders: the last commit of an id, though acknowledged, turns out to be aborted. */
+  loseCommit(transactionalId: string): void {
+    const lost = this.owners.get(transactionalId)?.committed;
+    assert(lost !== null && lost !== undefined, "something was committed by this id");
+    lost.state = "aborted";
+    for (const [key, before] of lost.replaced) {
+      if (before === undefined) this.groups.delete(key);
+      else this.groups.set(key, before);
+    }
   }
 
   /** Calls back after every change, until told to stop. */
@@ -178,9 +192,12 @@ export class MemoryBroker {
       this.log(at).push({ record: this.place(at.topic, marker), txn: null, control: true });
     }
     if (state === "aborted") return;
+    owner.committed = txn;
     for (const { groupId, offsets } of txn.offsets) {
       for (const at of offsets) {
-        this.groups.set(`${groupId}/${keyOf(at)}`, { offset: at.offset, metadata: "" });
+        const key = `${groupId}/${keyOf(at)}`;
+        txn.replaced.set(key, this.groups.get(key));
+        this.groups.set(key, { offset: at.offset, metadata: "" });
       }
     }
   }
