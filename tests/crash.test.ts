@@ -8,7 +8,7 @@ import { foreignEvents } from "./support/events.ts";
 import { openPipeline, type Pipeline } from "./support/pipeline.ts";
 import type { ServiceName } from "./support/processes.ts";
 import { seededRandom } from "./support/random.ts";
-import { count, liveness, values } from "./support/read-model.ts";
+import { count, inRedis, values } from "./support/read-model.ts";
 import { untilTrue } from "./support/until.ts";
 
 const FULL = process.env.VIGIE_TEST_FULL === "1";
@@ -150,8 +150,8 @@ async function storesAre(pipeline: Pipeline, workload: Workload): Promise<void> 
   );
   for (const [id, status] of workload.sessions) {
     await untilTrue(`${id} is so in Redis`, async () => {
-      const { kind } = await liveness(pipeline, id.replace("s-", "u-"), id);
-      return kind === (status === "ACTIVE" ? "live" : "ended");
+      const kind = await inRedis(pipeline, id.replace("s-", "u-"), id);
+      return kind === (status === "ACTIVE" ? "active" : "ended");
     });
   }
 }

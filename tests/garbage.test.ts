@@ -14,7 +14,7 @@ import {
 } from "./support/events.ts";
 import type { ForeignRecord } from "./support/foreign-producer.ts";
 import { openPipeline, type Pipeline, TENANT } from "./support/pipeline.ts";
-import { liveness, sessionRow, values } from "./support/read-model.ts";
+import { inRedis, sessionRow, values } from "./support/read-model.ts";
 import type { ReadRecord } from "./support/topic-reader.ts";
 import { until, untilTrue } from "./support/until.ts";
 
@@ -178,7 +178,7 @@ async function goesOn(user: string, session: string): Promise<void> {
   for (const [n, userId] of users.entries()) {
     await until("the session is stored", () => sessionRow(pipeline, `${session}-${n}`));
     await untilTrue("and lives in Redis", async () => {
-      return (await liveness(pipeline, userId, `${session}-${n}`)).kind === "live";
+      return (await inRedis(pipeline, userId, `${session}-${n}`)) === "active";
     });
   }
   await untilTrue("and the trips are found", async () => {

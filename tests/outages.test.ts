@@ -7,7 +7,7 @@ import { type Load, startLoad } from "./support/load.ts";
 import { type OwnServers, startOwnServers } from "./support/own-servers.ts";
 import { openPipeline, type Pipeline, TENANT } from "./support/pipeline.ts";
 import type { ServiceName } from "./support/processes.ts";
-import { count, liveness, sessionRow } from "./support/read-model.ts";
+import { count, inRedis, sessionRow } from "./support/read-model.ts";
 import type { ReadRecord } from "./support/topic-reader.ts";
 import { until, untilTrue } from "./support/until.ts";
 
@@ -66,7 +66,7 @@ const isStored = (userId: string) =>
 const isLive = (userId: string): Promise<void> =>
   untilTrue(
     `${userId} is in Redis`,
-    async () => (await liveness(pipeline, userId, `s-${userId}`)).kind === "live",
+    async () => (await inRedis(pipeline, userId, `s-${userId}`)) === "active",
     DEADLINE_MS,
   );
 

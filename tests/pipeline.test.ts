@@ -14,7 +14,7 @@ import {
 } from "./support/events.ts";
 import { allServices, openPipeline, type Pipeline, WORM_SECRET } from "./support/pipeline.ts";
 import { run } from "./support/processes.ts";
-import { count, liveness, sessionRow, values } from "./support/read-model.ts";
+import { count, inRedis, sessionRow, values } from "./support/read-model.ts";
 import { until, untilTrue } from "./support/until.ts";
 
 let servers: TestStack;
@@ -79,7 +79,7 @@ test("SES-01, ACT-01, HBT-04: a login by HTTP becomes a session in PostgreSQL an
   assert.match(String(row.ip_address_hash), /^[0-9a-f]{64}$/);
   assert.equal(row.client_info.browser, "Chrome");
   await untilTrue("it lives in Redis", async () => {
-    return (await liveness(pipeline, "u-http", "s-http")).kind === "live";
+    return (await inRedis(pipeline, "u-http", "s-http")) === "active";
   });
   await untilTrue("its login is an activity", async () => {
     const where =
@@ -92,12 +92,12 @@ test("a logout ends it everywhere, and a late heartbeat does not bring it back",
   const login = { userId: "u-out", sessionId: "s-out" };
   await pipeline.producer.send("id.login", [events.login(login)]);
   await until("it lives", async () => {
-    const { kind } = await liveness(pipeline, "u-out", "s-out");
-    return kind === "live" ? true : null;
+    const kind = await inRedis(pipeline, "u-out", "s-out");
+    return kind === "active" ? true : null;
   });
   await pipeline.producer.send("id.login", [events.login({ ...login, kind: "LOGOUT" })]);
   await untilTrue("it has ended in Redis", async () => {
-    return (await liveness(pipeline, "u-out", "s-out")).kind === "ended";
+    return (await inRedis(pipeline, "u-out", "s-out")) === "ended";
   });
   await pipeline.producer.send("id.heartbeat", [events.heartbeat(login)]);
   // Another session of the same user, later on the same partition: when it is there, the heartbeat was read.
@@ -106,7 +106,7 @@ test("a logout ends it everywhere, and a late heartbeat does not bring it back",
   const row = await sessionRow(pipeline, "s-out");
   assert.equal(row?.status, "LOGGED_OUT");
   assert.equal(row?.is_active, false);
-  assert.equal((await liveness(pipeline, "u-out", "s-out")).kind, "ended");
+  assert.equal(await inRedis(pipeline, "u-out", "s-out"), "ended");
 });
 
 test("HBT-02: a session that fell silent ends at its deadline by itself", async () => {

@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { silentLogger } from "@vigie/core/log";
 import type { TopicName } from "@vigie/schemas/catalogue";
 import { type Codecs, openCodecs } from "@vigie/schemas/codecs";
-import { createSessionCache, type Liveness } from "@vigie/session-cache/cache";
+import { redisSessions } from "@vigie/service-kit/sessions/redis-sessions";
+import type { Found } from "@vigie/service-kit/sessions/session-store";
 import { type Pipeline, TENANT } from "./pipeline.ts";
 
 export interface SessionRow {
@@ -40,11 +41,15 @@ export async function count(
   return Number(rows[0]?.count);
 }
 
-export const liveness = (
+/** What Redis holds of a session. */
+export async function inRedis(
   { redis }: Pipeline,
   userId: string,
   sessionId: string,
-): Promise<Liveness> => createSessionCache(redis).liveness(TENANT, userId, sessionId);
+): Promise<Found["kind"]> {
+  const { found } = await redisSessions(redis).find(TENANT, userId, sessionId);
+  return found.kind;
+}
 
 /** Values of a topic, decoded; a removed record is null. */
 export async function values<V>(pipeline: Pipeline, topic: TopicName): Promise<(V | null)[]> {

@@ -2,7 +2,8 @@ import type { SessionAnswer, SessionView } from "@vigie/service-kit/sessions/vie
 
 /** A view for tests: every session lives, but for those that it is told of. */
 export function memoryView(answers: ReadonlyMap<string, SessionAnswer> = new Map()): SessionView {
-  return {
+  const view: SessionView = {
+    resolveById: (tenantId, sessionId) => view.resolve(tenantId, "u-1", sessionId),
     async resolve(tenantId, userId, sessionId) {
       const told = answers.get(sessionId);
       if (told !== undefined) return told;
@@ -29,4 +30,5 @@ export function memoryView(answers: ReadonlyMap<string, SessionAnswer> = new Map
     },
     denialOf: () => null,
   };
+  return view;
 }

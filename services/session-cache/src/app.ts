@@ -27,8 +27,8 @@ export interface SessionCacheOptions {
 /** One call of the script takes Redis a few ms at most, so that a reader still gets its answer within some. */
 const BATCH_RECORDS_MAX = 200;
 const BATCH_MS = 10;
-/** Five times within the time after which a partition counts as stale. */
-const VOUCH_INTERVAL_MS = 1_000;
+/** How soon a Redis that lost its data is noticed while nothing new comes. */
+const LOOK_INTERVAL_MS = 1_000;
 
 export interface RunningCache {
   stop(): Promise<void>;
@@ -73,7 +73,7 @@ class Keeper implements RunningCache {
 
   async begin(): Promise<void> {
     await this.#open();
-    this.#timer = setInterval(() => this.#lookOnce(), VOUCH_INTERVAL_MS);
+    this.#timer = setInterval(() => this.#lookOnce(), LOOK_INTERVAL_MS);
   }
 
   async stop(): Promise<void> {
@@ -106,7 +106,7 @@ class Keeper implements RunningCache {
   async #isWhole(): Promise<boolean> {
     const { onStore } = this.#options;
     try {
-      const whole = (await this.#turn?.sink.vouch()) ?? false;
+      const whole = (await this.#turn?.sink.isWhole()) ?? false;
       onStore(true);
       return whole;
     } catch (error) {

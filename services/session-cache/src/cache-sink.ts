@@ -29,18 +29,8 @@ export interface CacheSinkOptions {
 }
 
 export interface CacheSink extends Sink {
-  /**
-   * Tells Redis that the partitions which are complete still are, and looks whether it still holds what was written.
-   * Returns: false when it does not: the sink has to begin anew.
-   */
-  vouch(): Promise<boolean>;
-}
-
-interface Held {
-  /** Where the last write of this partition ended. */
-  offset: number;
-  /** End of the partition when its reading began: from there on it is complete. */
-  readonly targetOffset: number;
+  /** Whether Redis still holds what was written; if not, the sink has to begin anew. */
+  isWhole(): Promise<boolean>;
 }
 
 /** Fills the cache from the compacted topic. Offsets lie in Redis, written in the same step as the sessions. */
@@ -48,29 +38,28 @@ export function createCacheSink(
   { cache, decoder, ends, log }: CacheSinkOptions,
   context: SinkContext,
 ): CacheSink {
-  const held = new Map<number, Held>();
+  /** Where the last write of each partition ended. */
+  const held = new Map<number, number>();
 
   /** Where to go on, as Redis has it. */
   async function take(partitions: readonly number[]): Promise<StoredPosition[]> {
     const [stable, low] = await Promise.all([ends.stable(), ends.low()]);
-    // Nobody vouches for what lies there until it has been read to today's end.
-    await cache.distrust(partitions);
     const stored = await cache.offsets(partitions);
     const strange = partitions.filter(
       (partition, at) => (stored[at] ?? 0) > (stable[partition] ?? 0),
     );
     if (strange.length > 0) {
       log.warn({ partitions: strange }, "cache.offsets_of_another_topic");
-      await cache.distrust(strange, true);
+      await cache.reset(strange);
     }
     return partitions.map((partition, at) => {
       const offset = strange.includes(partition) ? 0 : (stored[at] ?? 0);
-      held.set(partition, { offset, targetOffset: stable[partition] ?? 0 });
+      held.set(partition, offset);
       return { topic: STATE_TOPIC, partition, offset: Math.max(offset, low[partition] ?? 0) };
     });
   }
 
-  const heldOf = (partition: number): Held => {
+  const heldOf = (partition: number): number => {
     const found = held.get(partition);
     assert(found !== undefined, "records come from assigned partitions only");
     return found;
@@ -84,40 +73,35 @@ export function createCacheSink(
     async write(batch, next): Promise<SinkRewind | undefined> {
       const decoded = await decodeAll(batch, decoder);
       if (decoded.unusable.length > 0) await context.deadLetter(decoded.unusable);
-      const writes = next.map(({ partition, offset }) =>
-        writeOf(partition, heldOf(partition), decoded.records.get(partition) ?? [], offset),
-      );
+      const writes = next.map(({ partition, offset }) => ({
+        partition,
+        records: decoded.records.get(partition) ?? [],
+        fromOffset: heldOf(partition),
+        nextOffset: offset,
+      }));
       const results = await cache.write(writes);
       const gone: number[] = [];
       for (const [at, { partition, nextOffset }] of writes.entries()) {
         if (results[at]?.kind === "lost") gone.push(partition);
-        else heldOf(partition).offset = nextOffset;
+        else held.set(partition, nextOffset);
       }
       if (gone.length === 0) return undefined;
       log.warn({ partitions: gone }, "cache.lost_data");
       return { rewind: await take(gone) };
     },
-    async vouch() {
-      const writes = [...held].map(([partition, state]) =>
-        writeOf(partition, state, [], state.offset),
-      );
+    async isWhole() {
+      const writes = [...held].map(([partition, offset]) => nothingAt(partition, offset));
       const results = await cache.write(writes);
       return results.every(({ kind }) => kind !== "lost");
     },
   };
 }
 
-const writeOf = (
-  partition: number,
-  { offset, targetOffset }: Held,
-  records: readonly CacheRecord[],
-  nextOffset: number,
-): PartitionWrite => ({
+const nothingAt = (partition: number, offset: number): PartitionWrite => ({
   partition,
-  records,
+  records: [],
   fromOffset: offset,
-  nextOffset,
-  complete: nextOffset >= targetOffset,
+  nextOffset: offset,
 });
 
 interface Decoded {

@@ -3,11 +3,12 @@ import { silentLogger } from "@vigie/core/log";
 import { HOUR_MS, MINUTE_MS } from "@vigie/core/time";
 import type { SessionState } from "@vigie/schemas/types";
 import { openRedis, type RedisStore } from "@vigie/service-kit/redis/redis";
+import { layoutOf } from "@vigie/service-kit/sessions/layout";
+import { redisSessions } from "@vigie/service-kit/sessions/redis-sessions";
 import { freshPrefix, stack, type TestStack } from "@vigie/testkit/stack";
 import fc from "fast-check";
 import { afterAll, beforeAll, test } from "vitest";
 import { type CacheRecord, createSessionCache, type PartitionWrite } from "./cache.ts";
-import { layoutOf } from "./layout.ts";
 import { ended, recordOf, removalOf, sessionState } from "./testing.ts";
 
 let servers: TestStack;
@@ -21,7 +22,7 @@ afterAll(async () => {
   await servers.close();
 });
 
-/** A cache of its own, with one partition, that is ready from the first write. */
+/** A cache of its own with one partition, and how its readers see it. */
 function openCache(nowMs: () => number = Date.now) {
   const prefix = freshPrefix();
   const redis = openRedis({
@@ -31,74 +32,108 @@ function openCache(nowMs: () => number = Date.now) {
     log: silentLogger,
   });
   opened.push(redis);
-  const cache = createSessionCache(redis, nowMs, 1);
+  const cache = createSessionCache(redis, nowMs);
   let offset = 0;
   const write = async (records: readonly CacheRecord[], over: Partial<PartitionWrite> = {}) => {
     const next = { partition: 0, records, fromOffset: offset, nextOffset: offset + records.length };
-    const [result] = await cache.write([{ ...next, complete: true, ...over }]);
+    const [result] = await cache.write([{ ...next, ...over }]);
     offset += records.length;
     return result;
   };
   const layout = layoutOf(redis.key);
-  return { redis, cache, write, layout };
+  const sessions = redisSessions(redis, 1);
+  const answer = (sessionId = "s-1") => sessions.find("acme", "u-1", sessionId);
+  const found = async (sessionId?: string) => (await answer(sessionId)).found;
+  return { redis, cache, write, layout, answer, found };
 }
 
-const liveness = (cache: ReturnType<typeof createSessionCache>, sessionId = "s-1") =>
-  cache.liveness("acme", "u-1", sessionId);
-
-test("HBT-04: a live session is a hash that expires when the session does", async () => {
-  const { redis, cache, write, layout } = openCache();
-  const state = sessionState(Date.now());
+test("HBT-04: a live session is a hash that is kept as long as an outage could let it live", async () => {
+  const { redis, cache, write, layout, answer } = openCache();
+  const state = sessionState(Date.now(), { org_id: null, city: "Dakar" });
   assert.deepEqual(await write([recordOf(state)]), { kind: "taken" });
-  const live = await liveness(cache);
-  assert.ok(live.kind === "live");
-  assert.equal(live.fields.version, String(state.version));
-  assert.deepEqual(JSON.parse(live.fields.roles ?? ""), ["customer"]);
-  assert.equal(live.fields.org_id, undefined);
+  assert.deepEqual(await answer(), {
+    found: {
+      kind: "active",
+      session: {
+        tenantId: "acme",
+        userId: "u-1",
+        sessionId: "s-1",
+        orgId: null,
+        roles: ["customer"],
+        channel: "MOBILE",
+        startedAtMs: state.created_at,
+        deviceId: "d-1",
+        userType: "EXTERNAL",
+        country: "SN",
+        city: "Dakar",
+        createdAtMs: state.created_at,
+        lastSeenMs: state.last_seen_at,
+        absoluteExpiresAtMs: state.absolute_expires_at,
+        stepUpRequiredAtMs: null,
+        riskScore: 0,
+      },
+    },
+    partition: 0,
+    appliedOffset: 1,
+  });
   const key = layout.session("acme|u-1|s-1");
-  assert.equal(await redis.command("PEXPIRETIME", key), state.idle_expires_at);
+  const keptUntilMs = await redis.command("PEXPIRETIME", key);
+  assert.equal(keptUntilMs, state.idle_expires_at + 2 * HOUR_MS);
   assert.deepEqual(await cache.sessionsOf("acme", "u-1"), ["s-1"]);
   assert.equal(await cache.countActive(), 1);
 });
 
+test("nothing is kept beyond the absolute end; an adopted session's start is not known", async () => {
+  const { redis, write, layout, found } = openCache();
+  const nowMs = Date.now();
+  const over = { absolute_expires_at: nowMs + HOUR_MS, adopted: true, org_id: "shop-7" };
+  await write([recordOf(sessionState(nowMs, over))]);
+  const key = layout.session("acme|u-1|s-1");
+  assert.equal(await redis.command("PEXPIRETIME", key), over.absolute_expires_at);
+  const held = await found();
+  assert.ok(held.kind === "active");
+  assert.equal(held.session.startedAtMs, null);
+  assert.equal(held.session.orgId, "shop-7");
+});
+
 test("only a greater version is taken", async () => {
-  const { cache, write } = openCache();
+  const { write, found } = openCache();
   const nowMs = Date.now();
   await write([recordOf(sessionState(nowMs, { channel: "WEB", version: 20 }))]);
   await write([recordOf(sessionState(nowMs, { channel: "API", version: 20 }))]);
   await write([recordOf(sessionState(nowMs, { channel: "USSD", version: 9 }))]);
-  const live = await liveness(cache);
-  assert.equal(live.kind === "live" && live.fields.channel, "WEB");
+  const held = await found();
+  assert.equal(held.kind === "active" && held.session.channel, "WEB");
 });
 
 test("an end leaves a marker until the absolute end, and no older record brings it back", async () => {
-  const { redis, cache, write, layout } = openCache();
+  const { redis, cache, write, layout, found } = openCache();
   const nowMs = Date.now();
   const state = sessionState(nowMs);
   await write([recordOf(state), recordOf(ended(nowMs))]);
-  assert.deepEqual(await liveness(cache), { kind: "ended", status: "LOGGED_OUT" });
+  assert.deepEqual(await found(), { kind: "ended", status: "LOGGED_OUT" });
   const key = layout.session("acme|u-1|s-1");
   assert.equal(await redis.command("PEXPIRETIME", key), state.absolute_expires_at);
   await write([recordOf(state)]);
   await write([removalOf(state)]);
-  assert.deepEqual(await liveness(cache), { kind: "ended", status: "LOGGED_OUT" });
+  assert.deepEqual(await found(), { kind: "ended", status: "LOGGED_OUT" });
   assert.deepEqual(await cache.sessionsOf("acme", "u-1"), []);
   assert.equal(await cache.countActive(), 0);
 });
 
 test("a removed record of a session whose end was compacted away takes the life with it", async () => {
-  const { cache, write } = openCache();
+  const { cache, write, found } = openCache();
   const state = sessionState(Date.now());
   await write([recordOf(state)]);
   await write([removalOf(state)]);
-  assert.deepEqual(await liveness(cache), { kind: "unknown" });
+  assert.deepEqual(await found(), { kind: "none" });
   assert.equal(await cache.countActive(), 0);
 });
 
-test("a session that ran out before its record was read never lives", async () => {
-  const { cache, write } = openCache();
-  await write([recordOf(sessionState(Date.now() - HOUR_MS))]);
-  assert.deepEqual(await liveness(cache), { kind: "unknown" });
+test("a session that ran out long before its record was read is not kept", async () => {
+  const { cache, write, found } = openCache();
+  await write([recordOf(sessionState(Date.now() - 3 * HOUR_MS))]);
+  assert.deepEqual(await found(), { kind: "none" });
   assert.equal(await cache.countActive(), 0);
 });
 
@@ -113,52 +148,36 @@ test("sessions that ran out leave the count and the user's list by themselves", 
   assert.equal(await cache.countActive(), 1);
 });
 
-test("while the topic is being read from its beginning no session is called alive", async () => {
-  const { cache, write } = openCache();
-  const nowMs = Date.now();
-  await write([recordOf(sessionState(nowMs))], { complete: false });
-  await write([recordOf(ended(nowMs, { session_id: "s-2" }))], { complete: false });
-  assert.deepEqual(await liveness(cache), { kind: "unknown" });
-  // An end is an end, whatever has not been read yet.
-  assert.equal((await liveness(cache, "s-2")).kind, "ended");
-  await write([]);
-  assert.equal((await liveness(cache)).kind, "live");
-});
-
-test("once nobody vouches for a partition its sessions are no longer called alive", async () => {
-  let nowMs = Date.now();
-  const { cache, write } = openCache(() => nowMs);
-  await write([recordOf(sessionState(nowMs))]);
-  nowMs += 5_000;
-  assert.equal((await liveness(cache)).kind, "live");
-  nowMs += 1;
-  assert.equal((await liveness(cache)).kind, "unknown");
-  await write([]);
-  assert.equal((await liveness(cache)).kind, "live");
-  await cache.distrust([0]);
-  assert.equal((await liveness(cache)).kind, "unknown");
+test("with every answer comes up to where the partition is applied", async () => {
+  const { cache, write, answer } = openCache();
+  assert.equal((await answer()).appliedOffset, 0);
+  await write([recordOf(sessionState(Date.now()))]);
+  await write([], { fromOffset: 1, nextOffset: 7 });
+  assert.equal((await answer()).appliedOffset, 7);
+  await cache.reset([0]);
+  assert.equal((await answer()).appliedOffset, 0);
 });
 
 test("a write that was taken before is recognised; one that skips is refused", async () => {
   const { cache } = openCache();
-  const base = { partition: 0, records: [], complete: true };
+  const base = { partition: 0, records: [] };
   const first = { ...base, fromOffset: 0, nextOffset: 5 };
   assert.deepEqual(await cache.write([first]), [{ kind: "taken" }]);
   assert.deepEqual(await cache.write([first]), [{ kind: "already" }]);
   const skipping = { ...base, fromOffset: 9, nextOffset: 12 };
   assert.deepEqual(await cache.write([skipping]), [{ kind: "lost", partition: 0, heldOffset: 5 }]);
   assert.deepEqual(await cache.offsets([0, 1]), [5, null]);
-  await cache.distrust([0], true);
+  await cache.reset([0]);
   assert.deepEqual(await cache.offsets([0]), [null]);
 });
 
 test("a Redis that lost its data refuses the next write and takes nothing of it", async () => {
-  const { redis, cache, write, layout } = openCache();
+  const { redis, write, layout, found } = openCache();
   await write([recordOf(sessionState(Date.now()))]);
   await redis.command("DEL", layout.progress, layout.session("acme|u-1|s-1"));
   const result = await write([recordOf(sessionState(Date.now(), { session_id: "s-2" }))]);
   assert.deepEqual(result, { kind: "lost", partition: 0, heldOffset: 0 });
-  assert.deepEqual(await liveness(cache, "s-2"), { kind: "unknown" });
+  assert.deepEqual(await found("s-2"), { kind: "none" });
 });
 
 test("records written again from anywhere before leave what one pass would have", async () => {
@@ -185,7 +204,7 @@ test("records written again from anywhere before leave what one pass would have"
         await again.write(part, { fromOffset, nextOffset: at + 1 });
       }
       for (const id of ["s-0", "s-1", "s-2"]) {
-        assert.deepEqual(await liveness(again.cache, id), await liveness(once.cache, id));
+        assert.deepEqual(await again.found(id), await once.found(id));
       }
       assert.equal(await again.cache.countActive(), await once.cache.countActive());
     }),

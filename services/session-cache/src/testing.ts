@@ -1,7 +1,7 @@
 import { MINUTE_MS } from "@vigie/core/time";
 import type { SessionState } from "@vigie/schemas/types";
+import { sessionName } from "@vigie/service-kit/sessions/layout";
 import type { CacheRecord } from "./cache.ts";
-import { sessionName } from "./layout.ts";
 
 /** A live session seen at `seenMs`, with what matters given by name. */
 export function sessionState(seenMs: number, over: Partial<SessionState> = {}): SessionState {

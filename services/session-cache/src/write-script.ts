@@ -1,29 +1,20 @@
 /**
  * Takes the records of one partition and moves its offset, in one step of Redis.
  * KEYS: progress, live, then session and user of each record.
- * ARGV: now in ms, partition, first offset that this call covers, next offset, whether the partition is complete
- *   then ('1' or '0'), then for each record: session id, version, status ('' for a removed record), idle end,
- *   absolute end, number of fields and values, fields and values.
+ * ARGV: now in ms, partition, first offset that this call covers, next offset, then for each record: session id,
+ *   version, status ('' for a removed record), idle end, until when the hash is kept, number of fields and values,
+ *   fields and values.
  * Returns: {1, next} taken; {0, held} somebody was further already; {-1, held} Redis holds less than it did: nothing
  *   was written, reading has to go on from `held`.
  */
 export const WRITE_SCRIPT = `
 local progress, live = KEYS[1], KEYS[2]
 local now, partition = tonumber(ARGV[1]), ARGV[2]
-local from, upto, complete = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+local from, upto = tonumber(ARGV[3]), tonumber(ARGV[4])
 
 local held = tonumber(redis.call('HGET', progress, 'offset:' .. partition) or '0')
-if held < from then
-  redis.call('HDEL', progress, 'fresh:' .. partition)
-  return {-1, held}
-end
-local function tell()
-  if complete == '1' then redis.call('HSET', progress, 'fresh:' .. partition, now) end
-end
-if held > from and held >= upto then
-  tell()
-  return {0, held}
-end
+if held < from then return {-1, held} end
+if held > from and held >= upto then return {0, held} end
 
 local function leave(user, id, session)
   redis.call('ZREM', user, id)
@@ -37,43 +28,43 @@ local function forget(session, user, id)
   leave(user, id, session)
 end
 
-local function enter(session, user, id, idle, absolute, fields)
+local function enter(session, user, id, idle, kept, fields)
   redis.call('HSET', session, unpack(fields))
-  redis.call('PEXPIREAT', session, idle)
+  redis.call('PEXPIREAT', session, kept)
   redis.call('ZADD', live, idle, session)
   redis.call('ZADD', user, idle, id)
   redis.call('ZREMRANGEBYSCORE', user, '-inf', now)
   -- Redis 6 does not tell when a key expires, only how soon; -1 is never, which the first session finds.
-  if now + redis.call('PTTL', user) < absolute then redis.call('PEXPIREAT', user, absolute) end
+  if now + redis.call('PTTL', user) < kept then redis.call('PEXPIREAT', user, kept) end
 end
 
-local function mark(session, user, id, version, status, absolute)
+local function mark(session, user, id, version, status, kept)
   leave(user, id, session)
-  if status == 'ACTIVE' or absolute <= now then return end
   redis.call('HSET', session, 'version', version, 'status', status)
-  redis.call('PEXPIREAT', session, absolute)
+  redis.call('PEXPIREAT', session, kept)
 end
 
-local at = 6
+local at = 5
 for i = 3, #KEYS, 2 do
   local session, user = KEYS[i], KEYS[i + 1]
   local id, version, status = ARGV[at], ARGV[at + 1], ARGV[at + 2]
-  local idle, absolute = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
+  local idle, kept = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
   local first = at + 6
   at = first + tonumber(ARGV[at + 5])
   if status == '' then
     forget(session, user, id)
   elseif tonumber(version) > tonumber(redis.call('HGET', session, 'version') or '0') then
     redis.call('DEL', session)
-    if status == 'ACTIVE' and idle > now then
-      enter(session, user, id, idle, absolute, {unpack(ARGV, first, at - 1)})
+    if kept <= now then
+      leave(user, id, session)
+    elseif status == 'ACTIVE' then
+      enter(session, user, id, idle, kept, {unpack(ARGV, first, at - 1)})
     else
-      mark(session, user, id, version, status, absolute)
+      mark(session, user, id, version, status, kept)
     end
   end
 end
 
 redis.call('HSET', progress, 'offset:' .. partition, upto)
-tell()
 return {1, upto}
 `;

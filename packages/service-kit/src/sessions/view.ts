@@ -35,8 +35,7 @@ export type SessionAnswer =
 
 /** Why a session is to be refused whatever any store says of it. */
 export interface Denial {
-  /** revocation_id or epoch_id. */
-  readonly by: string;
+  readonly by: "revocation" | "epoch";
   readonly deniedAtMs: number;
 }
 
@@ -44,6 +43,8 @@ export interface Denial {
 export interface SessionView {
   /** Throws: VIG_SESSION_STATE_UNKNOWN when nobody can vouch for an answer. */
   resolve(tenantId: string, userId: string, sessionId: string): Promise<SessionAnswer>;
+  /** SES-18: the same for whoever does not know whose session it is; one more question to PostgreSQL. */
+  resolveById(tenantId: string, sessionId: string): Promise<SessionAnswer>;
   /** Synchronous: what id.session.revoked and id.session.epoch say. */
   denialOf(session: DeniableSession): Denial | null;
 }

@@ -3,7 +3,7 @@ import { endOffsetsOf, lowOffsetsOf } from "./admin.ts";
 import { asVigError, closeCluster, type KafkaClient, openCluster, withRecovery } from "./client.ts";
 import { Fetcher, type FetchSettings } from "./fetcher.ts";
 import type { Cluster } from "./internals.ts";
-import type { FetchedRecord } from "./types.ts";
+import type { FetchedRecord, TopicPartition } from "./types.ts";
 
 export interface ReadRange {
   readonly topic: string;
@@ -31,7 +31,8 @@ export interface Following {
 }
 
 export interface FollowEvents {
-  records(records: readonly FetchedRecord[], progress: ReadProgress): void;
+  /** Told also when nothing came, so that positions stay known. */
+  records(records: readonly FetchedRecord[], progress: ReadProgress, of: TopicPartition): void;
   failed(error: VigError): void;
   broker?(up: boolean, why?: string): void;
 }
@@ -126,7 +127,11 @@ class ClusterReader implements LoneReader {
       settings: SETTINGS,
       on: {
         chunk: (chunk) =>
-          on.records(chunk.records, { position: chunk.nextOffset, end: chunk.highWatermark }),
+          on.records(
+            chunk.records,
+            { position: chunk.nextOffset, end: chunk.highWatermark },
+            { topic: chunk.topic, partition: chunk.partition },
+          ),
         broker: (up, why) => on.broker?.(up, why),
         failed: on.failed,
       },

@@ -91,8 +91,12 @@ function follow(
     for (const [at, position] of positions) {
       const chunk = broker.fetch(at, position, 1_000);
       positions.set(at, chunk.nextOffset);
-      if (chunk.records.length === 0) continue;
-      on.records(chunk.records, { position: chunk.nextOffset, end: chunk.highWatermark });
+      if (chunk.nextOffset === position) continue;
+      on.records(
+        chunk.records,
+        { position: chunk.nextOffset, end: chunk.highWatermark },
+        { topic: at.topic, partition: at.partition },
+      );
     }
   });
   return { stop };

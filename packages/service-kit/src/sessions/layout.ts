@@ -1,16 +1,14 @@
 import { sessionKey, userKey } from "@vigie/core/keys";
+import { HOUR_MS } from "@vigie/core/time";
 import type { SessionState } from "@vigie/schemas/types";
 
 /** What lies in Redis, and under which names. `key` adds the prefix of this installation. */
 export interface Layout {
-  /**
-   * Hash: `offset:<partition>` where reading goes on; gone: Redis lost its data. `fresh:<partition>` when the
-   * writer last knew that the partition is complete here, ms.
-   */
+  /** Hash: `offset:<partition>`, up to where the partition is applied; gone: Redis lost its data. */
   readonly progress: string;
   /** Sorted set of live sessions by the time at which they run out, ms. */
   readonly live: string;
-  /** Hash of one session; expires when the session does. An ended one is a marker until its absolute end. */
+  /** Hash of one session, see `keptUntilMs`. An ended one is a marker until its absolute end. */
   session(name: string): string;
   /** Sorted set of a user's live session ids by the time at which they run out, ms. */
   user(name: string): string;
@@ -25,6 +23,8 @@ export function layoutOf(key: (name: string) => string): Layout {
   };
 }
 
+export const offsetField = (partition: number): string => `offset:${partition}`;
+
 export const sessionName = (state: SessionState): string =>
   sessionKey(state.tenant_id, state.user_id, state.session_id);
 
@@ -35,6 +35,13 @@ export function partsOfKey(key: string): { readonly user: string; readonly sessi
   const second = key.indexOf("|", key.indexOf("|") + 1);
   return { user: key.slice(0, second), sessionId: key.slice(second + 1) };
 }
+
+/** Source: DESIGN, Sessions: an outage of ours moves an idle end by 2 h at most. */
+const IDLE_END_MOVES_MAX_MS = 2 * HOUR_MS;
+
+/** A live session is kept as long as it may live: readers derive its deadlines with the policy in force. */
+export const keptUntilMs = (state: SessionState): number =>
+  Math.min(state.absolute_expires_at, state.idle_expires_at + IDLE_END_MOVES_MAX_MS);
 
 /** The fields of a live session's hash: those of the contract as text, lists and maps as JSON, null left out. */
 export function fieldsOf(state: SessionState): readonly string[] {

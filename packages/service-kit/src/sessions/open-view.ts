@@ -1,0 +1,109 @@
+import { VigError } from "@vigie/core/errors";
+import type { Logger } from "@vigie/core/log";
+import type { Outages } from "@vigie/core/outages";
+import type { PolicyDocument } from "@vigie/core/policy";
+import type { Clock } from "@vigie/core/time";
+import type { Codecs } from "@vigie/schemas/codec-core";
+import { openAdmin } from "@vigie/stream/kafka/admin";
+import type { KafkaClient } from "@vigie/stream/kafka/client";
+import type { Database } from "../postgres/database.ts";
+import type { RedisStore } from "../redis/redis.ts";
+import { retryWhileAway } from "../retry.ts";
+import {
+  type Running,
+  type StartedInBackground,
+  startInBackground,
+} from "../start-in-background.ts";
+import { followDenials } from "./denials.ts";
+import { postgresSessions } from "./postgres-sessions.ts";
+import { redisSessions } from "./redis-sessions.ts";
+import { restingStore } from "./resting-store.ts";
+import { createSessionView } from "./session-view.ts";
+import { createTopicEnds } from "./topic-ends.ts";
+import type { SessionView } from "./view.ts";
+
+export interface OpenViewOptions {
+  readonly client: KafkaClient;
+  readonly prefix: string;
+  readonly codecs: Codecs;
+  /** Null: not configured; with neither nobody vouches for a session. */
+  readonly redis: RedisStore | null;
+  readonly database: Database | null;
+  policyOf(tenantId: string): PolicyDocument;
+  outagesOf(partition: number): Outages;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Whether revocations and epochs are followed. */
+  onFollowing(up: boolean, why?: string): void;
+}
+
+export interface OpenedView extends StartedInBackground {
+  readonly view: SessionView;
+  /** Revocations held in memory. */
+  revocations(): number;
+}
+
+/** A view of real servers. Until revocations and epochs have been read whole it is sure of no session. */
+export function openSessionView(options: OpenViewOptions): OpenedView {
+  const { log, onFollowing } = options;
+  let started: Following | null = null;
+  const running = startInBackground(async (signal) => {
+    const onAway = (error: Error): void => onFollowing(false, error.message);
+    const work = () => follow(options);
+    started = await retryWhileAway(work, { log, what: "revocations", signal, onAway });
+    onFollowing(true);
+    log.info({ revocations: started.revocations() }, "revocations_read");
+    return started;
+  });
+  const sure = (): SessionView => {
+    if (started !== null) return started.view;
+    throw new VigError("VIG_SESSION_STATE_UNKNOWN", { why: "revocations are still being read" });
+  };
+  const view: SessionView = {
+    resolve: async (tenantId, userId, sessionId) => sure().resolve(tenantId, userId, sessionId),
+    resolveById: async (tenantId, sessionId) => sure().resolveById(tenantId, sessionId),
+    denialOf: (session) => started?.view.denialOf(session) ?? null,
+  };
+  return { ...running, view, revocations: () => started?.revocations() ?? 0 };
+}
+
+interface Following extends Running {
+  readonly view: SessionView;
+  revocations(): number;
+}
+
+const STATE_TOPIC = "id.session.state";
+
+async function follow(options: OpenViewOptions): Promise<Following> {
+  const { client, prefix, redis, database, clock, log } = options;
+  const admin = await openAdmin(client);
+  const stable = () => admin.stableOffsets(prefix + STATE_TOPIC);
+  const ends = createTopicEnds({ stable, clock, log });
+  try {
+    const denials = await followDenials({ ...options, admin, onBroker: options.onFollowing });
+    await ends.look();
+    ends.start();
+    const rows = database === null ? null : postgresSessions(database);
+    const stores = [redis === null ? [] : redisSessions(redis), rows ?? []].flat();
+    const view = createSessionView({
+      ...options,
+      stores: stores.map((store) => restingStore(store, clock)),
+      book: denials.book,
+      isBookCurrent: (tenantId, userId) => denials.isCurrent(tenantId, userId),
+      ends,
+      ownerOf: async (tenantId, sessionId) => {
+        if (rows !== null) return rows.ownerOf(tenantId, sessionId);
+        throw new VigError("VIG_SESSION_STATE_UNKNOWN", { why: "no database is configured" });
+      },
+    });
+    const stop = async (): Promise<void> => {
+      ends.stop();
+      await denials.close();
+      await admin.close();
+    };
+    return { view, revocations: () => denials.book.revocations, failed: denials.failed, stop };
+  } catch (error) {
+    await admin.close();
+    throw error;
+  }
+}

@@ -1,0 +1,108 @@
+import { partitionOf, userKey } from "@vigie/core/keys";
+import { PARTITIONS_DEFAULT } from "@vigie/schemas/catalogue";
+import type { Channel, UserType } from "@vigie/schemas/types";
+import { tenantUuid, uuidOf } from "../ids.ts";
+import type { Database } from "../postgres/database.ts";
+import { endStatusOf, type Found, type SessionStore } from "./session-store.ts";
+import { LAG_MAX_MS } from "./topic-ends.ts";
+
+/** The session sink's own names. */
+const GROUP = "vigie.session-sink";
+const TOPIC = "id.session.state";
+
+/** One statement, hence one moment: the row is as new as the offset says. */
+const FIND = `
+  select s.*,
+         (select next_offset from sink_offsets
+           where group_id = $4 and topic = $5 and partition = $6) as applied
+    from (values (1)) as always
+    left join (
+      select status, session_type, created_at, last_activity, absolute_expires_at, session_data,
+             user_type, risk_score, org_id, device_key, country, city, step_up_required_at
+        from user_sessions
+       where id = $1 and tenant_id = $2 and user_key = $3) as s on true`;
+
+const OWNER = "select user_key from user_sessions where id = $1 and tenant_id = $2";
+
+export interface PostgresSessions extends SessionStore {
+  /** SES-18: whose a session is, or null for one that is not known. */
+  ownerOf(tenantId: string, sessionId: string): Promise<string | null>;
+}
+
+/** Sessions as the session sink keeps them in PostgreSQL. */
+export function postgresSessions(
+  database: Database,
+  partitions = PARTITIONS_DEFAULT,
+): PostgresSessions {
+  return {
+    lagMaxMs: LAG_MAX_MS,
+    async find(tenantId, userId, sessionId) {
+      const partition = partitionOf(userKey(tenantId, userId), partitions);
+      const names = { tenantId, userId, sessionId };
+      const id = uuidOf(tenantId, "session", sessionId);
+      const values = [id, tenantUuid(tenantId), userId, GROUP, TOPIC, partition];
+      const { rows } = await database.inTenant(tenantId, (tx) => tx.query<Row>(FIND, values));
+      const [row] = rows;
+      const found: Found = row === undefined ? { kind: "none" } : foundOf(names, row);
+      return { found, partition, appliedOffset: row?.applied ?? 0 };
+    },
+    async ownerOf(tenantId, sessionId) {
+      const values = [uuidOf(tenantId, "session", sessionId), tenantUuid(tenantId)];
+      const { rows } = await database.inTenant(tenantId, (tx) =>
+        tx.query<{ user_key: string }>(OWNER, values),
+      );
+      return rows[0]?.user_key ?? null;
+    },
+  };
+}
+
+interface Row {
+  readonly applied: number | null;
+  /** Null: no such row, and then so is everything below. */
+  readonly status: string | null;
+  readonly session_type: string;
+  readonly created_at: Date;
+  readonly last_activity: Date;
+  readonly absolute_expires_at: Date;
+  readonly session_data: { readonly roles?: readonly string[]; readonly adopted?: boolean };
+  readonly user_type: string;
+  readonly risk_score: number;
+  readonly org_id: string | null;
+  readonly device_key: string | null;
+  readonly country: string | null;
+  readonly city: string | null;
+  readonly step_up_required_at: Date | null;
+}
+
+interface Names {
+  readonly tenantId: string;
+  readonly userId: string;
+  readonly sessionId: string;
+}
+
+/** A row that only keeps a foreign key true is of no session that anybody knows. */
+const STUBS: ReadonlySet<string> = new Set(["PENDING", "NONE"]);
+
+function foundOf(names: Names, row: Row): Found {
+  const { status } = row;
+  if (status === null || STUBS.has(status)) return { kind: "none" };
+  if (status !== "ACTIVE") return { kind: "ended", status: endStatusOf(status) };
+  const createdAtMs = row.created_at.getTime();
+  const session = {
+    ...names,
+    orgId: row.org_id,
+    roles: row.session_data.roles ?? [],
+    channel: row.session_type.toUpperCase() as Channel,
+    startedAtMs: row.session_data.adopted === true ? null : createdAtMs,
+    deviceId: row.device_key,
+    userType: row.user_type as UserType,
+    country: row.country,
+    city: row.city,
+    createdAtMs,
+    lastSeenMs: row.last_activity.getTime(),
+    absoluteExpiresAtMs: row.absolute_expires_at.getTime(),
+    stepUpRequiredAtMs: row.step_up_required_at?.getTime() ?? null,
+    riskScore: row.risk_score,
+  };
+  return { kind: "active", session };
+}
