@@ -1,4 +1,4 @@
-import type { Outages } from "./outages.ts";
+import { type Outages, silenceEndsAt } from "./outages.ts";
 import { absoluteHoursMax, type PolicyDocument, type PolicyScope, policyFor } from "./policy.ts";
 import { HOUR_MS, MINUTE_MS } from "./time.ts";
 
@@ -23,18 +23,21 @@ export const idleTimeoutMs = (policy: PolicyDocument, scope: PolicyScope): numbe
 /** How long any session may live, ms: what is kept against one that nobody has seen yet is kept so long. */
 export const longestLifeMs = (policy: PolicyDocument): number => absoluteHoursMax(policy) * HOUR_MS;
 
-/** Derived whenever they are needed, so that a changed policy holds for sessions that began before it. */
+/**
+ * Derived whenever they are needed, so that a changed policy holds for sessions that began before it. An outage moves
+ * the idle end, never the absolute one.
+ */
 export function deadlinesOf(
   session: SessionTimes,
   policy: PolicyDocument,
-  _outages: Outages,
+  outages: Outages,
 ): Deadlines {
   const { absolute_timeout: absolute, idle_timeout: idle } = policyFor(policy, session);
   const byPolicyMs = session.createdAtMs + absolute.hours * HOUR_MS;
   const cappedMs = Math.min(byPolicyMs, session.absoluteCapMs ?? byPolicyMs);
   // An issuer's end before the start would put the end before it, too.
   const absoluteExpiresAtMs = Math.max(session.createdAtMs, cappedMs);
-  const silentAtMs = session.lastSeenMs + idle.minutes * MINUTE_MS;
+  const silentAtMs = silenceEndsAt(session.lastSeenMs, idle.minutes * MINUTE_MS, outages);
   return { idleExpiresAtMs: Math.min(silentAtMs, absoluteExpiresAtMs), absoluteExpiresAtMs };
 }
 
