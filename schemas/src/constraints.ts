@@ -85,6 +85,8 @@ export const constraints: Readonly<Record<string, Readonly<Record<string, Constr
     keep_session_id: id,
     reason,
   },
+  SessionCommandResult: { command_id: id, batch_id: id, ...subject },
+  RevocationAck: { revocation_id: id, tenant_id: tenantId, enforcement_point: id },
   RiskDecision: { decision_id: id, ...subject, session_id: id, anomaly_id: id, reason },
   AnomalyLabel: { anomaly_id: id, ...subject },
   SubjectErasure: { erasure_id: id, ...subject },

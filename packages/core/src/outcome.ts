@@ -11,6 +11,8 @@ export const dropReasons = {
   no_effect: { intentional: true },
   /** SES-22: a login succeeded, but its session had ended before or is refused. */
   login_without_session: { intentional: false },
+  /** PRV-14: it happened before its person was erased. */
+  erased: { intentional: true },
   misrouted: { intentional: false },
   misrouted_twice: { intentional: false },
 } as const satisfies Record<string, { readonly intentional: boolean }>;

@@ -1,13 +1,14 @@
 import type { Logger } from "@vigie/core/log";
-import { type Clock, DAY_MS, HOUR_MS, SECOND_MS } from "@vigie/core/time";
+import { type Clock, DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from "@vigie/core/time";
 import type { Job } from "@vigie/service-kit/jobs";
 import type { Database } from "@vigie/service-kit/postgres/database";
 import { type SinkServiceParts, startSinkService } from "@vigie/service-kit/sink-service";
 import type { StartedInBackground } from "@vigie/service-kit/start-in-background";
 import type { SessionSinkConfig } from "./config.ts";
 import { createDecode, sinkTopics } from "./decode.ts";
-import { forgetMissingSessions, warnOfMissingSessions } from "./missing-sessions.ts";
+import { warnOfMissingSessions } from "./missing-sessions.ts";
 import { activityPartitions, type Partitions } from "./partitions.ts";
+import { applyRetention } from "./retention.ts";
 import { createSessionSink } from "./sink.ts";
 import { createTold, type Told } from "./told.ts";
 
@@ -65,6 +66,11 @@ const COUNT_ACTIVE = `
   select count(*) as active from user_sessions
    where is_active and expires_at > now() at time zone 'utc'`;
 
+/** SES-19: a state says that a session has expired, within a minute or so; nothing else marks it. */
+const OVERDUE_AFTER_MS = 5 * MINUTE_MS;
+const COUNT_OVERDUE = `
+  select count(*) as overdue from user_sessions where is_active and expires_at < $1`;
+
 function jobsOf({ config, database, partitions, told, log, clock }: JobParts): Job[] {
   return [
     { name: "rate", everyMs: SECOND_MS, run: async () => told.tick() },
@@ -84,13 +90,25 @@ function jobsOf({ config, database, partitions, told, log, clock }: JobParts): J
       },
     },
     {
-      name: "partitions",
+      name: "overdue",
+      everyMs: MINUTE_MS,
+      run: async () => {
+        const before = new Date(clock() - OVERDUE_AFTER_MS).toISOString();
+        const { rows } = await database.query<{ overdue: number }>(COUNT_OVERDUE, [before]);
+        const count = rows[0]?.overdue ?? 0;
+        told.overdue(count);
+        if (count > 0) log.warn({ sessions: count }, "sessions_overdue");
+      },
+    },
+    { name: "partitions", everyMs: HOUR_MS, run: () => partitions.ensureAhead(clock()) },
+    {
+      name: "retention",
       everyMs: HOUR_MS,
       run: async () => {
-        await partitions.ensureAhead(clock());
-        const dropped = await partitions.dropOlderThan(config.ACTIVITY_RETENTION_DAYS, clock());
-        await forgetMissingSessions(database, config.ACTIVITY_RETENTION_DAYS);
-        if (dropped > 0) log.info({ dropped }, "activity_days_dropped");
+        const refused = (tenantId: string, faults: readonly string[]) =>
+          log.warn({ tenantId, faults }, "policy_refused");
+        const gone = await applyRetention({ database, partitions, nowMs: clock(), refused });
+        if (Object.keys(gone).length > 0) log.info({ ...gone }, "retention_applied");
       },
     },
   ];

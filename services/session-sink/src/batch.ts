@@ -1,7 +1,6 @@
-import { assertNever } from "@vigie/core/assert";
 import type { SessionAnomaly } from "@vigie/schemas/types";
 import { tenantUuid, uuidOf } from "@vigie/service-kit/ids";
-import type { Item } from "./decode.ts";
+import type { Item, SinkTopic } from "./decode.ts";
 import {
   anomalyActivity,
   geoActivity,
@@ -22,100 +21,186 @@ import type {
   TenantRow,
   UserRow,
 } from "./rows/columns.ts";
+import type {
+  AckRow,
+  CommandRow,
+  DecisionRow,
+  EpochRow,
+  LabelRow,
+  PointRow,
+  PolicyChangeRow,
+  ResultRow,
+  SecurityEventRow,
+} from "./rows/columns-security.ts";
+import {
+  ackRow,
+  commandRow,
+  decisionRow,
+  epochRow,
+  labelRow,
+  pointRow,
+  policyChangeRow,
+  resultRow,
+} from "./rows/command.ts";
 import { isoTime, noSessionUuid, type Subject, sessionUuid, subjectIds } from "./rows/ids.ts";
 import { anomalyRow, retractionRow, revocationRow } from "./rows/security.ts";
+import { anomalyEvent, auditedEvent, type Conflict } from "./rows/security-event.ts";
 import { sessionRow } from "./rows/session.ts";
 
-/** Rows of one write, each table's by id: a row that comes twice is written once. */
-export interface Batch {
-  readonly tenants: Map<string, TenantRow>;
-  readonly users: Map<string, UserRow>;
-  readonly devices: Map<string, DeviceRow>;
-  /** The newest state of each session. */
-  readonly sessions: Map<string, SessionRow>;
-  /** Sessions to be deleted before any is written, each with whose it was. */
-  readonly forgotten: Map<string, OwnedRow>;
-  /** Rows that foreign keys need, should nobody have delivered them yet. */
-  readonly stubs: Map<string, StubRow>;
+/** Rows of one write, each table's by its key: a row that comes twice is written once. */
+export class Batch {
+  readonly tenants = new Map<string, TenantRow>();
+  readonly users = new Map<string, UserRow>();
+  readonly devices = new Map<string, DeviceRow>();
+  /** The newest state of each session, by `rowKey`. */
+  readonly sessions = new Map<string, SessionRow>();
+  /** Another spelling of a session's id. */
+  readonly conflicts: Conflict[] = [];
+  /** Sessions to be deleted before any is written. */
+  readonly forgotten = new Map<string, OwnedRow>();
+  /** Rows that foreign keys need, should nobody have delivered them yet; by `rowKey`. */
+  readonly stubs = new Map<string, StubRow>();
   /** Sessions of successful logins (SES-22). */
-  readonly awaited: Set<string>;
-  readonly activities: Map<string, ActivityRow>;
-  readonly anomalies: Map<string, AnomalyRow>;
-  readonly retractions: Map<string, RetractionRow>;
-  readonly revocations: Map<string, RevocationRow>;
-  heartbeats: number;
+  readonly awaited = new Map<string, OwnedRow>();
+  readonly activities = new Map<string, ActivityRow>();
+  readonly anomalies = new Map<string, AnomalyRow>();
+  readonly retractions = new Map<string, RetractionRow>();
+  readonly revocations = new Map<string, RevocationRow>();
+  readonly commands = new Map<string, CommandRow>();
+  readonly results = new Map<string, ResultRow>();
+  readonly decisions = new Map<string, DecisionRow>();
+  readonly labels = new Map<string, LabelRow>();
+  /** The first word of each enforcement point. */
+  readonly acks = new Map<string, AckRow>();
+  readonly points = new Map<string, PointRow>();
+  readonly epochs = new Map<string, EpochRow>();
+  readonly policyChanges = new Map<string, PolicyChangeRow>();
+  readonly securityEvents = new Map<string, SecurityEventRow>();
+  heartbeats = 0;
 }
-
-const emptyBatch = (): Batch => ({
-  tenants: new Map(),
-  users: new Map(),
-  devices: new Map(),
-  sessions: new Map(),
-  forgotten: new Map(),
-  stubs: new Map(),
-  awaited: new Set(),
-  activities: new Map(),
-  anomalies: new Map(),
-  retractions: new Map(),
-  revocations: new Map(),
-  heartbeats: 0,
-});
 
 /**
  * Pure. Records are in the order of their partitions, so the last word on a session is the newest.
  */
 export function gather(items: readonly Item<unknown>[]): Batch {
-  const batch = emptyBatch();
-  for (const item of items) add(batch, item);
+  const batch = new Batch();
+  for (const { topic, value } of items) {
+    (adders[topic] as (batch: Batch, value: unknown) => void)(batch, value);
+  }
   return batch;
 }
 
-function add(batch: Batch, item: Item<unknown>): void {
-  switch (item.topic) {
-    case "id.login":
-      if (item.value.kind === "AUTH_SUCCESS" && item.value.session_id !== null) {
-        batch.awaited.add(sessionUuid(item.value, item.value.session_id));
-      }
-      addActivity(batch, item.value, loginActivity(item.value));
-      break;
-    case "id.heartbeat":
-      batch.heartbeats += 1;
-      addActivity(batch, item.value, heartbeatActivity(item.value));
-      break;
-    case "id.mfa":
-      addActivity(batch, item.value, mfaActivity(item.value));
-      break;
-    case "id.geo":
-      addActivity(batch, item.value, geoActivity(item.value));
-      break;
-    case "id.session.state":
-      addSession(batch, sessionRow(item.value));
-      break;
-    case "id.session.anomaly":
-      addAnomaly(batch, item.value);
-      break;
-    case "id.session.revoked":
-      put(batch.revocations, revocationRow(item.value));
-      addActivity(batch, item.value, revokeActivity(item.value));
-      break;
-    case "forgotten":
-      forget(batch, item.value, sessionUuid(item.value, item.value.session_id));
-      break;
-    default:
-      assertNever(item);
-  }
+type ValueOf<T extends SinkTopic | "forgotten"> = Extract<Item<unknown>, { topic: T }>["value"];
+type Adders = {
+  readonly [T in SinkTopic | "forgotten"]: (batch: Batch, value: ValueOf<T>) => void;
+};
+
+const adders: Adders = {
+  "id.login"(batch, login) {
+    if (login.kind === "AUTH_SUCCESS" && login.session_id !== null) {
+      const row = ownedRow(login, login.session_id);
+      batch.awaited.set(rowKey(row), row);
+    }
+    addActivity(batch, login, loginActivity(login));
+  },
+  "id.heartbeat"(batch, heartbeat) {
+    batch.heartbeats += 1;
+    addActivity(batch, heartbeat, heartbeatActivity(heartbeat));
+  },
+  "id.mfa": (batch, mfa) => addActivity(batch, mfa, mfaActivity(mfa)),
+  "id.geo": (batch, geo) => addActivity(batch, geo, geoActivity(geo)),
+  "id.session.state": (batch, state) => addSession(batch, sessionRow(state)),
+  "id.session.anomaly": addAnomaly,
+  "id.session.revoked"(batch, revoked) {
+    put(batch.revocations, revocationRow(revoked));
+    addActivity(batch, revoked, revokeActivity(revoked));
+  },
+  "id.session.command"(batch, command) {
+    addUser(batch, command);
+    putFirst(batch.commands, commandRow(command));
+  },
+  "id.session.command.result"(batch, result) {
+    addUser(batch, result);
+    putFirst(batch.results, resultRow(result));
+  },
+  "id.session.revocation_ack"(batch, ack) {
+    const row = ackRow(ack);
+    const key = `${row.revocation}|${row.enforcement_point}`;
+    keep(batch.acks, key, row, (held) => text(row.acted_at) < text(held.acted_at));
+    const point = pointRow(ack);
+    const pointKey = `${point.tenant_id}|${point.name}`;
+    const isLater = (held: PointRow) => text(point.last_acted_at) > text(held.last_acted_at);
+    keep(batch.points, pointKey, point, isLater);
+  },
+  "id.session.epoch"(batch, epoch) {
+    const row = epochRow(epoch);
+    const key = `${row.tenant_id}|${row.scope}|${row.value}`;
+    keep(batch.epochs, key, row, (held) => text(row.not_before) > text(held.not_before));
+  },
+  "id.session.policy"(batch, policy) {
+    const row = policyChangeRow(policy);
+    batch.policyChanges.set(`${row.tenant_id}|${row.version}`, row);
+  },
+  "id.risk.decision"(batch, decision) {
+    addUser(batch, decision);
+    putFirst(batch.decisions, decisionRow(decision));
+  },
+  "id.anomaly.label"(batch, label) {
+    addUser(batch, label);
+    const row = labelRow(label);
+    keep(
+      batch.labels,
+      text(row.id),
+      row,
+      (held) => text(row.labelled_at) >= text(held.labelled_at),
+    );
+  },
+  "id.audit"(batch, event) {
+    const row = auditedEvent(event);
+    if (row !== null) put(batch.securityEvents, row);
+  },
+  // Done before anything is written; see erase.ts.
+  "id.subject.erasure": () => undefined,
+  forgotten(batch, { session_id, ...subject }) {
+    const row = ownedRow(subject, session_id);
+    const key = rowKey(row);
+    if (batch.sessions.get(key)?.session_key === session_id) batch.sessions.delete(key);
+    batch.forgotten.set(`${key}|${session_id}`, row);
+  },
+};
+
+const text = (value: string | null): string => value ?? "";
+
+type Identified = { readonly id: string | null };
+
+function put<R extends Identified>(rows: Map<string, R>, row: R): void {
+  rows.set(text(row.id), row);
 }
 
-function put<R extends { readonly id: string | null }>(rows: Map<string, R>, row: R): void {
-  rows.set(String(row.id), row);
+/** What is said again later changes nothing. */
+function putFirst<R extends Identified>(rows: Map<string, R>, row: R): void {
+  if (!rows.has(text(row.id))) put(rows, row);
 }
 
-/** A session id that two users name is one row, of one of them: only its owner's word deletes it. */
-function forget(batch: Batch, subject: Subject, id: string): void {
+function keep<R>(rows: Map<string, R>, key: string, row: R, wins: (held: R) => boolean): void {
+  const held = rows.get(key);
+  if (held === undefined || wins(held)) rows.set(key, row);
+}
+
+interface RowIds {
+  readonly tenant_id: string | null;
+  readonly user_id: string | null;
+  readonly id: string | null;
+}
+
+/** The primary key of a session: the same id of two users is two rows. */
+export const rowKey = ({ tenant_id, user_id, id }: RowIds): string =>
+  `session|${tenant_id}|${user_id}|${id}`;
+
+function ownedRow(subject: Subject, sessionId: string): OwnedRow {
   const { tenantId, userId } = subjectIds(subject);
-  const held = batch.sessions.get(id);
-  if (held?.tenant_id === tenantId && held.user_id === userId) batch.sessions.delete(id);
-  batch.forgotten.set(`${id}|${tenantId}|${userId}`, { id, tenant_id: tenantId, user_id: userId });
+  const id = sessionUuid(subject, sessionId);
+  return { tenant_id: tenantId, user_id: userId, id, session_key: sessionId };
 }
 
 function addAnomaly(batch: Batch, anomaly: SessionAnomaly): void {
@@ -125,6 +210,8 @@ function addAnomaly(batch: Batch, anomaly: SessionAnomaly): void {
   }
   put(batch.anomalies, anomalyRow(anomaly));
   addActivity(batch, anomaly, anomalyActivity(anomaly));
+  const event = anomalyEvent(anomaly);
+  if (event !== null) put(batch.securityEvents, event);
 }
 
 function addUser(batch: Batch, { tenant_id, user_id }: Subject): void {
@@ -136,15 +223,17 @@ function addUser(batch: Batch, { tenant_id, user_id }: Subject): void {
 }
 
 function addSession(batch: Batch, row: SessionRow): void {
-  addUser(batch, { tenant_id: String(row.tenant_key), user_id: String(row.user_key) });
+  addUser(batch, { tenant_id: text(row.tenant_key), user_id: text(row.user_key) });
   if (row.device_id !== null) {
     const { tenant_id, user_id, device_id: id, device_key: external_id } = row;
     batch.devices.set(`${tenant_id}|${user_id}|${id}`, { id, tenant_id, user_id, external_id });
   }
-  const id = String(row.id);
-  const held = batch.sessions.get(id);
-  if (held === undefined || Number(held.version) < Number(row.version)) {
-    batch.sessions.set(id, row);
+  const key = rowKey(row);
+  const held = batch.sessions.get(key);
+  if (held !== undefined && held.session_key !== row.session_key) {
+    batch.conflicts.push(row as SessionRow & Conflict);
+  } else if (held === undefined || Number(held.version) < Number(row.version)) {
+    batch.sessions.set(key, row);
   }
 }
 
@@ -153,31 +242,29 @@ type Happening = Subject & { readonly session_id: string | null };
 function addActivity(batch: Batch, event: Happening, row: ActivityRow): void {
   addUser(batch, event);
   batch.activities.set(`${row.id}|${row.timestamp}`, row);
-  const id = String(row.session_id);
-  if (!batch.stubs.has(id)) batch.stubs.set(id, stubRow(event, id, String(row.timestamp)));
+  const { tenant_id, user_id, session_id: id } = row;
+  const key = rowKey({ tenant_id, user_id, id });
+  if (!batch.stubs.has(key)) batch.stubs.set(key, stubRow(event, row));
 }
 
 /**
  * A row for a session that is only named: not active, of version 0, so that any state replaces it.
  */
-function stubRow(event: Happening, id: string, atIso: string): StubRow {
-  const { tenantId, userId } = subjectIds(event);
-  return {
-    id,
-    user_id: userId,
-    tenant_id: tenantId,
-    tenant_key: event.tenant_id,
-    user_key: event.user_id,
-    session_key: event.session_id ?? noSessionUuid(event),
-    status: event.session_id === null ? "NONE" : "PENDING",
-    created_at: atIso,
-  };
-}
+const stubRow = (event: Happening, row: ActivityRow): StubRow => ({
+  id: row.session_id,
+  user_id: row.user_id,
+  tenant_id: row.tenant_id,
+  tenant_key: event.tenant_id,
+  user_key: event.user_id,
+  session_key: event.session_id ?? noSessionUuid(event),
+  status: event.session_id === null ? "NONE" : "PENDING",
+  created_at: row.timestamp,
+});
 
 /** The UTC days that a batch's activities lie in, as YYYY-MM-DD. */
 export function daysOf(batch: Batch): readonly string[] {
   const days = new Set<string>();
-  for (const row of batch.activities.values()) days.add(String(row.timestamp).slice(0, 10));
+  for (const row of batch.activities.values()) days.add(text(row.timestamp).slice(0, 10));
   return [...days].sort();
 }
 

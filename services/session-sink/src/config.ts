@@ -2,9 +2,6 @@ import { integer, optional, type Parsed, text } from "@vigie/service-kit/config"
 import { eventsConfig } from "@vigie/service-kit/shared-config";
 import { sinkServiceConfig } from "@vigie/service-kit/sink-service";
 
-/** Late events and a backlog of the input topics' retention must still find their day. */
-const RETENTION_DAYS_MIN = 40;
-
 export const sessionSinkConfig = {
   ...sinkServiceConfig({ metricsPort: 9103, batchRecordsMax: 4_000 }),
   ...eventsConfig,
@@ -15,12 +12,6 @@ export const sessionSinkConfig = {
       expected: "a role",
     }),
   ),
-  ACTIVITY_RETENTION_DAYS: integer({
-    about: "activities are kept so long",
-    min: RETENTION_DAYS_MIN,
-    max: 3_650,
-    default: 90,
-  }),
   SESSION_WAIT_MS: integer({
     about: "a login without a session after this is warned of",
     min: 1_000,

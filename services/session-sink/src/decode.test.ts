@@ -103,6 +103,9 @@ test("an activity brings stubs of its tenant, user and session; a login success 
     [...batch.stubs.values()].map((stub) => stub.status),
     ["PENDING", "NONE"],
   );
-  assert.deepEqual([...batch.awaited], [sampleLogin.session_id]);
+  assert.deepEqual(
+    [...batch.awaited.values()].map(({ id }) => id),
+    [sampleLogin.session_id],
+  );
   assert.equal(batch.activities.size, 2);
 });

@@ -1,29 +1,9 @@
-import { dlq, type Outcome, ok } from "@vigie/core/outcome";
+import { dlq, drop, type Outcome, ok } from "@vigie/core/outcome";
 import { admitEvent } from "@vigie/schemas/admit";
 import type { TopicName } from "@vigie/schemas/catalogue";
 import type { Codecs } from "@vigie/schemas/codecs";
-import type {
-  GeoEvent,
-  HeartbeatEvent,
-  LoginEvent,
-  MfaEvent,
-  SessionAnomaly,
-  SessionRevoked,
-  SessionState,
-} from "@vigie/schemas/types";
-import { judgeAnomaly, judgeRevoked, judgeState } from "./judge.ts";
-
-/** What each topic's records hold. */
-interface Values {
-  readonly "id.login": LoginEvent;
-  readonly "id.heartbeat": HeartbeatEvent;
-  readonly "id.mfa": MfaEvent;
-  readonly "id.geo": GeoEvent;
-  readonly "id.session.state": SessionState;
-  readonly "id.session.anomaly": SessionAnomaly;
-  readonly "id.session.revoked": SessionRevoked;
-}
-export type SinkTopic = keyof Values;
+import type { TopicValues } from "@vigie/schemas/types";
+import { judgeOurs, type OurTopic } from "./judge.ts";
 
 export const sinkTopics = [
   "id.login",
@@ -33,7 +13,17 @@ export const sinkTopics = [
   "id.session.state",
   "id.session.anomaly",
   "id.session.revoked",
-] as const satisfies readonly (SinkTopic & TopicName)[];
+  "id.session.command",
+  "id.session.command.result",
+  "id.session.revocation_ack",
+  "id.session.epoch",
+  "id.session.policy",
+  "id.risk.decision",
+  "id.anomaly.label",
+  "id.audit",
+  "id.subject.erasure",
+] as const satisfies readonly TopicName[];
+export type SinkTopic = (typeof sinkTopics)[number];
 
 /** Topics whose records upstream made: their times are judged against their arrival. */
 const EVENT_TOPICS: readonly string[] = ["id.login", "id.heartbeat", "id.mfa", "id.geo"];
@@ -48,7 +38,7 @@ export interface Forgotten {
 /** One record as the sink works with it; `record` is what it came in. */
 export type Item<R> =
   | {
-      [T in SinkTopic]: { readonly topic: T; readonly value: Values[T]; readonly record: R };
+      [T in SinkTopic]: { readonly topic: T; readonly value: TopicValues[T]; readonly record: R };
     }[SinkTopic]
   | { readonly topic: "forgotten"; readonly value: Forgotten; readonly record: R };
 
@@ -97,15 +87,16 @@ function judge(record: RawRecord, value: object, limits: DecodeLimits): Outcome<
     ...(EVENT_TOPICS.includes(topic) ? limits : ours),
   });
   if (admitted.kind !== "ok") return admitted;
-  if (topic === "id.session.state") return judgeState(value as SessionState, key);
-  if (topic === "id.session.anomaly")
-    return judgeAnomaly(value as SessionAnomaly, recordTimestampMs);
-  if (topic === "id.session.revoked")
-    return judgeRevoked(value as SessionRevoked, recordTimestampMs);
-  return admitted;
+  return EVENT_TOPICS.includes(topic)
+    ? admitted
+    : judgeOurs(topic as OurTopic, value, { key, recordTimestampMs });
 }
 
 function tombstone<R extends RawRecord>(record: R): Outcome<Item<R>> {
+  // What is in force is told by others; history stays.
+  if (record.topic === "id.session.policy" || record.topic === "id.session.epoch") {
+    return drop("no_effect");
+  }
   if (record.topic !== "id.session.state") return dlq("VIG_RECORD_NULL");
   const [tenant_id = "", user_id = "", ...rest] = record.key.split("|");
   const session_id = rest.join("|");

@@ -49,6 +49,7 @@ const noRows: Written = {
   sessions: 0,
   activities: 0,
   conflicts: 0,
+  acks: [],
 };
 
 function sum(one: Written, other: Written): Written {
@@ -62,5 +63,6 @@ function sum(one: Written, other: Written): Written {
     sessions: one.sessions + other.sessions,
     activities: one.activities + other.activities,
     conflicts: one.conflicts + other.conflicts,
+    acks: [...one.acks, ...other.acks],
   };
 }

@@ -1,13 +1,13 @@
-import type { Batch } from "./batch.ts";
+import { type Batch, rowKey } from "./batch.ts";
 import type { KnownRows } from "./write.ts";
 
-/** Ids that are remembered; past it all are forgotten and looked up again. Some 20 MB. */
+/** Keys that are remembered; past it all are forgotten and looked up again. Some 30 MB. */
 const KNOWN_MAX = 200_000;
 
 export interface RememberedRows extends KnownRows {
   /** After a commit: the rows that the batch needed are there. */
   remember(batch: Batch): void;
-  /** After a refusal: somebody may have deleted rows. */
+  /** After a refusal, an erasure or a change of owners: somebody may have deleted rows. */
   clear(): void;
 }
 
@@ -18,14 +18,14 @@ export interface RememberedRows extends KnownRows {
 export function rememberedRows(knownMax = KNOWN_MAX): RememberedRows {
   const known = new Set<string>();
   return {
-    has: (id) => known.has(id),
+    has: (key) => known.has(key),
     remember(batch) {
       if (known.size >= knownMax) known.clear();
       const { tenants, users, devices, stubs, sessions } = batch;
       for (const rows of [tenants, users, devices, stubs, sessions]) {
-        for (const id of rows.keys()) known.add(id);
+        for (const key of rows.keys()) known.add(key);
       }
-      for (const { id } of batch.forgotten.values()) known.delete(String(id));
+      for (const row of batch.forgotten.values()) known.delete(rowKey(row));
     },
     clear: () => known.clear(),
   };

@@ -28,15 +28,3 @@ export async function warnOfMissingSessions(
   }
   return rows.length;
 }
-
-const FORGET = `
-  delete from user_sessions
-   where id in (select id from user_sessions
-                 where status = 'PENDING'
-                   and created_at < (now() at time zone 'utc') - $1 * interval '1 day'
-                 limit ${ROWS_MAX} for update skip locked)`;
-
-/** PRV-13: deletes rows of sessions that never appeared, once their activities are gone. */
-export async function forgetMissingSessions(database: Database, days: number): Promise<number> {
-  return (await database.query(FORGET, [days])).count;
-}

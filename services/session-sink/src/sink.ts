@@ -1,5 +1,7 @@
 import { VigError } from "@vigie/core/errors";
+import { partitionOf } from "@vigie/core/keys";
 import type { Logger } from "@vigie/core/log";
+import { isTopicName, topics } from "@vigie/schemas/catalogue";
 import { type Database, isRowRefused } from "@vigie/service-kit/postgres/database";
 import {
   lockOffsets,
@@ -23,6 +25,7 @@ import type {
 import type { Tally } from "@vigie/stream/observer";
 import { type Batch, daysOf, gather } from "./batch.ts";
 import type { Decode, Item } from "./decode.ts";
+import { erase, withoutErased } from "./erase.ts";
 import { type Isolated, writeIsolated } from "./isolate.ts";
 import { rememberedRows } from "./known-rows.ts";
 import type { Partitions } from "./partitions.ts";
@@ -53,6 +56,8 @@ type Committed =
       readonly rows: Written;
       readonly part: Batch;
       readonly refused: readonly Refused[];
+      /** Records of before their person was erased. */
+      readonly erased: number;
     };
 type Refused = Isolated["refused"][number];
 
@@ -81,15 +86,21 @@ export function createSessionSink(parts: SessionSinkParts): Sink {
       const stored = await lockOffsets(tx, groupId, next);
       const rewind = stored.filter((each) => isLost(each, positions));
       if (rewind.length > 0) return { rewind };
-      const fresh = newOf(items, stored);
-      // Nearly always all of it: gathering anew is for an owner that was overtaken.
+      const unwritten = newOf(items, stored);
+      const requests = unwritten.flatMap((item) =>
+        item.topic === "id.subject.erasure" ? [item.value] : [],
+      );
+      if (requests.length > 0) known.clear();
+      await erase(tx, requests);
+      const fresh = await withoutErased(tx, unwritten);
+      // Nearly always all of it: gathering anew is for an owner that was overtaken, and after an erasure.
       const part = fresh.length === items.length ? batch : gather(fresh);
       const { rows, refused } = isolated
         ? await writeIsolated(tx, fresh)
         : { rows: await writeBatch(tx, part, known), refused: [] };
       await bury(refused.map(asUnusable));
       await storeOffsets(tx, groupId, advance(next, stored));
-      return { rows, part, refused };
+      return { rows, part, refused, erased: unwritten.length - fresh.length };
     });
 
   return {
@@ -99,7 +110,7 @@ export function createSessionSink(parts: SessionSinkParts): Sink {
       return stored;
     },
     async write(records, next) {
-      const { items, unusable, tally } = await decodeAll(parts.decode, records);
+      const { items, unusable, tally } = await decodeAll(records, parts);
       await bury(unusable);
       const batch = gather(items);
       await parts.partitions.ensure(daysOf(batch));
@@ -118,11 +129,16 @@ export function createSessionSink(parts: SessionSinkParts): Sink {
       buried.clear();
       known.remember(committed.part);
       for (const { code } of committed.refused.map(asUnusable)) count(tally.dlq, code);
-      tally.ok -= committed.refused.length;
+      tally.ok -= committed.refused.length + committed.erased;
+      if (committed.erased > 0) tally.dropped.erased = committed.erased;
       parts.written({ tally, rows: committed.rows, batch: committed.part });
       return undefined;
     },
-    lost: (lost) => positions.forget(lost),
+    lost(lost) {
+      positions.forget(lost);
+      // Whoever has them now may delete rows that they need.
+      known.clear();
+    },
   };
 }
 
@@ -144,11 +160,18 @@ interface DecodedBatch {
   readonly tally: Tally;
 }
 
-async function decodeAll(decode: Decode, records: readonly SinkRecord[]): Promise<DecodedBatch> {
+async function decodeAll(
+  records: readonly SinkRecord[],
+  { decode, context }: Pick<SessionSinkParts, "decode" | "context">,
+): Promise<DecodedBatch> {
   const items: SinkItem[] = [];
   const unusable: UnusableRecord[] = [];
   const tally: Tally = { consumed: records.length, ok: 0, redirected: 0, dropped: {}, dlq: {} };
   for (const record of records) {
+    if (isMisrouted(record, context.partitionCount(record.topic))) {
+      count(tally.dropped, "misrouted");
+      continue;
+    }
     const outcome = await decode(record);
     if (outcome.kind === "ok") {
       items.push(outcome.value);
@@ -163,6 +186,16 @@ async function decodeAll(decode: Decode, records: readonly SinkRecord[]): Promis
     }
   }
   return { items, unusable, tally };
+}
+
+/** Right key, wrong partition: the detector sends it on, and then it comes again. */
+function isMisrouted({ topic, key, keyBytes, partition }: SinkRecord, partitions: number): boolean {
+  if (!isTopicName(topic) || keyBytes === null) return false;
+  const shape = topics[topic].key;
+  if (shape === "tenant|user") return partitionOf(keyBytes, partitions) !== partition;
+  if (shape !== "tenant|user|session") return false;
+  const user = key.split("|", 2).join("|");
+  return partitionOf(user, partitions) !== partition;
 }
 
 /** Records that are not in the store yet: below a stored offset they are, whoever wrote them. */

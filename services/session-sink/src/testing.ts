@@ -2,7 +2,20 @@ import { userKey } from "@vigie/core/keys";
 import { MINUTE_MS } from "@vigie/core/time";
 import type { TopicName } from "@vigie/schemas/catalogue";
 import { type MemoryCodecs, memoryCodecs } from "@vigie/schemas/memory-codecs";
-import type { SessionAnomaly, SessionRevoked, SessionState } from "@vigie/schemas/types";
+import type {
+  AnomalyLabel,
+  AuditEvent,
+  RevocationAck,
+  RiskDecision,
+  SessionAnomaly,
+  SessionCommand,
+  SessionCommandResult,
+  SessionEpoch,
+  SessionPolicy,
+  SessionRevoked,
+  SessionState,
+  SubjectErasure,
+} from "@vigie/schemas/types";
 import type { SinkPosition, SinkRecord } from "@vigie/stream/kafka/sink";
 
 const subject = { tenant_id: "molam-sn", user_id: "u-1" } as const;
@@ -81,9 +94,119 @@ export function revoked(atMs: number, over: Partial<SessionRevoked> = {}): Sessi
   };
 }
 
+const actor = { type: "ADMIN", id: "admin-1", impersonator_id: null } as const;
+
+export function command(atMs: number, over: Partial<SessionCommand> = {}): SessionCommand {
+  return {
+    command_id: "c-1",
+    batch_id: "b-1",
+    ...subject,
+    requested_at: atMs,
+    kind: "REVOKE_SESSION",
+    session_id: "s-1",
+    device_id: null,
+    channel: null,
+    keep_session_id: null,
+    reason: "admin",
+    actor: { ...actor, ip: "41.82.17.9", user_agent: "Mozilla/5.0" },
+    ...over,
+  };
+}
+
+export function commandResult(
+  atMs: number,
+  over: Partial<SessionCommandResult> = {},
+): SessionCommandResult {
+  return {
+    command_id: "c-1",
+    batch_id: "b-1",
+    ...subject,
+    revoked_session_ids: ["s-1"],
+    already_ended: 2,
+    decided_at: atMs,
+    ...over,
+  };
+}
+
+export const ack = (atMs: number, over: Partial<RevocationAck> = {}): RevocationAck => ({
+  revocation_id: "r-1",
+  tenant_id: subject.tenant_id,
+  enforcement_point: "pay",
+  acted_at: atMs,
+  ...over,
+});
+
+export const decision = (atMs: number, over: Partial<RiskDecision> = {}): RiskDecision => ({
+  decision_id: "d-1",
+  ...subject,
+  session_id: "s-1",
+  anomaly_id: "a-1",
+  action: "REVOKE",
+  decided_at: atMs,
+  reason: "fraud",
+  ...over,
+});
+
+export const label = (atMs: number, over: Partial<AnomalyLabel> = {}): AnomalyLabel => ({
+  anomaly_id: "a-1",
+  ...subject,
+  label: "FALSE_POSITIVE",
+  note: "on holiday",
+  labelled_at: atMs,
+  actor,
+  ...over,
+});
+
+export const epoch = (atMs: number, over: Partial<SessionEpoch> = {}): SessionEpoch => ({
+  epoch_id: "e-1",
+  tenant_id: subject.tenant_id,
+  scope: "ROLE",
+  value: "agent",
+  not_before: atMs,
+  reason: "leak",
+  actor,
+  ...over,
+});
+
+export const policy = (
+  version: number,
+  document: object,
+  tenantId = "molam-sn",
+): SessionPolicy => ({
+  tenant_id: tenantId,
+  version,
+  updated_at: 1_767_607_200_000,
+  actor,
+  document: JSON.stringify(document),
+});
+
+export const audited = (atMs: number, over: Partial<AuditEvent> = {}): AuditEvent => ({
+  event_id: "x-1",
+  tenant_id: subject.tenant_id,
+  occurred_at: atMs,
+  emitter: "edge.1.1",
+  emitter_seq: 1,
+  action: "access.denied",
+  actor: { ...actor, ip: "41.82.17.9", user_agent: "Mozilla/5.0" },
+  subject_user_id: null,
+  is_impersonation: false,
+  impersonated_user_id: null,
+  payload: JSON.stringify({ route: "/api/id/admin/sessions/revoke", ip: "41.82.17.9", count: 3 }),
+  ...over,
+});
+
+export const erasure = (atMs: number, over: Partial<SubjectErasure> = {}): SubjectErasure => ({
+  erasure_id: "x-1",
+  ...subject,
+  requested_at: atMs,
+  actor: { type: "USER", id: "u-1", impersonator_id: null },
+  ...over,
+});
+
 interface Keyed {
   readonly tenant_id: string;
-  readonly user_id: string;
+  /** Without one the key is the tenant's: good enough where no key is judged. */
+  readonly user_id?: string;
   readonly session_id?: string | null;
 }
 
@@ -93,7 +216,7 @@ export class RecordMaker {
   private readonly offsets = new Map<string, number>();
 
   record<V extends Keyed>(topic: TopicName, value: V, over: Partial<SinkRecord> = {}): SinkRecord {
-    const user = userKey(value.tenant_id, value.user_id);
+    const user = userKey(value.tenant_id, value.user_id ?? "");
     const key = topic === "id.session.state" ? `${user}|${value.session_id}` : user;
     const encoder = this.codecs.encoder<V>(topic);
     return this.raw(topic, { key, value: encoder.encode(value), ...over });

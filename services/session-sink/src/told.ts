@@ -6,6 +6,8 @@ import type { SinkWritten } from "./sink.ts";
 
 /** OBS-02: over which the heartbeat rate is taken. */
 const RATE_WINDOW_S = 60;
+/** Enforcement points are registered services: some ten. */
+const POINTS_MAX = 64;
 
 /** What the sink tells of what it wrote. */
 export interface Told {
@@ -18,6 +20,7 @@ export interface Told {
   /** Sets the heartbeat rate; to be called every second or so. */
   tick(): void;
   missing(logins: number): void;
+  overdue(sessions: number): void;
 }
 
 export function createTold(metrics: Metrics, log: Logger, clock: Clock): Told {
@@ -27,6 +30,22 @@ export function createTold(metrics: Metrics, log: Logger, clock: Clock): Told {
     "id_sessions_missing_total",
     "Logins that succeeded and whose session did not appear",
   );
+  const overdue = metrics.gauge(
+    "id_sessions_overdue",
+    "Sessions past their end that nobody has ended",
+    [],
+    "max",
+  );
+  const conflicts = metrics.counter(
+    "id_session_id_conflicts_total",
+    "Sessions refused because another user of the tenant has their id",
+  );
+  const acks = metrics.histogram(
+    "id_revocation_ack_seconds",
+    "From a revocation to an enforcement point having acted on it",
+    ["enforcement_point"],
+  );
+  const pointOf = boundedLabels(POINTS_MAX);
   const rate = slidingRate(RATE_WINDOW_S, clock);
   let tally: Tally | null = null;
   return {
@@ -35,6 +54,11 @@ export function createTold(metrics: Metrics, log: Logger, clock: Clock): Told {
       rate.add(batch.heartbeats);
       sessions.revoked.inc(rows.revocations);
       for (const [kind, count] of rows.anomalies) detected.inc({ kind }, count);
+      for (const { enforcement_point, delay_ms } of rows.acks) {
+        const seconds = Math.max(0, delay_ms) / 1_000;
+        acks.observe({ enforcement_point: pointOf(enforcement_point) }, seconds);
+      }
+      conflicts.inc(rows.conflicts);
       if (rows.conflicts > 0) log.warn({ sessions: rows.conflicts }, "session_id_conflict");
       for (const row of batch.sessions.values()) {
         // The first state of a session, unless a heartbeat adopted it.
@@ -50,6 +74,17 @@ export function createTold(metrics: Metrics, log: Logger, clock: Clock): Told {
     active: (count) => sessions.active.set(count),
     tick: () => sessions.heartbeatRate.set(rate.perSecond()),
     missing: (logins) => missing.inc(logins),
+    overdue: (count) => overdue.set(count),
+  };
+}
+
+/** A label that comes from outside, with as many values as fit; any other is "other". */
+export function boundedLabels(countMax: number): (value: string) => string {
+  const known = new Set<string>();
+  return (value) => {
+    if (!known.has(value) && known.size >= countMax) return "other";
+    known.add(value);
+    return value;
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Queryable } from "@vigie/service-kit/postgres/database";
-import type { Columns, RowOf, Unnest } from "@vigie/service-kit/postgres/unnest";
+import { put, putReturning } from "@vigie/service-kit/postgres/unnest";
 import type { Batch } from "./batch.ts";
 import {
   activityColumns,
@@ -14,6 +14,8 @@ import {
   tenantColumns,
   userColumns,
 } from "./rows/columns.ts";
+import { type Conflict, conflictEvent } from "./rows/security-event.ts";
+import { type AckDelay, writeCommands, writeSecurityEvents } from "./write-security.ts";
 
 /** What a write added that was not there before. */
 export interface Written {
@@ -22,18 +24,19 @@ export interface Written {
   readonly revocations: number;
   readonly sessions: number;
   readonly activities: number;
-  /** Sessions whose id another tenant or user holds; their rows stay as they are. */
+  /** Sessions whose id another user of the tenant holds, seen for the first time; they are refused. */
   readonly conflicts: number;
+  readonly acks: readonly AckDelay[];
 }
 
-/** Ids that are known to have their row, so that stubs need no look-up. */
+/** Keys of rows that are known to be there, so that stubs need no look-up. */
 export interface KnownRows {
-  has(id: string): boolean;
+  has(key: string): boolean;
 }
 
-const insert = (table: string, columns: Unnest<Columns>, more = ""): string =>
+const insert = (table: string, columns: { readonly names: string; readonly from: string }) =>
   `insert into ${table} (${columns.names}) select ${columns.names} from ${columns.from}
-   on conflict do nothing ${more}`;
+   on conflict do nothing`;
 
 const STUB_USERS = `
   insert into users (${userColumns.names}, is_stub)
@@ -46,36 +49,65 @@ const STUB_SESSIONS = `
   select ${stubColumns.names}, created_at, created_at, false from ${stubColumns.from}
   on conflict do nothing`;
 
-/** A stub gives way to any state; a state only to a newer one of the same user. */
+/** What retention has cleared stays cleared, whatever comes late. */
+const ACTIVITIES = `
+  insert into session_activities (${activityColumns.names})
+  select ${activityColumns.names} from ${activityColumns.from}
+   where not exists (select from session_activity_retention kept
+                      where kept.tenant_id = given.tenant_id
+                        and given.timestamp < kept.closed_before)
+  on conflict do nothing`;
+
+const isTaken = `
+  exists (select from user_sessions other
+           where other.tenant_id = given.tenant_id and other.id = given.id
+             and other.user_id <> given.user_id
+             and other.status not in ('PENDING', 'NONE', 'REFUSED'))`;
+const judged = sessionColumnNames.map((name) => {
+  if (name === "status") return "case when taken then 'REFUSED' else status end";
+  return name === "is_active" ? "is_active and not taken" : name;
+});
+
+/**
+ * A stub gives way to any state, a state only to a newer one of the same spelling. An id that another user of the
+ * tenant has is refused; two new ones in one statement break the index, and are then written one by one.
+ */
 const UPSERT_SESSIONS = `
   insert into user_sessions as held (${sessionColumns.names})
-  select ${sessionColumns.names} from ${sessionColumns.from}
-  on conflict (id) do update set awaited_since = null, ${sessionColumnNames
-    .filter((name) => name !== "id")
+  select ${judged.join(", ")}
+    from (select given.*, ${isTaken} as taken from ${sessionColumns.from}) as asked
+  on conflict (tenant_id, user_id, id) do update set awaited_since = null, ${sessionColumnNames
+    .filter((name) => !["id", "tenant_id", "user_id"].includes(name))
     .map((name) => `${name} = excluded.${name}`)
     .join(", ")}
   where held.version < excluded.version
-    and (held.status = 'PENDING'
-         or (held.tenant_id = excluded.tenant_id and held.user_id = excluded.user_id))`;
+    and (held.version = 0 or held.session_key = excluded.session_key)
+  returning status = 'REFUSED' as refused`;
 
 const FORGET = `
   delete from user_sessions held using ${ownedColumns.from}
-   where held.id = given.id and held.tenant_id = given.tenant_id and held.user_id = given.user_id`;
+   where held.tenant_id = given.tenant_id and held.user_id = given.user_id and held.id = given.id
+     and held.session_key = given.session_key`;
 
 const CONFLICTS = `
-  select count(*) as conflicts
-    from unnest($1::uuid[], $2::uuid[], $3::uuid[]) as given (id, tenant_id, user_id)
-    join user_sessions held using (id)
-   where held.tenant_id <> given.tenant_id or held.user_id <> given.user_id`;
+  select given.tenant_id, given.user_id, given.id, held.tenant_key, held.user_key, given.session_key
+    from ${ownedColumns.from}
+    join user_sessions held using (tenant_id, user_id, id)
+   where held.status = 'REFUSED' or held.session_key <> given.session_key`;
 
 const AWAIT = `
-  update user_sessions set awaited_since = now()
-   where id = any($1::uuid[]) and status = 'PENDING' and awaited_since is null`;
+  update user_sessions held set awaited_since = now() from ${ownedColumns.from}
+   where held.tenant_id = given.tenant_id and held.user_id = given.user_id and held.id = given.id
+     and held.status = 'PENDING' and held.awaited_since is null`;
 
 const RETRACT = `
   update session_anomalies as held set retracted_at = given.retracted_at
     from ${retractionColumns.from}
    where held.id = given.id and held.retracted_at is null`;
+const RETRACT_EVENTS = `
+  update session_security_events as held set retracted_at = given.retracted_at
+    from ${retractionColumns.from}
+   where held.id = given.event and held.retracted_at is null`;
 
 /**
  * Writes a batch in the given transaction; writing it again changes nothing.
@@ -83,39 +115,31 @@ const RETRACT = `
  */
 export async function writeBatch(tx: Queryable, batch: Batch, known: KnownRows): Promise<Written> {
   await writeStubs(tx, batch, known);
-  const sessions = [...batch.sessions.values()];
-  const upserted = await put(tx, UPSERT_SESSIONS, sessionColumns, sessions);
-  const stubs = [...batch.stubs].filter(([id]) => !known.has(id) && !batch.sessions.has(id));
+  const { count: sessions, conflicts } = await writeSessions(tx, batch);
+  const stubs = [...batch.stubs].filter(([key]) => !known.has(key) && !batch.sessions.has(key));
   await put(
     tx,
     STUB_SESSIONS,
     stubColumns,
     stubs.map(([, row]) => row),
   );
-  if (batch.awaited.size > 0) await tx.query(AWAIT, [[...batch.awaited]]);
-  const activities = [...batch.activities.values()];
-  const added = await put(
-    tx,
-    insert("session_activities", activityColumns),
-    activityColumns,
-    activities,
-  );
-  const revocations = [...batch.revocations.values()];
-  const revoked = await put(
+  await put(tx, AWAIT, ownedColumns, batch.awaited.values());
+  const activities = await put(tx, ACTIVITIES, activityColumns, batch.activities.values());
+  const revocations = await put(
     tx,
     insert("session_revocations", revocationColumns),
     revocationColumns,
-    revocations,
+    batch.revocations.values(),
   );
   const anomalies = await writeAnomalies(tx, batch);
-  const stale = sessions.length - upserted;
-  return {
-    anomalies,
-    revocations: revoked,
-    sessions: upserted,
-    activities: added,
-    conflicts: stale > 0 ? await countConflicts(tx, batch) : 0,
-  };
+  const acks = await writeCommands(tx, batch);
+  const events = conflicts.map((conflict) => conflictEvent(conflict, Date.now()));
+  const found = await writeSecurityEvents(tx, events);
+  await writeSecurityEvents(tx, batch.securityEvents.values());
+  // After the events: both may come in one batch.
+  await put(tx, RETRACT, retractionColumns, batch.retractions.values());
+  await put(tx, RETRACT_EVENTS, retractionColumns, batch.retractions.values());
+  return { anomalies, revocations, sessions, activities, conflicts: found, acks };
 }
 
 async function writeStubs(tx: Queryable, batch: Batch, known: KnownRows): Promise<void> {
@@ -126,37 +150,38 @@ async function writeStubs(tx: Queryable, batch: Batch, known: KnownRows): Promis
   await put(tx, insert("tenants", tenantColumns), tenantColumns, tenants);
   await put(tx, STUB_USERS, userColumns, unknown(batch.users));
   await put(tx, STUB_DEVICES, deviceColumns, unknown(batch.devices));
-  await put(tx, FORGET, ownedColumns, [...batch.forgotten.values()]);
+  await put(tx, FORGET, ownedColumns, batch.forgotten.values());
 }
+
+interface WrittenSessions {
+  readonly count: number;
+  readonly conflicts: readonly Conflict[];
+}
+
+async function writeSessions(
+  tx: Queryable,
+  { sessions, conflicts }: Batch,
+): Promise<WrittenSessions> {
+  const given = [...sessions.values()];
+  const rows = await putReturning<{ refused: boolean }>(tx, UPSERT_SESSIONS, sessionColumns, given);
+  const refused = rows.filter((row) => row.refused).length;
+  const asked = rows.length < given.length || refused > 0 ? given : [];
+  const held = await putReturning<Conflict>(tx, CONFLICTS, ownedColumns, asked);
+  return { count: rows.length - refused, conflicts: [...conflicts, ...held] };
+}
+
+const ANOMALIES = `${insert("session_anomalies", anomalyColumns)} returning kind`;
 
 async function writeAnomalies(tx: Queryable, batch: Batch): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
-  if (batch.anomalies.size > 0) {
-    const text = insert("session_anomalies", anomalyColumns, "returning kind");
-    const values = anomalyColumns.values([...batch.anomalies.values()]);
-    const { rows } = await tx.query<{ kind: string }>(text, values);
-    for (const { kind } of rows) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  const given = batch.anomalies.values();
+  for (const { kind } of await putReturning<{ kind: string }>(
+    tx,
+    ANOMALIES,
+    anomalyColumns,
+    given,
+  )) {
+    counts.set(kind, (counts.get(kind) ?? 0) + 1);
   }
-  await put(tx, RETRACT, retractionColumns, [...batch.retractions.values()]);
   return counts;
-}
-
-async function countConflicts(tx: Queryable, batch: Batch): Promise<number> {
-  const rows = [...batch.sessions.values()];
-  const { rows: counted } = await tx.query<{ conflicts: number }>(CONFLICTS, [
-    rows.map((row) => row.id),
-    rows.map((row) => row.tenant_id),
-    rows.map((row) => row.user_id),
-  ]);
-  return counted[0]?.conflicts ?? 0;
-}
-
-async function put<C extends Columns>(
-  tx: Queryable,
-  text: string,
-  columns: Unnest<C>,
-  rows: readonly RowOf<C>[],
-): Promise<number> {
-  if (rows.length === 0) return 0;
-  return (await tx.query(text, columns.values(rows))).count;
 }

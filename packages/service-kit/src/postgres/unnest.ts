@@ -1,3 +1,5 @@
+import type { Queryable } from "./database.ts";
+
 /** PostgreSQL types of columns whose rows go to the server as one array a column. */
 export type ColumnType =
   | "uuid"
@@ -40,4 +42,26 @@ export function unnest<C extends Columns>(columns: C): Unnest<C> {
     from: `unnest(${arrays.join(", ")}) as given (${list})`,
     values: (rows) => names.map((name) => rows.map((row) => row[name] ?? null)),
   };
+}
+
+/** Runs a statement over rows, or nothing when there are none. Returns: how many rows it changed. */
+export async function put<C extends Columns>(
+  tx: Queryable,
+  text: string,
+  columns: Unnest<C>,
+  rows: Iterable<RowOf<C>>,
+): Promise<number> {
+  const given = [...rows];
+  return given.length === 0 ? 0 : (await tx.query(text, columns.values(given))).count;
+}
+
+/** The same for a statement that returns rows. */
+export async function putReturning<R extends object, C extends Columns = Columns>(
+  tx: Queryable,
+  text: string,
+  columns: Unnest<C>,
+  rows: Iterable<RowOf<C>>,
+): Promise<readonly R[]> {
+  const given = [...rows];
+  return given.length === 0 ? [] : (await tx.query<R>(text, columns.values(given))).rows;
 }

@@ -51,6 +51,7 @@ export class SinkRunner implements RunningSink {
     this.buffer = new SinkBuffer(options.prefix);
     const context = {
       deadLetter: (records: readonly UnusableRecord[]) => this.deadLetter(records),
+      partitionCount: (topic: string) => this.consumer?.partitionCount(options.prefix + topic) ?? 0,
     };
     this.sink = typeof options.sink === "function" ? options.sink(context) : options.sink;
   }

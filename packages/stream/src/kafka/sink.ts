@@ -46,6 +46,8 @@ export interface SinkContext {
    * stores the offsets: a crash in between writes a dead letter twice, never none.
    */
   deadLetter(records: readonly UnusableRecord[]): Promise<void>;
+  /** Of a topic by catalogue name, as the broker has it; known while records come. */
+  partitionCount(topic: string): number;
 }
 
 /** Where positions have gone back, because the store holds less than it was given. */

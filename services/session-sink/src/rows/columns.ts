@@ -54,7 +54,7 @@ export const sessionColumnNames = Object.keys(session);
 export type SessionRow = RowOf<typeof session>;
 
 /** A session and whose it is. */
-const owned = { id: "uuid", tenant_id: "uuid", user_id: "uuid" } as const;
+const owned = { tenant_id: "uuid", user_id: "uuid", id: "uuid", session_key: "text" } as const;
 export const ownedColumns = unnest(owned);
 export type OwnedRow = RowOf<typeof owned>;
 
@@ -92,6 +92,8 @@ const anomaly = {
   tenant_id: "uuid",
   user_id: "uuid",
   session_id: "uuid",
+  user_key: "text",
+  session_key: "text",
   anomaly_id: "text",
   kind: "text",
   severity: "text",
@@ -109,7 +111,7 @@ const anomaly = {
 export const anomalyColumns = unnest(anomaly);
 export type AnomalyRow = RowOf<typeof anomaly>;
 
-const retraction = { id: "uuid", retracted_at: "timestamp" } as const;
+const retraction = { id: "uuid", event: "uuid", retracted_at: "timestamp" } as const;
 export const retractionColumns = unnest(retraction);
 export type RetractionRow = RowOf<typeof retraction>;
 
@@ -118,6 +120,10 @@ const revocation = {
   tenant_id: "uuid",
   user_id: "uuid",
   session_id: "uuid",
+  user_key: "text",
+  session_key: "text",
+  device_key: "text",
+  channel: "text",
   revocation_id: "text",
   revoked_at: "timestamp",
   reason: "text",

@@ -19,6 +19,18 @@ export const subjectIds = ({ tenant_id, user_id }: Subject): SubjectIds => ({
 export const sessionUuid = ({ tenant_id }: Subject, sessionId: string): string =>
   uuidOf(tenant_id, "session", sessionId);
 
+export const anomalyUuid = ({ tenant_id }: Pick<Subject, "tenant_id">, anomalyId: string): string =>
+  nameUuid(tenant_id, "anomaly", anomalyId);
+
+export const revocationUuid = (
+  { tenant_id }: Pick<Subject, "tenant_id">,
+  revocationId: string,
+): string => nameUuid(tenant_id, "revocation", revocationId);
+
+/** By which an erased person's late events are known, and nobody else's ids. */
+export const subjectUuid = ({ tenant_id, user_id }: Subject): string =>
+  nameUuid(tenant_id, "subject", user_id);
+
 /** Holds a user's activities without a session: the column takes no null. */
 export const noSessionUuid = ({ tenant_id, user_id }: Subject): string =>
   nameUuid(tenant_id, "session", `none|${user_id}`);

@@ -1,10 +1,7 @@
 import type { SessionAnomaly, SessionRevoked } from "@vigie/schemas/types";
-import { nameUuid } from "@vigie/service-kit/ids";
 import type { AnomalyRow, RetractionRow, RevocationRow } from "./columns.ts";
-import { isoTime, type Subject, sessionUuid, subjectIds } from "./ids.ts";
-
-const anomalyUuid = ({ tenant_id }: Subject, anomalyId: string): string =>
-  nameUuid(tenant_id, "anomaly", anomalyId);
+import { anomalyUuid, isoTime, revocationUuid, sessionUuid, subjectIds } from "./ids.ts";
+import { anomalyEventUuid } from "./security-event.ts";
 
 /** Of an anomaly that withdraws none. */
 export function anomalyRow(anomaly: SessionAnomaly): AnomalyRow {
@@ -14,6 +11,8 @@ export function anomalyRow(anomaly: SessionAnomaly): AnomalyRow {
     tenant_id: tenantId,
     user_id: userId,
     session_id: anomaly.session_id === null ? null : sessionUuid(anomaly, anomaly.session_id),
+    user_key: anomaly.user_id,
+    session_key: anomaly.session_id,
     anomaly_id: anomaly.anomaly_id,
     kind: anomaly.kind,
     severity: anomaly.severity,
@@ -30,19 +29,24 @@ export function anomalyRow(anomaly: SessionAnomaly): AnomalyRow {
   };
 }
 
-/** Marks the anomaly that `anomaly` withdraws. */
+/** Marks the anomaly that `anomaly` withdraws, and its security event. */
 export const retractionRow = (anomaly: SessionAnomaly, retracts: string): RetractionRow => ({
   id: anomalyUuid(anomaly, retracts),
+  event: anomalyEventUuid(anomaly, retracts),
   retracted_at: isoTime(anomaly.detected_at),
 });
 
 export function revocationRow(revoked: SessionRevoked): RevocationRow {
   const { tenantId, userId } = subjectIds(revoked);
   return {
-    id: nameUuid(revoked.tenant_id, "revocation", revoked.revocation_id),
+    id: revocationUuid(revoked, revoked.revocation_id),
     tenant_id: tenantId,
     user_id: userId,
     session_id: sessionUuid(revoked, revoked.session_id),
+    user_key: revoked.user_id,
+    session_key: revoked.session_id,
+    device_key: revoked.device_id,
+    channel: revoked.channel,
     revocation_id: revoked.revocation_id,
     revoked_at: isoTime(revoked.revoked_at),
     reason: revoked.reason,

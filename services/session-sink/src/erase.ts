@@ -1,0 +1,172 @@
+import type { SubjectErasure } from "@vigie/schemas/types";
+import type { Queryable } from "@vigie/service-kit/postgres/database";
+import type { Item } from "./decode.ts";
+import { erasureColumns } from "./rows/columns-security.ts";
+import { isoTime, type Subject, subjectIds, subjectUuid } from "./rows/ids.ts";
+import { auditedEvent } from "./rows/security-event.ts";
+
+/** The name under which the sink says that it has erased. */
+const PART = "session-sink";
+/** Stands where an erased person acted on others. */
+const NOBODY = "erased";
+
+const ERASURES = `
+  insert into erasures (${erasureColumns.names})
+  select ${erasureColumns.names} from ${erasureColumns.from} on conflict do nothing`;
+const DONE = `
+  insert into erasure_parts (tenant_id, erasure_id, part)
+  select tenant_id, erasure_id, '${PART}' from ${erasureColumns.from} on conflict do nothing`;
+
+/** $1 tenant, $2 user, $3 the time of the request. */
+const DELETES = [
+  "delete from session_activities where tenant_id = $1 and user_id = $2 and timestamp <= $3",
+  "delete from session_anomalies where tenant_id = $1 and user_id = $2 and occurred_at <= $3",
+  "delete from session_revocations where tenant_id = $1 and user_id = $2 and revoked_at <= $3",
+  "delete from session_commands where tenant_id = $1 and user_id = $2 and noted_at <= $3",
+  "delete from session_risk_decisions where tenant_id = $1 and user_id = $2 and decided_at <= $3",
+  "delete from session_anomaly_labels where tenant_id = $1 and user_id = $2 and labelled_at <= $3",
+  "delete from session_security_events where tenant_id = $1 and user_id = $2 and occurred_at <= $3",
+  // A placeholder goes with its last activity, a session with the last that was heard of it.
+  `delete from user_sessions held
+    where tenant_id = $1 and user_id = $2
+      and greatest(created_at, last_activity, terminated_at) <= $3
+      and (status not in ('PENDING', 'NONE', 'REFUSED')
+           or not exists (select from session_activities a
+                           where a.tenant_id = $1 and a.user_id = $2 and a.session_id = held.id))`,
+  `delete from user_devices device
+    where tenant_id = $1 and user_id = $2 and is_stub
+      and not exists (select from user_sessions held
+                       where held.tenant_id = $1 and held.user_id = $2
+                         and held.device_id = device.id)`,
+];
+
+/** $1 tenant, $2 user: a user whom others deliver is theirs, and one who has begun anew stays. */
+const DELETE_USER = `
+  delete from users person where tenant_id = $1 and id = $2 and is_stub
+   ${[
+     "user_sessions",
+     "user_devices",
+     "session_anomalies",
+     "session_revocations",
+     "session_commands",
+     "session_risk_decisions",
+     "session_anomaly_labels",
+   ]
+     .map(
+       (table) =>
+         `and not exists (select from ${table} where tenant_id = $1 and user_id = person.id)`,
+     )
+     .join(" ")}`;
+
+/** $1 tenant, $2 the person's id as it is written. */
+const UNNAME = [
+  ...["session_revocations", "session_commands"].map(
+    (table) => `update ${table} set actor_id = '${NOBODY}'
+                 where tenant_id = $1 and actor_type = 'ADMIN' and actor_id = $2`,
+  ),
+  `update session_commands set impersonator_id = '${NOBODY}'
+    where tenant_id = $1 and impersonator_id = $2`,
+  ...["session_anomaly_labels", "session_epochs", "session_policy_changes"].map(
+    (table) => `update ${table} set actor_id = '${NOBODY}' where tenant_id = $1 and actor_id = $2`,
+  ),
+];
+
+/**
+ * PRV-14: erases what happened up to the request in every table, and says so in `erasure_parts`. Again it changes
+ * nothing. Rows of users and devices that another service delivered stay: they are its own to erase.
+ */
+export async function erase(tx: Queryable, requests: readonly SubjectErasure[]): Promise<void> {
+  if (requests.length === 0) return;
+  const rows = erasureColumns.values(
+    requests.map((request) => ({
+      tenant_id: subjectIds(request).tenantId,
+      erasure_id: request.erasure_id,
+      subject_id: subjectUuid(request),
+      requested_at: isoTime(request.requested_at),
+    })),
+  );
+  await tx.query(ERASURES, rows);
+  for (const request of requests) await eraseOne(tx, request);
+  await tx.query(DONE, rows);
+}
+
+async function eraseOne(tx: Queryable, request: SubjectErasure): Promise<void> {
+  const { tenantId, userId } = subjectIds(request);
+  for (const text of DELETES)
+    await tx.query(text, [tenantId, userId, isoTime(request.requested_at)]);
+  await tx.query(DELETE_USER, [tenantId, userId]);
+  for (const text of UNNAME) await tx.query(text, [tenantId, request.user_id]);
+}
+
+interface About extends Subject {
+  readonly atMs: number;
+}
+
+type Topic = Item<unknown>["topic"];
+type Telling = {
+  readonly [T in Topic]?: (value: Extract<Item<unknown>, { topic: T }>["value"]) => About | null;
+};
+
+const about = ({ tenant_id, user_id }: Subject, atMs: number): About => ({
+  tenant_id,
+  user_id,
+  atMs,
+});
+
+/** Whom a record concerns and when it happened; the others concern nobody in person. */
+const telling: Telling = {
+  "id.login": (event) => about(event, event.occurred_at),
+  "id.heartbeat": (event) => about(event, event.occurred_at),
+  "id.mfa": (event) => about(event, event.occurred_at),
+  "id.geo": (event) => about(event, event.occurred_at),
+  "id.session.state": (state) =>
+    about(state, Math.max(state.created_at, state.last_seen_at, state.ended_at ?? 0)),
+  "id.session.anomaly": (anomaly) => about(anomaly, anomaly.occurred_at),
+  "id.session.revoked": (revoked) => about(revoked, revoked.revoked_at),
+  "id.session.command": (command) => about(command, command.requested_at),
+  "id.session.command.result": (result) => about(result, result.decided_at),
+  "id.risk.decision": (decision) => about(decision, decision.decided_at),
+  "id.anomaly.label": (label) => about(label, label.labelled_at),
+  "id.audit"(event) {
+    const user_id = auditedEvent(event)?.user_key ?? null;
+    return user_id === null ? null : about({ ...event, user_id }, event.occurred_at);
+  },
+};
+
+const aboutOf = (item: Item<unknown>): About | null =>
+  (telling[item.topic] as ((value: unknown) => About | null) | undefined)?.(item.value) ?? null;
+
+const ERASED = `
+  select subject_id, (extract(epoch from max(requested_at)) * 1000)::bigint as until_ms
+    from erasures
+   where (tenant_id, subject_id) in (select * from unnest($1::uuid[], $2::uuid[]))
+   group by subject_id`;
+
+/** The items of whom nobody was erased since they happened. */
+export async function withoutErased<I extends Item<unknown>>(
+  tx: Queryable,
+  items: readonly I[],
+): Promise<readonly I[]> {
+  const subjects = new Map<string, { readonly tenantId: string; readonly subjectId: string }>();
+  const keyOf = ({ tenant_id, user_id }: Subject): string => `${tenant_id}|${user_id}`;
+  for (const item of items) {
+    const subject = aboutOf(item);
+    if (subject === null || subjects.has(keyOf(subject))) continue;
+    const { tenantId } = subjectIds(subject);
+    subjects.set(keyOf(subject), { tenantId, subjectId: subjectUuid(subject) });
+  }
+  if (subjects.size === 0) return items;
+  const asked = [...subjects.values()];
+  const { rows } = await tx.query<{ subject_id: string; until_ms: number }>(ERASED, [
+    asked.map(({ tenantId }) => tenantId),
+    asked.map(({ subjectId }) => subjectId),
+  ]);
+  if (rows.length === 0) return items;
+  const until = new Map(rows.map((row) => [row.subject_id, row.until_ms]));
+  return items.filter((item) => {
+    const subject = aboutOf(item);
+    if (subject === null) return true;
+    const subjectId = subjects.get(keyOf(subject))?.subjectId ?? "";
+    return subject.atMs > (until.get(subjectId) ?? Number.NEGATIVE_INFINITY);
+  });
+}

@@ -1,0 +1,138 @@
+import { type RowOf, unnest } from "@vigie/service-kit/postgres/unnest";
+
+/** The columns of commands, decisions and security events, as the sink's migrations define them. */
+
+/** What is asked; its result comes apart, before or after. */
+const command = {
+  id: "uuid",
+  tenant_id: "uuid",
+  user_id: "uuid",
+  user_key: "text",
+  command_id: "text",
+  batch_id: "text",
+  requested_at: "timestamp",
+  kind: "text",
+  session_key: "text",
+  device_key: "text",
+  channel: "text",
+  keep_session_key: "text",
+  reason: "text",
+  actor_type: "text",
+  actor_id: "text",
+  impersonator_id: "text",
+  noted_at: "timestamp",
+} as const;
+export const commandColumns = unnest(command);
+export const commandColumnNames = Object.keys(command);
+export type CommandRow = RowOf<typeof command>;
+
+const result = {
+  id: "uuid",
+  tenant_id: "uuid",
+  user_id: "uuid",
+  user_key: "text",
+  command_id: "text",
+  batch_id: "text",
+  decided_at: "timestamp",
+  revoked_session_keys: "jsonb",
+  already_ended: "integer",
+  noted_at: "timestamp",
+} as const;
+export const resultColumns = unnest(result);
+export type ResultRow = RowOf<typeof result>;
+
+const decision = {
+  id: "uuid",
+  tenant_id: "uuid",
+  user_id: "uuid",
+  session_id: "uuid",
+  user_key: "text",
+  session_key: "text",
+  decision_id: "text",
+  anomaly_id: "text",
+  action: "text",
+  decided_at: "timestamp",
+  reason: "text",
+} as const;
+export const decisionColumns = unnest(decision);
+export type DecisionRow = RowOf<typeof decision>;
+
+const label = {
+  id: "uuid",
+  tenant_id: "uuid",
+  user_id: "uuid",
+  anomaly_id: "text",
+  label: "text",
+  note: "text",
+  labelled_at: "timestamp",
+  actor_type: "text",
+  actor_id: "text",
+} as const;
+export const labelColumns = unnest(label);
+export type LabelRow = RowOf<typeof label>;
+
+const ack = {
+  tenant_id: "uuid",
+  revocation: "uuid",
+  enforcement_point: "text",
+  revocation_id: "text",
+  acted_at: "timestamp",
+} as const;
+export const ackColumns = unnest(ack);
+export type AckRow = RowOf<typeof ack>;
+
+const point = { tenant_id: "uuid", name: "text", last_acted_at: "timestamp" } as const;
+export const pointColumns = unnest(point);
+export type PointRow = RowOf<typeof point>;
+
+const epoch = {
+  tenant_id: "uuid",
+  scope: "text",
+  value: "text",
+  tenant_key: "text",
+  epoch_id: "text",
+  not_before: "timestamp",
+  reason: "text",
+  actor_type: "text",
+  actor_id: "text",
+} as const;
+export const epochColumns = unnest(epoch);
+export type EpochRow = RowOf<typeof epoch>;
+
+const policyChange = {
+  tenant_id: "uuid",
+  tenant_key: "text",
+  version: "bigint",
+  updated_at: "timestamp",
+  actor_type: "text",
+  actor_id: "text",
+  document: "jsonb",
+} as const;
+export const policyChangeColumns = unnest(policyChange);
+export type PolicyChangeRow = RowOf<typeof policyChange>;
+
+const securityEvent = {
+  id: "uuid",
+  tenant_id: "uuid",
+  user_id: "uuid",
+  session_id: "uuid",
+  user_key: "text",
+  session_key: "text",
+  kind: "text",
+  severity: "text",
+  source: "text",
+  origin_id: "text",
+  evidence: "jsonb",
+  occurred_at: "timestamp",
+} as const;
+export const securityEventColumns = unnest(securityEvent);
+export type SecurityEventRow = RowOf<typeof securityEvent>;
+
+const erasure = {
+  tenant_id: "uuid",
+  erasure_id: "text",
+  subject_id: "uuid",
+  requested_at: "timestamp",
+} as const;
+export const erasureColumns = unnest(erasure);
+export type ErasureRow = RowOf<typeof erasure>;

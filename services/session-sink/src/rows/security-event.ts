@@ -1,0 +1,125 @@
+import type { AuditEvent, SessionAnomaly } from "@vigie/schemas/types";
+import { tenantUuid, uuidOf } from "@vigie/service-kit/ids";
+import type { OwnedRow } from "./columns.ts";
+import type { SecurityEventRow } from "./columns-security.ts";
+import { eventUuid, isoTime, type Subject, sessionUuid } from "./ids.ts";
+
+/** What the sessions service finds; every other kind of anomaly is the detector's. */
+const FOUND_BY_SESSIONS: ReadonlySet<string> = new Set([
+  "concurrent_sessions",
+  "revoked_session_use",
+]);
+const SEVERE: ReadonlySet<string> = new Set(["HIGH", "CRITICAL"]);
+
+export const anomalyEventUuid = (subject: Subject, anomalyId: string): string =>
+  eventUuid(subject, "security/anomaly", anomalyId);
+
+/**
+ * ANO-14, ANO-18: a severe anomaly, or one that is an alarm whatever its severity. Null for any other, and for one
+ * that a rule on trial found.
+ */
+export function anomalyEvent(anomaly: SessionAnomaly): SecurityEventRow | null {
+  if (anomaly.mode !== "ENFORCE") return null;
+  const ours = FOUND_BY_SESSIONS.has(anomaly.kind);
+  if (!ours && !SEVERE.has(anomaly.severity)) return null;
+  const { session_id: session } = anomaly;
+  return {
+    ...aboutUser(anomaly),
+    id: anomalyEventUuid(anomaly, anomaly.anomaly_id),
+    session_id: session === null ? null : sessionUuid(anomaly, session),
+    session_key: session,
+    kind: anomaly.kind,
+    severity: anomaly.severity,
+    source: ours ? "sessions" : "detector",
+    origin_id: anomaly.anomaly_id,
+    evidence: JSON.stringify(anomaly.evidence),
+    occurred_at: isoTime(anomaly.occurred_at),
+  };
+}
+
+const aboutUser = ({ tenant_id, user_id }: Subject) => ({
+  tenant_id: tenantUuid(tenant_id),
+  user_id: uuidOf(tenant_id, "user", user_id),
+  user_key: user_id,
+});
+
+/** Audited actions that concern a security operations centre: each its severity and, by its first part, its source. */
+const AUDITED: readonly { readonly action: RegExp; readonly severity: string }[] = [
+  // SUB-01: somebody tried what the token does not allow.
+  { action: /\.denied$/, severity: "MEDIUM" },
+  // The guard held back a revocation of too many sessions (DESIGN, Sessions).
+  { action: /guard/, severity: "CRITICAL" },
+];
+/** Of an audited payload, words that a machine chose. */
+const WORDS = ["route", "method", "code", "scope", "count", "why"] as const;
+const WORD = /^[\w.:/ {}*-]{1,128}$/;
+
+/** The security event in an audited action, or null. */
+export function auditedEvent(event: AuditEvent): SecurityEventRow | null {
+  const known = AUDITED.find(({ action }) => action.test(event.action));
+  if (known === undefined) return null;
+  const person = event.actor.type === "USER" || event.actor.type === "ADMIN";
+  const about = event.subject_user_id ?? (person ? event.actor.id : null);
+  const { tenant_id } = event;
+  return {
+    ...(about === null
+      ? { tenant_id: tenantUuid(tenant_id), user_id: null, user_key: null }
+      : aboutUser({ tenant_id, user_id: about })),
+    id: eventUuid({ tenant_id, user_id: "" }, "security/audit", event.event_id),
+    session_id: null,
+    session_key: null,
+    kind: event.action.replaceAll(".", "_"),
+    severity: known.severity,
+    source: event.emitter.startsWith("edge.") ? "edge" : "sessions",
+    origin_id: event.event_id,
+    evidence: JSON.stringify(wordsOf(event.payload)),
+    occurred_at: isoTime(event.occurred_at),
+  };
+}
+
+function wordsOf(payload: string): Record<string, string | number> {
+  const words: Record<string, string | number> = {};
+  const held = parse(payload);
+  for (const name of WORDS) {
+    const value = held[name];
+    if (typeof value === "number") words[name] = value;
+    else if (typeof value === "string" && WORD.test(value)) words[name] = value;
+  }
+  return words;
+}
+
+function parse(payload: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(payload);
+    return typeof value === "object" && value !== null ? { ...value } : {};
+  } catch {
+    return {};
+  }
+}
+
+/** A session id that another user of the tenant holds, or another spelling of one. */
+export interface Conflict extends OwnedRow {
+  readonly tenant_key: string;
+  readonly user_key: string;
+  readonly session_key: string;
+}
+
+/** One event for each user and session, however many states come. */
+export const conflictEvent = (conflict: Conflict, atMs: number): SecurityEventRow => ({
+  id: eventUuid(
+    { tenant_id: conflict.tenant_key, user_id: conflict.user_key },
+    "security/session",
+    `${conflict.user_key}|${conflict.session_key}`,
+  ),
+  tenant_id: conflict.tenant_id,
+  user_id: conflict.user_id,
+  session_id: conflict.id,
+  user_key: conflict.user_key,
+  session_key: conflict.session_key,
+  kind: "session_id_conflict",
+  severity: "HIGH",
+  source: "session-sink",
+  origin_id: conflict.session_key,
+  evidence: "{}",
+  occurred_at: isoTime(atMs),
+});
