@@ -1,4 +1,5 @@
-import { assert } from "@vigie/core/assert";
+import { assert, assertNever } from "@vigie/core/assert";
+import type { Ticks } from "@vigie/core/outages";
 import type { StateCodec } from "@vigie/stream/codec";
 import { ByteReader, ByteWriter } from "./bytes.ts";
 
@@ -12,10 +13,18 @@ export interface AuditSeq {
   readonly last: number;
 }
 
-export type Aggregate = AuditSeq;
+/** The ticks of the partition: when our edge and broker were there. */
+export const TICKS = "ticks";
+
+export interface TicksSeen {
+  readonly kind: "ticks";
+  readonly ticks: NonNullable<Ticks>;
+}
+
+export type Aggregate = AuditSeq | TicksSeen;
 
 /** Kinds are stored by their place in this list: append, never reorder. */
-const kinds: readonly Aggregate["kind"][] = ["audit_seq"];
+const kinds: readonly Aggregate["kind"][] = ["audit_seq", "ticks"];
 const VERSION = 1;
 
 export function createAggregateCodec(): StateCodec<unknown> {
@@ -25,7 +34,7 @@ export function createAggregateCodec(): StateCodec<unknown> {
     encode(value) {
       const aggregate = value as Aggregate;
       writer.byte(kinds.indexOf(aggregate.kind));
-      writer.whole(aggregate.last);
+      write(writer, aggregate);
       return writer.take();
     },
     decode(bytes, version) {
@@ -33,7 +42,36 @@ export function createAggregateCodec(): StateCodec<unknown> {
       const reader = new ByteReader(bytes);
       const kind = kinds[reader.byte()];
       assert(kind !== undefined, "an aggregate is of a known kind");
-      return { kind, last: reader.whole() } satisfies Aggregate;
+      return read(reader, kind);
     },
   };
+}
+
+function write(out: ByteWriter, aggregate: Aggregate): void {
+  switch (aggregate.kind) {
+    case "audit_seq":
+      return out.whole(aggregate.last);
+    case "ticks":
+      out.whole(aggregate.ticks.lastMs);
+      return out.list(aggregate.ticks.outages, ({ fromMs, untilMs }) => {
+        out.whole(fromMs);
+        out.whole(untilMs);
+      });
+    default:
+      assertNever(aggregate);
+  }
+}
+
+function read(from: ByteReader, kind: Aggregate["kind"]): Aggregate {
+  switch (kind) {
+    case "audit_seq":
+      return { kind, last: from.whole() };
+    case "ticks": {
+      const lastMs = from.whole();
+      const outages = from.list(() => ({ fromMs: from.whole(), untilMs: from.whole() }));
+      return { kind, ticks: { lastMs, outages } };
+    }
+    default:
+      return assertNever(kind);
+  }
 }

@@ -249,6 +249,17 @@ describe("a session that is revoked before it is known", () => {
   });
 });
 
+test("of more revoked devices than can be remembered, older starts are refused on any", () => {
+  const { at, ask, published, driver } = sessionsDriver();
+  for (let n = 0; n < 33; n += 1) ask(T0 + n, { kind: "REVOKE_DEVICE", device_id: `d-${n}` });
+  assert.equal(driver.state(KEY)?.barriers.length, 32);
+  assert.equal(driver.state(KEY)?.notBeforeMs, T0);
+  at(T1, "id.login", login({ occurred_at: T0 - 1, ...device("d-0") }));
+  assert.deepEqual(published(), []);
+  at(T1, "id.login", login({ occurred_at: T0 + 1, ...device("d-0") }));
+  assert.deepEqual(summary(published()), ["s-1 ACTIVE"]);
+});
+
 test("REV-13: a changed password revokes all but the named session, late logins too", () => {
   const { at, published, revoked, audits } = signedIn();
   at(T1, "id.login", login({ kind: "PASSWORD_CHANGED", session_id: "s-3" }));

@@ -5,9 +5,11 @@ import { test } from "vitest";
 import { createStateCodec } from "./codec.ts";
 import { decide } from "./decide/decide.ts";
 import { type Change, evolve } from "./evolve.ts";
-import type { SessionInput } from "./input.ts";
+import type { Scope, SessionInput } from "./input.ts";
 import { publicationsOf } from "./publish/states.ts";
 import {
+  BARRIERS_PER_USER_MAX,
+  COMMANDS_PER_USER_MAX,
   ENDED_PER_USER_MAX,
   emptyState,
   LIVE_PER_USER_MAX,
@@ -24,7 +26,29 @@ interface Step {
   readonly input: ((nowMs: number) => SessionInput) | null;
 }
 
-const kinds = ["login_succeeded", "logged_out", "heartbeat_seen", "activity_seen"] as const;
+const kinds = [
+  "login_succeeded",
+  "logged_out",
+  "heartbeat_seen",
+  "activity_seen",
+  "password_changed",
+  "commanded",
+] as const;
+
+const actor = {
+  type: "USER",
+  id: USER,
+  impersonator_id: null,
+  ip: null,
+  user_agent: null,
+} as const;
+
+/** Of the sessions and devices of this test, numbered alike. */
+function scopeOf(kind: Scope["kind"], n: number): Scope {
+  if (kind === "session") return { kind, sessionId: `s-${n}` };
+  if (kind === "device") return { kind, deviceId: `d-${n}` };
+  return kind === "channel" ? { kind, channel: "MOBILE" } : { kind };
+}
 
 function stepOf(sessionIds: number): fc.Arbitrary<Step> {
   const input = fc.record({
@@ -33,6 +57,7 @@ function stepOf(sessionIds: number): fc.Arbitrary<Step> {
     lateMs: fc.oneof(fc.constant(0), fc.nat({ max: 40 * 60_000 }), fc.nat({ max: 29 * DAY_MS })),
     event: fc.bigInt({ min: 0n, max: 500n }),
     capMs: fc.option(fc.nat({ max: 40 * DAY_MS })),
+    scope: fc.constantFrom<Scope["kind"]>("session", "user", "device", "channel"),
   });
   const pauseMs = fc.oneof(
     { weight: 8, arbitrary: fc.nat({ max: 60_000 }) },
@@ -42,33 +67,45 @@ function stepOf(sessionIds: number): fc.Arbitrary<Step> {
   return fc.record({
     pauseMs,
     input: fc.option(
-      input.map(({ kind, session, lateMs, event, capMs }) => (nowMs: number): SessionInput => {
-        const atMs = nowMs - lateMs;
-        const sessionId = `s-${session}`;
-        const eventId = String(event);
-        switch (kind) {
-          case "logged_out":
-            return { kind, atMs, eventId, eventHash: event, sessionId };
-          case "login_succeeded": {
-            const absoluteCapMs = capMs === null ? null : atMs + capMs;
-            return {
-              kind,
-              atMs,
-              eventId,
-              eventHash: event,
-              sessionId,
-              absoluteCapMs,
-              context: noContext,
-            };
-          }
-          case "heartbeat_seen": {
-            const startedAtMs = capMs === null ? null : Math.max(0, atMs - capMs);
-            return { kind, atMs, eventId, sessionId, startedAtMs, context: noContext };
-          }
-          default:
-            return { kind, atMs, eventId, sessionId, context: noContext };
-        }
-      }),
+      input.map(
+        ({ kind, session, lateMs, event, capMs, scope }) =>
+          (nowMs: number): SessionInput => {
+            const atMs = nowMs - lateMs;
+            const sessionId = `s-${session}`;
+            const eventId = String(event);
+            const keptSessionId = capMs === null ? null : `s-${session + 1}`;
+            const context = { ...noContext, deviceId: `d-${session}` };
+            switch (kind) {
+              case "logged_out":
+                return { kind, atMs, eventId, eventHash: event, sessionId };
+              case "login_succeeded": {
+                const absoluteCapMs = capMs === null ? null : atMs + capMs;
+                return {
+                  kind,
+                  atMs,
+                  eventId,
+                  eventHash: event,
+                  sessionId,
+                  absoluteCapMs,
+                  context,
+                };
+              }
+              case "heartbeat_seen": {
+                const startedAtMs = capMs === null ? null : Math.max(0, atMs - capMs);
+                return { kind, atMs, eventId, sessionId, startedAtMs, context };
+              }
+              case "password_changed":
+                return { kind, atMs, eventId, eventHash: event, keptSessionId };
+              case "commanded": {
+                const batchId = null;
+                const words = { batchId, keptSessionId, reason: "user_request", actor };
+                return { kind, atMs, eventId, scope: scopeOf(scope, session), ...words };
+              }
+              default:
+                return { kind, atMs, eventId, sessionId, context };
+            }
+          },
+      ),
       { freq: 8 },
     ),
   });
@@ -200,6 +237,8 @@ test("what is kept of a user is bounded, and comes through its bytes unchanged",
           assert.ok(state.ended.length <= ENDED_PER_USER_MAX);
           assert.ok(state.tombstones.length <= TOMBSTONES_PER_USER_MAX);
           assert.ok(state.recentEvents.length <= RECENT_EVENTS_MAX);
+          assert.ok(state.barriers.length <= BARRIERS_PER_USER_MAX);
+          assert.ok(state.commands.length <= COMMANDS_PER_USER_MAX);
         });
         assert.deepEqual(codec.decode(codec.encode(last), codec.version), last);
       },
