@@ -20,6 +20,7 @@ export type KeyShape =
   | "tenant|scope|value"
   | "revocation"
   | "emitter"
+  | "partition"
   | "as it came";
 
 export interface TopicSpec {
@@ -106,6 +107,14 @@ export const topics = {
     keep: days(30),
     writtenBy: ["detector", "sessions"],
     readBy: ["SIRA", "sessions", "session-sink", "audit-sink"],
+  },
+  // As long as the events that are judged by it: a backlog of sessions must not look like an outage.
+  "id.session.tick": {
+    ...shared,
+    key: "partition",
+    keep: days(7),
+    writtenBy: ["edge"],
+    readBy: ["sessions", "edge"],
   },
   // Longer than an absolute timeout, so that no revocation is forgotten while its session could live.
   "id.session.revoked": {

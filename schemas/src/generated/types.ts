@@ -550,6 +550,14 @@ export interface SessionState {
 /** Where it is in its life. */
 export type SessionStatus = "UNKNOWN" | "ACTIVE" | "IDLE_EXPIRED" | "EXPIRED" | "REVOKED" | "LOGGED_OUT";
 
+/** An edge and the broker were there: a longer time without one in a partition was an outage of ours, in which nobody can be said to have been silent. The time of the record counts. Key: any that lies in the partition. */
+export interface SessionTick {
+  /** Which edge. */
+  readonly writer: string;
+  /** By the edge's clock; for people only. */
+  readonly ticked_at: number;
+}
+
 /** Everything held on this user is to be erased. Key tenant_id|user_id. */
 export interface SubjectErasure {
   /** UUID. */
@@ -582,5 +590,6 @@ export interface TopicValues {
   readonly "id.session.revocation_ack": RevocationAck;
   readonly "id.session.revoked": SessionRevoked;
   readonly "id.session.state": SessionState;
+  readonly "id.session.tick": SessionTick;
   readonly "id.subject.erasure": SubjectErasure;
 }
