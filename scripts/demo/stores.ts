@@ -24,7 +24,7 @@ export interface Stores {
 const COUNTS = `
   select
     (select count(*) from user_sessions
-      where session_key = any($1) and status not in ('PENDING', 'NONE')) as sessions,
+      where session_key = any($1) and status not in ('PENDING', 'NONE', 'REFUSED')) as sessions,
     (select count(*) from session_activities activity join user_sessions session
         on session.id = activity.session_id where session.session_key = any($1)) as activities,
     (select count(*) from session_anomalies anomaly join user_sessions session
