@@ -22,7 +22,9 @@ const FIND = `
         from user_sessions
        where id = $1 and tenant_id = $2 and user_key = $3) as s on true`;
 
-const OWNER = "select user_key from user_sessions where id = $1 and tenant_id = $2";
+const OWNER = `
+  select user_key from user_sessions
+   where id = $1 and tenant_id = $2 and status not in ('PENDING', 'NONE', 'REFUSED')`;
 
 export interface PostgresSessions extends SessionStore {
   /** SES-18: whose a session is, or null for one that is not known. */
@@ -81,7 +83,7 @@ interface Names {
 }
 
 /** A row that only keeps a foreign key true is of no session that anybody knows. */
-const STUBS: ReadonlySet<string> = new Set(["PENDING", "NONE"]);
+const STUBS: ReadonlySet<string> = new Set(["PENDING", "NONE", "REFUSED"]);
 
 function foundOf(names: Names, row: Row): Found {
   const { status } = row;
