@@ -22,7 +22,7 @@ export function callerOf(request: FastifyRequest): Caller {
 /** A person who speaks for themselves; their session lives (REV-15: no special permission). */
 export const person = (context: Guarded): Guard => [
   requireToken(context.auth),
-  isPerson,
+  isPerson(context),
   livesNow(context),
 ];
 
@@ -39,6 +39,13 @@ export const admin = (context: Guarded): Guard => [
   livesNow(context),
 ];
 
+/** The guard of a route that writes events or commands: how they are encoded is known. */
+export const schemasKnown = (context: Pick<EdgeContext, "isReady">): onRequestHookHandler =>
+  function check(_request, reply, done) {
+    if (context.isReady()) done();
+    else sendProblem(reply, "VIG_REGISTRY_AWAY", { why: "schemas are not known yet" });
+  };
+
 /** Whether the caller may act as administrator of the ID domain. */
 export function adminFault(
   caller: Caller,
@@ -49,10 +56,14 @@ export function adminFault(
   return caller.orgId === null || idDomainOrgs.has(caller.orgId) ? null : "VIG_ID_DOMAIN_ONLY";
 }
 
-const isPerson: onRequestHookHandler = (request, reply, done) => {
-  if (callerOf(request).kind === "user") done();
-  else sendProblem(reply, "VIG_PERSON_ONLY");
-};
+/** SUB-01: a subsidiary's attempt at somebody's sessions is put on record. */
+const isPerson = ({ audit }: Guarded): onRequestHookHandler =>
+  function check(request, reply, done) {
+    const caller = callerOf(request);
+    if (caller.kind === "user") return done();
+    audit.denied({ caller, request, payload: { fault: "VIG_PERSON_ONLY" } });
+    sendProblem(reply, "VIG_PERSON_ONLY");
+  };
 
 const isAdmin = (context: Guarded): onRequestHookHandler =>
   function check(request, reply, done) {

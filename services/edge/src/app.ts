@@ -2,6 +2,7 @@ import type { HealthReport } from "@vigie/service-kit/health";
 import type { RequestLog } from "@vigie/service-kit/http/request-log";
 import { createHttp } from "@vigie/service-kit/http/server";
 import type { FastifyInstance } from "fastify";
+import { commands } from "./commands/commands.ts";
 import type { EdgeContext, Feature } from "./context.ts";
 import { ingest } from "./ingest/ingest.ts";
 import { inventory } from "./inventory/inventory.ts";
@@ -16,7 +17,7 @@ export interface EdgeOptions extends EdgeContext {
 }
 
 /** Each is registered in a scope of its own. */
-const features: readonly Feature[] = [ingest, inventory, policies];
+const features: readonly Feature[] = [ingest, inventory, policies, commands];
 
 /** The edge without a port: routes in, events out. */
 export function buildApp(options: EdgeOptions): FastifyInstance {

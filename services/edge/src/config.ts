@@ -76,7 +76,10 @@ export const edgeConfig = {
     }),
   ),
   REDIS_URL: optional(
-    url({ about: "shares rate limits; rediss for TLS", schemes: ["redis", "rediss"] }),
+    url({
+      about: "live sessions and shared rate limits; rediss for TLS",
+      schemes: ["redis", "rediss"],
+    }),
   ),
   REDIS_SSL_CA: optional(file({ about: "PEM of the authority that signed Redis" })),
   TRUSTED_PROXIES: given(
@@ -138,6 +141,24 @@ export const edgeConfig = {
     about: "organisations (org_id) whose administrators are those of the ID domain",
     expected: "id,id-ops",
     default: ["id"],
+  }),
+  COMMAND_WAIT_MS: integer({
+    about: "a revocation is answered with its outcome if that comes within this, else 202",
+    min: 0,
+    max: 10_000,
+    // Source: DESIGN, Edge.
+    default: 2_000,
+  }),
+  ENFORCEMENT_POINTS: list({
+    about: "client_id of those who are to answer every revocation",
+    expected: "pay,eats",
+    default: [],
+  }),
+  ACK_OBJECTIVE_MS: integer({
+    about: "an enforcement point that acts on a revocation after this is late",
+    min: 1,
+    max: 86_400_000,
+    default: 1_000,
   }),
   INSTANCE_ID: optional(
     text({

@@ -9,6 +9,7 @@ import type { Database } from "@vigie/service-kit/postgres/database";
 import type { SessionView } from "@vigie/service-kit/sessions/view";
 import type { FastifyInstance } from "fastify";
 import type { AuditTrail } from "./audit/audit-trail.ts";
+import type { Outcomes } from "./commands/outcomes.ts";
 import type { AdmitLimits } from "./ingest/steps/admit-event.ts";
 import type { EventOutput } from "./output/event-output.ts";
 import type { PolicyStore } from "./policies/policy-store.ts";
@@ -33,6 +34,14 @@ export interface EdgeContext {
   outagesOf(partition: number): Outages;
   /** Where policies are changed; null without a database. */
   readonly policyStore: PolicyStore | null;
+  /** What became of commands and epochs, of any edge. */
+  readonly outcomes: Outcomes;
+  /** How long a call waits for what it set going. */
+  readonly commandWaitMs: number;
+  /** Names that are to answer every revocation. */
+  readonly enforcementPoints: readonly string[];
+  /** Within this they should have acted. */
+  readonly ackObjectiveMs: number;
   /** org_id values whose administrators are those of the ID domain (REV-06, SUB-01). */
   readonly idDomainOrgs: ReadonlySet<string>;
   /** False while the schemas of events are not known yet: then ingest answers 503. */

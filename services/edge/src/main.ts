@@ -17,6 +17,8 @@ import { openKafka } from "@vigie/stream/kafka/client";
 import { openBatchingProducer } from "@vigie/stream/kafka/producer";
 import { buildApp } from "./app.ts";
 import { createKafkaAudit } from "./audit/kafka-audit.ts";
+import { followOutcomes } from "./commands/follow-outcomes.ts";
+import { createOutcomes } from "./commands/outcomes.ts";
 import { edgeConfig } from "./config.ts";
 import { openEdgeDatabase } from "./database.ts";
 import { kafkaOutput } from "./output/kafka-output.ts";
@@ -72,6 +74,17 @@ const policies = followPolicies({
   onState: (up, why) => health.set("policies", up, why),
 });
 
+const outcomes = createOutcomes();
+health.declare("outcomes", { needed: false });
+const following = followOutcomes({
+  client,
+  prefix,
+  codecs,
+  outcomes,
+  log,
+  onState: (up, why) => health.set("outcomes", up, why),
+});
+
 const lines = openLineWriter(1, (count) => log.warn({ count }, "request_lines_lost"));
 const app = buildApp({
   output,
@@ -94,11 +107,15 @@ const app = buildApp({
   policyStore: database === null ? null : postgresPolicies(database),
   view: unsure,
   audit,
+  outcomes,
+  commandWaitMs: config.COMMAND_WAIT_MS,
+  enforcementPoints: config.ENFORCEMENT_POINTS,
+  ackObjectiveMs: config.ACK_OBJECTIVE_MS,
   idDomainOrgs,
 });
 const address = await app.listen({ host: config.HOST, port: config.PORT });
 log.info({ url: address }, "listening");
-await runUntilSignal([app, audit, producer, policies, ...stores.closables, ...closables], {
+await runUntilSignal([app, audit, producer, following, policies, ...stores.closables, ...closables], {
   log,
   drainTimeoutMs: config.DRAIN_TIMEOUT_MS,
   failed: [prepare()],

@@ -14,6 +14,7 @@ import { createMetrics } from "@vigie/service-kit/metrics";
 import { SignJWT } from "jose";
 import { buildApp, type EdgeOptions } from "./app.ts";
 import { memoryAudit } from "./audit/memory-audit.ts";
+import { createOutcomes } from "./commands/outcomes.ts";
 import { memoryView } from "./memory-view.ts";
 import { memoryOutput } from "./output/memory-output.ts";
 import { memoryPolicies, memoryPolicyBook } from "./policies/memory-policies.ts";
@@ -54,7 +55,8 @@ export const person = { sub: sampleLogin.user_id, sid: "s-1", user_type: "EXTERN
 export function testEdge(overrides: Partial<EdgeOptions> = {}) {
   const output = memoryOutput({ bufferBytesMax: 4_096 });
   const codecs = memoryCodecs();
-  const audit = memoryAudit();
+  const audit = memoryAudit(() => NOW_MS);
+  const outcomes = createOutcomes();
   const policyStore = memoryPolicies();
   const lines: string[] = [];
   const sink = { write: (line: string) => void lines.push(line), flush: async () => {} };
@@ -88,11 +90,15 @@ export function testEdge(overrides: Partial<EdgeOptions> = {}) {
     policies: memoryPolicyBook(),
     outagesOf: () => noOutages,
     policyStore,
+    outcomes,
+    commandWaitMs: 20,
+    enforcementPoints: ["eats", "pay"],
+    ackObjectiveMs: 1_000,
     idDomainOrgs: new Set(["id"]),
     isReady: () => true,
     ...overrides,
   });
-  return { app, output, audit, policyStore, codecs, lines, health, verifier };
+  return { app, output, audit, outcomes, policyStore, codecs, lines, health, verifier };
 }
 
 export type TestEdge = ReturnType<typeof testEdge>;

@@ -2,9 +2,8 @@ import type { Clock } from "@vigie/core/time";
 import { addressOf } from "@vigie/service-kit/http/address";
 import { type AuthOptions, requireScope } from "@vigie/service-kit/http/auth";
 import type { Caller } from "@vigie/service-kit/http/jwt";
-import { sendProblem } from "@vigie/service-kit/http/problem";
-import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from "fastify";
-import { callerOf, type Guard, notEnded } from "../access.ts";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { callerOf, type Guard, notEnded, schemasKnown } from "../access.ts";
 import type { EdgeContext } from "../context.ts";
 import { postEventRoutes } from "./post-event/route.ts";
 import { postEventsRoute } from "./post-events/route.ts";
@@ -27,11 +26,7 @@ const WRITE_SCOPE = "events:write";
 
 /** The guard of a route that takes events: the schemas are known, the caller may write, in a session without end. */
 export function mayWrite(context: Ingest): Guard {
-  const isReady: onRequestHookHandler = (_request, reply, done) => {
-    if (context.isReady()) done();
-    else sendProblem(reply, "VIG_REGISTRY_AWAY", { why: "schemas are not known yet" });
-  };
-  return [isReady, requireScope(WRITE_SCOPE, context.auth), notEnded(context)];
+  return [schemasKnown(context), requireScope(WRITE_SCOPE, context.auth), notEnded(context)];
 }
 
 export function contextOf(request: FastifyRequest, clock: Clock): AdmitContext {
