@@ -1,6 +1,6 @@
 import { VigError } from "@vigie/core/errors";
 import { partitionOf } from "@vigie/core/keys";
-import { physicalName } from "@vigie/schemas/catalogue";
+import { physicalName, topicNames } from "@vigie/schemas/catalogue";
 import { openAdmin } from "@vigie/stream/kafka/admin";
 import type { KafkaClient } from "@vigie/stream/kafka/client";
 import { openTransactionalProducer } from "@vigie/stream/kafka/transactional-producer";
@@ -19,27 +19,26 @@ export function kafkaCarrier(client: KafkaClient, prefix: string): OutboxCarrier
   const producer = openTransactionalProducer(client, {
     transactionalId: prefix + TRANSACTIONAL_ID,
   });
-  const partitions = new Map<string, number>();
+  let partitions: ReadonlyMap<string, number> = new Map();
 
-  async function countOf(topic: string): Promise<number> {
-    const known = partitions.get(topic);
-    if (known !== undefined) return known;
+  /** Asked for all topics at once, so that the first change waits for nothing. */
+  async function learnPartitions(): Promise<void> {
     const admin = await openAdmin(client);
     try {
-      const count = (await admin.partitionCounts([topic])).get(topic);
-      if (count === undefined) throw new VigError("VIG_TOPIC_MISSING", { topic });
-      partitions.set(topic, count);
-      return count;
+      partitions = await admin.partitionCounts(
+        topicNames.map((name) => physicalName(prefix, name)),
+      );
     } finally {
       await admin.close();
     }
   }
 
-  async function messagesOf(records: readonly OutboxRecord[]): Promise<TopicMessages[]> {
+  function messagesOf(records: readonly OutboxRecord[]): TopicMessages[] {
     const byTopic = new Map<string, OutgoingMessage[]>();
     for (const { topic, key, partition, value } of records) {
       const name = physicalName(prefix, topic);
-      const count = await countOf(name);
+      const count = partitions.get(name);
+      if (count === undefined) throw new VigError("VIG_TOPIC_MISSING", { topic: name });
       const messages = byTopic.get(name) ?? [];
       byTopic.set(name, messages);
       messages.push({ key, value, partition: (partition ?? partitionOf(key, count)) % count });
@@ -48,11 +47,16 @@ export function kafkaCarrier(client: KafkaClient, prefix: string): OutboxCarrier
   }
 
   return {
-    claim: () => producer.init(),
+    async claim() {
+      await Promise.all([producer.init(), learnPartitions()]);
+    },
     async carry(records) {
       if (records.length === 0) return;
-      const messages = await messagesOf(records);
-      await producer.commit({ messages, offsets: [], groupId: TRANSACTIONAL_ID });
+      await producer.commit({
+        messages: messagesOf(records),
+        offsets: [],
+        groupId: TRANSACTIONAL_ID,
+      });
     },
     close: () => producer.close(),
   };
