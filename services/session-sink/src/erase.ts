@@ -1,9 +1,9 @@
-import type { SubjectErasure } from "@vigie/schemas/types";
+import type { ActorRef, SubjectErasure } from "@vigie/schemas/types";
 import type { Queryable } from "@vigie/service-kit/postgres/database";
 import type { Item } from "./decode.ts";
 import { erasureColumns } from "./rows/columns-security.ts";
 import { isoTime, type Subject, subjectIds, subjectUuid } from "./rows/ids.ts";
-import { auditedEvent } from "./rows/security-event.ts";
+import { tellingOf } from "./telling.ts";
 
 /** The name under which the sink says that it has erased. */
 const PART = "session-sink";
@@ -33,14 +33,15 @@ const DELETES = [
       and (status not in ('PENDING', 'NONE', 'REFUSED')
            or not exists (select from session_activities a
                            where a.tenant_id = $1 and a.user_id = $2 and a.session_id = held.id))`,
-  `delete from user_devices device
+];
+
+/** $1 tenant, $2 user: whom others deliver is theirs, and who has begun anew stays. */
+const DELETE_DEVICES = `
+  delete from user_devices device
     where tenant_id = $1 and user_id = $2 and is_stub
       and not exists (select from user_sessions held
                        where held.tenant_id = $1 and held.user_id = $2
-                         and held.device_id = device.id)`,
-];
-
-/** $1 tenant, $2 user: a user whom others deliver is theirs, and one who has begun anew stays. */
+                         and held.device_id = device.id)`;
 const DELETE_USER = `
   delete from users person where tenant_id = $1 and id = $2 and is_stub
    ${[
@@ -94,79 +95,70 @@ async function eraseOne(tx: Queryable, request: SubjectErasure): Promise<void> {
   const { tenantId, userId } = subjectIds(request);
   for (const text of DELETES)
     await tx.query(text, [tenantId, userId, isoTime(request.requested_at)]);
-  await tx.query(DELETE_USER, [tenantId, userId]);
+  for (const text of [DELETE_DEVICES, DELETE_USER]) await tx.query(text, [tenantId, userId]);
   for (const text of UNNAME) await tx.query(text, [tenantId, request.user_id]);
 }
 
-interface About extends Subject {
-  readonly atMs: number;
-}
-
-type Topic = Item<unknown>["topic"];
-type Telling = {
-  readonly [T in Topic]?: (value: Extract<Item<unknown>, { topic: T }>["value"]) => About | null;
-};
-
-const about = ({ tenant_id, user_id }: Subject, atMs: number): About => ({
-  tenant_id,
-  user_id,
-  atMs,
-});
-
-/** Whom a record concerns and when it happened; the others concern nobody in person. */
-const telling: Telling = {
-  "id.login": (event) => about(event, event.occurred_at),
-  "id.heartbeat": (event) => about(event, event.occurred_at),
-  "id.mfa": (event) => about(event, event.occurred_at),
-  "id.geo": (event) => about(event, event.occurred_at),
-  "id.session.state": (state) =>
-    about(state, Math.max(state.created_at, state.last_seen_at, state.ended_at ?? 0)),
-  "id.session.anomaly": (anomaly) => about(anomaly, anomaly.occurred_at),
-  "id.session.revoked": (revoked) => about(revoked, revoked.revoked_at),
-  "id.session.command": (command) => about(command, command.requested_at),
-  "id.session.command.result": (result) => about(result, result.decided_at),
-  "id.risk.decision": (decision) => about(decision, decision.decided_at),
-  "id.anomaly.label": (label) => about(label, label.labelled_at),
-  "id.audit"(event) {
-    const user_id = auditedEvent(event)?.user_key ?? null;
-    return user_id === null ? null : about({ ...event, user_id }, event.occurred_at);
-  },
-};
-
-const aboutOf = (item: Item<unknown>): About | null =>
-  (telling[item.topic] as ((value: unknown) => About | null) | undefined)?.(item.value) ?? null;
-
 const ERASED = `
-  select subject_id, (extract(epoch from max(requested_at)) * 1000)::bigint as until_ms
+  select tenant_id, subject_id, (extract(epoch from max(requested_at)) * 1000)::bigint as until_ms
     from erasures
    where (tenant_id, subject_id) in (select * from unnest($1::uuid[], $2::uuid[]))
-   group by subject_id`;
+   group by tenant_id, subject_id`;
 
-/** The items of whom nobody was erased since they happened. */
+/**
+ * The items of whom nobody was erased since they happened; where an erased person only acted on another, the name goes.
+ */
 export async function withoutErased<I extends Item<unknown>>(
   tx: Queryable,
   items: readonly I[],
 ): Promise<readonly I[]> {
-  const subjects = new Map<string, { readonly tenantId: string; readonly subjectId: string }>();
-  const keyOf = ({ tenant_id, user_id }: Subject): string => `${tenant_id}|${user_id}`;
+  const ids = new Map<string, { readonly tenantId: string; readonly subjectId: string }>();
   for (const item of items) {
-    const subject = aboutOf(item);
-    if (subject === null || subjects.has(keyOf(subject))) continue;
-    const { tenantId } = subjectIds(subject);
-    subjects.set(keyOf(subject), { tenantId, subjectId: subjectUuid(subject) });
+    for (const person of personsOf(item)) {
+      if (ids.has(keyOf(person))) continue;
+      const { tenantId } = subjectIds(person);
+      ids.set(keyOf(person), { tenantId, subjectId: subjectUuid(person) });
+    }
   }
-  if (subjects.size === 0) return items;
-  const asked = [...subjects.values()];
-  const { rows } = await tx.query<{ subject_id: string; until_ms: number }>(ERASED, [
+  if (ids.size === 0) return items;
+  const asked = [...ids.values()];
+  type Row = { readonly tenant_id: string; readonly subject_id: string; readonly until_ms: number };
+  const { rows } = await tx.query<Row>(ERASED, [
     asked.map(({ tenantId }) => tenantId),
     asked.map(({ subjectId }) => subjectId),
   ]);
   if (rows.length === 0) return items;
-  const until = new Map(rows.map((row) => [row.subject_id, row.until_ms]));
-  return items.filter((item) => {
-    const subject = aboutOf(item);
-    if (subject === null) return true;
-    const subjectId = subjects.get(keyOf(subject))?.subjectId ?? "";
-    return subject.atMs > (until.get(subjectId) ?? Number.NEGATIVE_INFINITY);
+  const until = new Map(rows.map((row) => [`${row.tenant_id}|${row.subject_id}`, row.until_ms]));
+  const isErased = (person: Subject, atMs: number): boolean => {
+    const { tenantId, subjectId } = ids.get(keyOf(person)) ?? { tenantId: "", subjectId: "" };
+    return atMs <= (until.get(`${tenantId}|${subjectId}`) ?? Number.NEGATIVE_INFINITY);
+  };
+  return items.flatMap((item) => {
+    const told = tellingOf(item);
+    if (told === null) return [item];
+    const { subject, actor, atMs } = told;
+    if (subject !== null && isErased(subject, atMs)) return [];
+    const erased = actor.filter((person) => isErased(person, atMs)).map(({ user_id }) => user_id);
+    return erased.length === 0 ? [item] : [withoutNames(item, erased)];
   });
+}
+
+const keyOf = ({ tenant_id, user_id }: Subject): string => `${tenant_id}|${user_id}`;
+
+function personsOf(item: Item<unknown>): readonly Subject[] {
+  const told = tellingOf(item);
+  if (told === null) return [];
+  return told.subject === null ? told.actor : [told.subject, ...told.actor];
+}
+
+function withoutNames<I extends Item<unknown>>(item: I, names: readonly string[]): I {
+  const { actor } = item.value as { readonly actor: ActorRef };
+  const { id, impersonator_id } = actor;
+  const nameless = {
+    ...actor,
+    id: names.includes(id) ? NOBODY : id,
+    impersonator_id:
+      impersonator_id !== null && names.includes(impersonator_id) ? NOBODY : impersonator_id,
+  };
+  return { ...item, value: { ...item.value, actor: nameless } };
 }

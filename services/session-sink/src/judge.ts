@@ -2,6 +2,7 @@ import { sessionKey } from "@vigie/core/keys";
 import { dlq, drop, type Outcome, ok } from "@vigie/core/outcome";
 import { DAY_MS, MINUTE_MS } from "@vigie/core/time";
 import type { TopicValues } from "@vigie/schemas/types";
+import type { SinkTopic } from "./decode.ts";
 
 /** 9999-12-31T23:59:59.999Z: the last time whose ISO 8601 form PostgreSQL and we write alike. */
 const TIME_MAX_MS = 253_402_300_799_999;
@@ -12,10 +13,7 @@ const AHEAD_MAX_MS = DAY_MS;
 const ERASURE_AHEAD_MAX_MS = 5 * MINUTE_MS;
 
 /** Topics that our own services write. */
-export type OurTopic = Exclude<
-  keyof TopicValues,
-  "id.login" | "id.heartbeat" | "id.mfa" | "id.geo" | "id.geo.prefs"
->;
+export type OurTopic = Exclude<SinkTopic, "id.login" | "id.heartbeat" | "id.mfa" | "id.geo">;
 
 /** The times of a record; where `near`, they also lie near its arrival. */
 interface Times {

@@ -45,7 +45,7 @@ const deletion = ({ table, column, more = "" }: Kept, rowsMax: number): string =
    where ctid = any(array(
            select ctid from ${table} held
             where tenant_id = $1 and ${column} < $2 ${more}
-            order by ${column} limit ${rowsMax} for update skip locked))`;
+            order by ${column} limit ${rowsMax}))`;
 
 export interface RetentionParts {
   readonly database: Database;
@@ -136,7 +136,7 @@ const CLEAR = `
    where (id, timestamp) in (
            select id, timestamp from session_activities
             where tenant_id = $1 and timestamp >= $2::date and timestamp < $3::date
-            limit $4 for update skip locked)
+            limit $4)
      and timestamp >= $2::date and timestamp < $3::date`;
 const DONE = `
   update session_activity_retention set cleared_before = greatest(cleared_before, $2::date)

@@ -94,7 +94,7 @@ export function createSessionSink(parts: SessionSinkParts): Sink {
       await erase(tx, requests);
       const fresh = await withoutErased(tx, unwritten);
       // Nearly always all of it: gathering anew is for an owner that was overtaken, and after an erasure.
-      const part = fresh.length === items.length ? batch : gather(fresh);
+      const part = fresh === items ? batch : gather(fresh);
       const { rows, refused } = isolated
         ? await writeIsolated(tx, fresh)
         : { rows: await writeBatch(tx, part, known), refused: [] };
@@ -201,5 +201,7 @@ function isMisrouted({ topic, key, keyBytes, partition }: SinkRecord, partitions
 /** Records that are not in the store yet: below a stored offset they are, whoever wrote them. */
 function newOf(items: readonly SinkItem[], stored: readonly StoredOffset[]): readonly SinkItem[] {
   const floors = new Map(stored.map((each) => [positionKey(each), each.offset ?? 0]));
-  return items.filter(({ record }) => record.offset >= (floors.get(positionKey(record)) ?? 0));
+  const isNew = ({ record }: SinkItem): boolean =>
+    record.offset >= (floors.get(positionKey(record)) ?? 0);
+  return items.every(isNew) ? items : items.filter(isNew);
 }

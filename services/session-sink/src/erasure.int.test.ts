@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { DAY_MS } from "@vigie/core/time";
+import { sampleMfa } from "@vigie/schemas/samples";
+import type { SinkRecord } from "@vigie/stream/kafka/sink";
+import { afterAll, beforeAll, beforeEach, test } from "vitest";
+import { NOW, openTestSink, type TestSink } from "./test-sink.ts";
+import {
+  anomaly,
+  audited,
+  command,
+  commandResult,
+  decision,
+  epoch,
+  erasure,
+  label,
+  policy,
+  revoked,
+} from "./testing.ts";
+
+let at: TestSink;
+beforeAll(async () => {
+  at = await openTestSink();
+});
+afterAll(() => at.close());
+beforeEach(() => at.reset());
+
+const PERSON = "awa.diop@example.sn";
+const T = NOW - DAY_MS;
+
+/** Everything that can be known of a person, at a time. */
+function lifeOf(user_id: string, ms: number): readonly SinkRecord[] {
+  const { maker } = at;
+  const who = { user_id };
+  const actor = { type: "ADMIN", id: user_id, impersonator_id: null } as const;
+  const network = { ip: null, user_agent: null };
+  const times = { created_at: ms, last_seen_at: ms, version: ms };
+  const session_id = `s-${user_id}-${ms}`;
+  const mfa = { ...sampleMfa, occurred_at: ms, event_id: `m-${ms}`, session_id: null };
+  const audit = audited(ms, { subject_user_id: user_id, event_id: `x-${ms}` });
+  return [
+    at.login({ ...who, occurred_at: ms, session_id, event_id: `l-${ms}` }),
+    at.heartbeat({ ...who, occurred_at: ms, session_id, event_id: `h-${ms}` }),
+    maker.record("id.mfa", { ...mfa, ...who }),
+    at.state({ ...who, ...times, session_id, device_id: `d-${user_id}` }),
+    maker.record("id.session.anomaly", anomaly(ms, { ...who, session_id, anomaly_id: `a-${ms}` })),
+    maker.record("id.session.revoked", revoked(ms, { ...who, revocation_id: `r-${ms}` })),
+    maker.record("id.session.command", command(ms, { ...who, command_id: `c-${ms}` })),
+    maker.record("id.session.command.result", commandResult(ms, { ...who, command_id: `c-${ms}` })),
+    maker.record("id.risk.decision", decision(ms, { ...who, decision_id: `d-${ms}` })),
+    maker.record("id.anomaly.label", label(ms, { ...who, anomaly_id: `a-${ms}` })),
+    { ...maker.record("id.audit", audit), key: "edge.1.1" },
+    // And what the person did to others
+    maker.record(
+      "id.session.command",
+      command(ms, { command_id: `o-${ms}`, actor: { ...actor, ...network } }),
+    ),
+    maker.record("id.session.revoked", revoked(ms, { revocation_id: `o-${ms}`, actor })),
+    maker.record("id.session.epoch", epoch(ms, { actor })),
+    maker.record("id.session.policy", { ...policy(1, {}), actor }),
+  ];
+}
+
+const erase = (ms = T, over: Parameters<typeof erasure>[1] = {}) =>
+  at.maker.record("id.subject.erasure", erasure(ms, { user_id: PERSON, ...over }));
+
+/** Every row of every table of the schema, as text. */
+async function everything(): Promise<string> {
+  const tables = await at.rows(
+    `select relname as name from pg_class
+      where relkind in ('r', 'p') and relnamespace = current_schema()::regnamespace
+        and not relispartition and relname not in ('sink_offsets', 'schema_migrations')
+      order by 1`,
+  );
+  const parts: string[] = [];
+  for (const { name } of tables) {
+    const rows = await at.rows(`select t::text as row from "${name}" t`);
+    parts.push(...rows.map(({ row }) => `${name}: ${row}`));
+  }
+  return parts.join("\n");
+}
+
+test("PRV-14: an erasure leaves nothing of the person in any table, and others as they were", async () => {
+  await at.write([...lifeOf("u-2", T - 9), ...lifeOf(PERSON, T - 5)]);
+  assert.match(await everything(), /awa\.diop/);
+  const ids = await at.rows(`select id from users where external_id = '${PERSON}'`);
+  await at.write([erase()]);
+  const left = await everything();
+  assert.doesNotMatch(left, /awa\.diop/);
+  assert.doesNotMatch(left, new RegExp(String(ids[0]?.id)));
+  // The other user's rows, and what was done to others, are there without a name
+  const tables = ["sessions", "user_devices", "session_anomalies", "session_risk_decisions"];
+  for (const table of tables) assert.equal((await at.rows(`select 1 from ${table}`)).length, 1);
+  const done = await at.rows("select actor_id from session_commands order by actor_id");
+  assert.deepEqual(
+    done.map(({ actor_id }) => actor_id),
+    ["admin-1", "erased", "u-2"],
+  );
+});
+
+test("PRV-14: the sink says that it is done, once, and a second time changes nothing", async () => {
+  await at.write([...lifeOf(PERSON, T - 5), erase()]);
+  const before = await everything();
+  assert.doesNotMatch(before, /awa\.diop/);
+  await at.write([erase()]);
+  assert.equal(await everything(), before);
+  const rows = await at.rows(
+    "select e.erasure_id, p.part from erasures e join erasure_parts p using (tenant_id, erasure_id)",
+  );
+  assert.deepEqual(rows, [{ erasure_id: "x-1", part: "session-sink" }]);
+});
+
+test("what happened before the request and comes late is dropped and counted; what comes after begins anew", async () => {
+  await at.write([erase()]);
+  const mine = (record: SinkRecord) => record.key.includes("awa") || record.topic === "id.audit";
+  const late = lifeOf(PERSON, T - 1).filter(mine);
+  await at.write([...late, ...lifeOf(PERSON, T - 2).filter((record) => !mine(record))]);
+  assert.doesNotMatch(await everything(), /awa\.diop/);
+  assert.deepEqual(at.told.at(-1)?.tally.dropped, { erased: late.length });
+  assert.equal(at.told.at(-1)?.tally.ok, 4);
+  const next = lifeOf(PERSON, T + 1).filter(mine);
+  await at.write(next);
+  assert.equal((await at.rows("select 1 from sessions")).length, 1);
+  // And the same erasure again, read a second time, takes none of it
+  await at.write([erase()]);
+  assert.equal((await at.rows("select 1 from sessions")).length, 1);
+  assert.equal((await at.rows("select 1 from users where external_id like 'awa%'")).length, 1);
+});
+
+test("a session that began before the request and is used after it stays until its own tombstone", async () => {
+  const session = { user_id: PERSON, session_id: "s-9", created_at: T - 9 };
+  await at.write([at.state({ ...session, version: 1, last_seen_at: T + 9 })]);
+  await at.write([erase()]);
+  assert.equal((await at.rows("select 1 from sessions")).length, 1);
+  await at.write([at.maker.raw("id.session.state", { key: `molam-sn|${PERSON}|s-9` })]);
+  assert.equal((await at.rows("select 1 from sessions")).length, 0);
+});
+
+test("TEN-01: the same user id in another tenant is somebody else", async () => {
+  const other = { user_id: PERSON, tenant_id: "molam-ci", created_at: T, last_seen_at: T };
+  await at.write([
+    at.state({ ...other, user_id: PERSON }),
+    at.state({ ...other, tenant_id: "molam-sn" }),
+  ]);
+  await at.write([erase()]);
+  assert.deepEqual(await at.rows("select tenant_key from sessions"), [{ tenant_key: "molam-ci" }]);
+});
+
+test("a user and a device that another service delivered are its own to erase", async () => {
+  await at.write(lifeOf(PERSON, T - 5));
+  await at.owner.query("update users set is_stub = false");
+  await at.owner.query("update user_devices set is_stub = false");
+  await at.write([erase()]);
+  assert.equal((await at.rows("select 1 from sessions")).length, 0);
+  assert.equal((await at.rows(`select 1 from users where external_id = '${PERSON}'`)).length, 1);
+  assert.equal((await at.rows("select 1 from user_devices")).length, 1);
+});
+
+test("nobody's future is erased", async () => {
+  await at.write([erase(NOW + DAY_MS)]);
+  assert.deepEqual(
+    at.dead.map(({ code }) => code),
+    ["VIG_EVENT_AHEAD"],
+  );
+  assert.deepEqual(await at.rows("select 1 from erasures"), []);
+});
