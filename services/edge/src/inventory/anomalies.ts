@@ -1,7 +1,6 @@
 import type { Queryable } from "@vigie/service-kit/postgres/database";
-import { type Page, pageOf } from "./keyset.ts";
+import { type Page, type PageWanted, pageOf } from "./keyset.ts";
 import type { Person } from "./person.ts";
-import type { PageWanted } from "./sessions-read.ts";
 import { timeText, Values } from "./statement.ts";
 
 export interface AnomalyRow {

@@ -1,8 +1,7 @@
 import type { Queryable } from "@vigie/service-kit/postgres/database";
-import { type Page, pageOf } from "./keyset.ts";
+import { type Page, type PageWanted, pageOf } from "./keyset.ts";
 import type { Person } from "./person.ts";
 import { IS_SESSION } from "./session-rows.ts";
-import type { PageWanted } from "./sessions-read.ts";
 import { timeText, Values } from "./statement.ts";
 
 /** A device and what its latest session says of it; null without a session. */

@@ -7,6 +7,11 @@ export interface Place {
   readonly id: string;
 }
 
+export interface PageWanted {
+  readonly after: Place | null;
+  readonly limit: number;
+}
+
 export interface Page<T> {
   readonly items: readonly T[];
   /** Where the next page begins after; null at the end. */

@@ -4,6 +4,7 @@ import type { Caller } from "@vigie/service-kit/http/jwt";
 import type { Queryable } from "@vigie/service-kit/postgres/database";
 import { clientAnswer, nextAnswer, sessionAnswer } from "./answers.ts";
 import { devicesPage } from "./devices.ts";
+import type { PageWanted } from "./keyset.ts";
 import { callingPerson, currentSessionId, type Person } from "./person.ts";
 import type { Reading } from "./reading.ts";
 import {
@@ -12,7 +13,6 @@ import {
   activeRows,
   activityCounts,
   currentRow,
-  type PageWanted,
   sessionCounts,
 } from "./sessions-read.ts";
 import { timelinePage } from "./timeline.ts";

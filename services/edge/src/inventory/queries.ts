@@ -2,9 +2,8 @@ import { VigError } from "@vigie/core/errors";
 import { uuidOf } from "@vigie/service-kit/ids";
 import { type Static, Type } from "typebox";
 import { instantMs } from "../ingest/steps/event-time.ts";
-import { placeOf } from "./keyset.ts";
+import { type PageWanted, placeOf } from "./keyset.ts";
 import type { SessionFilter } from "./session-search.ts";
-import type { PageWanted } from "./sessions-read.ts";
 
 /** What the routes take as queries and path parameters. */
 

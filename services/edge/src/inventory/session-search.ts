@@ -1,4 +1,4 @@
-import type { Page, Place } from "./keyset.ts";
+import type { Page, PageWanted, Place } from "./keyset.ts";
 import { IS_SESSION, SESSION_COLUMNS, type SessionRow } from "./session-rows.ts";
 import { type Statement, timeText, Values } from "./statement.ts";
 
@@ -68,11 +68,16 @@ export interface FoundSession extends SessionRow {
   readonly is_last_scanned: boolean;
 }
 
+export interface SearchPage extends PageWanted {
+  /** Default: SCAN_MAX. */
+  readonly scanMax?: number;
+}
+
 /** One page of a tenant's sessions, newest first. */
 export function sessionSearch(
   tenantId: string,
   filter: SessionFilter,
-  page: { readonly after: Place | null; readonly limit: number },
+  page: SearchPage,
 ): Statement {
   const values = new Values();
   const asked = (Object.keys(filter) as FilterName[]).filter((name) => filter[name] !== undefined);
@@ -92,7 +97,7 @@ export function sessionSearch(
   ];
   const rest = asked.filter((name) => !isScanned(name)).map(said);
   const more = page.limit + 1;
-  const scanMax = values.put(rest.length === 0 ? more : SCAN_MAX, "integer");
+  const scanMax = values.put(rest.length === 0 ? more : (page.scanMax ?? SCAN_MAX), "integer");
   const text = `
     select ${SESSION_COLUMNS}, matches, place = ${scanMax} as is_last_scanned
       from (select *, ${rest.join(" and ") || "true"} as matches,

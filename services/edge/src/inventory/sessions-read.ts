@@ -1,27 +1,23 @@
 import { VigError } from "@vigie/core/errors";
 import { DAY_MS } from "@vigie/core/time";
 import type { Queryable } from "@vigie/service-kit/postgres/database";
-import type { Page, Place } from "./keyset.ts";
+import type { Page } from "./keyset.ts";
 import type { Person } from "./person.ts";
 import { IS_SESSION, SESSION_COLUMNS, type SessionRow } from "./session-rows.ts";
 import {
   type FoundSession,
   foundPage,
+  type SearchPage,
   type SessionFilter,
   sessionSearch,
 } from "./session-search.ts";
 import { timeText } from "./statement.ts";
 
-export interface PageWanted {
-  readonly after: Place | null;
-  readonly limit: number;
-}
-
 export async function searchSessions(
   tx: Queryable,
   tenantId: string,
   filter: SessionFilter,
-  page: PageWanted,
+  page: SearchPage,
 ): Promise<Page<SessionRow>> {
   const { text, values } = sessionSearch(tenantId, filter, page);
   const { rows } = await tx.query<FoundSession>(text, values);

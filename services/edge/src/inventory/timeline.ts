@@ -1,8 +1,7 @@
 import { nameUuid, noSessionUuid } from "@vigie/service-kit/ids";
 import type { Queryable } from "@vigie/service-kit/postgres/database";
-import { type Page, type Place, pageOf } from "./keyset.ts";
+import { type Page, type PageWanted, type Place, pageOf } from "./keyset.ts";
 import type { Person } from "./person.ts";
-import type { PageWanted } from "./sessions-read.ts";
 import { timeText, Values } from "./statement.ts";
 
 /** One thing that happened to a person. */
