@@ -4,6 +4,7 @@ import { test } from "vitest";
 import { partitionOf } from "./keys.ts";
 import {
   heardUntilMs,
+  mayBeUnheard,
   noOutages,
   noteTick,
   OUTAGE_MIN_MS,
@@ -60,11 +61,14 @@ test("several outages add up to two hours at most", () => {
   assert.equal(silenceEndsAt(T0 - MINUTE_MS, IDLE_MS, away), T0 + 29 * MINUTE_MS + 2 * HOUR_MS);
 });
 
-test("silence is held against nobody later than the last tick, but for two hours", () => {
+test("a silence that ends after the last tick may be an outage, until it is known to be one", () => {
   const ticks = ticked(T0);
-  assert.equal(heardUntilMs(ticks, T0 + 3_000), T0);
   assert.equal(heardUntilMs(ticks, T0 - 3_000), T0 - 3_000);
-  assert.equal(heardUntilMs(ticks, T0 + 5 * HOUR_MS), T0 + 3 * HOUR_MS);
+  const heardMs = heardUntilMs(ticks, T0 + 3_000);
+  assert.equal(heardMs, T0);
+  assert.equal(mayBeUnheard(T0, heardMs, T0 + 3_000), false);
+  assert.equal(mayBeUnheard(T0 + 1, heardMs, T0 + 3_000), true);
+  assert.equal(mayBeUnheard(T0 + 1, heardMs, T0 + OUTAGE_MIN_MS + 1), false);
 });
 
 test("every partition has a key that lies there", () => {

@@ -57,12 +57,13 @@ export function silenceEndsAt(sinceMs: number, timeoutMs: number, outages: Outag
   return Math.min(endMs, latestMs);
 }
 
-/**
- * Up to when silence may be held against anybody: what was not written down by an edge that then fell silent may yet
- * turn out to be an outage.
- */
+/** Up to when an edge has told that it was there. */
 export const heardUntilMs = (ticks: Ticks, nowMs: number): number =>
-  ticks === null ? nowMs : Math.min(nowMs, Math.max(ticks.lastMs, nowMs - OUTAGE_SHIFT_MAX_MS));
+  ticks === null ? nowMs : Math.min(nowMs, ticks.lastMs);
+
+/** Whether a silence that ends at `endMs` fell into a time that may yet turn out to be an outage. */
+export const mayBeUnheard = (endMs: number, heardMs: number, nowMs: number): boolean =>
+  endMs > heardMs && nowMs - heardMs <= OUTAGE_MIN_MS;
 
 /** A key for each partition of the tick topic that lies there, as records are found by their keys. */
 export function tickKeys(partitions: number): readonly string[] {

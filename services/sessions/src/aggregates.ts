@@ -50,13 +50,15 @@ export function createAggregateCodec(): StateCodec<unknown> {
 function write(out: ByteWriter, aggregate: Aggregate): void {
   switch (aggregate.kind) {
     case "audit_seq":
-      return out.whole(aggregate.last);
+      out.whole(aggregate.last);
+      break;
     case "ticks":
       out.whole(aggregate.ticks.lastMs);
-      return out.list(aggregate.ticks.outages, ({ fromMs, untilMs }) => {
+      out.list(aggregate.ticks.outages, ({ fromMs, untilMs }) => {
         out.whole(fromMs);
         out.whole(untilMs);
       });
+      break;
     default:
       assertNever(aggregate);
   }

@@ -1,4 +1,5 @@
 import type { Logger } from "@vigie/core/log";
+import { ok } from "@vigie/core/outcome";
 import { admitEvent } from "@vigie/schemas/admit";
 import type { TopicName } from "@vigie/schemas/catalogue";
 import type { Codecs } from "@vigie/schemas/codec-core";
@@ -6,6 +7,7 @@ import type {
   AuditEvent,
   SessionAnomaly,
   SessionCommandResult,
+  SessionEpoch,
   SessionPolicy,
   SessionRevoked,
   SessionState,
@@ -15,7 +17,7 @@ import { createClientParser } from "./client.ts";
 import { sessionsProcessor } from "./processor.ts";
 import type { OutputName } from "./publish/publish.ts";
 import type { UserState } from "./state.ts";
-import type { AddressDigest, SessionEvent } from "./translate.ts";
+import { type AddressDigest, type SessionEvent, TICK_TOPIC } from "./translate.ts";
 
 export interface SessionsOptions {
   readonly codecs: Codecs;
@@ -38,8 +40,14 @@ export function createSessions(
       eventInput("id.geo", options),
       // Not in the merge: a backlog of events never delays a revocation.
       eventInput("id.session.command", options, "urgent"),
+      tickInput(codecs),
     ],
     outputs: outputsOf(codecs),
+    epochs: {
+      topic: "id.session.epoch",
+      optional: true,
+      decoder: codecs.decoder<SessionEpoch>("id.session.epoch"),
+    },
     policies: {
       topic: "id.session.policy",
       optional: true,
@@ -71,6 +79,16 @@ function outputsOf(codecs: Codecs): Readonly<Record<OutputName, Output<never>>> 
 const output = <V>(codecs: Codecs, topic: TopicName): Output<V> => ({
   topic,
   encoder: codecs.encoder<V>(topic),
+});
+
+/** What they tell holds for all that was written before, so that they may come first. */
+const tickInput = (codecs: Codecs): Input<SessionEvent> => ({
+  topic: TICK_TOPIC,
+  order: "urgent",
+  optional: true,
+  decoder: codecs.decoder<SessionEvent>(TICK_TOPIC),
+  misplaced: "drop",
+  admit: ({ value }) => ok(value),
 });
 
 type EventTopic = "id.login" | "id.heartbeat" | "id.mfa" | "id.geo" | "id.session.command";

@@ -1,6 +1,7 @@
 import type { Outages } from "@vigie/core/outages";
 import type { VersionedPolicy } from "@vigie/core/policy";
 import { deadlinesOf, longestLifeMs } from "@vigie/core/session-deadlines";
+import type { EpochOver } from "./epochs.ts";
 import { type Change, type Ended, evolve, sameScope } from "./evolve.ts";
 import { sessionLimit } from "./revocations.ts";
 import {
@@ -21,6 +22,10 @@ import {
 export interface Setting {
   readonly policy: VersionedPolicy;
   readonly outages: Outages;
+  /** Up to when an edge has told that it was there; at most `nowMs`. */
+  readonly heardUntilMs: number;
+  /** The epoch that revokes a session, as a revocation, or null. */
+  readonly epochOver: EpochOver;
   /** Record time of an input, the wall clock of a wake-up. */
   readonly nowMs: number;
   /** Events older than this are refused at the door, so nothing needs to be remembered for longer. */

@@ -1,11 +1,7 @@
-import { noOutages } from "@vigie/core/outages";
 import { ok } from "@vigie/core/outcome";
-import { Policies } from "@vigie/schemas/policies";
-import type { SessionPolicy } from "@vigie/schemas/types";
 import type {
   AggregateChange,
   Effects,
-  GlobalTable,
   Input,
   Output,
   ProcessContext,
@@ -20,35 +16,23 @@ import { type Change, evolve } from "./evolve.ts";
 import type { AuditNumbers } from "./publish/audit.ts";
 import { type Owner, ownerOf } from "./publish/owner.ts";
 import { emitsOf, type OutputName } from "./publish/publish.ts";
+import { globalsOf, type SettingParts, settings, ticked } from "./setting.ts";
 import { emptyState, isEmpty, type UserState } from "./state.ts";
-import { type AddressDigest, type SessionEvent, translate } from "./translate.ts";
+import { type AddressDigest, type SessionEvent, TICK_TOPIC, translate } from "./translate.ts";
 import { decideWake, withAlarm } from "./wake.ts";
 
-/** Global table of policies by tenant. */
-const POLICIES = "policies";
-
-export interface SessionsParts {
+export interface SessionsParts extends SettingParts {
   readonly inputs: readonly Input<SessionEvent>[];
   readonly outputs: Readonly<Record<OutputName, Output<never>>>;
-  readonly policies: GlobalTable<SessionPolicy>;
   readonly digest: AddressDigest;
   readonly clientOf: (userAgent: string) => Client;
-  readonly maxEventAgeMs: number;
-  /** Told once of a policy document that cannot be used. */
-  readonly policyRefused: (tenantId: string, faults: readonly string[]) => void;
 }
 
 /** The one place that decides the life of a user's sessions. Everything in it is a value; see decide() for the rules. */
 export function sessionsProcessor(
   parts: SessionsParts,
 ): Processor<UserState, SessionEvent, OutputName> {
-  const policies = new Policies(parts.policyRefused);
-  const settingOf = (tenantId: string, nowMs: number, context: ProcessContext): Setting => ({
-    policy: policies.of(tenantId, (key) => context.lookup<SessionPolicy>(POLICIES, key)),
-    outages: noOutages,
-    nowMs,
-    maxEventAgeMs: parts.maxEventAgeMs,
-  });
+  const settingOf = settings(parts);
   const effectsOf = (
     owner: Owner,
     state: UserState,
@@ -68,10 +52,14 @@ export function sessionsProcessor(
     name: "sessions",
     inputs: parts.inputs,
     outputs: parts.outputs,
-    globals: { [POLICIES]: parts.policies },
+    globals: globalsOf(parts),
     state: createStateCodec(),
     aggregate: createAggregateCodec(),
     process(record, stored, context) {
+      if (record.topic === TICK_TOPIC) {
+        const aggregates = ticked(record.timestampMs, context);
+        return ok({ state: stored, emit: [], aggregates });
+      }
       const input = translate(record, parts.digest);
       if (input.kind !== "ok") return input;
       const state = stored ?? emptyState;

@@ -15,6 +15,7 @@ import type {
   SessionPolicy,
   SessionRevoked,
   SessionState,
+  SessionTick,
 } from "@vigie/schemas/types";
 import { createDriver } from "@vigie/stream/driver";
 import { createSessions } from "./app.ts";
@@ -141,6 +142,8 @@ export const MAX_EVENT_AGE_MS = 30 * DAY_MS;
 export const settingAt = (nowMs: number, document: PolicyDocument = defaultPolicy): Setting => ({
   policy: { version: 0, document },
   outages: noOutages,
+  heardUntilMs: nowMs,
+  epochOver: () => null,
   nowMs,
   maxEventAgeMs: MAX_EVENT_AGE_MS,
 });
@@ -169,6 +172,12 @@ export function sessionsDriver(startMs: number = T0) {
     ask(ms: number, over: Partial<SessionCommand> = {}): void {
       driver.advanceTo(ms);
       driver.pipe("id.session.command", KEY, command({ requested_at: ms, ...over }));
+    },
+    /** An edge tells that it is there. */
+    tick(ms: number): void {
+      driver.advanceTo(ms);
+      const tick: SessionTick = { writer: "edge-1", ticked_at: ms };
+      driver.pipe("id.session.tick", "tick-0", tick);
     },
     /** What was published since the last call. */
     published: () => values<SessionState | null>("began"),

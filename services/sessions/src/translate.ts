@@ -6,6 +6,7 @@ import type {
   LoginEvent,
   MfaEvent,
   SessionCommand,
+  SessionTick,
 } from "@vigie/schemas/types";
 import type { InputRecord } from "@vigie/stream/processor";
 import { eventHash } from "./event-hash.ts";
@@ -19,7 +20,10 @@ export type AddressDigest = (
 ) => { readonly prefix: string; readonly hash: string; readonly keyId: string } | null;
 
 type UserEvent = LoginEvent | HeartbeatEvent | MfaEvent | GeoEvent;
-export type SessionEvent = UserEvent | SessionCommand;
+export type SessionEvent = UserEvent | SessionCommand | SessionTick;
+
+/** Its records are of a partition, of no user. */
+export const TICK_TOPIC = "id.session.tick";
 
 /** The topics that tell of sessions, and what their records mean for one. */
 export function translate(

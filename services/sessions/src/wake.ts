@@ -1,9 +1,11 @@
+import { TICK_INTERVAL_MS } from "@vigie/core/outages";
 import { deadlinesOf } from "@vigie/core/session-deadlines";
+import { MINUTE_MS } from "@vigie/core/time";
 import { settle } from "./decide/decide.ts";
 import { endRunOut, PUBLISH_INTERVAL_MS } from "./decide/time.ts";
 import { Draft, outlivedAtMs, type Setting } from "./draft.ts";
 import type { Change } from "./evolve.ts";
-import { COMMAND_KEPT_MS, type UserState } from "./state.ts";
+import { COMMAND_KEPT_MS, type Session, type UserState } from "./state.ts";
 
 /** What time alone brings about by `setting.nowMs`: sessions run out, last sightings are published, the ended are forgotten. */
 export function decideWake(state: UserState, setting: Setting): readonly Change[] {
@@ -12,7 +14,7 @@ export function decideWake(state: UserState, setting: Setting): readonly Change[
   endRunOut(draft);
   for (const session of draft.state.live) {
     const isDue = session.pending && nowMs - session.version >= PUBLISH_INTERVAL_MS;
-    if (isDue) draft.update(session, false);
+    if (isDue || hasMoved(session, setting)) draft.update(session, false);
   }
   for (const ended of draft.state.ended) {
     if (ended.forgetAtMs <= nowMs) draft.forget(ended, null);
@@ -35,14 +37,30 @@ export function decideWake(state: UserState, setting: Setting): readonly Change[
   return draft.changes;
 }
 
+/** An outage that ended after a session's last record has moved the idle end that the record tells. */
+const hasMoved = ({ version }: Session, { heardUntilMs, outages }: Setting): boolean =>
+  outages.some(({ untilMs }) => untilMs > version && untilMs <= heardUntilMs);
+
+/** While no edge is heard of, ends are looked for again after as long a time as it has been away, within these. */
+const LOOK_AGAIN_MIN_MS = TICK_INTERVAL_MS;
+const LOOK_AGAIN_MAX_MS = 5 * MINUTE_MS;
+
+/** No session ends by itself before this: by then an edge may have told that it was there. */
+function noEndBeforeMs({ heardUntilMs, nowMs }: Setting): number {
+  const unheardMs = nowMs - heardUntilMs;
+  if (unheardMs === 0) return 0;
+  return nowMs + Math.min(Math.max(unheardMs, LOOK_AGAIN_MIN_MS), LOOK_AGAIN_MAX_MS);
+}
+
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** The earliest time at which decideWake would find something to do; null: never. */
 function dueAtMs(state: UserState, setting: Setting): number | null {
+  const noEndMs = noEndBeforeMs(setting);
   let dueMs = state.notBeforeMs > 0 ? outlivedAtMs(state.notBeforeMs, setting) : NEVER;
   for (const session of state.live) {
     const { idleExpiresAtMs } = deadlinesOf(session, setting.policy.document, setting.outages);
-    dueMs = Math.min(dueMs, idleExpiresAtMs);
+    dueMs = Math.min(dueMs, Math.max(idleExpiresAtMs, noEndMs));
     if (session.pending) dueMs = Math.min(dueMs, session.version + PUBLISH_INTERVAL_MS);
   }
   for (const { forgetAtMs } of state.ended) dueMs = Math.min(dueMs, forgetAtMs);

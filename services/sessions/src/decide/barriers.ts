@@ -1,7 +1,8 @@
 import type { Draft } from "../draft.ts";
+import type { Epochable } from "../epochs.ts";
 import { sameScope } from "../evolve.ts";
 import type { Scope } from "../input.ts";
-import type { Barrier, BarrierScope, Revocation, Session, UserState } from "../state.ts";
+import type { Barrier, BarrierScope, Revocation, Session } from "../state.ts";
 
 /** A scope other than one session, which has its tombstone. */
 export type WideScope = Exclude<Scope, { readonly kind: "session" }>;
@@ -62,6 +63,10 @@ export function means(barrier: Barrier, session: Barrable): boolean {
   return boundMs > 0 && startMs(session) <= boundMs;
 }
 
-/** The barrier behind which this session began, or null. */
-export const barrierBefore = (state: UserState, session: Barrable): Barrier | null =>
-  state.barriers.find((barrier) => means(barrier, session)) ?? null;
+/** What revokes a session for when it began, a barrier of its user or an epoch; or null. */
+export const revocationBefore = (
+  { setting, state }: Draft,
+  session: Barrable & Epochable,
+): Revocation | null =>
+  state.barriers.find((barrier) => means(barrier, session))?.revocation ??
+  setting.epochOver(session);

@@ -4,7 +4,7 @@ import { Draft, type Setting } from "../draft.ts";
 import type { Change } from "../evolve.ts";
 import type { SessionInput } from "../input.ts";
 import type { UserState } from "../state.ts";
-import { barrierBefore } from "./barriers.ts";
+import { revocationBefore } from "./barriers.ts";
 import { commanded, passwordChanged } from "./commands.ts";
 import { type Cause, keepWithinLimits } from "./limits.ts";
 import { loggedOut, loginSucceeded } from "./logins.ts";
@@ -47,11 +47,11 @@ function judge(draft: Draft, input: SessionInput): Decision {
   }
 }
 
-/** What holds after every step, whatever it was: nobody lives behind a barrier, and no more than are allowed. */
+/** What holds after every step, whatever it was: nobody lives behind a barrier or an epoch, and no more than may. */
 export function settle(draft: Draft, cause: Cause | null): void {
   for (const session of draft.state.live) {
-    const barrier = barrierBefore(draft.state, session);
-    if (barrier !== null) draft.revoke(session, barrier.revocation);
+    const revocation = revocationBefore(draft, session);
+    if (revocation !== null) draft.revoke(session, revocation);
   }
   keepWithinLimits(draft, cause);
 }

@@ -8,7 +8,7 @@ import { type Change, knows } from "../evolve.ts";
 import type { ActivitySeen, HeartbeatSeen } from "../input.ts";
 import type { Session } from "../state.ts";
 import { appear, newborn, tombstoneOf } from "./appear.ts";
-import { barrierBefore } from "./barriers.ts";
+import { revocationBefore } from "./barriers.ts";
 import { hasRunOut, PUBLISH_INTERVAL_MS } from "./time.ts";
 
 type Decision = Outcome<readonly Change[]>;
@@ -66,7 +66,7 @@ function adoptable(draft: Draft, input: HeartbeatSeen): Session | null {
   };
   // Its login may be on the way and tell that it began after all that was revoked; until then nobody vouches for it.
   const isVouchedFor = session.startKnown || tombstone !== null;
-  if (!isVouchedFor && barrierBefore(state, session) !== null) return null;
+  if (!isVouchedFor && revocationBefore(draft, session) !== null) return null;
   return expiryOf(session, document, setting.outages, setting.nowMs) === null ? session : null;
 }
 

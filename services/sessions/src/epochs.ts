@@ -1,0 +1,55 @@
+import { type Epoch, epochCovers, epochKeysOf } from "@vigie/core/epochs";
+import type { SessionEpoch } from "@vigie/schemas/types";
+import type { GlobalTable } from "@vigie/stream/processor";
+import type { Revocation, Session } from "./state.ts";
+
+/** What of a session an epoch asks for. */
+export type Epochable = Pick<Session, "orgId" | "roles" | "channel" | "createdAtMs" | "startKnown">;
+
+/** The revocation of a session by an epoch, or null. */
+export type EpochOver = (session: Epochable) => Revocation | null;
+
+/** Epochs never go back: of two of one scope the later counts, in whatever order they are written. */
+export const laterEpoch: NonNullable<GlobalTable<SessionEpoch>["fold"]> = (before, next) =>
+  before !== undefined && before.not_before > next.not_before ? before : next;
+
+/** Key of an epoch is tenant|scope|value: the users of its tenant are concerned. */
+export const tenantPrefix = (key: string): string => key.slice(0, key.indexOf("|") + 1);
+
+/** Asks the epochs in force about sessions of one tenant. Within a step one epoch is one cause: the same object. */
+export function epochsOver(
+  tenantId: string,
+  lookup: (key: string) => SessionEpoch | undefined,
+): EpochOver {
+  const causes = new Map<string, Revocation>();
+  return (session) => {
+    const { orgId, roles, channel } = session;
+    const startedAtMs = session.startKnown ? session.createdAtMs : null;
+    const subject = { tenantId, orgId, roles, channel, startedAtMs };
+    for (const key of epochKeysOf(subject)) {
+      const record = lookup(key);
+      if (record === undefined || !epochCovers(epochOf(record), subject)) continue;
+      const cause = causes.get(key) ?? revocationBy(record);
+      causes.set(key, cause);
+      return cause;
+    }
+    return null;
+  };
+}
+
+/** A scope that this version does not know is under a key that nobody asks for. */
+const epochOf = (record: SessionEpoch): Epoch => ({
+  id: record.epoch_id,
+  tenantId: record.tenant_id,
+  scope: record.scope === "UNKNOWN" ? "TENANT" : record.scope,
+  value: record.value,
+  notBeforeMs: record.not_before,
+});
+
+const revocationBy = ({ epoch_id, reason, actor }: SessionEpoch): Revocation => ({
+  reason,
+  actor,
+  commandId: null,
+  anomalyId: null,
+  epochId: epoch_id,
+});
