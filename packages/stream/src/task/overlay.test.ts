@@ -87,6 +87,20 @@ test("many changes of a key are one change of a commit, the last", () => {
   assert.equal(changes.get("b"), null);
 });
 
+test("what has landed is let go of two commits later, and read again", () => {
+  const store = new MemoryStore();
+  const overlay = new StateOverlay<number>(kind, store, 2);
+  const first = overlay.entry("first");
+  overlay.put(first, 1);
+  for (const key of ["a", "b", "c"]) {
+    overlay.put(overlay.entry(key), 2);
+    store.writeNow(overlay.seal(), CHECKPOINT);
+    overlay.landed();
+  }
+  assert.notEqual(overlay.entry("first"), first);
+  assert.equal(overlay.entry("first").state, 1);
+});
+
 test("a key that does not fit the store is an error of ours before anything is written", () => {
   const overlay = new StateOverlay<number>(kind, new MemoryStore(), 10);
   overlay.put(overlay.entry("é".repeat(600)), 1);

@@ -23,8 +23,8 @@ export interface Entry<S> {
  * The states of a task: what changed since the last commit and what the commit under way carries, both always in
  * memory; the states used last, bounded; the store for the rest. States are values: a processor returns a new one
  * and never changes one in place.
- * Bounded by two generations instead of a linked list: an entry that is used moves to the young one; when that is
- * full, the old one is let go of. One look-up a record is what this costs.
+ * Bounded by two generations instead of a linked list: an entry that is used moves to the young one; when a commit
+ * has landed and that is full, the old one is let go of. One look-up a record is what this costs.
  */
 export class StateOverlay<S> {
   private readonly kind: StateKind<S>;
@@ -50,7 +50,6 @@ export class StateOverlay<S> {
       dirty: false,
       flying: false,
     };
-    if (this.young.size >= this.generationMax) this.age();
     this.young.set(key, found);
     return found;
   }
@@ -84,20 +83,14 @@ export class StateOverlay<S> {
   landed(): void {
     for (const entry of this.flying) entry.flying = false;
     this.flying = [];
-    if (this.generationMax === 0) this.age();
+    if (this.young.size >= this.generationMax) this.age();
   }
 
-  /** Lets go of the older entries, but of none that is not in the store yet. */
+  /** All that is let go of is in the store: what changed since the last `seal` was used since, and is young. */
   private age(): void {
-    const before = this.old;
-    this.old = this.young;
+    const changed = (): [string, Entry<S>][] => this.dirty.map((entry) => [entry.key, entry]);
+    this.old = this.generationMax === 0 ? new Map(changed()) : this.young;
     this.young = new Map();
-    if (this.generationMax === 0) {
-      for (const [key, entry] of this.old) if (!entry.dirty && !entry.flying) this.old.delete(key);
-    }
-    for (const [key, entry] of before) {
-      if ((entry.dirty || entry.flying) && !this.old.has(key)) this.old.set(key, entry);
-    }
   }
 
   private envelopeOf(key: string, state: S): Buffer {
