@@ -89,10 +89,18 @@ class Book {
     }
   }
 
+  /** Null when it is stopped before; then what comes late is given back. */
+  private async orStopped<T>(work: Promise<T>, giveBack: (late: T) => unknown): Promise<T | null> {
+    const first = await Promise.race([work, this.stopping.promise]);
+    if (first === null) work.then(giveBack).catch(() => {});
+    return first;
+  }
+
   /** Returns null when it was stopped. Throws what ended it otherwise. */
   private async follow(): Promise<null> {
     const { client, prefix, codecs, log, onState } = this.options;
-    const reader = await openLoneReader(client);
+    const reader = await this.orStopped(openLoneReader(client), (late) => late.close());
+    if (reader === null) return null;
     const broken = Promise.withResolvers<never>();
     broken.promise.catch(() => {});
     try {
@@ -105,7 +113,7 @@ class Book {
         log,
         failed: broken.reject,
       });
-      const tables = await Promise.race([opening, this.stopping.promise]);
+      const tables = await this.orStopped(opening, (late) => late.close());
       if (tables === null) return null;
       this.tables = tables;
       onState?.(true);

@@ -171,7 +171,7 @@ test("with the broker away: 503 and when to come back, unready but alive", async
   };
   await vi.waitFor(known, { timeout: 10_000 });
   const { down } = (await (await fetch(`${lonely.url}/healthz`)).json()) as { down: string[] };
-  assert.deepEqual(down, ["kafka"]);
+  assert.ok(down.includes("kafka"), down.join());
   assert.equal((await fetch(`${lonely.url}/livez`)).status, 200);
   lonely.child.kill("SIGTERM");
   assert.deepEqual(await once(lonely.child, "exit"), [0, null]);
@@ -185,7 +185,10 @@ test("with the registry away at the first start: 503, unready but alive", async 
   assert.equal(response.status, 503);
   assert.equal(((await response.json()) as { code: string }).code, "VIG_REGISTRY_AWAY");
   const { down } = (await (await fetch(`${lonely.url}/healthz`)).json()) as { down: string[] };
-  assert.deepEqual(down.sort(), ["registry", "schemas"]);
+  assert.ok(
+    ["registry", "schemas"].every((part) => down.includes(part)),
+    down.join(),
+  );
   assert.equal((await fetch(`${lonely.url}/livez`)).status, 200);
   lonely.child.kill("SIGTERM");
   assert.deepEqual(await once(lonely.child, "exit"), [0, null]);
@@ -198,7 +201,13 @@ test("with the registry away later what it said is on disk, and events are taken
     assert.equal((await post("/v1/events/login", body, lonely)).status, 202);
   };
   await vi.waitFor(taken, { timeout: 10_000 });
-  assert.equal((await fetch(`${lonely.url}/healthz`)).status, 200);
+  await vi.waitFor(
+    async () => {
+      const response = await fetch(`${lonely.url}/healthz`);
+      assert.equal(response.status, 200, await response.text());
+    },
+    { timeout: 10_000 },
+  );
   const { status } = (await (await fetch(`${lonely.url}/health`)).json()) as { status: string };
   assert.equal(status, "degraded");
   lonely.child.kill("SIGTERM");

@@ -40,6 +40,8 @@ const SILENCE_MAX_MS = 20_000;
 /** One carrying that takes longer is given up, under the silence allowed. */
 const CARRY_MAX_MS = 12_000;
 const RECORDS_MAX = 200;
+/** Far under the drain limit of a service. */
+const STOP_MAX_MS = 500;
 const BACKOFF_MS = 500;
 
 const LOOK = `
@@ -84,6 +86,7 @@ export function startOutboxPublisher(options: OutboxPublisherOptions): OutboxPub
 class Publisher {
   private readonly options: OutboxPublisherOptions;
   private readonly meters: ReturnType<typeof meters>;
+  private readonly stopping = Promise.withResolvers<void>();
   private stopped = false;
   private isUp: boolean | null = null;
   private woken = false;
@@ -97,6 +100,8 @@ class Publisher {
   stop(): void {
     this.stopped = true;
     this.rouse();
+    // What waits for a broker that is away is given up; it is carried again by whoever is next in charge.
+    setTimeout(this.stopping.resolve, STOP_MAX_MS).unref();
   }
 
   /** One connection after another; each is a candidate, then perhaps in charge, until it breaks. */
@@ -109,7 +114,7 @@ class Publisher {
       client.on("notification", () => this.rouse());
       try {
         await client.connect();
-        await Promise.race([this.serve(client), broken.promise]);
+        await Promise.race([this.serve(client), broken.promise, this.stopping.promise]);
       } catch (error) {
         const why = messageOf(databaseError(error));
         this.options.log.warn({ why }, "outbox_interrupted");
