@@ -1,6 +1,7 @@
 import { assert } from "@vigie/core/assert";
-import { VigError } from "@vigie/core/errors";
-import { requireScope, requireToken } from "@vigie/service-kit/http/auth";
+import type { VigCode } from "@vigie/core/catalogue";
+import { type ErrorDetails, VigError } from "@vigie/core/errors";
+import { requireToken } from "@vigie/service-kit/http/auth";
 import type { Caller } from "@vigie/service-kit/http/jwt";
 import { sendProblem } from "@vigie/service-kit/http/problem";
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from "fastify";
@@ -28,7 +29,8 @@ export const person = (context: Guarded): Guard => [
 
 /** A token with this scope; of its session, if it has one, no end is known. */
 export const scoped = (scope: string, context: Guarded): Guard => [
-  requireScope(scope, context.auth),
+  requireToken(context.auth),
+  hasScope(scope, context),
   livesNow(context),
 ];
 
@@ -56,22 +58,36 @@ export function adminFault(
   return caller.orgId === null || idDomainOrgs.has(caller.orgId) ? null : "VIG_ID_DOMAIN_ONLY";
 }
 
-/** SUB-01: a subsidiary's attempt at somebody's sessions is put on record. */
-const isPerson = ({ audit }: Guarded): onRequestHookHandler =>
+/** SUB-01: whoever is refused is put on record, a subsidiary that reaches for sessions first of all. */
+function refuse(
+  { audit }: Guarded,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  fault: VigCode,
+  details: ErrorDetails = {},
+): void {
+  audit.denied({ caller: callerOf(request), request, payload: { fault } });
+  sendProblem(reply, fault, details);
+}
+
+export const hasScope = (scope: string, context: Guarded): onRequestHookHandler =>
   function check(request, reply, done) {
-    const caller = callerOf(request);
-    if (caller.kind === "user") return done();
-    audit.denied({ caller, request, payload: { fault: "VIG_PERSON_ONLY" } });
-    sendProblem(reply, "VIG_PERSON_ONLY");
+    if (callerOf(request).scopes.has(scope)) done();
+    else refuse(context, request, reply, "VIG_SCOPE_MISSING", { scope });
+  };
+
+const isPerson = (context: Guarded): onRequestHookHandler =>
+  function check(request, reply, done) {
+    if (callerOf(request).kind === "user") done();
+    else refuse(context, request, reply, "VIG_PERSON_ONLY");
   };
 
 const isAdmin = (context: Guarded): onRequestHookHandler =>
   function check(request, reply, done) {
-    const caller = callerOf(request);
-    const fault = adminFault(caller, context.idDomainOrgs);
+    const fault = adminFault(callerOf(request), context.idDomainOrgs);
     if (fault === null) return done();
-    context.audit.denied({ caller, request, payload: { fault } });
-    sendProblem(reply, fault, fault === "VIG_SCOPE_MISSING" ? { scope: ADMIN_SCOPE } : {});
+    const details = fault === "VIG_SCOPE_MISSING" ? { scope: ADMIN_SCOPE } : {};
+    refuse(context, request, reply, fault, details);
   };
 
 /** Liveness is asked anew at every call, never remembered with the token. Source: DESIGN, claims. */

@@ -5,6 +5,7 @@ import type { FastifyInstance } from "fastify";
 import { commands } from "./commands/commands.ts";
 import type { EdgeContext, Feature } from "./context.ts";
 import { ingest } from "./ingest/ingest.ts";
+import { introspection } from "./introspection/introspection.ts";
 import { inventory } from "./inventory/inventory.ts";
 import { policies } from "./policies/policies.ts";
 
@@ -17,7 +18,7 @@ export interface EdgeOptions extends EdgeContext {
 }
 
 /** Each is registered in a scope of its own. */
-const features: readonly Feature[] = [ingest, inventory, policies, commands];
+const features: readonly Feature[] = [ingest, inventory, policies, commands, introspection];
 
 /** The edge without a port: routes in, events out. */
 export function buildApp(options: EdgeOptions): FastifyInstance {

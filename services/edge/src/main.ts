@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { VigError } from "@vigie/core/errors";
 import { noOutages } from "@vigie/core/outages";
 import { openCodecs } from "@vigie/schemas/codecs";
 import { loadConfig } from "@vigie/service-kit/config";
@@ -10,7 +9,6 @@ import { kafkaOptions } from "@vigie/service-kit/kafka-config";
 import { createLogger } from "@vigie/service-kit/log";
 import { createMetrics } from "@vigie/service-kit/metrics";
 import { followPolicies } from "@vigie/service-kit/policy-book";
-import type { SessionView } from "@vigie/service-kit/sessions/view";
 import { runUntilSignal } from "@vigie/service-kit/shutdown";
 import { streamObserver } from "@vigie/service-kit/stream-observer";
 import { openKafka } from "@vigie/stream/kafka/client";
@@ -23,6 +21,7 @@ import { edgeConfig } from "./config.ts";
 import { openEdgeDatabase } from "./database.ts";
 import { kafkaOutput } from "./output/kafka-output.ts";
 import { postgresPolicies } from "./policies/policy-store.ts";
+import { openEdgeView } from "./session-view.ts";
 import {
   admitLimits,
   codecsOptions,
@@ -53,11 +52,6 @@ const producer = await openBatchingProducer(client, {
 });
 observer.dependency({ name: "kafka", up: producer.healthy });
 
-const unsure: SessionView = {
-  resolve: () =>
-    Promise.reject(new VigError("VIG_SESSION_STATE_UNKNOWN", { why: "no store is connected" })),
-  denialOf: () => null,
-};
 const output = kafkaOutput(producer, prefix);
 const idDomainOrgs = new Set(config.ID_DOMAIN_ORGS);
 const emitter = emitterOf(config, randomUUID());
@@ -73,6 +67,9 @@ const policies = followPolicies({
   log,
   onState: (up, why) => health.set("policies", up, why),
 });
+
+const outagesOf = () => noOutages;
+const liveness = openEdgeView(wiring, { client, codecs, database, policies, outagesOf });
 
 const outcomes = createOutcomes();
 health.declare("outcomes", { needed: false });
@@ -103,9 +100,9 @@ const app = buildApp({
   isReady,
   database,
   policies,
-  outagesOf: () => noOutages,
+  outagesOf,
   policyStore: database === null ? null : postgresPolicies(database),
-  view: unsure,
+  view: liveness.view,
   audit,
   outcomes,
   commandWaitMs: config.COMMAND_WAIT_MS,
@@ -115,8 +112,9 @@ const app = buildApp({
 });
 const address = await app.listen({ host: config.HOST, port: config.PORT });
 log.info({ url: address }, "listening");
-await runUntilSignal([app, audit, producer, following, policies, ...stores.closables, ...closables], {
+const parts = [liveness.closables, policies, stores.closables, closables].flat();
+await runUntilSignal([app, audit, producer, following, ...parts], {
   log,
   drainTimeoutMs: config.DRAIN_TIMEOUT_MS,
-  failed: [prepare()],
+  failed: [prepare(), liveness.failed],
 });

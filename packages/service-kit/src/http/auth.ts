@@ -16,12 +16,8 @@ export interface AuthOptions {
   readonly rates: { readonly service: Rate; readonly user: Rate };
 }
 
-/** The hook of routes that need a token with `scope`; one request is taken from the caller's rate. */
-export const requireScope = (scope: string, options: AuthOptions): onRequestHookHandler =>
-  requireToken(options, scope);
-
-/** The hook of routes that need a token, of any scope unless one is named. */
-export function requireToken(options: AuthOptions, scope?: string): onRequestHookHandler {
+/** The hook of routes that need a token; one request is taken from the caller's rate. */
+export function requireToken(options: AuthOptions): onRequestHookHandler {
   const { verifier } = options;
   return (request, reply, done) => {
     const token = bearerOf(request.headers.authorization);
@@ -31,11 +27,11 @@ export function requireToken(options: AuthOptions, scope?: string): onRequestHoo
     }
     const known = verifier.known(token);
     if (known !== undefined) {
-      if (admit(request, reply, known, scope, options)) done();
+      if (admit(request, reply, known, options)) done();
       return;
     }
     verifier.verify(token).then((caller) => {
-      if (admit(request, reply, caller, scope, options)) done();
+      if (admit(request, reply, caller, options)) done();
     }, done);
   };
 }
@@ -53,17 +49,12 @@ function admit(
   request: FastifyRequest,
   reply: FastifyReply,
   caller: Caller,
-  scope: string | undefined,
   options: AuthOptions,
 ): boolean {
   request.caller = caller;
   const tenant = request.headers["x-tenant-id"];
   if (tenant !== undefined && tenant !== caller.tenantId) {
     sendProblem(reply, "VIG_TENANT_MISMATCH", { where: "X-Tenant-ID header" });
-    return false;
-  }
-  if (scope !== undefined && !caller.scopes.has(scope)) {
-    sendProblem(reply, "VIG_SCOPE_MISSING", { scope });
     return false;
   }
   return takeRate(reply, caller, 1, options);

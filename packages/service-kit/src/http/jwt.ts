@@ -26,6 +26,17 @@ export interface Caller {
   readonly limitKey: string;
 }
 
+/** What a token that was verified says of itself. Source: RFC 7662, section 2.2. */
+export interface TokenFacts {
+  readonly caller: Caller;
+  readonly scope: string;
+  readonly audience: string | readonly string[];
+  readonly issuer: string;
+  /** Seconds since the epoch. */
+  readonly issuedAtS: number;
+  readonly expiresAtS: number;
+}
+
 export interface VerifierOptions {
   readonly keys: KeySource;
   readonly audience: string;
@@ -49,27 +60,32 @@ export interface TokenVerifier {
   known(token: string): Caller | undefined;
   /** Throws: VIG_TOKEN_INVALID, VIG_TOKEN_EXPIRED, VIG_KEYS_AWAY. */
   verify(token: string): Promise<Caller>;
+  /** The same for whoever asks about a token; not a promise when it was verified a moment ago. */
+  inspect(token: string): TokenFacts | Promise<TokenFacts>;
 }
 
 export function createTokenVerifier(options: VerifierOptions): TokenVerifier {
   const { keys, clock } = options;
-  const cache = new TokenCache<Caller>({
+  const cache = new TokenCache<TokenFacts>({
     clock,
     ttlMs: VERIFIED_TTL_MS,
     entriesMax: VERIFIED_TOKENS_MAX,
   });
   return {
-    known: (token) => cache.get(token),
-    async verify(token) {
-      if (token.length > TOKEN_LENGTH_MAX) throw invalid("it is too long");
-      const payload = await signed(token, options);
-      const caller = callerOf(payload, options.defaultTenant);
-      const issuedAheadS = (payload.iat ?? 0) - clock() / SECOND_MS;
-      if (issuedAheadS > CLOCK_SKEW_S) throw invalid("it was issued in the future");
-      cache.put(token, caller, (payload.exp ?? 0) * SECOND_MS);
-      return caller;
-    },
+    known: (token) => cache.get(token)?.caller,
+    verify: async (token) => (await verified(token)).caller,
+    inspect: (token) => cache.get(token) ?? verified(token),
   };
+
+  async function verified(token: string): Promise<TokenFacts> {
+    if (token.length > TOKEN_LENGTH_MAX) throw invalid("it is too long");
+    const payload = await signed(token, options);
+    const facts = factsOf(payload, options.defaultTenant);
+    const issuedAheadS = facts.issuedAtS - clock() / SECOND_MS;
+    if (issuedAheadS > CLOCK_SKEW_S) throw invalid("it was issued in the future");
+    cache.put(token, facts, facts.expiresAtS * SECOND_MS);
+    return facts;
+  }
 
   async function signed(token: string, { audience, issuer }: VerifierOptions): Promise<JWTPayload> {
     try {
@@ -104,6 +120,14 @@ function tokenFault(error: unknown): unknown {
     return invalid("its signature is wrong");
   // Anything else that is malformed: not three parts, header not JSON, a key of another kind.
   return invalid("it is no signed JWT");
+}
+
+/** The claims that jose has asked for are there. */
+function factsOf(payload: JWTPayload, defaultTenant: string | null): TokenFacts {
+  const caller = callerOf(payload, defaultTenant);
+  const { aud = [], iss = "", iat = 0, exp = 0 } = payload;
+  const scope = [...caller.scopes].join(" ");
+  return { caller, scope, audience: aud, issuer: iss, issuedAtS: iat, expiresAtS: exp };
 }
 
 /** Throws: VIG_TOKEN_INVALID when a claim is missing or has another shape than DESIGN's table. */

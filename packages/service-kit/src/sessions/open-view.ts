@@ -39,8 +39,6 @@ export interface OpenViewOptions {
 
 export interface OpenedView extends StartedInBackground {
   readonly view: SessionView;
-  /** Revocations held in memory. */
-  revocations(): number;
 }
 
 /** A view of real servers. Until revocations and epochs have been read whole it is sure of no session. */
@@ -52,7 +50,7 @@ export function openSessionView(options: OpenViewOptions): OpenedView {
     const work = () => follow(options);
     started = await retryWhileAway(work, { log, what: "revocations", signal, onAway });
     onFollowing(true);
-    log.info({ revocations: started.revocations() }, "revocations_read");
+    log.info({ revocations: started.revocations }, "revocations_read");
     return started;
   });
   const sure = (): SessionView => {
@@ -64,12 +62,13 @@ export function openSessionView(options: OpenViewOptions): OpenedView {
     resolveById: async (tenantId, sessionId) => sure().resolveById(tenantId, sessionId),
     denialOf: (session) => started?.view.denialOf(session) ?? null,
   };
-  return { ...running, view, revocations: () => started?.revocations() ?? 0 };
+  return { ...running, view };
 }
 
 interface Following extends Running {
   readonly view: SessionView;
-  revocations(): number;
+  /** Held in memory at first. */
+  readonly revocations: number;
 }
 
 const STATE_TOPIC = "id.session.state";
@@ -101,7 +100,7 @@ async function follow(options: OpenViewOptions): Promise<Following> {
       await denials.close();
       await admin.close();
     };
-    return { view, revocations: () => denials.book.revocations, failed: denials.failed, stop };
+    return { view, revocations: denials.book.revocations, failed: denials.failed, stop };
   } catch (error) {
     await admin.close();
     throw error;

@@ -1,9 +1,9 @@
 import type { Clock } from "@vigie/core/time";
 import { addressOf } from "@vigie/service-kit/http/address";
-import { type AuthOptions, requireScope } from "@vigie/service-kit/http/auth";
+import { type AuthOptions, requireToken } from "@vigie/service-kit/http/auth";
 import type { Caller } from "@vigie/service-kit/http/jwt";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { callerOf, type Guard, notEnded, schemasKnown } from "../access.ts";
+import { callerOf, type Guard, hasScope, notEnded, schemasKnown } from "../access.ts";
 import type { EdgeContext } from "../context.ts";
 import { postEventRoutes } from "./post-event/route.ts";
 import { postEventsRoute } from "./post-events/route.ts";
@@ -26,7 +26,13 @@ const WRITE_SCOPE = "events:write";
 
 /** The guard of a route that takes events: the schemas are known, the caller may write, in a session without end. */
 export function mayWrite(context: Ingest): Guard {
-  return [schemasKnown(context), requireScope(WRITE_SCOPE, context.auth), notEnded(context)];
+  const { auth } = context;
+  return [
+    schemasKnown(context),
+    requireToken(auth),
+    hasScope(WRITE_SCOPE, context),
+    notEnded(context),
+  ];
 }
 
 export function contextOf(request: FastifyRequest, clock: Clock): AdmitContext {

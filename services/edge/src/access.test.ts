@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import type { SessionAnswer } from "@vigie/service-kit/sessions/view";
+import { describe, test } from "vitest";
+import { memoryView } from "./memory-view.ts";
+import { testEdge } from "./test-edge.ts";
+import { brokenTokens, issued, issuerAuth } from "./test-tokens.ts";
+
+/** One route behind each guard. */
+const guarded = {
+  person: { method: "GET", url: "/api/v1/users/me/sessions" },
+  admin: { method: "GET", url: "/api/id/admin/sessions/policies" },
+  scoped: { method: "POST", url: "/oauth2/introspect" },
+  ingest: { method: "POST", url: "/api/id/sessions/heartbeat" },
+} as const;
+type GuardName = keyof typeof guarded;
+const names = Object.keys(guarded) as GuardName[];
+
+const lively = testEdge({ auth: issuerAuth });
+
+const call = (name: GuardName, token: string, { app } = lively) =>
+  app.inject({ ...guarded[name], headers: { authorization: `Bearer ${token}` } });
+
+describe.each(names)("behind the guard %s", (name) => {
+  test.each([...brokenTokens])("SEC-01, SEC-03, SEC-04: %s is refused", async (_name, token) => {
+    const response = await call(name, token);
+    assert.equal(response.statusCode, 401, response.body);
+    assert.ok(["VIG_TOKEN_INVALID", "VIG_TOKEN_EXPIRED"].includes(response.json().code));
+    assert.ok(!response.body.includes(token.slice(0, 40)) || token === "none");
+  });
+
+  test("a revoked session's token is refused at once", async () => {
+    const ended: SessionAnswer = { kind: "ended", status: "REVOKED" };
+    const edge = testEdge({ auth: issuerAuth, view: memoryView(new Map([["s-1", ended]])) });
+    const response = await call(name, await issued(), edge);
+    assert.equal(response.statusCode, 401, response.body);
+    assert.equal(response.json().code, "VIG_SESSION_ENDED");
+  });
+
+  test("a tenant that is not the token's is refused", async () => {
+    const headers = { authorization: `Bearer ${await issued()}`, "x-tenant-id": "other" };
+    const response = await lively.app.inject({ ...guarded[name], headers });
+    assert.equal(response.json().code, "VIG_TENANT_MISMATCH");
+  });
+});
+
+test.each([
+  ["person", { sub: "pay", sid: undefined }, "VIG_PERSON_ONLY"],
+  ["admin", { sub: "pay", sid: undefined, scope: "id:introspect" }, "VIG_SCOPE_MISSING"],
+  ["admin", { org_id: "pay" }, "VIG_ID_DOMAIN_ONLY"],
+  ["scoped", { scope: "revocations:ack" }, "VIG_SCOPE_MISSING"],
+  ["ingest", { sub: "pay", sid: undefined, scope: "revocations:ack" }, "VIG_SCOPE_MISSING"],
+] as const)("SUB-01: refused by the guard %s, %j is on record", async (name, claims, code) => {
+  const edge = testEdge({ auth: issuerAuth });
+  const response = await call(name, await issued(claims), edge);
+  assert.equal(response.statusCode, 403, response.body);
+  assert.equal(response.json().code, code);
+  const faults = edge.audit.refusals.map(({ payload }) => payload.fault);
+  assert.deepEqual(faults, [code]);
+});
