@@ -32,9 +32,7 @@ export const adminBody = strict({
   dry_run: Type.Optional(Type.Boolean({ description: "count only, and revoke nothing" })),
   reason: Type.Optional(reason),
   keep_session_id: Type.Optional(id("with user_id alone: the one session to spare")),
-  after: Type.Optional(
-    Type.String({ pattern: UUID, description: "next of an answer" }),
-  ),
+  after: Type.Optional(Type.String({ pattern: UUID, description: "next of an answer" })),
 });
 export type AdminBody = Static<typeof adminBody>;
 
