@@ -97,6 +97,7 @@ function writeEnded(out: ByteWriter, ended: EndedSession): void {
   out.text(ended.id);
   out.whole(ended.version);
   out.whole(ended.forgetAtMs);
+  out.byte(ended.isCleared ? 1 : 0);
   out.byte(channels.indexOf(ended.channel));
   out.longOrNull(ended.deviceHash);
   out.wholeOrNull(ended.revokedAtMs);
@@ -108,6 +109,7 @@ function readEnded(from: ByteReader, version: number): EndedSession {
   if (version === 1) return { ...head, ...endedByItself };
   return {
     ...head,
+    isCleared: from.byte() === 1,
     channel: channels[from.byte()] ?? "UNKNOWN",
     deviceHash: from.longOrNull(),
     revokedAtMs: from.wholeOrNull(),
@@ -116,6 +118,7 @@ function readEnded(from: ByteReader, version: number): EndedSession {
 }
 
 const endedByItself = {
+  isCleared: false,
   channel: "UNKNOWN",
   deviceHash: null,
   revokedAtMs: null,

@@ -1,6 +1,7 @@
 import type { Outages } from "@vigie/core/outages";
 import type { VersionedPolicy } from "@vigie/core/policy";
 import { deadlinesOf, longestLifeMs } from "@vigie/core/session-deadlines";
+import { DAY_MS } from "@vigie/core/time";
 import type { EpochOver } from "./epochs.ts";
 import { type Change, type Ended, evolve, sameScope } from "./evolve.ts";
 import { sessionLimit } from "./revocations.ts";
@@ -105,7 +106,13 @@ export class Draft {
     });
   }
 
+  clear({ id }: EndedSession): void {
+    this.apply({ type: "cleared", sessionId: id });
+  }
+
+  /** Its record is removed with it, if that has not been done before. */
   forget(ended: EndedSession, notBeforeMs: number | null): void {
+    if (!ended.isCleared) this.clear(ended);
     this.apply({ type: "forgotten", sessionId: ended.id, notBeforeMs });
   }
 
@@ -150,6 +157,10 @@ export class Draft {
     };
   }
 }
+
+/** PRV-13: when the record of an ended session has been kept for as long as the policy says. */
+export const clearAtMs = (ended: EndedSession, { policy }: Setting): number =>
+  ended.version + policy.document.session_retention.days * DAY_MS;
 
 /** When nothing can be admitted any more of a session that began at or before this. */
 export const outlivedAtMs = (startMs: number, { policy, maxEventAgeMs }: Setting): number =>

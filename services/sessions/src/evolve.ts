@@ -8,6 +8,7 @@ import {
   type Barrier,
   COMMANDS_PER_USER_MAX,
   ENDED_PER_USER_MAX,
+  type EndedSession,
   type EndStatus,
   LIVE_PER_USER_MAX,
   RECENT_EVENTS_MAX,
@@ -24,7 +25,9 @@ export type Change =
   /** New values of a live session. `session.pending` tells that they wait to be published. */
   | { readonly type: "updated"; readonly session: Session }
   | Ended
-  /** The record of an ended session is removed; with notBeforeMs: before its time, for want of room. */
+  /** The record of an ended session is removed; it is remembered for longer. */
+  | { readonly type: "cleared"; readonly sessionId: string }
+  /** With notBeforeMs: before its time, for want of room. */
   | { readonly type: "forgotten"; readonly sessionId: string; readonly notBeforeMs: number | null }
   | { readonly type: "entombed"; readonly tombstone: Tombstone }
   | { readonly type: "unearthed"; readonly sessionId: string; readonly notBeforeMs: number | null }
@@ -81,6 +84,8 @@ export function evolve(state: UserState, change: Change): UserState {
       return { ...state, live: replaced(state.live, change.session) };
     case "ended":
       return withEnded(state, change);
+    case "cleared":
+      return withEntry(state, change.sessionId, { isCleared: true });
     case "forgotten":
       return {
         ...notBefore(state, change.notBeforeMs),
@@ -144,6 +149,7 @@ function withEnded(state: UserState, { session, revocation, atMs, forgetAtMs }: 
     id: session.id,
     version: session.version,
     forgetAtMs,
+    isCleared: false,
     channel: session.channel,
     deviceHash: session.deviceId === null ? null : eventHash(session.deviceId),
     revokedAtMs: revocation === null ? null : atMs,
@@ -154,11 +160,13 @@ function withEnded(state: UserState, { session, revocation, atMs, forgetAtMs }: 
 
 function withTold(state: UserState, { kind, sessionId }: Finding, atMs: number): UserState {
   if (kind === "concurrent_sessions") return { ...state, excessToldAtMs: atMs };
-  const ended = state.ended.map((entry) =>
-    entry.id === sessionId ? { ...entry, misuseToldAtMs: atMs } : entry,
-  );
-  return { ...state, ended };
+  return withEntry(state, sessionId, { misuseToldAtMs: atMs });
 }
+
+const withEntry = (state: UserState, id: string, over: Partial<EndedSession>): UserState => ({
+  ...state,
+  ended: state.ended.map((entry) => (entry.id === id ? { ...entry, ...over } : entry)),
+});
 
 /** Whether anything is remembered of this session, alive or not. */
 export function knows(state: UserState, sessionId: string): boolean {

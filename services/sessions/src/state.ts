@@ -56,9 +56,12 @@ export interface Session extends SessionContext {
 /** An ended session is remembered, so that no late event brings it back. */
 export interface EndedSession {
   readonly id: string;
+  /** Of its last record: at least the time of that. */
   readonly version: number;
-  /** From then on no event of it can be admitted any more, and its record is removed. */
+  /** From then on no event of it can be admitted any more. */
   readonly forgetAtMs: number;
+  /** Its record is off the topic, since it was kept for as long as the policy says. */
+  readonly isCleared: boolean;
   readonly channel: Channel;
   /** Of its device id, or null: enough to count what a command would have meant. */
   readonly deviceHash: bigint | null;

@@ -3,7 +3,7 @@ import { deadlinesOf } from "@vigie/core/session-deadlines";
 import { MINUTE_MS } from "@vigie/core/time";
 import { settle } from "./decide/decide.ts";
 import { endRunOut, PUBLISH_INTERVAL_MS } from "./decide/time.ts";
-import { Draft, outlivedAtMs, type Setting } from "./draft.ts";
+import { clearAtMs, Draft, outlivedAtMs, type Setting } from "./draft.ts";
 import type { Change } from "./evolve.ts";
 import { COMMAND_KEPT_MS, type Session, type UserState } from "./state.ts";
 
@@ -17,7 +17,10 @@ export function decideWake(state: UserState, setting: Setting): readonly Change[
     if (isDue || hasMoved(session, setting)) draft.update(session, false);
   }
   for (const ended of draft.state.ended) {
+    const isClear = ended.isCleared || clearAtMs(ended, setting) <= nowMs;
+    if (!isClear) continue;
     if (ended.forgetAtMs <= nowMs) draft.forget(ended, null);
+    else if (!ended.isCleared) draft.clear(ended);
   }
   for (const tombstone of draft.state.tombstones) {
     if (tombstone.forgetAtMs <= nowMs) draft.unearth(tombstone, null);
@@ -63,7 +66,9 @@ function dueAtMs(state: UserState, setting: Setting): number | null {
     dueMs = Math.min(dueMs, Math.max(idleExpiresAtMs, noEndMs));
     if (session.pending) dueMs = Math.min(dueMs, session.version + PUBLISH_INTERVAL_MS);
   }
-  for (const { forgetAtMs } of state.ended) dueMs = Math.min(dueMs, forgetAtMs);
+  for (const ended of state.ended) {
+    dueMs = Math.min(dueMs, ended.isCleared ? ended.forgetAtMs : clearAtMs(ended, setting));
+  }
   for (const { forgetAtMs } of state.tombstones) dueMs = Math.min(dueMs, forgetAtMs);
   for (const { atMs } of state.barriers) dueMs = Math.min(dueMs, outlivedAtMs(atMs, setting));
   for (const { atMs } of state.commands) dueMs = Math.min(dueMs, atMs + COMMAND_KEPT_MS);

@@ -44,7 +44,7 @@ export function publicationsOf(
         bySession.set(session.id, { occasion: type, sessionId: session.id, record });
         break;
       }
-      case "forgotten": {
+      case "cleared": {
         const { sessionId } = change;
         bySession.set(sessionId, { occasion: "forgotten", sessionId, record: null });
         break;
