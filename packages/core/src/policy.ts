@@ -153,7 +153,8 @@ function normal(
 /** Whom a policy is asked for. */
 export interface PolicyScope {
   readonly channel: string;
-  readonly roles: readonly string[];
+  /** Default: none are known. */
+  readonly roles?: readonly string[];
 }
 
 /** Refined documents that are kept of one document; roles come from tokens, but only those that it names count. */
@@ -168,7 +169,7 @@ const refinedOf = new WeakMap<PolicyDocument, Map<string, PolicyDocument>>();
 export function policyFor(document: PolicyDocument, scope: PolicyScope): PolicyDocument {
   const ofChannel = own(document.channels, scope.channel);
   let named: string[] | null = null;
-  for (const role of scope.roles) {
+  for (const role of scope.roles ?? noRoles) {
     if (!Object.hasOwn(document.roles, role)) continue;
     named ??= [];
     named.push(role);
@@ -203,6 +204,14 @@ function refine(
     .reduce((one, other) => roleRefinement.merge("strictest", one, other), {});
   const refined = merge("refine", merge("refine", document, ofChannel), ofRoles);
   return { ...refined, channels: {}, roles: {} };
+}
+
+const noRoles: readonly string[] = [];
+
+/** The same, with the version that decisions by it carry. */
+export function versionedFor(policy: VersionedPolicy, scope: PolicyScope): VersionedPolicy {
+  const document = policyFor(policy.document, scope);
+  return document === policy.document ? policy : { version: policy.version, document };
 }
 
 const unswitched: RuleSwitch = {};

@@ -235,6 +235,23 @@ describe("policies", () => {
     expect(anomalies()).toEqual([]);
   });
 
+  test("a rule is switched for a channel and for a role, the role over the channel", () => {
+    const document = {
+      channels: { WEB: { rules: { impossible_travel: { mode: "SHADOW" } } } },
+      roles: { teller: { rules: { impossible_travel: { mode: "ENFORCE", action: "REVOKE" } } } },
+    };
+    driver.setGlobal("policy", "acme", policy(JSON.stringify(document)));
+    driver.pipe("id.login", KEY, login({ ip: "41.82.0.1", atMin: -40 }));
+    driver.pipe("id.login", KEY, login({ ip: "90.1.0.1", atMin: -30 }));
+    expect(anomalies()).toMatchObject([{ mode: "ENFORCE", action: "STEP_UP", policy_version: 7 }]);
+    const back = { ip: "41.82.0.1", channel: "WEB" } as const;
+    driver.pipe("id.login", KEY, login({ ...back, atMin: -20 }));
+    expect(anomalies()).toMatchObject([{ mode: "SHADOW", action: "STEP_UP" }]);
+    const there = { ip: "90.1.0.1", channel: "WEB", roles: ["guest", "teller"] } as const;
+    driver.pipe("id.login", KEY, login({ ...there, atMin: -10 }));
+    expect(anomalies()).toMatchObject([{ mode: "ENFORCE", action: "REVOKE" }]);
+  });
+
   test("an invalid document is told of once, and the last good one stays", () => {
     driver.setGlobal("policy", "acme", policy('{"impossible_travel":{"kmh_threshold":800}}', 7));
     driver.pipe("id.login", KEY, login({ atMin: -300, ip: "41.82.0.1" }));

@@ -1,6 +1,6 @@
 import type { Logger } from "@vigie/core/log";
 import { drop, ok } from "@vigie/core/outcome";
-import type { VersionedPolicy } from "@vigie/core/policy";
+import { type VersionedPolicy, versionedFor } from "@vigie/core/policy";
 import { admitEvent } from "@vigie/schemas/admit";
 import type { Codecs } from "@vigie/schemas/codec-core";
 import { Policies } from "@vigie/schemas/policies";
@@ -56,8 +56,8 @@ const deviceFields = [
 
 /** What is decoded of each input: what the rules ask for, no more. */
 const fieldsOf: Readonly<Record<EventTopic, readonly string[]>> = {
-  "id.login": [...common, ...deviceFields, "kind"],
-  "id.heartbeat": [...common, ...deviceFields],
+  "id.login": [...common, ...deviceFields, "roles", "kind"],
+  "id.heartbeat": [...common, ...deviceFields, "roles"],
   "id.mfa": [...common, "network.ip", "kind"],
   "id.geo": [...common, "network.ip", "geohash"],
 };
@@ -113,7 +113,8 @@ export function createDetector(options: DetectorOptions): Processor<UserState, R
       const before = state === null ? UNKNOWN : format.open(state);
       const seen = kind === "heartbeat" ? before.seen : before.seen.add(value.event_id);
       if (seen === null) return drop("duplicate");
-      const policy = policies.of(value.tenant_id, (key) => context.lookup("policy", key));
+      const lookup = (key: string): SessionPolicy | undefined => context.lookup("policy", key);
+      const policy = versionedFor(policies.of(value.tenant_id, lookup), value);
       const event = new LazyEvent(kind, value, enrichment);
       const { parts, emit } = judge({ rules, event, record, policy, context }, before.parts);
       const unchanged = parts === before.parts && seen === before.seen;

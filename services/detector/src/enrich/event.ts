@@ -15,6 +15,8 @@ export interface RawEvent {
   readonly kind?: string;
   readonly session_id: string | null;
   readonly channel: Channel;
+  /** Of logins and heartbeats; the other events do not tell. */
+  readonly roles?: readonly string[];
   readonly network: Network | null;
   readonly device?: RawDevice | null;
   readonly location: Location | null;
