@@ -4,14 +4,7 @@ import type { Logger } from "@vigie/core/log";
 import { type Clock, SECOND_MS } from "@vigie/core/time";
 import type { Codecs, Decoder } from "@vigie/schemas/codec-core";
 import type { SessionEpoch } from "@vigie/schemas/types";
-import type { KafkaAdmin } from "@vigie/stream/kafka/admin";
-import type { KafkaClient } from "@vigie/stream/kafka/client";
-import {
-  type Following,
-  type FollowTarget,
-  type LoneReader,
-  openLoneReader,
-} from "@vigie/stream/kafka/lone-reader";
+import type { Following, FollowTarget, LoneReader } from "@vigie/stream/kafka/lone-reader";
 import type { FetchedRecord } from "@vigie/stream/kafka/types";
 import { DenialBook, REVOKED_FIELDS, type RevokedRecord } from "./denial-book.ts";
 import { createTopicEnds, type TopicEnds } from "./topic-ends.ts";
@@ -22,8 +15,8 @@ const EPOCHS = "id.session.epoch";
 const FOLLOW_LAG_MAX_MS = 2 * SECOND_MS;
 
 export interface DenialsOptions {
-  readonly client: KafkaClient;
-  readonly admin: KafkaAdmin;
+  /** Stays open: it is its owner's to close. */
+  readonly reader: LoneReader;
   readonly prefix: string;
   readonly codecs: Codecs;
   readonly clock: Clock;
@@ -35,7 +28,7 @@ export interface Denials {
   readonly book: DenialBook;
   /** Whether all is known that could deny a session of this user, but for the last 2 s at most. */
   isCurrent(tenantId: string, userId: string): boolean;
-  close(): Promise<void>;
+  stop(): void;
   /** Resolves when the topics cannot be followed any more. */
   readonly failed: Promise<Error>;
 }
@@ -45,29 +38,21 @@ export interface Denials {
  * Throws: VIG_BROKER_AWAY, VIG_TOPIC_MISSING.
  */
 export async function followDenials(options: DenialsOptions): Promise<Denials> {
-  const reader = await openLoneReader(options.client);
-  const follower = new Follower(options, reader);
-  try {
-    await follower.open();
-    return follower;
-  } catch (error) {
-    await follower.close();
-    throw error;
-  }
+  const follower = new Follower(options);
+  await follower.open();
+  return follower;
 }
 
 class Follower implements Denials {
   readonly book: DenialBook;
   readonly #options: DenialsOptions;
-  readonly #reader: LoneReader;
   readonly #failure = Promise.withResolvers<Error>();
   readonly #topics: readonly FollowedTopic[];
   #following: Following | null = null;
 
-  constructor(options: DenialsOptions, reader: LoneReader) {
+  constructor(options: DenialsOptions) {
     const { codecs, clock } = options;
     this.#options = options;
-    this.#reader = reader;
     this.book = new DenialBook(clock);
     const revoked = codecs.decoder<RevokedRecord>(REVOKED, { fields: REVOKED_FIELDS });
     const epochs = codecs.decoder<SessionEpoch>(EPOCHS);
@@ -90,14 +75,15 @@ class Follower implements Denials {
   }
 
   async open(): Promise<void> {
-    const targets = await Promise.all(this.#topics.map((topic) => topic.readWhole(this.#reader)));
+    const { reader, onBroker: broker } = this.#options;
+    const targets = await Promise.all(this.#topics.map((topic) => topic.readWhole(reader)));
     const byName = new Map(this.#topics.map((topic) => [topic.physicalName, topic]));
-    this.#following = await this.#reader.follow(targets.flat(), {
+    this.#following = await reader.follow(targets.flat(), {
       records: (records, { position }, { topic, partition }) => {
         byName.get(topic)?.take(records, partition, position);
       },
       failed: (error) => this.#failure.resolve(error),
-      broker: this.#options.onBroker,
+      broker,
     });
     for (const topic of this.#topics) topic.ends.start();
   }
@@ -109,10 +95,9 @@ class Follower implements Denials {
     return revoked.isCurrent(partition) && epochs.isCurrent(0);
   }
 
-  async close(): Promise<void> {
+  stop(): void {
     for (const topic of this.#topics) topic.ends.stop();
     this.#following?.stop();
-    await this.#reader.close();
   }
 }
 
@@ -141,9 +126,9 @@ class FollowedTopic {
   /** One chunk after another, also when one waits for its schema. */
   #taken: Promise<void> = Promise.resolve();
 
-  constructor({ admin, prefix, clock, log }: DenialsOptions, name: string, take: Take) {
+  constructor({ reader, prefix, clock, log }: DenialsOptions, name: string, take: Take) {
     this.physicalName = prefix + name;
-    const stable = () => admin.stableOffsets(this.physicalName);
+    const stable = () => reader.stableOffsets(this.physicalName);
     this.ends = createTopicEnds({ stable, clock, log });
     this.#take = take;
     this.#log = log;

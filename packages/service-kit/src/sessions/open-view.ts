@@ -4,8 +4,8 @@ import type { Outages } from "@vigie/core/outages";
 import type { PolicyDocument } from "@vigie/core/policy";
 import type { Clock } from "@vigie/core/time";
 import type { Codecs } from "@vigie/schemas/codec-core";
-import { openAdmin } from "@vigie/stream/kafka/admin";
 import type { KafkaClient } from "@vigie/stream/kafka/client";
+import { openLoneReader } from "@vigie/stream/kafka/lone-reader";
 import type { Database } from "../postgres/database.ts";
 import type { RedisStore } from "../redis/redis.ts";
 import { retryWhileAway } from "../retry.ts";
@@ -75,11 +75,11 @@ const STATE_TOPIC = "id.session.state";
 
 async function follow(options: OpenViewOptions): Promise<Following> {
   const { client, prefix, redis, database, clock, log } = options;
-  const admin = await openAdmin(client);
-  const stable = () => admin.stableOffsets(prefix + STATE_TOPIC);
+  const reader = await openLoneReader(client);
+  const stable = () => reader.stableOffsets(prefix + STATE_TOPIC);
   const ends = createTopicEnds({ stable, clock, log });
   try {
-    const denials = await followDenials({ ...options, admin, onBroker: options.onFollowing });
+    const denials = await followDenials({ ...options, reader, onBroker: options.onFollowing });
     await ends.look();
     ends.start();
     const rows = database === null ? null : postgresSessions(database);
@@ -97,12 +97,12 @@ async function follow(options: OpenViewOptions): Promise<Following> {
     });
     const stop = async (): Promise<void> => {
       ends.stop();
-      await denials.close();
-      await admin.close();
+      denials.stop();
+      await reader.close();
     };
     return { view, revocations: denials.book.revocations, failed: denials.failed, stop };
   } catch (error) {
-    await admin.close();
+    await reader.close();
     throw error;
   }
 }

@@ -98,6 +98,9 @@ export async function listOffsets(
 export const endOffsetsOf = (cluster: Cluster, topic: string): Promise<number[]> =>
   listOffsets(cluster, topic, { timestamp: LATEST, isolationLevel: READ_UNCOMMITTED });
 
+export const stableOffsetsOf = (cluster: Cluster, topic: string): Promise<number[]> =>
+  listOffsets(cluster, topic, { timestamp: LATEST, isolationLevel: READ_COMMITTED });
+
 export const lowOffsetsOf = (cluster: Cluster, topic: string): Promise<number[]> =>
   listOffsets(cluster, topic, { timestamp: EARLIEST, isolationLevel: READ_UNCOMMITTED });
 
@@ -303,7 +306,6 @@ export async function openAdmin(client: KafkaClient): Promise<KafkaAdmin> {
   const own = <R>(work: () => Promise<R>): Promise<R> => withRecovery(cluster, work);
   await library.call((admin) => admin.connect());
   await own(() => recoverCluster(cluster));
-  const stable = { timestamp: LATEST, isolationLevel: READ_COMMITTED };
   return {
     partitionCounts: (topics) => library.call((admin) => partitionCounts(admin, topics)),
     createTopics: (specs) => library.call((admin) => createTopics(admin, specs)),
@@ -316,7 +318,7 @@ export async function openAdmin(client: KafkaClient): Promise<KafkaAdmin> {
     deleteTopics: (topics) => library.call((admin) => admin.deleteTopics({ topics: [...topics] })),
     deleteRecords: (offsets) => own(() => deleteRecords(cluster, offsets)),
     endOffsets: (topic) => own(() => endOffsetsOf(cluster, topic)),
-    stableOffsets: (topic) => own(() => listOffsets(cluster, topic, stable)),
+    stableOffsets: (topic) => own(() => stableOffsetsOf(cluster, topic)),
     lowOffsets: (topic) => own(() => lowOffsetsOf(cluster, topic)),
     committed: (groupId, partitions) => own(() => fetchCommitted(cluster, groupId, partitions)),
     setCommitted: (groupId, offsets) => own(() => setCommitted(cluster, groupId, offsets)),

@@ -1,5 +1,5 @@
 import type { VigError } from "@vigie/core/errors";
-import { endOffsetsOf, lowOffsetsOf } from "./admin.ts";
+import { endOffsetsOf, lowOffsetsOf, stableOffsetsOf } from "./admin.ts";
 import { asVigError, closeCluster, type KafkaClient, openCluster, withRecovery } from "./client.ts";
 import { Fetcher, type FetchSettings } from "./fetcher.ts";
 import type { Cluster } from "./internals.ts";
@@ -52,6 +52,8 @@ export interface LoneReader {
   follow(targets: readonly FollowTarget[], on: FollowEvents): Promise<Following>;
   /** High watermarks in order of partition. */
   endOffsets(topic: string): Promise<readonly number[]>;
+  /** Last stable offsets in order of partition: where this reader ends. */
+  stableOffsets(topic: string): Promise<readonly number[]>;
   lowOffsets(topic: string): Promise<readonly number[]>;
   /** Ends what is being read: reads reject. */
   close(): Promise<void>;
@@ -78,6 +80,10 @@ class ClusterReader implements LoneReader {
 
   endOffsets(topic: string): Promise<readonly number[]> {
     return withRecovery(this.main, () => endOffsetsOf(this.main, topic));
+  }
+
+  stableOffsets(topic: string): Promise<readonly number[]> {
+    return withRecovery(this.main, () => stableOffsetsOf(this.main, topic));
   }
 
   lowOffsets(topic: string): Promise<readonly number[]> {
