@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { memoryCodecs } from "@vigie/schemas/memory-codecs";
+import type { SessionEpoch } from "@vigie/schemas/types";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { memoryAudit } from "../audit/memory-audit.ts";
+import { createEpochBook } from "./epochs.ts";
+import { ADMIN, call, TENANT, type TestStores, testStores } from "./test-stores.ts";
+
+const PLATFORM = { ...ADMIN, scope: "id:admin platform:admin" };
+
+let tables: TestStores;
+beforeAll(async () => {
+  tables = await testStores();
+});
+afterAll(() => tables.close());
+beforeEach(() => tables.clear());
+
+const decoder = memoryCodecs().decoder<SessionEpoch>("id.session.epoch");
+
+async function published(): Promise<SessionEpoch[]> {
+  const { rows } = await tables.owner.query<{ topic: string; key: string; value: Buffer }>(
+    "select topic, key, value from outbox order by id",
+  );
+  return rows.map(({ topic, key, value }) => {
+    assert.equal(topic, "id.session.epoch");
+    const decoded = decoder.decode(value);
+    assert.ok(decoded.kind === "ok");
+    const { tenant_id, scope, value: of } = decoded.value;
+    assert.equal(key, `${tenant_id}|${scope}|${of ?? ""}`);
+    return decoded.value;
+  });
+}
+
+test.each([
+  [{ org_id: "pay" }, "ORG", "pay"],
+  [{ role: "teller" }, "ROLE", "teller"],
+  [{ channel: "ussd" }, "CHANNEL", "USSD"],
+  [{ tenant_id: TENANT }, "TENANT", null],
+])(
+  "%o is one record, from the broker's time of its audit record on",
+  async (filter, scope, value) => {
+    const audit = memoryAudit(() => 1_767_000_000_123);
+    const edge = tables.edgeOn({ audit });
+    const response = await call(edge, { payload: { filter, reason: "breach" } });
+    assert.equal(response.statusCode, 202, response.body);
+    const { epoch_id, ...answer } = response.json();
+    const not_before = "2025-12-29T09:20:00.123Z";
+    assert.deepEqual(answer, { status: "pending", scope, value, not_before });
+    assert.deepEqual(await published(), [
+      {
+        epoch_id,
+        tenant_id: TENANT,
+        scope,
+        value,
+        not_before: 1_767_000_000_123,
+        reason: "breach",
+        actor: { type: "ADMIN", id: "admin-1", impersonator_id: null },
+      },
+    ]);
+    assert.deepEqual(edge.commands, []);
+    expect(audit.entries).toMatchObject([{ payload: { acts_by: "epoch" } }]);
+  },
+);
+
+test("an epoch is answered 200 once it lies on its topic", async () => {
+  const edge = tables.edgeOn({ commandWaitMs: 5_000 });
+  const answer = call(edge, { payload: { filter: { org_id: "pay" } } });
+  const told = async () => {
+    const [epoch] = await published();
+    if (epoch === undefined) return void setTimeout(told, 5);
+    edge.outcomes.epochs.deliver(epoch.epoch_id, epoch);
+  };
+  await told();
+  assert.equal((await answer).json().status, "done");
+});
+
+test("REV-05: the same call 50 times at once is one record; at another edge none is added", async () => {
+  const headers = { "idempotency-key": "k-1" };
+  const payload = { filter: { tenant_id: TENANT } };
+  const [one, other] = [tables.edgeOn(), tables.edgeOn()];
+  const calls = Array.from({ length: 50 }, () => call(one, { payload, headers }));
+  const answers = (await Promise.all(calls)).map(({ body }) => body);
+  answers.push((await call(other, { payload, headers })).body);
+  assert.equal(new Set(answers).size, 1);
+  assert.equal((await published()).length, 1);
+  assert.equal(one.audit.entries.length, 1);
+  assert.equal(other.audit.entries.length, 0);
+});
+
+test("the greatest of a scope is the last one on its topic, whatever the order", async () => {
+  const encoder = memoryCodecs().encoder<SessionEpoch>("id.session.epoch");
+  const book = createEpochBook(tables.edge, encoder);
+  const decide = (epochId: string, notBeforeMs: number, value = "pay") =>
+    book.decide({
+      epochId,
+      tenantId: TENANT,
+      scope: "ORG",
+      value,
+      notBeforeMs,
+      reason: "test",
+      actor: { type: "ADMIN", id: "a", impersonator_id: null },
+    });
+  const times = [50, 10, 90, 20, 70, 90, 30];
+  await Promise.all(times.map((ms, i) => decide(`e-${i}`, ms)));
+  assert.equal((await decide("e-late", 80)).isGreatest, false);
+  await decide("e-eats", 5, "eats");
+  const records = await published();
+  const pay = records.filter(({ value }) => value === "pay").map(({ not_before }) => not_before);
+  assert.deepEqual(
+    pay,
+    [...pay].sort((a, b) => a - b),
+  );
+  assert.equal(pay.at(-1), 90);
+  assert.deepEqual(await book.find(TENANT, "e-late"), {
+    epochId: "e-late",
+    notBeforeMs: 80,
+    isGreatest: false,
+  });
+  assert.equal(await book.find("other", "e-late"), null);
+});
+
+test("administrators of the platform reach another tenant, in its name", async () => {
+  const payload = { filter: { tenant_id: "other", org_id: "pay" } };
+  const response = await call(tables.edgeOn(), { payload, claims: PLATFORM });
+  assert.equal(response.statusCode, 202, response.body);
+  expect(await published()).toMatchObject([{ tenant_id: "other", scope: "ORG", value: "pay" }]);
+});
+
+test("a broker that does not tell its time is no ground for an epoch", async () => {
+  const edge = tables.edgeOn({ audit: memoryAudit(() => -1) });
+  const response = await call(edge, { payload: { filter: { org_id: "pay" } } });
+  assert.equal(response.json().code, "VIG_BROKER_AWAY");
+  assert.deepEqual(await published(), []);
+});
