@@ -30,6 +30,8 @@ const faults: Readonly<Record<string, Fault>> = {
   "spares nobody": (step) => ("keptId" in step ? { ...step, keptId: null } : step),
   "takes a command's time for that of its arrival": (step) =>
     step.do === "command" ? { ...step, lateMs: 0 } : step,
+  "takes an epoch for an earlier one": (step) =>
+    step.do === "epoch" ? { ...step, lateMs: step.lateMs + 6_000 } : step,
   "does not know a command again": (step) =>
     step.do === "command" ? { ...step, id: `${step.id}-${JSON.stringify(step)}` } : step,
   "takes the time of a login for that of its arrival": (step) =>

@@ -1,4 +1,4 @@
-import { DAY_MS, HOUR_MS, MINUTE_MS } from "@vigie/core/time";
+import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from "@vigie/core/time";
 import type { SessionState } from "@vigie/schemas/types";
 import type { Scope } from "../input.ts";
 import { T0 } from "../testing.ts";
@@ -108,6 +108,12 @@ export class Model {
 
   passwordChanged(atMs: number, keptId: string | null): void {
     this.ban({ scope: { kind: "user" }, atMs, keptId });
+    this.settle();
+  }
+
+  /** Source: design, "revoked if started ≤ not_before + 5 s". */
+  epoch(scope: Scope, notBeforeMs: number): void {
+    this.ban({ scope, atMs: notBeforeMs + 5 * SECOND_MS, keptId: null });
     this.settle();
   }
 

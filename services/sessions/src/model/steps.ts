@@ -4,6 +4,7 @@ import type {
   AuditEvent,
   SessionAnomaly,
   SessionCommandResult,
+  SessionEpoch,
   SessionRevoked,
   SessionState,
 } from "@vigie/schemas/types";
@@ -45,6 +46,9 @@ export function worldOf(policy: LimitPolicy): World {
   return { model: new Model(limits), real, topic: new Map(), auditSeq: 0 };
 }
 
+/** Of a user who is alone in the tenant. */
+type EpochScope = Extract<Scope, { readonly kind: "user" | "channel" }>;
+
 export type Step =
   | { readonly do: "login"; readonly id: string; readonly lateMs: number }
   | {
@@ -63,6 +67,7 @@ export type Step =
       readonly keptId: string | null;
     }
   | { readonly do: "password"; readonly lateMs: number; readonly keptId: string | null }
+  | { readonly do: "epoch"; readonly scope: EpochScope; readonly lateMs: number }
   | { readonly do: "pass"; readonly ms: number }
   | { readonly do: "restart" };
 
@@ -99,6 +104,9 @@ function takeInModel(model: Model, step: Step): void {
       break;
     case "password":
       model.passwordChanged(nowMs - step.lateMs, step.keptId);
+      break;
+    case "epoch":
+      model.epoch(step.scope, nowMs - step.lateMs);
       break;
     case "pass":
       model.pass(step.ms);
@@ -137,6 +145,11 @@ function takeInReal(driver: World["real"]["driver"], step: Step, nowMs: number):
       driver.pipe("id.login", KEY, login({ kind: "PASSWORD_CHANGED", ...words }));
       break;
     }
+    case "epoch": {
+      const epoch = epochOf(step.scope, nowMs - step.lateMs);
+      driver.setGlobal("epochs", `${TENANT}|${epoch.scope}|${epoch.value ?? ""}`, epoch);
+      break;
+    }
     case "restart":
       driver.restore();
       break;
@@ -162,6 +175,16 @@ function kindOf(scope: Scope) {
       return { kind: "REVOKE_ALL" } as const;
   }
 }
+
+const epochOf = (scope: EpochScope, not_before: number): SessionEpoch => ({
+  epoch_id: "ep-1",
+  tenant_id: TENANT,
+  scope: scope.kind === "user" ? "TENANT" : "CHANNEL",
+  value: scope.kind === "user" ? null : scope.channel,
+  not_before,
+  reason: "security_incident",
+  actor: { type: "ADMIN", id: "a-1", impersonator_id: null },
+});
 
 function agree(world: World): void {
   readTopic(world);
@@ -227,11 +250,15 @@ function sideEffectsAgree(world: World): void {
 const id = fc.nat({ max: 7 }).map((n) => `s-${n}`);
 const late = fc.oneof(fc.constant(0), fc.nat({ max: 45 * MINUTE_MS }));
 const kept = fc.option(id, { freq: 2 });
+const everybody: fc.Arbitrary<EpochScope> = fc.constant({ kind: "user" });
+const ofChannel: fc.Arbitrary<EpochScope> = fc
+  .constantFrom("MOBILE", "WEB")
+  .map((channel) => ({ kind: "channel", channel }) as const);
 const scope: fc.Arbitrary<Scope> = fc.oneof(
   id.map((sessionId) => ({ kind: "session", sessionId }) as const),
-  fc.constant({ kind: "user" } as const),
+  everybody,
+  ofChannel,
   fc.constantFrom("d-1", "d-2").map((deviceId) => ({ kind: "device", deviceId }) as const),
-  fc.constantFrom("MOBILE", "WEB").map((channel) => ({ kind: "channel", channel }) as const),
 );
 const commandId = fc.nat({ max: 12 }).map((n) => `c-${n}`);
 
@@ -261,6 +288,14 @@ export const anyStep: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.record({ do: fc.constant("password"), lateMs: late, keptId: kept }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant("epoch"),
+      scope: fc.oneof(everybody, ofChannel),
+      lateMs: late,
+    }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("pass"), ms: fc.nat({ max: MINUTE_MS }) }) },
   {
