@@ -19,7 +19,10 @@ export interface TestTables {
   close(): Promise<void>;
 }
 
-export async function testTables(): Promise<TestTables> {
+/** `statementTimeoutMs`: of the owner. */
+export async function testTables(
+  { statementTimeoutMs } = { statementTimeoutMs: 120_000 },
+): Promise<TestTables> {
   const servers = await stack();
   const { postgres: url, schema } = servers;
   const owners = ["platform", "edge", "session-sink"];
@@ -30,7 +33,7 @@ export async function testTables(): Promise<TestTables> {
       url,
       schema,
       applicationName: "inventory-test",
-      statementTimeoutMs: 120_000,
+      statementTimeoutMs,
       poolMax: 4,
       log: silentLogger,
       ...more,

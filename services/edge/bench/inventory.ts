@@ -1,0 +1,119 @@
+/**
+ * Fills a schema of its own with sessions, asks every list and search through the handlers, and prints how long they
+ * take and by which plan. Usage: node services/edge/bench/inventory.ts [--sessions N] [--rounds N] [--report FILE]
+ * on the servers of VIGIE_TEST_STACK, else on its own.
+ */
+import { readFile, writeFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { testTables } from "../src/inventory/test-tables.ts";
+import { askerOf, planTextOf, signedIn } from "./inventory/ask.ts";
+import { type Case, casesOf } from "./inventory/cases.ts";
+import { fillReadModel } from "./inventory/fill.ts";
+
+const { values } = parseArgs({
+  options: {
+    sessions: { type: "string", default: "2000000" },
+    rounds: { type: "string", default: "200" },
+    report: { type: "string" },
+  },
+});
+const MARK = "<!-- measured -->\n";
+const sessions = Number(values.sessions);
+const rounds = Number(values.rounds);
+const nowMs = Date.now();
+const startedMs = performance.now();
+
+function say(line: string): void {
+  const seconds = ((performance.now() - startedMs) / 1_000).toFixed(0);
+  process.stdout.write(`${seconds.padStart(5)} s  ${line}\n`);
+}
+
+interface Measured {
+  readonly one: Case;
+  readonly p50: number;
+  readonly p99: number;
+  readonly plans: readonly string[];
+}
+
+const tables = await testTables({ statementTimeoutMs: 3_600_000 });
+try {
+  await fillReadModel(tables.owner, { sessions, nowMs, told: say });
+  const people = await signedIn(tables.owner, nowMs);
+  const asker = askerOf(tables.edge, nowMs);
+  const measured: Measured[] = [];
+  for (const one of casesOf(nowMs)) {
+    const took: number[] = [];
+    for (let i = 0; i < rounds; i++) {
+      const who = people[i % people.length];
+      if (who !== undefined) took.push(await asker.ask(one, who));
+    }
+    const plans: string[] = [];
+    for (const sent of asker.sent()) plans.push(await planTextOf(tables.edge, sent));
+    const figures = { p50: shareOf(took, 0.5), p99: shareOf(took, 0.99) };
+    say(`${one.name.padEnd(42)} p50 ${ms(figures.p50)}  p99 ${ms(figures.p99)}`);
+    measured.push({ one, ...figures, plans });
+  }
+  if (values.report !== undefined) await report(values.report, measured, await sizes());
+} finally {
+  await tables.close();
+}
+
+/** By nearest rank. */
+function shareOf(samples: readonly number[], share: number): number {
+  const sorted = samples.toSorted((a, b) => a - b);
+  return sorted[Math.max(1, Math.ceil(share * sorted.length)) - 1] ?? Number.NaN;
+}
+
+function ms(value: number): string {
+  return `${value.toFixed(1).padStart(6)} ms`;
+}
+
+async function sizes(): Promise<string> {
+  const { rows } = await tables.owner.query<{ name: string; size: string; indexes: string }>(
+    `select relname as name, pg_size_pretty(pg_table_size(oid)) as size,
+            pg_size_pretty(pg_indexes_size(oid)) as indexes
+       from pg_class where oid = 'user_sessions'::regclass`,
+  );
+  const [table] = rows;
+  return `\`${table?.name}\`: ${table?.size}, indexes ${table?.indexes}`;
+}
+
+/** Replaces what stands after the mark in the document. */
+async function report(path: string, measured: readonly Measured[], size: string): Promise<void> {
+  const [head = ""] = (await readFile(path, "utf8")).split(MARK);
+  const lines = measured.map(
+    ({ one, p50, p99 }) => `| ${one.name} | ${p50.toFixed(1)} | ${p99.toFixed(1)} |`,
+  );
+  const plans = measured.map(
+    ({ one, plans }) =>
+      `### ${one.name}\n\n\`\`\`text\n${plans.map(shortened).join("\n\n")}\n\`\`\``,
+  );
+  const text = [
+    `${sessions.toLocaleString("en")} sessions, ${rounds} calls each, one after the other. ${size}.`,
+    `| | p50, ms | p99, ms |\n| --- | --- | --- |\n${lines.join("\n")}`,
+    "## Plans",
+    ...plans,
+  ];
+  await writeFile(path, `${head}${MARK}\n${text.join("\n\n")}\n`);
+}
+
+/** One partition stands for all days; the rest of a long plan says the same again. */
+function shortened(plan: string): string {
+  const lines = plan.split("\n");
+  const isOfDay = (line: string): boolean => /session_activities_\d{8}/.test(line);
+  const firstDay = lines.findIndex(isOfDay);
+  if (firstDay === -1) return plan;
+  const depth = (line: string): number => line.search(/\S/);
+  const day = depth(lines[firstDay] ?? "");
+  const end = lines.findIndex((line, i) => i > firstDay && depth(line) < day);
+  const days = lines.slice(firstDay, end === -1 ? undefined : end);
+  const nextDay = days.findIndex((line, i) => i > 0 && isOfDay(line) && depth(line) === day);
+  if (nextDay === -1) return plan;
+  const more = days.filter((line) => isOfDay(line) && depth(line) === day).length - 1;
+  return [
+    ...lines.slice(0, firstDay),
+    ...days.slice(0, nextDay),
+    `${" ".repeat(day)}... and ${more} more days`,
+    ...(end === -1 ? [] : lines.slice(end)),
+  ].join("\n");
+}

@@ -1,0 +1,98 @@
+import { assert } from "@vigie/core/assert";
+import type { Database, Queryable } from "@vigie/service-kit/postgres/database";
+import { bearer, testEdge } from "../../src/test-edge.ts";
+import type { Case, SignedIn } from "./cases.ts";
+
+/** A statement as it was sent. */
+export interface Sent {
+  readonly tenantId: string;
+  readonly text: string;
+  readonly values: readonly unknown[];
+}
+
+const TENANT = "molam-sn";
+
+const SIGNED_IN = `
+  select user_key as user, session_key as session, device_key as device from user_sessions
+   where tenant_key = $1 and status = 'ACTIVE' and last_activity > $2::timestamp
+   order by md5(session_key) limit 500`;
+
+/** People of the largest tenant with a session that lives at `nowMs`. */
+export async function signedIn(owner: Database, nowMs: number): Promise<readonly SignedIn[]> {
+  const since = new Date(nowMs - 20 * 60_000).toISOString();
+  const { rows } = await owner.query<SignedIn>(SIGNED_IN, [TENANT, since]);
+  assert(rows.length > 0, "somebody is signed in");
+  return rows;
+}
+
+export interface Asker {
+  /** Answers by the real handlers. Returns: milliseconds. */
+  ask(one: Case, who: SignedIn): Promise<number>;
+  /** The statements of the last answer. */
+  sent(): readonly Sent[];
+}
+
+/** The edge's routes over `database`, without a network. */
+export function askerOf(database: Database, nowMs: number): Asker {
+  let sent: Sent[] = [];
+  const noting = (tenantId: string, tx: Queryable): Queryable => ({
+    query(text, values = []) {
+      sent.push({ tenantId, text, values });
+      return tx.query(text, values);
+    },
+  });
+  const { app } = testEdge({
+    database: {
+      ...database,
+      inTenant: (tenantId, work) => database.inTenant(tenantId, (tx) => work(noting(tenantId, tx))),
+    },
+    clock: () => nowMs,
+  });
+  return {
+    sent: () => sent,
+    async ask(one, who) {
+      const claims =
+        one.as === "admin"
+          ? { sub: "adm_1", scope: "id:admin" }
+          : { sub: who.user, user_type: "EXTERNAL", sid: who.session, scope: "" };
+      const headers = await bearer({ tenant_id: TENANT, ...claims });
+      sent = [];
+      const before = performance.now();
+      const response = await app.inject({ url: one.url(who), headers });
+      const ms = performance.now() - before;
+      assert(response.statusCode === 200, `${one.name}: ${response.body}`);
+      return ms;
+    },
+  };
+}
+
+export interface PlanNode {
+  readonly "Node Type": string;
+  readonly "Total Cost": number;
+  readonly "Relation Name"?: string;
+  readonly "Index Name"?: string;
+  readonly Plans?: readonly PlanNode[];
+}
+
+/** The plan of a statement under the tenant and role that it was sent with. */
+export const planOf = (database: Database, { tenantId, text, values }: Sent): Promise<PlanNode> =>
+  database.inTenant(tenantId, async (tx) => {
+    const explain = `explain (format json) ${text}`;
+    const { rows } = await tx.query<{ "QUERY PLAN": { Plan: PlanNode }[] }>(explain, values);
+    const plan = rows[0]?.["QUERY PLAN"][0]?.Plan;
+    assert(plan !== undefined, "an explained statement has a plan");
+    return plan;
+  });
+
+export const nodesOf = (plan: PlanNode): readonly PlanNode[] => [
+  plan,
+  ...(plan.Plans ?? []).flatMap(nodesOf),
+];
+
+/** The plan as text, with what it really took. */
+export const planTextOf = (database: Database, { tenantId, text, values }: Sent): Promise<string> =>
+  database.inTenant(tenantId, async (tx) => {
+    const explain = `explain (analyze, costs off, buffers off, timing off) ${text}`;
+    const { rows } = await tx.query<{ "QUERY PLAN": string }>(explain, values);
+    return rows.map((row) => row["QUERY PLAN"]).join("\n");
+  });

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { afterAll, beforeAll, test } from "vitest";
+import { askerOf, nodesOf, planOf, signedIn } from "../../bench/inventory/ask.ts";
+import { casesOf, type SignedIn } from "../../bench/inventory/cases.ts";
+import { fillReadModel } from "../../bench/inventory/fill.ts";
+import { type TestTables, testTables } from "./test-tables.ts";
+
+/** Enough that a scan of a whole table is never the cheapest way to a page. */
+const SESSIONS = 200_000;
+const BIG = [
+  "user_sessions",
+  "users",
+  "user_devices",
+  "session_activities",
+  "session_anomalies",
+  "session_revocations",
+  "session_commands",
+];
+const NOW_MS = Date.now();
+
+let tables: TestTables;
+let people: readonly SignedIn[];
+beforeAll(async () => {
+  tables = await testTables();
+  await fillReadModel(tables.owner, { sessions: SESSIONS, nowMs: NOW_MS, told: () => {} });
+  people = await signedIn(tables.owner, NOW_MS);
+});
+afterAll(() => tables.close());
+
+test("no list and no search reads a big table from end to end", async () => {
+  const asker = askerOf(tables.edge, NOW_MS);
+  const faults: string[] = [];
+  for (const one of casesOf(NOW_MS)) {
+    const [who] = people;
+    assert.ok(who);
+    await asker.ask(one, who);
+    assert.ok(asker.sent().length > 0, one.name);
+    for (const sent of asker.sent())
+      faults.push(...scansOf(one.name, await planOf(tables.edge, sent)));
+  }
+  assert.deepEqual(faults, []);
+});
+
+test("a statement without an index would be found out", async () => {
+  const text = "select id from user_sessions where city = $1";
+  const plan = await planOf(tables.owner, { tenantId: "molam-sn", text, values: ["Thiès"] });
+  assert.deepEqual(scansOf("planted", plan), ["planted: user_sessions"]);
+});
+
+function scansOf(name: string, plan: Parameters<typeof nodesOf>[0]): string[] {
+  return (
+    nodesOf(plan)
+      // An empty day costs nothing to read.
+      .filter((node) => node["Node Type"] === "Seq Scan" && node["Total Cost"] > 0)
+      .map((node) => node["Relation Name"] ?? "")
+      .filter((table) => BIG.some((big) => table === big || table.startsWith(`${big}_2`)))
+      .map((table) => `${name}: ${table}`)
+  );
+}
