@@ -297,7 +297,8 @@ class MemoryDriver<S, V, O extends string> implements Driver<S, V, O> {
       value: Buffer.from(text),
     }));
     const timestampMs = options.timestampMs ?? this.nowMs;
-    const record = { offset, timestampMs, key, value, headers };
+    const size = (key?.length ?? 0) + (value?.length ?? 0);
+    const record = { offset, timestampMs, key, value, headers, size };
     this.laneOf(partition)
       .task.queue(topic)
       .push([record], offset + 1, offset + 1);

@@ -2,7 +2,14 @@ import { gzipSync } from "node:zlib";
 import { assert } from "@vigie/core/assert";
 import { crc32c } from "./crc32c.ts";
 import { decompress } from "./decompress.ts";
-import type { Compression, FetchedRecord, OutgoingMessage, RecordHeader } from "./types.ts";
+import { type Field, LogRecord } from "./log-record.ts";
+import type {
+  Compression,
+  FetchedRecord,
+  OutgoingMessage,
+  RecordHeader,
+  TopicPartition,
+} from "./types.ts";
 
 // Source of the layout: Kafka protocol, record batch magic 2 (KIP-98).
 const BATCH_OVERHEAD = 61;
@@ -253,12 +260,16 @@ class Cursor {
     return z % 2 === 0 ? z / 2 : -(z + 1) / 2;
   }
 
+  span(): Field {
+    const bytes = this.varInt();
+    const at = this.at;
+    this.at = at + Math.max(0, bytes);
+    return { at, bytes };
+  }
+
   field(): Buffer | null {
-    const length = this.varInt();
-    if (length < 0) return null;
-    const start = this.at;
-    this.at = start + length;
-    return this.buffer.subarray(start, this.at);
+    const { at, bytes } = this.span();
+    return bytes < 0 ? null : this.buffer.subarray(at, at + bytes);
   }
 
   headers(): readonly RecordHeader[] {
@@ -296,7 +307,7 @@ export function readBatchHeader(
 
 /** Appends the records of one batch, from `fromOffset` on, to `into`. */
 export function readRecords(
-  place: { readonly topic: string; readonly partition: number },
+  { topic, partition }: TopicPartition,
   set: Buffer,
   at: number,
   header: BatchHeader & { readonly end: number },
@@ -310,7 +321,7 @@ export function readRecords(
       : new Cursor(decompress(codec, set.subarray(start, header.end)), 0);
   const baseMs = readInt64(set, at + 27);
   const appendMs = (header.attributes & LOG_APPEND_TIME) !== 0 ? readInt64(set, at + 35) : null;
-  const { topic, partition } = place;
+  const place = { topic, partition };
   for (let i = 0; i < header.count; i += 1) {
     const length = cursor.varInt();
     const end = cursor.at + length;
@@ -321,19 +332,10 @@ export function readRecords(
       cursor.at = end;
       continue;
     }
-    const key = cursor.field();
-    const value = cursor.field();
-    const headers = cursor.headers();
+    const timestampMs = appendMs ?? baseMs + deltaMs;
+    const content = { key: cursor.span(), value: cursor.span(), headers: cursor.headers() };
     cursor.at = end;
-    options.into.push({
-      topic,
-      partition,
-      offset,
-      timestampMs: appendMs ?? baseMs + deltaMs,
-      key,
-      value,
-      headers,
-    });
+    options.into.push(new LogRecord(place, cursor.buffer, { offset, timestampMs }, content));
   }
 }
 

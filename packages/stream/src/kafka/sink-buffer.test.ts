@@ -22,6 +22,7 @@ function chunk(
       key: Buffer.from("k"),
       value: Buffer.alloc(9),
       headers: [],
+      size: 10,
     })),
     nextOffset,
     highWatermark: nextOffset,

@@ -56,7 +56,7 @@ export class SinkBuffer {
     }
     assert(fetchOffset === input.position, "chunks follow each other without a gap");
     input.position = nextOffset;
-    for (const record of records) input.bytes += sizeOf(record);
+    for (const record of records) input.bytes += record.size;
     if (input.records.length === 0) input.records = records;
     // One by one: a spread of a batch that unpacked to some 100,000 records overflows the stack.
     else for (const record of records) input.records.push(record);
@@ -111,7 +111,7 @@ export class SinkBuffer {
     for (const { input, count, to } of parts) {
       if (!this.isHeld(input)) continue;
       for (let i = input.taken; i < input.taken + count; i += 1) {
-        input.bytes -= sizeOf(input.records[i] as FetchedRecord);
+        input.bytes -= (input.records[i] as FetchedRecord).size;
       }
       input.taken += count;
       input.written = to;
@@ -179,6 +179,3 @@ function offsetAfter(records: readonly FetchedRecord[], end: number): number {
   assert(next !== undefined, "a record follows");
   return next.offset;
 }
-
-const sizeOf = ({ key, value }: FetchedRecord): number =>
-  (key === null ? 0 : key.length) + (value === null ? 0 : value.length);

@@ -4,7 +4,7 @@ export interface RecordHeader {
   readonly value: Buffer | null;
 }
 
-/** A record as it lies in the log. Key and value are slices of the fetch response, not copies. */
+/** A record as it lies in the log. Key and value are slices of the fetch response, made anew whenever they are read. */
 export interface FetchedRecord {
   /** Physical name, with the prefix of this installation. */
   readonly topic: string;
@@ -14,6 +14,8 @@ export interface FetchedRecord {
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly headers: readonly RecordHeader[];
+  /** Bytes of key and value. */
+  readonly size: number;
 }
 
 export interface TopicPartition {

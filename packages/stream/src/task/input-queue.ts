@@ -87,10 +87,7 @@ export class InputQueue {
   }
 }
 
-/** The record's object, its two views on the fetched bytes and their place in arrays, as V8 lays them out. */
-const RECORD_OVERHEAD_BYTES = 300;
+/** The record's object and its place in arrays, as V8 lays them out. */
+const RECORD_OVERHEAD_BYTES = 150;
 
-const sizeOf = (record: RawRecord): number =>
-  RECORD_OVERHEAD_BYTES +
-  (record.key === null ? 0 : record.key.length) +
-  (record.value === null ? 0 : record.value.length);
+const sizeOf = ({ size }: RawRecord): number => RECORD_OVERHEAD_BYTES + size;

@@ -12,6 +12,7 @@ const recordsOf = (times: readonly number[], from = 0): RawRecord[] =>
     key: Buffer.from("k"),
     value: Buffer.from("v"),
     headers: [],
+    size: 2,
   }));
 
 const queueOf = (topic: string, times: readonly number[], end: number, urgent = false) => {

@@ -1,7 +1,7 @@
 import type { FetchedRecord, RecordHeader } from "../kafka/types.ts";
 
 /** A record as it came from the broker, without the place that its queue knows. */
-export type RawRecord = Pick<FetchedRecord, "offset" | "timestampMs" | "key" | "value" | "headers">;
+export type RawRecord = Omit<FetchedRecord, "topic" | "partition">;
 
 /** A record to be written; `topic` is a catalogue name, the key a Buffer when it is passed on unchanged. */
 export interface OutRecord {

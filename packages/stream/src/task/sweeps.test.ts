@@ -26,7 +26,9 @@ class Partition {
 
   deposit(user: string): void {
     const value = Buffer.from(JSON.stringify({ id: `e-${user}`, user, amount: 5 }));
-    const record = { offset: 0, timestampMs: NOW_MS, key: Buffer.from(user), value, headers: [] };
+    const key = Buffer.from(user);
+    const size = key.length + value.length;
+    const record = { offset: 0, timestampMs: NOW_MS, key, value, headers: [], size };
     this.task.queue("t.deposits").push([record], 1, 1);
     this.task.run(() => NOW_MS, Number.POSITIVE_INFINITY);
   }

@@ -209,15 +209,17 @@ export class MemoryBroker {
   }
 
   private place(topic: string, message: OutgoingMessage): FetchedRecord {
-    const { key, partition, timestampMs, value } = message;
+    const { partition, timestampMs, value } = message;
+    const key = typeof message.key === "string" ? Buffer.from(message.key) : message.key;
     return {
       topic,
       partition,
       offset: this.log({ topic, partition }).length,
       timestampMs: timestampMs ?? 0,
-      key: typeof key === "string" ? Buffer.from(key) : key,
+      key,
       value,
       headers: headersOf(message),
+      size: (key?.length ?? 0) + (value?.length ?? 0),
     };
   }
 
