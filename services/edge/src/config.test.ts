@@ -42,6 +42,17 @@ test("SEC-03: a key that cannot verify a token is a fault before the start", () 
   assert.deepEqual(faultsOf({ JWT_PUBLIC_KEY: sound.JWT_PUBLIC_KEY.replaceAll("\n", "\\n") }), []);
 });
 
+test("a database is optional, and looked at when it is named", () => {
+  assert.partialDeepStrictEqual(configOf({}), { DATABASE_URL: null, DATABASE_ROLE: null });
+  const url = "postgres://vigie_edge_login@db.internal/vigie?sslmode=verify-full";
+  assert.equal(configOf({ DATABASE_URL: url }).DATABASE_URL, url);
+  assert.match(
+    faultsOf({ DATABASE_URL: "postgres://db/vigie?sslmode=maybe" }).join(),
+    /^DATABASE_URL/,
+  );
+  assert.match(faultsOf({ DATABASE_ROLE: "Robert'); --" }).join(), /^DATABASE_ROLE/);
+});
+
 test("trusted proxies are addresses or networks", () => {
   assert.deepEqual(
     configOf({ TRUSTED_PROXIES: "10.0.0.0/8, 2001:db8::/32,192.0.2.7" }).TRUSTED_PROXIES,

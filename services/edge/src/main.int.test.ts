@@ -124,6 +124,21 @@ test("a login posted over HTTP lies in Kafka where the answer says, readable by 
   });
 });
 
+test("its stores, its outbox and the policies in force are parts of its health", async () => {
+  const isUp = async () => {
+    const { parts } = (await (await fetch(`${edge.url}/health`)).json()) as {
+      parts: Record<string, { status: string; needed: boolean }>;
+    };
+    for (const name of ["database", "outbox", "policies"]) {
+      assert.partialDeepStrictEqual(parts[name], { status: "up", needed: false }, name);
+    }
+  };
+  await vi.waitFor(isUp, { timeout: 10_000 });
+  const metrics = await (await fetch(`${edge.url}/metrics`)).text();
+  assert.match(metrics, /^vigie_outbox_leads 1$/m);
+  assert.match(metrics, /^vigie_outbox_lag_seconds 0$/m);
+});
+
 test("a batch over HTTP lies in Kafka, a refused item does not", async () => {
   const event = { ...sampleHeartbeat, occurred_at: Date.now() };
   const items = [

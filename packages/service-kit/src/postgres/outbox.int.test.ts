@@ -131,6 +131,16 @@ test("a commit is carried at once, a rollback never", async () => {
   );
 });
 
+test("what would hold up the line is refused before it is in it", async () => {
+  const value = Buffer.alloc(65_537);
+  const tooLarge = database.transaction((tx) => enqueue(tx, { topic: TOPIC, key: "a", value }));
+  await assert.rejects(tooLarge, (error) => (error as VigError).code === "VIG_RECORD_TOO_LARGE");
+  const nowhere = database.transaction((tx) =>
+    enqueue(tx, { topic: "none", key: "a", value: null }),
+  );
+  await assert.rejects(nowhere, (error) => (error as VigError).code === "VIG_INVARIANT");
+});
+
 test("what was enqueued while nobody was there is carried, in order", async () => {
   const { carried, carrier } = line();
   for (const text of ["1", "2", "3"]) await put("acme", text);

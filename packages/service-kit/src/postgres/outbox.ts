@@ -1,4 +1,6 @@
 import { assert } from "@vigie/core/assert";
+import { VigError } from "@vigie/core/errors";
+import { isTopicName, VALUE_MAX_BYTES } from "@vigie/schemas/catalogue";
 import type { Queryable } from "./database.ts";
 
 /** A record that is to be published if, and only if, the transaction that enqueued it commits. */
@@ -30,9 +32,15 @@ const ENQUEUE = `
 /**
  * Adds a record to a transaction. It is published soon after the commit, at least once, and in order with the others
  * of its topic and key; the publisher is woken by the commit itself.
+ * Throws: VIG_RECORD_TOO_LARGE, since what no topic takes would hold up all that comes after it.
  */
 export async function enqueue(tx: Queryable, record: OutboxRecord): Promise<void> {
   const { topic, key, partition = null, value } = record;
+  assert(isTopicName(topic), "an outbox record goes to a topic of the catalogue");
+  const bytes = value?.length ?? 0;
+  if (bytes > VALUE_MAX_BYTES) {
+    throw new VigError("VIG_RECORD_TOO_LARGE", { bytes, limitBytes: VALUE_MAX_BYTES });
+  }
   await tx.query(LOCK_KEY, [topic, key]);
   const { count } = await tx.query(ENQUEUE, [topic, key, partition, value]);
   assert(count === 1, "a record is enqueued once");

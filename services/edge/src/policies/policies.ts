@@ -27,8 +27,8 @@ import { changeRoute, readRoute, schemaRoute } from "./schemas.ts";
 
 const PLATFORM_SCOPE = "platform:admin";
 const URL = "/api/id/admin/sessions/policies";
-/** A record takes 64 KiB, and the document is only a part of it. */
-const DOCUMENT_MAX_BYTES = 32_768;
+/** The audit record holds two of them, before and after, and takes 64 KiB. */
+const DOCUMENT_MAX_BYTES = 24_576;
 
 /** POL-01, POL-02: the policy of a tenant, and of all tenants for the platform's administrators. */
 export function policies(scope: FastifyInstance, context: EdgeContext): void {
