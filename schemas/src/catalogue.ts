@@ -153,7 +153,7 @@ export const topics = {
     key: "emitter",
     keep: days(7),
     writtenBy: ["all"],
-    readBy: ["audit-sink"],
+    readBy: ["audit-sink", "session-sink"],
   },
 } as const satisfies Record<string, TopicSpec>;
 

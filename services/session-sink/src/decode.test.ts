@@ -6,7 +6,21 @@ import type { SinkRecord } from "@vigie/stream/kafka/sink";
 import { test } from "vitest";
 import { gather } from "./batch.ts";
 import { createDecode, type Item } from "./decode.ts";
-import { anomaly, RecordMaker, revoked, sessionState } from "./testing.ts";
+import {
+  ack,
+  anomaly,
+  audited,
+  command,
+  commandResult,
+  decision,
+  epoch,
+  erasure,
+  label,
+  policy,
+  RecordMaker,
+  revoked,
+  sessionState,
+} from "./testing.ts";
 
 const T = sampleLogin.occurred_at;
 const maker = new RecordMaker();
@@ -18,7 +32,7 @@ async function codeOf(record: SinkRecord): Promise<string> {
   return outcome.kind === "drop" ? outcome.reason : outcome.kind;
 }
 
-const good: [TopicName, { tenant_id: string; user_id: string }][] = [
+const good: [TopicName, { tenant_id: string; user_id?: string }][] = [
   ["id.login", sampleLogin],
   ["id.heartbeat", sampleHeartbeat],
   ["id.mfa", sampleMfa],
@@ -26,6 +40,15 @@ const good: [TopicName, { tenant_id: string; user_id: string }][] = [
   ["id.session.state", sessionState(T)],
   ["id.session.anomaly", anomaly(T - 100 * DAY_MS)],
   ["id.session.revoked", revoked(T)],
+  ["id.session.command", command(T)],
+  ["id.session.command.result", commandResult(T)],
+  ["id.session.revocation_ack", ack(T)],
+  ["id.session.epoch", epoch(T - 500 * DAY_MS)],
+  ["id.session.policy", policy(1, {})],
+  ["id.risk.decision", decision(T)],
+  ["id.anomaly.label", label(T)],
+  ["id.audit", audited(T)],
+  ["id.subject.erasure", erasure(T)],
 ];
 test.each(good)("a record of %s is taken", async (topic, value) => {
   assert.equal(await codeOf(maker.record(topic, value)), "ok");
@@ -54,6 +77,13 @@ test("garbage of every kind is a dead letter with its code", async () => {
     ["unknown_kind", state({ status: "UNKNOWN" })],
     ["VIG_EVENT_TOO_OLD", maker.record("id.session.anomaly", anomaly(T - 500 * DAY_MS))],
     ["VIG_EVENT_AHEAD", maker.record("id.session.revoked", revoked(T + 2 * DAY_MS))],
+    ["VIG_EVENT_AHEAD", maker.record("id.subject.erasure", erasure(T + 6 * 60_000))],
+    ["VIG_EVENT_TOO_OLD", maker.record("id.session.revocation_ack", ack(T - 500 * DAY_MS))],
+    ["VIG_RECORD_KEY_MISMATCH", { ...maker.record("id.risk.decision", decision(T)), key: "a|b" }],
+    ["unknown_kind", maker.record("id.session.command", command(T, { kind: "UNKNOWN" }))],
+    ["VIG_EVENT_FIELD_INVALID", maker.record("id.session.epoch", epoch(9e15))],
+    ["no_effect", maker.raw("id.session.policy", { key: "molam-sn" })],
+    ["VIG_RECORD_NULL", maker.raw("id.subject.erasure", {})],
   ];
   for (const [code, record] of cases) assert.equal(await codeOf(record), code);
 });

@@ -18,7 +18,7 @@ const DONE = `
   select tenant_id, erasure_id, '${PART}' from ${erasureColumns.from} on conflict do nothing`;
 
 /** $1 tenant, $2 user, $3 the time of the request. */
-const DELETES = [
+export const DELETES = [
   "delete from session_activities where tenant_id = $1 and user_id = $2 and timestamp <= $3",
   "delete from session_anomalies where tenant_id = $1 and user_id = $2 and occurred_at <= $3",
   "delete from session_revocations where tenant_id = $1 and user_id = $2 and revoked_at <= $3",

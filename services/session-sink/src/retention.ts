@@ -21,14 +21,16 @@ interface Kept {
 const sessionDays = (policy: PolicyDocument): number => policy.session_retention.days;
 const activityDays = (policy: PolicyDocument): number => policy.activity_retention.days;
 
+/** `offset 0` keeps the planner from joining all activities: each placeholder is looked up by itself. */
 const PLACEHOLDER = `
   and status in ('PENDING', 'REFUSED')
   and not exists (select from session_activities a
                    where a.tenant_id = held.tenant_id and a.user_id = held.user_id
-                     and a.session_id = held.id)`;
+                     and a.session_id = held.id
+                   offset 0)`;
 
 /** PRV-13. A live session has no `terminated_at`, so nothing here can touch it. */
-const KEPT: readonly Kept[] = [
+export const KEPT: readonly Kept[] = [
   { table: "user_sessions", column: "terminated_at", days: sessionDays, more: "and not is_active" },
   { table: "session_anomalies", column: "occurred_at", days: sessionDays },
   { table: "session_anomaly_labels", column: "labelled_at", days: sessionDays },
@@ -40,7 +42,7 @@ const KEPT: readonly Kept[] = [
   { table: "user_sessions", column: "created_at", days: activityDays, more: PLACEHOLDER },
 ];
 
-const deletion = ({ table, column, more = "" }: Kept, rowsMax: number): string => `
+export const deletion = ({ table, column, more = "" }: Kept, rowsMax: number): string => `
   delete from ${table}
    where ctid = any(array(
            select ctid from ${table} held
@@ -131,7 +133,7 @@ const CLOSE = `
     set closed_before = greatest(held.closed_before, excluded.closed_before)
   returning greatest(cleared_before, (select min(timestamp)::date from session_activities))::text
     as day`;
-const CLEAR = `
+export const CLEAR = `
   delete from session_activities
    where (id, timestamp) in (
            select id, timestamp from session_activities

@@ -185,7 +185,7 @@ test("ANO-18: refused attempts and the guard's alarm come from the audit, its ot
       kind: "revocation_guard_tripped",
       severity: "CRITICAL",
       source: "sessions",
-      evidence: {},
+      evidence: { actor: "sessions" },
     },
   ]);
 });

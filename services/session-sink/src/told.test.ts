@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "vitest";
-import { slidingRate } from "./told.ts";
+import { boundedLabels, slidingRate } from "./told.ts";
 
 test("OBS-02: the heartbeat rate is that of the last minute", () => {
   let nowMs = 1_000_000;
@@ -14,4 +14,9 @@ test("OBS-02: the heartbeat rate is that of the last minute", () => {
   assert.equal(rate.perSecond(), 1);
   nowMs += 60_000;
   assert.equal(rate.perSecond(), 0);
+});
+
+test("names that come from outside cannot make more metrics than fit", () => {
+  const label = boundedLabels(2);
+  assert.deepEqual(["pay", "eats", "x-1", "pay"].map(label), ["pay", "eats", "other", "pay"]);
 });

@@ -8,7 +8,7 @@ import {
 } from "@vigie/schemas/samples";
 import { nameUuid, tenantUuid, uuidOf } from "@vigie/service-kit/ids";
 import { test } from "vitest";
-import { anomaly, revoked, sessionState } from "../testing.ts";
+import { anomaly, audited, revoked, sessionState } from "../testing.ts";
 import {
   anomalyActivity,
   geoActivity,
@@ -18,6 +18,7 @@ import {
   revokeActivity,
 } from "./activity.ts";
 import { anomalyRow, retractionRow } from "./security.ts";
+import { auditedEvent } from "./security-event.ts";
 import { sessionRow } from "./session.ts";
 
 const T = SAMPLE_TIME_MS;
@@ -108,4 +109,19 @@ test("a retraction names the row of the anomaly that it withdraws", () => {
   const withdrawn = anomalyRow(anomaly(T));
   const retraction = anomaly(T, { anomaly_id: "a-2", retracts: "a-1" });
   assert.equal(retractionRow(retraction, "a-1").id, withdrawn.id);
+});
+
+test("PRV-12: of an audited payload a security event keeps what a machine chose, no address or free text", () => {
+  const attempts = { "POST /api/id/admin/sessions/revoke VIG_SCOPE_MISSING": 3 };
+  const payload = { attempts, count: 3, ip: "41.82.17.9", fault: "<b>Awa</b>", note: "Awa" };
+  const row = auditedEvent(audited(T, { payload: JSON.stringify(payload) }));
+  assert.equal(row?.evidence, JSON.stringify({ count: 3, attempts }));
+  const strange = { attempts: { "Awa: 41.82.17.9 ; rm": 1 }, count: "<3>" };
+  assert.equal(auditedEvent(audited(T, { payload: JSON.stringify(strange) }))?.evidence, "{}");
+});
+
+test("an audited action that concerns no security operations centre is no security event", () => {
+  for (const action of ["policy.updated", "session.revoked", "sessions.searched"]) {
+    assert.equal(auditedEvent(audited(T, { action })), null, action);
+  }
 });

@@ -50,8 +50,8 @@ const AUDITED: readonly { readonly action: RegExp; readonly severity: string }[]
   // The guard held back a revocation of too many sessions (DESIGN, Sessions).
   { action: /guard/, severity: "CRITICAL" },
 ];
-/** Of an audited payload, words that a machine chose. */
-const WORDS = ["route", "method", "code", "scope", "count", "why"] as const;
+/** Of an audited payload, what a machine chose. `attempts`: method, route and fault of each, with how often. */
+const WORDS = ["route", "method", "code", "scope", "count", "fault", "attempts"] as const;
 const WORD = /^[\w.:/ {}*-]{1,128}$/;
 
 /** The security event in an audited action, or null. */
@@ -72,20 +72,26 @@ export function auditedEvent(event: AuditEvent): SecurityEventRow | null {
     severity: known.severity,
     source: event.emitter.startsWith("edge.") ? "edge" : "sessions",
     origin_id: event.event_id,
-    evidence: JSON.stringify(wordsOf(event.payload)),
+    evidence: JSON.stringify({
+      ...(person ? {} : { actor: event.actor.id }),
+      ...wordsOf(event.payload),
+    }),
     occurred_at: isoTime(event.occurred_at),
   };
 }
 
-function wordsOf(payload: string): Record<string, string | number> {
-  const words: Record<string, string | number> = {};
+function wordsOf(payload: string): Record<string, unknown> {
+  const words: Record<string, unknown> = {};
   const held = parse(payload);
-  for (const name of WORDS) {
-    const value = held[name];
-    if (typeof value === "number") words[name] = value;
-    else if (typeof value === "string" && WORD.test(value)) words[name] = value;
-  }
+  for (const name of WORDS) if (isWords(held[name])) words[name] = held[name];
   return words;
+}
+
+function isWords(value: unknown): boolean {
+  if (typeof value === "number") return true;
+  if (typeof value === "string") return WORD.test(value);
+  if (typeof value !== "object" || value === null) return false;
+  return Object.entries(value).every(([key, count]) => WORD.test(key) && typeof count === "number");
 }
 
 function parse(payload: string): Readonly<Record<string, unknown>> {
