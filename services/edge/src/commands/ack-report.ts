@@ -1,5 +1,5 @@
 import { HOUR_MS } from "@vigie/core/time";
-import { tenantUuid, uuidOf } from "@vigie/service-kit/ids";
+import { nameUuid, tenantUuid } from "@vigie/service-kit/ids";
 import type { Database } from "@vigie/service-kit/postgres/database";
 
 interface Objective {
@@ -34,7 +34,7 @@ export async function reportOf(
   query: Objective & { readonly revocationId: string },
 ) {
   const { tenantId, revocationId } = query;
-  const ids = [tenantUuid(tenantId), uuidOf(tenantId, "revocation", revocationId)];
+  const ids = [tenantUuid(tenantId), nameUuid(tenantId, "revocation", revocationId)];
   const { revocation, acks } = await database.inTenant(tenantId, async (tx) => ({
     revocation: (await tx.query<RevocationRow>(REVOCATION, ids)).rows[0],
     acks: (await tx.query<AckRow>(ACKS, ids)).rows,

@@ -117,7 +117,7 @@ test("CNF-29: cleanup-expired ends the caller's own sessions that have run out, 
 describe("acknowledgements", () => {
   const iso = (ms: number): string => new Date(ms).toISOString();
   const revocation = (id: string, atMs: number, tenant = TENANT) => ({
-    id: uuidOf(tenant, "revocation", id),
+    id: nameUuid(tenant, "revocation", id),
     ...ids(tenant, "usr_1"),
     session_id: uuidOf(tenant, "session", "s-1"),
     revocation_id: id,
@@ -128,7 +128,7 @@ describe("acknowledgements", () => {
   });
   const ack = (id: string, point: string, atMs: number, delayMs: number) => ({
     tenant_id: tenantUuid(TENANT),
-    revocation: uuidOf(TENANT, "revocation", id),
+    revocation: nameUuid(TENANT, "revocation", id),
     enforcement_point: point,
     revocation_id: id,
     acted_at: iso(atMs),
