@@ -2,6 +2,7 @@ import { assert, assertNever } from "@vigie/core/assert";
 import type { Ticks } from "@vigie/core/outages";
 import type { StateCodec } from "@vigie/stream/codec";
 import { ByteReader, ByteWriter } from "./bytes.ts";
+import type { TenantLoad } from "./guard.ts";
 
 /** What a task keeps of its whole partition, by key. */
 
@@ -21,10 +22,10 @@ export interface TicksSeen {
   readonly ticks: NonNullable<Ticks>;
 }
 
-export type Aggregate = AuditSeq | TicksSeen;
+export type Aggregate = AuditSeq | TicksSeen | TenantLoad;
 
 /** Kinds are stored by their place in this list: append, never reorder. */
-const kinds: readonly Aggregate["kind"][] = ["audit_seq", "ticks"];
+const kinds: readonly Aggregate["kind"][] = ["audit_seq", "ticks", "tenant_load"];
 const VERSION = 1;
 
 export function createAggregateCodec(): StateCodec<unknown> {
@@ -59,6 +60,14 @@ function write(out: ByteWriter, aggregate: Aggregate): void {
         out.whole(untilMs);
       });
       break;
+    case "tenant_load":
+      out.whole(aggregate.live);
+      out.whole(aggregate.heldToldAtMs);
+      out.list(aggregate.revoked, ({ minuteMs, count }) => {
+        out.whole(minuteMs);
+        out.whole(count);
+      });
+      break;
     default:
       assertNever(aggregate);
   }
@@ -72,6 +81,13 @@ function read(from: ByteReader, kind: Aggregate["kind"]): Aggregate {
       const lastMs = from.whole();
       const outages = from.list(() => ({ fromMs: from.whole(), untilMs: from.whole() }));
       return { kind, ticks: { lastMs, outages } };
+    }
+    case "tenant_load": {
+      const head = { kind, live: from.whole(), heldToldAtMs: from.whole() };
+      return {
+        ...head,
+        revoked: from.list(() => ({ minuteMs: from.whole(), count: from.whole() })),
+      };
     }
     default:
       return assertNever(kind);

@@ -40,6 +40,8 @@ export function createSessions(
       eventInput("id.geo", options),
       // Not in the merge: a backlog of events never delays a revocation.
       eventInput("id.session.command", options, "urgent"),
+      eventInput("id.session.anomaly", options, "urgent"),
+      eventInput("id.risk.decision", options, "urgent"),
       tickInput(codecs),
     ],
     outputs: outputsOf(codecs),
@@ -56,6 +58,7 @@ export function createSessions(
     digest,
     clientOf: createClientParser(),
     maxEventAgeMs,
+    revocationsHeld: (tenantId, rule) => log.error({ tenantId, rule }, "revocations_held"),
     policyRefused: (tenantId, faults) => log.warn({ tenantId, faults }, "policy_refused"),
   });
 }
@@ -73,6 +76,7 @@ function outputsOf(codecs: Codecs): Readonly<Record<OutputName, Output<never>>> 
     concurrent_sessions: anomaly,
     revoked_session_use: anomaly,
     audited: output<AuditEvent>(codecs, "id.audit"),
+    revocations_held: output<AuditEvent>(codecs, "id.audit"),
   };
 }
 
@@ -91,7 +95,17 @@ const tickInput = (codecs: Codecs): Input<SessionEvent> => ({
   admit: ({ value }) => ok(value),
 });
 
-type EventTopic = "id.login" | "id.heartbeat" | "id.mfa" | "id.geo" | "id.session.command";
+type EventTopic =
+  | "id.login"
+  | "id.heartbeat"
+  | "id.mfa"
+  | "id.geo"
+  | "id.session.command"
+  | "id.session.anomaly"
+  | "id.risk.decision";
+
+/** Without logins and heartbeats there are no sessions, without commands no revocations; the rest tells more of them. */
+const NEEDED: ReadonlySet<EventTopic> = new Set(["id.login", "id.heartbeat", "id.session.command"]);
 
 function eventInput(
   topic: EventTopic,
@@ -102,8 +116,7 @@ function eventInput(
   return {
     topic,
     order,
-    // Without logins and heartbeats there are no sessions; the others only tell more of them.
-    optional: topic === "id.mfa" || topic === "id.geo",
+    optional: !NEEDED.has(topic),
     decoder: codecs.decoder<SessionEvent>(topic),
     // The detector publishes a misplaced record again; once is enough.
     misplaced: "drop",

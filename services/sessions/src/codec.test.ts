@@ -10,6 +10,7 @@ import {
   emptyState,
   type Revocation,
   type Session,
+  type Suspicion,
   type UserState,
 } from "./state.ts";
 import { noContext, T0 } from "./testing.ts";
@@ -33,6 +34,7 @@ const session: fc.Arbitrary<Session> = fc.record(
     lastSeenMs: time,
     absoluteCapMs: fc.option(fc.integer({ min: 0, max: 2 ** 52 })),
     policyVersion: fc.maxSafeNat(),
+    vouchedUntilMs: time,
     stepUpRequiredAtMs: fc.option(time),
     riskScore: fc.integer({ min: 0, max: 100 }),
     pending: fc.boolean(),
@@ -101,8 +103,20 @@ const barrier: fc.Arbitrary<Barrier> = fc.record(
   plain,
 );
 
+const suspicion: fc.Arbitrary<Suspicion> = fc.record(
+  {
+    causeHash: hash,
+    sessionId: word,
+    riskScore: fc.integer({ min: 0, max: 100 }),
+    stepUpAtMs: fc.option(time),
+    recordedAtMs: time,
+  },
+  plain,
+);
+
 const userState: fc.Arbitrary<UserState> = fc.record(
   {
+    suspicions: fc.array(suspicion, { maxLength: 8 }),
     live: fc.array(session, { maxLength: 4 }),
     ended: fc.array(ended, { maxLength: 8 }),
     tombstones: fc.array(
@@ -177,6 +191,7 @@ test("a state of the first layout is read, and knows of no revocation", () => {
   ]);
   assert.deepEqual(state.tombstones, [tombstone]);
   assert.deepEqual([state.barriers, state.commands, state.excessToldAtMs], [[], [], 0]);
+  assert.deepEqual(state.suspicions, []);
 });
 
 test("a user with one session takes a few hundred bytes", () => {
@@ -190,6 +205,7 @@ test("a user with one session takes a few hundred bytes", () => {
     lastSeenMs: T0,
     absoluteCapMs: null,
     policyVersion: 0,
+    vouchedUntilMs: 0,
     stepUpRequiredAtMs: null,
     riskScore: 0,
     pending: false,

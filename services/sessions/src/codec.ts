@@ -12,6 +12,8 @@ import {
   LIVE_PER_USER_MAX,
   type Revocation,
   type Session,
+  SUSPICIONS_PER_USER_MAX,
+  type Suspicion,
   TOMBSTONES_PER_USER_MAX,
   type Tombstone,
   type UserState,
@@ -64,6 +66,7 @@ function writeState(out: ByteWriter, state: UserState): void {
     out.whole(atMs);
   });
   out.whole(state.excessToldAtMs);
+  out.list(state.suspicions, (suspicion) => writeSuspicion(out, suspicion));
 }
 
 function readState(from: ByteReader, version: number): UserState {
@@ -81,16 +84,18 @@ function readState(from: ByteReader, version: number): UserState {
   assert(state.tombstones.length <= TOMBSTONES_PER_USER_MAX, "tombstones are within their limit");
   assert(state.barriers.length <= BARRIERS_PER_USER_MAX, "stored barriers are within their limit");
   assert(state.commands.length <= COMMANDS_PER_USER_MAX, "stored commands are within their limit");
+  assert(state.suspicions.length <= SUSPICIONS_PER_USER_MAX, "suspicions are within their limit");
   return state;
 }
 
-type Tail = Pick<UserState, "barriers" | "commands" | "excessToldAtMs">;
-const nothingRevoked: Tail = { barriers: [], commands: [], excessToldAtMs: 0 };
+type Tail = Pick<UserState, "barriers" | "commands" | "excessToldAtMs" | "suspicions">;
+const nothingRevoked: Tail = { barriers: [], commands: [], excessToldAtMs: 0, suspicions: [] };
 
 const readTail = (from: ByteReader): Tail => ({
   barriers: from.list(() => readBarrier(from)),
   commands: from.list(() => ({ id: from.text(), atMs: from.whole() })),
   excessToldAtMs: from.whole(),
+  suspicions: from.list(() => readSuspicion(from)),
 });
 
 function writeEnded(out: ByteWriter, ended: EndedSession): void {
@@ -162,6 +167,22 @@ const readBarrier = (from: ByteReader): Barrier => ({
   revocation: readRevocation(from),
 });
 
+function writeSuspicion(out: ByteWriter, suspicion: Suspicion): void {
+  out.long(suspicion.causeHash);
+  out.textOrNull(suspicion.sessionId);
+  out.byte(suspicion.riskScore);
+  out.wholeOrNull(suspicion.stepUpAtMs);
+  out.whole(suspicion.recordedAtMs);
+}
+
+const readSuspicion = (from: ByteReader): Suspicion => ({
+  causeHash: from.long(),
+  sessionId: from.textOrNull(),
+  riskScore: from.byte(),
+  stepUpAtMs: from.wholeOrNull(),
+  recordedAtMs: from.whole(),
+});
+
 function writeRevocation(out: ByteWriter, { actor, ...revocation }: Revocation): void {
   out.text(revocation.reason);
   out.byte(actorTypes.indexOf(actor.type));
@@ -200,6 +221,7 @@ function writeSession(out: ByteWriter, session: Session): void {
   out.byte(channels.indexOf(session.channel));
   out.list(session.roles, (role) => out.text(role));
   for (const value of textsOf(session)) out.textOrNull(value);
+  out.whole(session.vouchedUntilMs);
   out.wholeOrNull(session.stepUpRequiredAtMs);
   out.byte(session.riskScore);
 }
@@ -250,9 +272,12 @@ function readSession(from: ByteReader, version: number): Session {
   };
 }
 
-const unsuspected = { stepUpRequiredAtMs: null, riskScore: 0 } as const;
+const unsuspected = { vouchedUntilMs: 0, stepUpRequiredAtMs: null, riskScore: 0 } as const;
 
-const readRisk = (from: ByteReader): Pick<Session, "stepUpRequiredAtMs" | "riskScore"> => ({
+type Risk = Pick<Session, "vouchedUntilMs" | "stepUpRequiredAtMs" | "riskScore">;
+
+const readRisk = (from: ByteReader): Risk => ({
+  vouchedUntilMs: from.whole(),
   stepUpRequiredAtMs: from.wholeOrNull(),
   riskScore: from.byte(),
 });

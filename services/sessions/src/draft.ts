@@ -4,6 +4,7 @@ import { deadlinesOf, longestLifeMs } from "@vigie/core/session-deadlines";
 import { DAY_MS } from "@vigie/core/time";
 import type { EpochOver } from "./epochs.ts";
 import { type Change, type Ended, evolve, sameScope } from "./evolve.ts";
+import type { Guard } from "./guard.ts";
 import { sessionLimit } from "./revocations.ts";
 import {
   BARRIERS_PER_USER_MAX,
@@ -14,6 +15,8 @@ import {
   LIVE_PER_USER_MAX,
   type Revocation,
   type Session,
+  SUSPICIONS_PER_USER_MAX,
+  type Suspicion,
   TOMBSTONES_PER_USER_MAX,
   type Tombstone,
   type UserState,
@@ -25,6 +28,7 @@ export interface Setting {
   readonly outages: Outages;
   /** Up to when an edge has told that it was there; at most `nowMs`. */
   readonly heardUntilMs: number;
+  readonly guard: Guard;
   /** The epoch that revokes a session, as a revocation, or null. */
   readonly epochOver: EpochOver;
   /** Record time of an input, the wall clock of a wake-up. */
@@ -141,6 +145,15 @@ export class Draft {
       this.unbar(oldest, oldest.atMs);
     }
     this.apply({ type: "barred", barrier });
+  }
+
+  /** In the place of what is held for the same cause. */
+  suspect(suspicion: Suspicion): void {
+    const others = this.state.suspicions.filter(
+      ({ causeHash }) => causeHash !== suspicion.causeHash,
+    );
+    const suspicions = [...others, suspicion].slice(-SUSPICIONS_PER_USER_MAX);
+    this.apply({ type: "suspected", suspicions });
   }
 
   unbar(barrier: Barrier, notBeforeMs: number | null): void {

@@ -14,6 +14,8 @@ import {
   RECENT_EVENTS_MAX,
   type Revocation,
   type Session,
+  SUSPICIONS_PER_USER_MAX,
+  type Suspicion,
   TOMBSTONES_PER_USER_MAX,
   type Tombstone,
   type UserState,
@@ -38,6 +40,15 @@ export type Change =
   | { readonly type: "commands_forgotten"; readonly untilMs: number }
   | { readonly type: "found"; readonly finding: Finding; readonly atMs: number }
   | { readonly type: "excess_over" }
+  /** All that is held against sessions from now on. */
+  | { readonly type: "suspected"; readonly suspicions: readonly Suspicion[] }
+  /** An anomaly was not let revoke its session: too many were revoked lately. */
+  | {
+      readonly type: "held";
+      readonly rule: string;
+      readonly anomalyId: string;
+      readonly atMs: number;
+    }
   | { readonly type: "remembered"; readonly eventHash: bigint }
   | { readonly type: "not_before_lifted" };
 
@@ -119,6 +130,14 @@ export function evolve(state: UserState, change: Change): UserState {
       return withTold(state, change.finding, change.atMs);
     case "excess_over":
       return { ...state, excessToldAtMs: 0 };
+    case "suspected":
+      assert(
+        change.suspicions.length <= SUSPICIONS_PER_USER_MAX,
+        "suspicions are within their limit",
+      );
+      return { ...state, suspicions: change.suspicions };
+    case "held":
+      return state;
     case "remembered":
       return {
         ...state,
@@ -155,7 +174,12 @@ function withEnded(state: UserState, { session, revocation, atMs, forgetAtMs }: 
     revokedAtMs: revocation === null ? null : atMs,
     misuseToldAtMs: null,
   };
-  return { ...state, live: without(state.live, session.id), ended: [...state.ended, ended] };
+  return {
+    ...state,
+    live: without(state.live, session.id),
+    ended: [...state.ended, ended],
+    suspicions: state.suspicions.filter(({ sessionId }) => sessionId !== session.id),
+  };
 }
 
 function withTold(state: UserState, { kind, sessionId }: Finding, atMs: number): UserState {

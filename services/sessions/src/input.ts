@@ -1,4 +1,4 @@
-import type { Actor, Channel } from "@vigie/schemas/types";
+import type { Actor, Channel, RecommendedAction } from "@vigie/schemas/types";
 import type { SessionContext } from "./state.ts";
 
 /** What every input has. Times in ms; the producer's clock is never believed to be ahead of the broker's. */
@@ -44,6 +44,8 @@ export interface HeartbeatSeen extends Input {
 export interface ActivitySeen extends Input {
   readonly kind: "activity_seen";
   readonly sessionId: string;
+  /** A second factor was shown: what was asked for before is done with. */
+  readonly isSecondFactor: boolean;
   readonly context: SessionContext;
 }
 
@@ -65,6 +67,31 @@ export interface Commanded extends Input {
   readonly actor: Actor;
 }
 
+/** A rule found something; `eventId` is the anomaly's. */
+export interface AnomalyFound extends Once {
+  readonly kind: "anomaly_found";
+  readonly sessionId: string | null;
+  /** Its kind, as impossible_travel. */
+  readonly rule: string;
+  /** 0..100. */
+  readonly riskScore: number;
+  readonly action: RecommendedAction;
+  /** Otherwise it may not be acted on. */
+  readonly isEnforced: boolean;
+  /** Hash of the anomaly that this one withdraws, or null. */
+  readonly retracts: bigint | null;
+}
+
+/** SIRA's word on one session, or on all of the user; `eventId` is the decision's. */
+export interface RiskDecided extends Once {
+  readonly kind: "risk_decided";
+  readonly sessionId: string | null;
+  /** The anomaly that it answers, or null. */
+  readonly anomalyId: string | null;
+  readonly action: RecommendedAction;
+  readonly reason: string;
+}
+
 /** What happened to a user's sessions, free of wire formats. */
 export type SessionInput =
   | LoginSucceeded
@@ -72,4 +99,6 @@ export type SessionInput =
   | PasswordChanged
   | HeartbeatSeen
   | ActivitySeen
+  | AnomalyFound
+  | RiskDecided
   | Commanded;

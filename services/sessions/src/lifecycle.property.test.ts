@@ -102,7 +102,7 @@ function stepOf(sessionIds: number): fc.Arbitrary<Step> {
                 return { kind, atMs, eventId, scope: scopeOf(scope, session), ...words };
               }
               default:
-                return { kind, atMs, eventId, sessionId, context };
+                return { kind, atMs, eventId, sessionId, isSecondFactor: false, context };
             }
           },
       ),

@@ -13,10 +13,11 @@ import { createStateCodec } from "./codec.ts";
 import { decide } from "./decide/decide.ts";
 import type { Setting } from "./draft.ts";
 import { type Change, evolve } from "./evolve.ts";
+import { loadAfter, loadKey } from "./guard.ts";
 import type { AuditNumbers } from "./publish/audit.ts";
 import { type Owner, ownerOf } from "./publish/owner.ts";
 import { emitsOf, type OutputName } from "./publish/publish.ts";
-import { globalsOf, type SettingParts, settings, ticked } from "./setting.ts";
+import { globalsOf, loadOf, type SettingParts, settings, ticked } from "./setting.ts";
 import { emptyState, isEmpty, type UserState } from "./state.ts";
 import { type AddressDigest, type SessionEvent, TICK_TOPIC, translate } from "./translate.ts";
 import { decideWake, withAlarm } from "./wake.ts";
@@ -26,6 +27,8 @@ export interface SessionsParts extends SettingParts {
   readonly outputs: Readonly<Record<OutputName, Output<never>>>;
   readonly digest: AddressDigest;
   readonly clientOf: (userAgent: string) => Client;
+  /** Told when anomalies of a rule would revoke more of a tenant's sessions than may be, at most every 5 min. */
+  readonly revocationsHeld: (tenantId: string, rule: string) => void;
 }
 
 /** The one place that decides the life of a user's sessions. Everything in it is a value; see decide() for the rules. */
@@ -42,10 +45,12 @@ export function sessionsProcessor(
   ): Effects<UserState, OutputName> => {
     const evolved = withAlarm(changes.reduce(evolve, state), setting);
     const audit = auditNumbers(context);
+    const held = changes.find(({ type }) => type === "held");
+    if (held?.type === "held") parts.revocationsHeld(owner.tenantId, held.rule);
     return {
       state: isEmpty(evolved) ? null : evolved,
       emit: emitsOf(changes, { ...setting, ...owner, clientOf: parts.clientOf, audit }),
-      aggregates: audit.taken(),
+      aggregates: [...audit.taken(), ...loaded(owner.tenantId, changes, setting, context)],
     };
   };
   return {
@@ -76,6 +81,18 @@ export function sessionsProcessor(
       return effectsOf(owner, state, decideWake(state, setting), setting, context);
     },
   };
+}
+
+/** The guard's count of the tenant, where a step moves it. */
+function loaded(
+  tenantId: string,
+  changes: readonly Change[],
+  { nowMs }: Setting,
+  context: ProcessContext,
+): readonly AggregateChange[] {
+  const load = loadOf(tenantId, context);
+  const value = loadAfter(load, changes, nowMs);
+  return value === load ? [] : [{ key: loadKey(tenantId), value }];
 }
 
 interface TakenNumbers extends AuditNumbers {

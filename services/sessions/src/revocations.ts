@@ -9,6 +9,13 @@ export const byPolicy = (name: string): Revocation => ({
   actor: { type: "POLICY", id: name, impersonator_id: null },
 });
 
+/** ANO-12: a rule whose action is REVOKE or BLOCK. */
+export const byAnomaly = (rule: string, anomalyId: string): Revocation => ({
+  ...byPolicy(rule),
+  reason: `policy:${rule}`,
+  anomalyId,
+});
+
 /** POL-10: more sessions than the user may have. */
 export const sessionLimit: Revocation = byPolicy("session_limit");
 /** REV-13: who knows the old password is out. */

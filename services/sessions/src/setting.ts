@@ -5,6 +5,7 @@ import type { AggregateChange, GlobalTable, ProcessContext } from "@vigie/stream
 import { TICKS, type TicksSeen } from "./aggregates.ts";
 import type { Setting } from "./draft.ts";
 import { epochsOver, laterEpoch, tenantPrefix } from "./epochs.ts";
+import { guardOf, loadKey, noLoad, type TenantLoad } from "./guard.ts";
 
 /** Global tables: policies by tenant, epochs by tenant, scope and value. */
 const POLICIES = "policies";
@@ -41,12 +42,16 @@ export function settings(parts: SettingParts): SettingOf {
       policy: policies.of(tenantId, (key) => context.lookup<SessionPolicy>(POLICIES, key)),
       outages: outagesAt(ticks, nowMs),
       heardUntilMs: heardUntilMs(ticks, nowMs),
+      guard: guardOf(loadOf(tenantId, context), nowMs),
       epochOver: epochsOver(tenantId, (key) => context.lookup<SessionEpoch>(EPOCHS, key)),
       nowMs,
       maxEventAgeMs: parts.maxEventAgeMs,
     };
   };
 }
+
+export const loadOf = (tenantId: string, context: ProcessContext): TenantLoad =>
+  context.aggregate<TenantLoad>(loadKey(tenantId)) ?? noLoad;
 
 const ticksOf = (context: ProcessContext): Ticks =>
   context.aggregate<TicksSeen>(TICKS)?.ticks ?? null;

@@ -45,6 +45,8 @@ export interface Session extends SessionContext {
   /** Hard end set by the issuer, or null. */
   readonly absoluteCapMs: number | null;
   readonly policyVersion: number;
+  /** Step-ups that were asked for up to then are done with, by a later second factor or by SIRA's word. 0: none. */
+  readonly vouchedUntilMs: number;
   /** A second factor is asked for since then, or null. */
   readonly stepUpRequiredAtMs: number | null;
   /** The highest of its live anomalies, 0..100. */
@@ -107,6 +109,20 @@ export interface DoneCommand {
   readonly atMs: number;
 }
 
+/** What an anomaly, or SIRA, holds against a session. */
+export interface Suspicion {
+  /** Hash of the id of the anomaly or decision. */
+  readonly causeHash: bigint;
+  /** null: every session of the user that had begun when the step-up was asked for. */
+  readonly sessionId: string | null;
+  /** 0..100; 0: withdrawn, or not known yet. */
+  readonly riskScore: number;
+  /** Event time since which it asks for a second factor, or null. */
+  readonly stepUpAtMs: number | null;
+  /** Record time. */
+  readonly recordedAtMs: number;
+}
+
 export interface UserState {
   readonly live: readonly Session[];
   readonly ended: readonly EndedSession[];
@@ -116,6 +132,8 @@ export interface UserState {
   readonly barriers: readonly Barrier[];
   /** Oldest first. */
   readonly commands: readonly DoneCommand[];
+  /** Of live sessions and of those that may yet appear; oldest first. */
+  readonly suspicions: readonly Suspicion[];
   /** When somebody was last told of too many sessions at once; 0: not, or it is over. */
   readonly excessToldAtMs: number;
   /** Hashes of the newest event ids, oldest first. */
@@ -135,6 +153,10 @@ export const BARRIERS_PER_USER_MAX = 32;
 /** Source: design, "results kept 24 h, 64 a user". */
 export const COMMANDS_PER_USER_MAX = 64;
 export const COMMAND_KEPT_MS = 24 * HOUR_MS;
+/** More than rules find of one user while a session lives; the newest are kept. */
+export const SUSPICIONS_PER_USER_MAX = 64;
+/** A session that an anomaly names appears within this: its login is a merged input, the anomaly an urgent one. */
+export const SUSPICION_KEPT_MS = 24 * HOUR_MS;
 /** Source: design, "the newest 128 of this user". */
 export const RECENT_EVENTS_MAX = 128;
 
@@ -145,6 +167,7 @@ export const emptyState: UserState = {
   notBeforeMs: 0,
   barriers: [],
   commands: [],
+  suspicions: [],
   excessToldAtMs: 0,
   recentEvents: [],
   wakeAtMs: null,
@@ -157,6 +180,7 @@ export function isEmpty(state: UserState): boolean {
     state.tombstones.length === 0 &&
     state.notBeforeMs === 0 &&
     state.barriers.length === 0 &&
-    state.commands.length === 0
+    state.commands.length === 0 &&
+    state.suspicions.length === 0
   );
 }

@@ -2,6 +2,8 @@ import { silentLogger } from "@vigie/core/log";
 import { noOutages } from "@vigie/core/outages";
 import { defaultPolicy, type PolicyDocument } from "@vigie/core/policy";
 import { DAY_MS } from "@vigie/core/time";
+import type { TopicName } from "@vigie/schemas/catalogue";
+import type { Codecs } from "@vigie/schemas/codec-core";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import type {
   AuditEvent,
@@ -20,6 +22,7 @@ import type {
 import { createDriver } from "@vigie/stream/driver";
 import { createSessions } from "./app.ts";
 import type { Setting } from "./draft.ts";
+import { guardOf, noLoad } from "./guard.ts";
 import type { OutputName } from "./publish/publish.ts";
 import type { SessionContext } from "./state.ts";
 
@@ -143,15 +146,34 @@ export const settingAt = (nowMs: number, document: PolicyDocument = defaultPolic
   policy: { version: 0, document },
   outages: noOutages,
   heardUntilMs: nowMs,
+  guard: guardOf(noLoad, nowMs),
   epochOver: () => null,
   nowMs,
   maxEventAgeMs: MAX_EVENT_AGE_MS,
 });
 
+/** Compiled once: types of its own for each driver would take most of the time of the long tests. */
+const codecs = compiledOnce(memoryCodecs());
+
+function compiledOnce(source: Codecs): Codecs {
+  const decoders = new Map<TopicName, unknown>();
+  const encoders = new Map<TopicName, unknown>();
+  const kept = <T>(known: Map<TopicName, unknown>, topic: TopicName, make: () => T): T => {
+    const value = known.get(topic) ?? make();
+    known.set(topic, value);
+    return value as T;
+  };
+  return {
+    ...source,
+    decoder: <V>(topic: TopicName) => kept(decoders, topic, () => source.decoder<V>(topic)),
+    encoder: <V>(topic: TopicName) => kept(encoders, topic, () => source.encoder<V>(topic)),
+  };
+}
+
 /** The service in memory, with the codecs of the contracts and an address digest that can be read. */
 export function sessionsDriver(startMs: number = T0) {
   const processor = createSessions({
-    codecs: memoryCodecs(),
+    codecs,
     digest: (_tenantId, ip) => ({ prefix: `${ip}/24`, hash: `hash-${ip}`, keyId: "k1" }),
     maxEventAgeMs: MAX_EVENT_AGE_MS,
     maxAheadMs: 300_000,

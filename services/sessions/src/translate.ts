@@ -5,6 +5,8 @@ import type {
   HeartbeatEvent,
   LoginEvent,
   MfaEvent,
+  RiskDecision,
+  SessionAnomaly,
   SessionCommand,
   SessionTick,
 } from "@vigie/schemas/types";
@@ -20,7 +22,10 @@ export type AddressDigest = (
 ) => { readonly prefix: string; readonly hash: string; readonly keyId: string } | null;
 
 type UserEvent = LoginEvent | HeartbeatEvent | MfaEvent | GeoEvent;
-export type SessionEvent = UserEvent | SessionCommand | SessionTick;
+export type SessionEvent = UserEvent | SessionCommand | SessionAnomaly | RiskDecision | SessionTick;
+
+/** Source: id.session.anomaly.avsc, 0..100. */
+const RISK_MAX = 100;
 
 /** Its records are of a partition, of no user. */
 export const TICK_TOPIC = "id.session.tick";
@@ -37,6 +42,10 @@ export function translate(
       return ok(fromHeartbeat(record.value as HeartbeatEvent, record.timestampMs, digest));
     case "id.mfa":
       return fromMfa(record.value as MfaEvent, record.timestampMs, digest);
+    case "id.session.anomaly":
+      return ok(fromAnomaly(record.value as SessionAnomaly, record.timestampMs));
+    case "id.risk.decision":
+      return ok(fromDecision(record.value as RiskDecision, record.timestampMs));
     case "id.session.command":
       return fromCommand(record.value as SessionCommand, record.timestampMs);
     default:
@@ -94,26 +103,52 @@ function fromHeartbeat(
 }
 
 function fromMfa(event: MfaEvent, recordMs: number, digest: AddressDigest): Outcome<SessionInput> {
-  return event.kind === "SUCCESS" ? activity(event, recordMs, digest) : drop("no_effect");
+  return event.kind === "SUCCESS" ? activity(event, recordMs, digest, true) : drop("no_effect");
 }
 
 const fromGeo = (event: GeoEvent, recordMs: number, digest: AddressDigest): Outcome<SessionInput> =>
-  activity(event, recordMs, digest);
+  activity(event, recordMs, digest, false);
 
 function activity(
   event: MfaEvent | GeoEvent,
   recordMs: number,
   digest: AddressDigest,
+  isSecondFactor: boolean,
 ): Outcome<SessionInput> {
   if (event.session_id === null) return drop("no_effect");
   return ok({
     kind: "activity_seen",
+    isSecondFactor,
     atMs: past(event.occurred_at, recordMs),
     eventId: event.event_id,
     sessionId: event.session_id,
     context: contextOf(event, digest),
   });
 }
+
+const fromAnomaly = (anomaly: SessionAnomaly, recordMs: number): SessionInput => ({
+  kind: "anomaly_found",
+  atMs: past(anomaly.occurred_at, recordMs),
+  eventId: anomaly.anomaly_id,
+  eventHash: eventHash(anomaly.anomaly_id),
+  sessionId: anomaly.session_id,
+  rule: anomaly.kind,
+  riskScore: Math.min(Math.max(0, anomaly.risk_score), RISK_MAX),
+  action: anomaly.action,
+  isEnforced: anomaly.mode === "ENFORCE",
+  retracts: anomaly.retracts === null ? null : eventHash(anomaly.retracts),
+});
+
+const fromDecision = (decision: RiskDecision, recordMs: number): SessionInput => ({
+  kind: "risk_decided",
+  atMs: past(decision.decided_at, recordMs),
+  eventId: decision.decision_id,
+  eventHash: eventHash(decision.decision_id),
+  sessionId: decision.session_id,
+  anomalyId: decision.anomaly_id,
+  action: decision.action,
+  reason: decision.reason,
+});
 
 function fromCommand(command: SessionCommand, recordMs: number): Outcome<Commanded> {
   const scope = scopeOf(command);

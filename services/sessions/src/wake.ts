@@ -2,10 +2,19 @@ import { TICK_INTERVAL_MS } from "@vigie/core/outages";
 import { deadlinesOf } from "@vigie/core/session-deadlines";
 import { MINUTE_MS } from "@vigie/core/time";
 import { settle } from "./decide/decide.ts";
+import { isAgainst } from "./decide/suspicions.ts";
 import { endRunOut, PUBLISH_INTERVAL_MS } from "./decide/time.ts";
 import { clearAtMs, Draft, outlivedAtMs, type Setting } from "./draft.ts";
 import type { Change } from "./evolve.ts";
-import { COMMAND_KEPT_MS, type Session, type UserState } from "./state.ts";
+import {
+  COMMAND_KEPT_MS,
+  type Session,
+  SUSPICION_KEPT_MS,
+  type Suspicion,
+  type UserState,
+} from "./state.ts";
+
+const NEVER = Number.POSITIVE_INFINITY;
 
 /** What time alone brings about by `setting.nowMs`: sessions run out, last sightings are published, the ended are forgotten. */
 export function decideWake(state: UserState, setting: Setting): readonly Change[] {
@@ -36,9 +45,20 @@ export function decideWake(state: UserState, setting: Setting): readonly Change[
   if (commands.some(({ atMs }) => atMs <= untilMs)) {
     draft.apply({ type: "commands_forgotten", untilMs });
   }
+  const { suspicions } = draft.state;
+  const current = suspicions.filter((one) => dropAtMs(one, draft.state) > nowMs);
+  if (current.length < suspicions.length) {
+    draft.apply({ type: "suspected", suspicions: current });
+  }
   settle(draft, null);
   return draft.changes;
 }
+
+/** A suspicion lasts as long as the session that it is held against, or until none can be expected any more. */
+const dropAtMs = (suspicion: Suspicion, { live }: UserState): number =>
+  live.some((session) => isAgainst(suspicion, session))
+    ? NEVER
+    : suspicion.recordedAtMs + SUSPICION_KEPT_MS;
 
 /** An outage that ended after a session's last record has moved the idle end that the record tells. */
 const hasMoved = ({ version }: Session, { heardUntilMs, outages }: Setting): boolean =>
@@ -55,8 +75,6 @@ function noEndBeforeMs({ heardUntilMs, nowMs }: Setting): number {
   return nowMs + Math.min(Math.max(unheardMs, LOOK_AGAIN_MIN_MS), LOOK_AGAIN_MAX_MS);
 }
 
-const NEVER = Number.POSITIVE_INFINITY;
-
 /** The earliest time at which decideWake would find something to do; null: never. */
 function dueAtMs(state: UserState, setting: Setting): number | null {
   const noEndMs = noEndBeforeMs(setting);
@@ -72,6 +90,7 @@ function dueAtMs(state: UserState, setting: Setting): number | null {
   for (const { forgetAtMs } of state.tombstones) dueMs = Math.min(dueMs, forgetAtMs);
   for (const { atMs } of state.barriers) dueMs = Math.min(dueMs, outlivedAtMs(atMs, setting));
   for (const { atMs } of state.commands) dueMs = Math.min(dueMs, atMs + COMMAND_KEPT_MS);
+  for (const suspicion of state.suspicions) dueMs = Math.min(dueMs, dropAtMs(suspicion, state));
   return dueMs === NEVER ? null : dueMs;
 }
 

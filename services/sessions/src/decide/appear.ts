@@ -6,6 +6,7 @@ import type { Session, Tombstone } from "../state.ts";
 export const newborn = {
   version: 0,
   policyVersion: 0,
+  vouchedUntilMs: 0,
   stepUpRequiredAtMs: null,
   riskScore: 0,
   pending: false,

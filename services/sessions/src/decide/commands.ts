@@ -59,7 +59,7 @@ export function passwordChanged(draft: Draft, input: PasswordChanged): Decision 
  * A session that is named is revoked whenever it began: an id has one life, so repeating this harms nobody.
  * One that is not known yet finds its tombstone when it appears.
  */
-function revokeOne(
+export function revokeOne(
   draft: Draft,
   sessionId: string,
   atMs: number,
@@ -81,7 +81,7 @@ interface Sweep {
   readonly keptSessionId: string | null;
 }
 
-function revokeAll(draft: Draft, sweep: Sweep, revocation: Revocation): readonly string[] {
+export function revokeAll(draft: Draft, sweep: Sweep, revocation: Revocation): readonly string[] {
   const { scope, atMs, keptSessionId } = sweep;
   const barrier = barrierOf(scope, atMs, keptSessionId, draft.setting.nowMs, revocation);
   const meant = draft.state.live.filter((session) => means(barrier, session));

@@ -9,6 +9,7 @@ import { commanded, passwordChanged } from "./commands.ts";
 import { type Cause, keepWithinLimits } from "./limits.ts";
 import { loggedOut, loginSucceeded } from "./logins.ts";
 import { activitySeen, heartbeatSeen } from "./sightings.ts";
+import { anomalyFound, riskDecided, weigh } from "./suspicions.ts";
 
 type Decision = Outcome<readonly Change[]>;
 
@@ -42,6 +43,10 @@ function judge(draft: Draft, input: SessionInput): Decision {
       return activitySeen(draft, input);
     case "commanded":
       return commanded(draft, input);
+    case "anomaly_found":
+      return anomalyFound(draft, input);
+    case "risk_decided":
+      return riskDecided(draft, input);
     default:
       return assertNever(input);
   }
@@ -54,4 +59,5 @@ export function settle(draft: Draft, cause: Cause | null): void {
     if (revocation !== null) draft.revoke(session, revocation);
   }
   keepWithinLimits(draft, cause);
+  weigh(draft);
 }

@@ -35,11 +35,16 @@ function sighted(draft: Draft, live: Session, input: HeartbeatSeen | ActivitySee
     ...live,
     ...withSighting(live, input.context, newer),
     lastSeenMs: Math.max(live.lastSeenMs, input.atMs),
+    vouchedUntilMs: Math.max(live.vouchedUntilMs, vouchedUntilMs(input)),
   };
   // The version of a session's last record is the time of that record.
   draft.update(seen, draft.setting.nowMs - live.version < PUBLISH_INTERVAL_MS);
   return ok(draft.changes);
 }
+
+/** A second factor answers what was asked for before it. */
+const vouchedUntilMs = (input: HeartbeatSeen | ActivitySeen): number =>
+  input.kind === "activity_seen" && input.isSecondFactor ? input.atMs - 1 : 0;
 
 /** The session that a heartbeat of an unknown one speaks of, or null if it cannot be living. */
 function adoptable(draft: Draft, input: HeartbeatSeen): Session | null {

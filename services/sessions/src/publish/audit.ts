@@ -50,22 +50,17 @@ function deedsOf(changes: readonly Change[]): readonly Deed[] {
 
 function auditOf(
   { revocation, done, sessionIds }: Deed,
-  { tenantId, userId, nowMs }: AuditSetting,
+  setting: AuditSetting,
   numbers: AuditNumbers,
 ): AuditEvent {
-  const seq = numbers.next();
   const actor: Actor = done?.actor ?? { ...revocation.actor, ip: null, user_agent: null };
   const isOne = done === null ? sessionIds.length === 1 : done.scope.kind === "session";
   const impersonating = actor.impersonator_id !== null;
   return {
-    event_id: nameUuid(tenantId, "event", `${numbers.emitter}|${seq}`),
-    tenant_id: tenantId,
-    occurred_at: nowMs,
-    emitter: numbers.emitter,
-    emitter_seq: seq,
+    ...numbered(setting, numbers),
     action: isOne ? "session.revoked" : "sessions.revoked",
     actor,
-    subject_user_id: userId,
+    subject_user_id: setting.userId,
     is_impersonation: impersonating,
     impersonated_user_id: impersonating ? actor.id : null,
     payload: canonicalJson({
@@ -73,6 +68,35 @@ function auditOf(
       ...ofCommand(done),
       session_ids: sessionIds,
     }),
+  };
+}
+
+/** The guard's alarms: a step-up was asked for where a rule would have revoked too many. */
+export function alarmsOf(
+  changes: readonly Change[],
+  setting: AuditSetting,
+  numbers: AuditNumbers,
+): readonly AuditEvent[] {
+  const held = changes.filter((change) => change.type === "held");
+  return held.map(({ anomalyId, rule }) => ({
+    ...numbered(setting, numbers),
+    action: "policy.revocations_held",
+    actor: { type: "POLICY", id: rule, impersonator_id: null, ip: null, user_agent: null },
+    subject_user_id: null,
+    is_impersonation: false,
+    impersonated_user_id: null,
+    payload: canonicalJson({ rule, first_anomaly_id: anomalyId }),
+  }));
+}
+
+function numbered({ tenantId, nowMs }: AuditSetting, numbers: AuditNumbers) {
+  const seq = numbers.next();
+  return {
+    event_id: nameUuid(tenantId, "event", `${numbers.emitter}|${seq}`),
+    tenant_id: tenantId,
+    occurred_at: nowMs,
+    emitter: numbers.emitter,
+    emitter_seq: seq,
   };
 }
 

@@ -6,13 +6,19 @@ import type { Client } from "../client.ts";
 import type { Change } from "../evolve.ts";
 import type { FindingKind } from "../finding.ts";
 import { anomalyOf } from "./anomalies.ts";
-import { type AuditNumbers, auditsOf } from "./audit.ts";
+import { type AuditNumbers, alarmsOf, auditsOf } from "./audit.ts";
 import type { Owner } from "./owner.ts";
 import { resultOf, revokedOf } from "./revoked.ts";
 import { type Occasion, publicationsOf } from "./states.ts";
 
 /** Everything that is published; an output each, so that they are counted apart. */
-export type OutputName = Occasion | "revoked" | "result" | FindingKind | "audited";
+export type OutputName =
+  | Occasion
+  | "revoked"
+  | "result"
+  | FindingKind
+  | "audited"
+  | "revocations_held";
 
 export interface PublishSetting extends Owner {
   readonly policy: VersionedPolicy;
@@ -52,6 +58,9 @@ export function emitsOf(
   }
   for (const value of auditsOf(changes, setting, audit)) {
     emits.push({ output: "audited", key: audit.emitter, value });
+  }
+  for (const value of alarmsOf(changes, setting, audit)) {
+    emits.push({ output: "revocations_held", key: audit.emitter, value });
   }
   return emits;
 }
