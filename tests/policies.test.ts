@@ -118,3 +118,22 @@ test("POL-06: the change is in the audit trail, before and after", async () => {
   assert.match(payload, /"after":\{"channels":\{"WEB"/);
   assert.match(payload, /"before":\{\}/);
 });
+
+test("a change that was answered goes out though the edge is killed at once, and none goes back", async () => {
+  const edge = pipeline.service("edge");
+  for (const version of [2, 3, 4]) {
+    const answer = await until("the edge takes a change", async () => {
+      const response = await change({ idle_timeout: { minutes: version } }, version);
+      return response.status === 503 ? null : response;
+    });
+    assert.equal(answer.status, 200, await answer.clone().text());
+    await edge.kill();
+    await edge.start();
+  }
+  await settled(5);
+  const policies = await values<SessionPolicy>(pipeline, "id.session.policy");
+  const versions = policies.map((each) => each?.version ?? 0);
+  assert.deepEqual(new Set(versions), new Set([1, 2, 3, 4, 5]));
+  // What is on a compacted topic last is what it keeps.
+  assert.equal(versions.at(-1), 5);
+});
