@@ -8,6 +8,7 @@ import { ingest } from "./ingest/ingest.ts";
 import { introspection } from "./introspection/introspection.ts";
 import { inventory } from "./inventory/inventory.ts";
 import { policies } from "./policies/policies.ts";
+import { dataExport } from "./privacy/export/export.ts";
 
 export interface EdgeOptions extends EdgeContext {
   readonly bodyMaxBytes: number;
@@ -18,7 +19,14 @@ export interface EdgeOptions extends EdgeContext {
 }
 
 /** Each is registered in a scope of its own. */
-const features: readonly Feature[] = [ingest, inventory, policies, commands, introspection];
+const features: readonly Feature[] = [
+  ingest,
+  inventory,
+  dataExport,
+  policies,
+  commands,
+  introspection,
+];
 
 /** The edge without a port: routes in, events out. */
 export function buildApp(options: EdgeOptions): FastifyInstance {
