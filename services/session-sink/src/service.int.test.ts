@@ -7,7 +7,17 @@ import type { LoginEvent } from "@vigie/schemas/types";
 import { Workload } from "@vigie/testkit/workload/workload";
 import { afterAll, beforeAll, test } from "vitest";
 import { type SinkStack, sinkStack } from "./test-stack.ts";
-import { anomaly, revoked, sessionState } from "./testing.ts";
+import {
+  ack,
+  anomaly,
+  command,
+  commandResult,
+  epoch,
+  erasure,
+  policy,
+  revoked,
+  sessionState,
+} from "./testing.ts";
 
 /** Enough that a run lasts some seconds; the whole number with VIGIE_TEST_FULL. */
 const FULL = process.env.VIGIE_TEST_FULL === "1";
@@ -187,6 +197,45 @@ test("OBS-05: a database that answers but takes nothing is told of, and stays to
   );
   assert.equal((await service.get("/healthz")).status, 503);
   assert.equal(await kill(service, "SIGTERM"), 0, service.log());
+});
+
+test("commands, epochs, policies, acknowledgements and an erasure arrive, and the metrics tell of the delay", async () => {
+  const nowMs = Date.now();
+  const who = { tenant_id: "molam-gh", user_id: "kofi" };
+  const begun = { ...who, session_id: "s-gh", created_at: nowMs, last_seen_at: nowMs };
+  const service = await startService();
+  await Promise.all([
+    servers.publish("id.session.state", sessionState(nowMs, begun)),
+    servers.publish("id.session.command", command(nowMs, who)),
+    servers.publish("id.session.command.result", commandResult(nowMs, who)),
+    servers.publish("id.session.revoked", revoked(nowMs, { ...who, revocation_id: "r-gh" })),
+    servers.publish(
+      "id.session.revocation_ack",
+      ack(nowMs + 40, { ...who, revocation_id: "r-gh" }),
+    ),
+    servers.publish("id.session.epoch", epoch(nowMs, { tenant_id: who.tenant_id })),
+    servers.publish("id.session.policy", policy(1, {}, who.tenant_id)),
+  ]);
+  const held = "sessions where user_key = 'kofi'";
+  for (const table of [
+    held,
+    "session_commands where user_key = 'kofi' and decided_at = requested_at",
+    "session_revocation_acks where revocation_id = 'r-gh' and delay_ms = 40",
+    "session_epochs where tenant_key = 'molam-gh'",
+    "session_policy_changes where tenant_key = 'molam-gh'",
+  ]) {
+    await until(table, async () => (await servers.count(table)) === 1);
+  }
+  const delays = /^id_revocation_ack_seconds_bucket\{le="0.05",enforcement_point="pay"\} 1$/m;
+  const metrics = async () => (await service.get("/metrics")).text();
+  await until("the delay is counted", async () => delays.test(await metrics()));
+  // And when the person asks for it, all of it goes
+  await servers.publish("id.subject.erasure", erasure(nowMs + 1, who));
+  await until("it is done", async () => (await servers.count("erasure_parts")) === 1);
+  assert.equal(await servers.count(held), 0);
+  assert.equal(await servers.count("session_commands where user_key = 'kofi'"), 0);
+  assert.equal(await kill(service, "SIGTERM"), 0, service.log());
+  assert.doesNotMatch(service.log(), /kofi/);
 });
 
 test("a backlog is written at 8,000 events a second or more", async () => {
