@@ -12,7 +12,7 @@ export const acceptedSchema = Type.Object(receipt, {
   description: "the broker has acknowledged the event on all in-sync replicas",
 });
 
-const problems = (...statuses: readonly number[]) =>
+export const problems = (...statuses: readonly number[]) =>
   Object.fromEntries(
     statuses.map((status) => [
       status,

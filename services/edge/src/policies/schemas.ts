@@ -1,14 +1,6 @@
 import { policySchema } from "@vigie/core/policy";
-import { problemSchema } from "@vigie/service-kit/http/problem";
 import { Type } from "typebox";
-
-const problems = (...statuses: readonly number[]) =>
-  Object.fromEntries(
-    statuses.map((status) => [
-      status,
-      { content: { "application/problem+json": { schema: problemSchema } } },
-    ]),
-  );
+import { problemResponses, problems } from "../ingest/schemas.ts";
 
 const common = {
   tags: ["administration"],
@@ -29,7 +21,7 @@ const query = Type.Object(
 
 const document = Type.Unsafe<object>({ type: "object", additionalProperties: true });
 
-const policySchemaOfAnswer = Type.Object(
+const answerSchema = Type.Object(
   {
     tenant_id: Type.String(),
     version: Type.Integer({ description: "of the tenant's own document, as in ETag; 0: none yet" }),
@@ -49,7 +41,7 @@ export const readRoute = {
   ...common,
   summary: "The session policy of a tenant",
   querystring: query,
-  response: { 200: policySchemaOfAnswer, ...problems(400, 401, 403, 404, 429, 503) },
+  response: { 200: answerSchema, ...problemResponses, ...problems(404) },
 };
 
 const { $schema: _, $id: __, ...described } = policySchema();
@@ -65,13 +57,14 @@ export const changeRoute = {
   }),
   body: described,
   response: {
-    200: policySchemaOfAnswer,
-    ...problems(400, 401, 403, 404, 412, 413, 415, 422, 428, 429, 503),
+    200: answerSchema,
+    ...problemResponses,
+    ...problems(404, 412, 428),
   },
 };
 
 export const schemaRoute = {
   ...common,
   summary: "The JSON Schema of a policy document",
-  response: { 200: document, ...problems(401, 403, 429, 503) },
+  response: { 200: document, ...problemResponses },
 };
