@@ -11,6 +11,7 @@ import { activityPartitions, type Partitions } from "./partitions.ts";
 import { applyRetention } from "./retention.ts";
 import { createSessionSink } from "./sink.ts";
 import { createTold, type Told } from "./told.ts";
+import { createUsageCounter } from "./usage.ts";
 
 /** The group by which offsets are stored; the schema keeps installations apart. */
 const GROUP = "vigie.session-sink";
@@ -72,7 +73,9 @@ const COUNT_OVERDUE = `
   select count(*) as overdue from user_sessions where is_active and expires_at < $1`;
 
 function jobsOf({ config, database, partitions, told, log, clock }: JobParts): Job[] {
+  const countUsage = createUsageCounter({ database, daysLate: config.MAX_EVENT_AGE_DAYS });
   return [
+    { name: "usage", everyMs: 10 * MINUTE_MS, run: () => countUsage(clock()) },
     { name: "rate", everyMs: SECOND_MS, run: async () => told.tick() },
     {
       name: "active",
