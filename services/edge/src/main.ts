@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { noOutages } from "@vigie/core/outages";
 import { openCodecs } from "@vigie/schemas/codecs";
 import { loadConfig } from "@vigie/service-kit/config";
 import { createHealth } from "@vigie/service-kit/health";
 import { openLineWriter } from "@vigie/service-kit/http/line-writer";
 import { createRequestLog } from "@vigie/service-kit/http/request-log";
+import { startJobs } from "@vigie/service-kit/jobs";
 import { kafkaOptions } from "@vigie/service-kit/kafka-config";
 import { createLogger } from "@vigie/service-kit/log";
 import { createMetrics } from "@vigie/service-kit/metrics";
@@ -19,9 +19,11 @@ import { followOutcomes } from "./commands/follow-outcomes.ts";
 import { createOutcomes } from "./commands/outcomes.ts";
 import { edgeConfig } from "./config.ts";
 import { openEdgeDatabase } from "./database.ts";
+import { followTicks } from "./follow-ticks.ts";
 import { kafkaOutput } from "./output/kafka-output.ts";
 import { postgresPolicies } from "./policies/policy-store.ts";
 import { openEdgeView } from "./session-view.ts";
+import { tickJob } from "./ticks.ts";
 import {
   admitLimits,
   codecsOptions,
@@ -68,7 +70,9 @@ const policies = followPolicies({
   onState: (up, why) => health.set("policies", up, why),
 });
 
-const outagesOf = () => noOutages;
+const ticks = followTicks({ client, prefix, clock, log });
+const outagesOf = (partition: number) => ticks.outagesOf(partition);
+const ticking = startJobs([tickJob({ output, codecs, writer: emitter, clock, isReady })], log);
 const liveness = openEdgeView(wiring, { client, codecs, database, policies, outagesOf });
 
 const outcomes = createOutcomes();
@@ -113,7 +117,7 @@ const app = buildApp({
 const address = await app.listen({ host: config.HOST, port: config.PORT });
 log.info({ url: address }, "listening");
 const parts = [liveness.closables, policies, stores.closables, closables].flat();
-await runUntilSignal([app, audit, producer, following, ...parts], {
+await runUntilSignal([app, ticking, audit, producer, following, ticks, ...parts], {
   log,
   drainTimeoutMs: config.DRAIN_TIMEOUT_MS,
   failed: [prepare(), liveness.failed],
