@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { silentLogger } from "@vigie/core/log";
+import { type Codecs, openCodecs } from "@vigie/schemas/codecs";
+import type { SessionCommandResult, SessionEpoch } from "@vigie/schemas/types";
+import { openBatchingProducer } from "@vigie/stream/kafka/producer";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import type { EventOutput } from "../output/event-output.ts";
+import { kafkaOutput } from "../output/kafka-output.ts";
+import { type EdgeStack, edgeStack } from "../test-stack.ts";
+import { followOutcomes } from "./follow-outcomes.ts";
+import { createOutcomes } from "./outcomes.ts";
+
+let servers: EdgeStack;
+let codecs: Codecs;
+let output: EventOutput;
+let cacheDir: string;
+
+beforeAll(async () => {
+  servers = await edgeStack();
+  const { registry: registryUrl, prefix, client } = servers;
+  cacheDir = mkdtempSync(join(tmpdir(), "vigie-outcomes-"));
+  codecs = await openCodecs({ registryUrl, prefix, cacheDir, log: silentLogger });
+  codecs.encoder("id.session.command.result");
+  codecs.encoder("id.session.epoch");
+  await codecs.ready();
+  output = kafkaOutput(await openBatchingProducer(client), prefix);
+});
+afterAll(async () => {
+  await output?.close();
+  codecs?.close();
+  await servers?.close();
+  rmSync(cacheDir, { recursive: true, force: true });
+});
+
+const result = (id: string): SessionCommandResult => ({
+  command_id: id,
+  batch_id: null,
+  tenant_id: "acme",
+  user_id: `u-${id}`,
+  revoked_session_ids: ["s-1"],
+  already_ended: 0,
+  decided_at: 1_767_607_200_000,
+});
+
+const told = (id: string) =>
+  output.publish({
+    topic: "id.session.command.result",
+    key: `acme|u-${id}`,
+    value: codecs.encoder<SessionCommandResult>("id.session.command.result").encode(result(id)),
+  });
+
+async function follow() {
+  const outcomes = createOutcomes();
+  const states: boolean[] = [];
+  const { client, prefix } = servers;
+  const onState = (up: boolean) => void states.push(up);
+  const following = followOutcomes({
+    client,
+    prefix,
+    codecs,
+    outcomes,
+    log: silentLogger,
+    onState,
+  });
+  await vi.waitFor(() => expect(states.at(-1)).toBe(true), { timeout: 10_000 });
+  return { outcomes, stop: () => following.stop() };
+}
+
+test("outcomes of all partitions are told as they come; what lay there before is not", async () => {
+  await told("before");
+  const { outcomes, stop } = await follow();
+  const ids = Array.from({ length: 30 }, (_, i) => `c-${i}`);
+  const waiting = ids.map((id) => outcomes.commands.wait(id, 10_000));
+  await Promise.all(ids.map(told));
+  assert.deepEqual(await Promise.all(waiting), ids.map(result));
+  assert.equal(outcomes.commands.find("before"), null);
+  await stop();
+});
+
+test("an epoch is told, and a record that cannot be read does not end the following", async () => {
+  const { outcomes, stop } = await follow();
+  await output.publish({
+    topic: "id.session.epoch",
+    key: "acme|TENANT|",
+    value: Buffer.from("none of ours"),
+  });
+  const epoch: SessionEpoch = {
+    epoch_id: "e-1",
+    tenant_id: "acme",
+    scope: "TENANT",
+    value: null,
+    not_before: 1_767_607_200_000,
+    reason: "test",
+    actor: { type: "ADMIN", id: "a", impersonator_id: null },
+  };
+  const value = codecs.encoder<SessionEpoch>("id.session.epoch").encode(epoch);
+  await output.publish({ topic: "id.session.epoch", key: "acme|TENANT|", value });
+  assert.deepEqual(await outcomes.epochs.wait("e-1", 10_000), epoch);
+  await stop();
+});
