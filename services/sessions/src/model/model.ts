@@ -22,7 +22,18 @@ export interface Plain {
   /** How it ended before it was seen. */
   entombed: { readonly by: "logout" | "command"; readonly atMs: number } | null;
   misuseToldMs: number;
+  /** Step-ups that were asked for up to then are answered. */
+  vouchedMs: number;
 }
+
+interface Suspicion {
+  readonly sessionId: string;
+  readonly riskScore: number;
+  readonly stepUpMs: number | null;
+  readonly recordedMs: number;
+}
+
+export type AnomalyAction = "LOG_ONLY" | "STEP_UP" | "REVOKE";
 
 interface Ban {
   readonly scope: Scope;
@@ -53,6 +64,7 @@ export class Model {
   readonly sessions = new Map<string, Plain>();
   expected: Expected = { revokedIds: [], results: [], misusedIds: [] };
   private readonly bans: Ban[] = [];
+  private suspicions: Suspicion[] = [];
   private readonly commands = new Map<string, number>();
   private readonly limits: Limits;
   private order = 0;
@@ -117,8 +129,44 @@ export class Model {
     this.settle();
   }
 
+  /** Of so few sessions the guard never holds a revocation back. */
+  anomaly(id: string, action: AnomalyAction, atMs: number, riskScore: number): void {
+    const session = this.of(id);
+    const hasEnded = session.status !== "ACTIVE" && session.status !== "NEVER_SEEN";
+    if (hasEnded || session.entombed !== null) return;
+    const stepUpMs = action === "STEP_UP" ? atMs : null;
+    if (action === "REVOKE") this.revokeOne(id);
+    else this.suspicions.push({ sessionId: id, riskScore, stepUpMs, recordedMs: this.nowMs });
+    this.settle();
+  }
+
+  secondFactor(id: string, atMs: number): void {
+    const session = this.of(id);
+    if (session.status === "ACTIVE") {
+      session.seenMs = Math.max(session.seenMs, atMs);
+      session.vouchedMs = Math.max(session.vouchedMs, atMs - 1);
+    }
+    this.settle();
+  }
+
+  /** Highest risk, and since when a second factor is asked for. */
+  weight({ id, vouchedMs }: Plain): {
+    readonly riskScore: number;
+    readonly stepUpMs: number | null;
+  } {
+    const own = this.suspicions.filter(({ sessionId }) => sessionId === id);
+    const riskScore = Math.max(0, ...own.map((each) => each.riskScore));
+    const stepUpMs = Math.max(0, ...own.map((each) => each.stepUpMs ?? 0));
+    return { riskScore, stepUpMs: stepUpMs > vouchedMs ? stepUpMs : null };
+  }
+
   pass(ms: number): void {
     this.nowMs += ms;
+    // A session that an anomaly names is waited for so long.
+    this.suspicions = this.suspicions.filter(
+      ({ sessionId, recordedMs }) =>
+        this.of(sessionId).status === "ACTIVE" || this.nowMs - recordedMs < DAY_MS,
+    );
     for (const session of this.sessions.values()) {
       if (session.status !== "ACTIVE") continue;
       const idleMs = session.seenMs + IDLE_MS;
@@ -236,6 +284,7 @@ export class Model {
       order: 0,
       entombed: null,
       misuseToldMs: Number.NEGATIVE_INFINITY,
+      vouchedMs: 0,
     };
     this.sessions.set(id, session);
     return session;

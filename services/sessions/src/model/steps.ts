@@ -16,11 +16,13 @@ import {
   KEY,
   login,
   logout,
+  mfa,
   policyRecord,
   sessionsDriver,
   TENANT,
+  USER,
 } from "../testing.ts";
-import { channelOf, deviceOf, type Limits, Model } from "./model.ts";
+import { type AnomalyAction, channelOf, deviceOf, type Limits, Model } from "./model.ts";
 
 /** The service beside the model, and what a reader of its topics knows. */
 export interface World {
@@ -67,6 +69,14 @@ export type Step =
       readonly keptId: string | null;
     }
   | { readonly do: "password"; readonly lateMs: number; readonly keptId: string | null }
+  | {
+      readonly do: "anomaly";
+      readonly id: string;
+      readonly action: AnomalyAction;
+      readonly lateMs: number;
+      readonly riskScore: number;
+    }
+  | { readonly do: "factor"; readonly id: string; readonly lateMs: number }
   | { readonly do: "epoch"; readonly scope: EpochScope; readonly lateMs: number }
   | { readonly do: "pass"; readonly ms: number }
   | { readonly do: "restart" };
@@ -104,6 +114,12 @@ function takeInModel(model: Model, step: Step): void {
       break;
     case "password":
       model.passwordChanged(nowMs - step.lateMs, step.keptId);
+      break;
+    case "anomaly":
+      model.anomaly(step.id, step.action, nowMs - step.lateMs, step.riskScore);
+      break;
+    case "factor":
+      model.secondFactor(step.id, nowMs - step.lateMs);
       break;
     case "epoch":
       model.epoch(step.scope, nowMs - step.lateMs);
@@ -143,6 +159,14 @@ function takeInReal(driver: World["real"]["driver"], step: Step, nowMs: number):
     case "password": {
       const words = { occurred_at: nowMs - step.lateMs, session_id: step.keptId };
       driver.pipe("id.login", KEY, login({ kind: "PASSWORD_CHANGED", ...words }));
+      break;
+    }
+    case "anomaly":
+      driver.pipe("id.session.anomaly", KEY, anomalyOf(step, nowMs - step.lateMs));
+      break;
+    case "factor": {
+      const occurred_at = nowMs - step.lateMs;
+      driver.pipe("id.mfa", KEY, mfa({ ...wordsOf(step.id, false), occurred_at }));
       break;
     }
     case "epoch": {
@@ -186,6 +210,34 @@ const epochOf = (scope: EpochScope, not_before: number): SessionEpoch => ({
   actor: { type: "ADMIN", id: "a-1", impersonator_id: null },
 });
 
+let anomalies = 0;
+
+function anomalyOf(
+  { id, action, riskScore }: Extract<Step, { readonly do: "anomaly" }>,
+  occurred_at: number,
+): SessionAnomaly {
+  anomalies += 1;
+  return {
+    anomaly_id: `an-${anomalies}`,
+    tenant_id: TENANT,
+    user_id: USER,
+    session_id: id,
+    kind: "impossible_travel",
+    severity: "HIGH",
+    risk_score: riskScore,
+    action,
+    mode: "ENFORCE",
+    occurred_at,
+    detected_at: occurred_at,
+    rule_version: "1",
+    policy_version: 0,
+    cause_event_ids: [],
+    evidence: {},
+    explanation: "",
+    retracts: null,
+  };
+}
+
 function agree(world: World): void {
   readTopic(world);
   statesAgree(world);
@@ -210,6 +262,9 @@ function statesAgree({ model, topic }: World): void {
     assert.equal(record.created_at, plain.createdMs);
     // A sighting may wait for 30 s, then it is on the topic.
     if (record.last_seen_at !== plain.seenMs) assert.ok(model.nowMs - record.version < 30_000);
+    if (plain.status !== "ACTIVE") continue;
+    const { riskScore, stepUpMs } = model.weight(plain);
+    assert.deepEqual([record.risk_score, record.step_up_required_at], [riskScore, stepUpMs], id);
   }
 }
 
@@ -289,6 +344,17 @@ export const anyStep: fc.Arbitrary<Step> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ do: fc.constant("password"), lateMs: late, keptId: kept }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant("anomaly"),
+      id,
+      action: fc.constantFrom<AnomalyAction>("LOG_ONLY", "STEP_UP", "STEP_UP", "REVOKE"),
+      lateMs: late,
+      riskScore: fc.nat({ max: 100 }),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("factor"), id, lateMs: late }) },
   {
     weight: 1,
     arbitrary: fc.record({
