@@ -1,22 +1,27 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
-import { once } from "node:events";
-import { mkdir, mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
-import { setTimeout } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { assert } from "@vigie/core/assert";
 import { silentLogger } from "@vigie/core/log";
-import { physicalName, topicNames } from "@vigie/schemas/catalogue";
+import { physicalName } from "@vigie/schemas/catalogue";
 import { openCodecs } from "@vigie/schemas/codecs";
-import { provisionTopics, registerSchemas } from "@vigie/schemas/provision";
-import { type KafkaAdmin, openAdmin } from "@vigie/stream/kafka/admin";
-import { openKafka } from "@vigie/stream/kafka/client";
-import { stack, type TestStack } from "@vigie/testkit/stack";
 import { SignJWT } from "jose";
 import { createAdmit } from "../src/ingest/steps/admit-event.ts";
+import {
+  fileHere,
+  type Installation,
+  load,
+  type Measured,
+  measured,
+  median,
+  openInstallation,
+  ratioOf,
+  startServer,
+  stopServer,
+  type Traffic,
+} from "./harness.ts";
 import { bodies } from "./traffic.ts";
 
 /**
@@ -45,95 +50,18 @@ const TENANT = "molam-sn";
 const AUDIENCE = "molam-id";
 const ISSUER = "https://id.molam.example";
 
-interface Round {
-  readonly accepted: number;
-  readonly perSecond: number;
-  readonly refused: number;
-  readonly firstRefusal: string | null;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly generatorCpuShare: number;
-}
-
-/** A round, and what the server's process spent on one request: steadier than a rate on a busy machine. */
-interface Measured extends Round {
-  readonly serverCpuUs: number;
-}
-
-interface Server {
-  readonly child: ChildProcess;
-  readonly url: string;
-}
-
-const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-
-async function startServer(
-  folder: string,
-  file: string,
-  env: Record<string, string>,
-  input: string,
-): Promise<Server> {
-  const profiling = options.profile === undefined ? [] : profileFlags(options.profile, file);
-  // The log goes to a file: a pipe would make this process work beside what it measures.
-  const logPath = join(folder, `${basename(file)}.log`);
-  const logFile = await open(logPath, "w");
-  const child = spawn(process.execPath, [...profiling, file], {
-    env: { ...env, PATH: process.env.PATH },
-    stdio: ["pipe", logFile.fd, "inherit"],
-  });
-  await logFile.close();
-  child.stdin?.end(input);
-  const deadlineMs = performance.now() + START_TIMEOUT_MS;
-  for (;;) {
-    const url = listeningUrl(await readFile(logPath, "utf8"));
-    if (url !== null) return { child, url };
-    assert(child.exitCode === null, `${file} runs`);
-    assert(performance.now() < deadlineMs, `${file} listens in time`);
-    await setTimeout(50);
-  }
-}
-
-const START_TIMEOUT_MS = 30_000;
-
-function listeningUrl(log: string): string | null {
-  const line = log.split("\n").find((text) => text.includes('"event":"listening"'));
-  return line === undefined ? null : ((JSON.parse(line) as { url: string }).url ?? null);
-}
-
-const profileFlags = (folder: string, file: string): string[] => [
-  "--cpu-prof",
-  `--cpu-prof-dir=${folder}`,
-  `--cpu-prof-name=${file.split("/").at(-1)}.cpuprofile`,
-];
-
-async function load(url: string, token: string, forSeconds: number): Promise<Round> {
-  const order = JSON.stringify({ url, token, connections, seconds: forSeconds });
-  const child = spawn(process.execPath, [here("./load.ts"), order], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  let text = "";
-  child.stdout.on("data", (chunk) => {
-    text += chunk;
-  });
-  const [code] = await once(child, "exit");
-  assert(code === 0, "the load generator ends well");
-  return JSON.parse(text) as Round;
-}
-
-/** CPU time of a process so far. Source: proc(5), fields 14 and 15 in ticks of 10 ms; Linux only, else 0. */
-async function cpuMs(child: ChildProcess): Promise<number> {
-  const stat = await readFile(`/proc/${child.pid}/stat`, "utf8").catch(() => "");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * 10;
-}
-
-async function measured({ child, url }: Server, token: string): Promise<Measured> {
-  const beforeMs = await cpuMs(child);
-  const round = await load(url, token, seconds);
-  const spentMs = (await cpuMs(child)) - beforeMs;
-  const requests = round.accepted + round.refused;
-  return { ...round, serverCpuUs: Math.round((spentMs * 1_000) / requests) };
-}
+/** The same bytes for both. */
+const trafficOf = (token: string): Traffic => ({
+  requests: bodies(Date.now()).map(
+    (body) =>
+      `POST /v1/events/login HTTP/1.1\r\nHost: 127.0.0.1\r\n` +
+      `Authorization: Bearer ${token}\r\nContent-Type: application/json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  ),
+  accepts: "HTTP/1.1 202",
+  holds: "",
+  connections,
+});
 
 function sign(privateKey: KeyObject): Promise<string> {
   const claims = {
@@ -183,11 +111,6 @@ async function recordsOf(servers: Installation, cacheDir: string): Promise<objec
   return records;
 }
 
-const median = (values: readonly number[]): number => {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
-};
-
 async function measure(servers: Installation, folder: string): Promise<Result> {
   const { kafka, prefix } = servers;
   const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2_048 });
@@ -203,25 +126,24 @@ async function measure(servers: Installation, folder: string): Promise<Result> {
   };
   const topic = physicalName(prefix, "id.login");
   const setup = { brokers: kafka.split(","), topic, records: await recordsOf(servers, folder) };
-  const bare = await startServer(folder, here("./bare.ts"), {}, JSON.stringify(setup));
-  const edge = await startServer(folder, here("../src/main.ts"), env, "");
+  const { profile } = options;
+  const input = JSON.stringify(setup);
+  const bare = await startServer({ folder, file: fileHere("./bare.ts"), env: {}, input, profile });
+  const main = fileHere("../src/main.ts");
+  const edge = await startServer({ folder, file: main, env, input: "", profile });
+  const traffic = trafficOf(token);
   const results: { bare: Measured[]; edge: Measured[] } = { bare: [], edge: [] };
   try {
-    await load(bare.url, token, WARM_UP_SECONDS);
-    await load(edge.url, token, WARM_UP_SECONDS);
+    await load(bare.url, traffic, { seconds: WARM_UP_SECONDS });
+    await load(edge.url, traffic, { seconds: WARM_UP_SECONDS });
     for (let round = 0; round < rounds; round += 1) {
-      results.bare.push(await measured(bare, token));
-      results.edge.push(await measured(edge, token));
+      results.bare.push(await measured(bare, traffic, { seconds }));
+      results.edge.push(await measured(edge, traffic, { seconds }));
     }
   } finally {
-    await Promise.all([bare, edge].map(({ child }) => stop(child)));
+    await Promise.all([bare, edge].map(stopServer));
   }
   return report(results);
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  child.kill("SIGTERM");
-  if (child.exitCode === null) await once(child, "exit");
 }
 
 interface Rounds {
@@ -247,7 +169,6 @@ function report({ bare, edge }: Rounds): Result {
   assert(bad === undefined, `every request is accepted: ${bad?.firstRefusal}`);
   const middle = (rounds: readonly Measured[], of: "perSecond" | "serverCpuUs"): number =>
     median(rounds.map((round) => round[of]));
-  const share = (part: number, whole: number): number => Math.round((part / whole) * 1_000) / 1_000;
   const barePerSecond = middle(bare, "perSecond");
   const edgePerSecond = middle(edge, "perSecond");
   const bareCpuUs = middle(bare, "serverCpuUs");
@@ -255,57 +176,10 @@ function report({ bare, edge }: Rounds): Result {
   return {
     benchmark: "edge-ingest",
     connections,
-    ratio: share(edgePerSecond, barePerSecond),
-    cpuRatio: share(bareCpuUs, edgeCpuUs),
+    ratio: ratioOf(edgePerSecond, barePerSecond),
+    cpuRatio: ratioOf(bareCpuUs, edgeCpuUs),
     ...{ barePerSecond, edgePerSecond, bareCpuUs, edgeCpuUs, bare, edge },
   };
-}
-
-/** Where the benchmark works. */
-interface Installation {
-  readonly kafka: string;
-  readonly registry: string;
-  readonly prefix: string;
-  readonly env: Readonly<Record<string, string>>;
-  close(): Promise<void>;
-}
-
-async function openInstallation(): Promise<Installation> {
-  const {
-    KAFKA_BROKERS: kafka,
-    SCHEMA_REGISTRY_URL: registry,
-    VIGIE_TOPIC_PREFIX: prefix = "",
-  } = process.env;
-  if (!kafka || !registry) {
-    const own = await stack();
-    return { ...own, close: () => closeOwn(own) };
-  }
-  const env = {
-    KAFKA_BROKERS: kafka,
-    SCHEMA_REGISTRY_URL: registry,
-    VIGIE_TOPIC_PREFIX: prefix,
-  };
-  return { kafka, registry, prefix, env, close: async () => {} };
-}
-
-async function closeOwn(own: TestStack): Promise<void> {
-  await withAdmin(own.kafka, (admin) =>
-    admin.deleteTopics(topicNames.map((topic) => physicalName(own.prefix, topic))),
-  );
-  await own.close();
-}
-
-async function withAdmin(
-  kafka: string,
-  work: (admin: KafkaAdmin) => Promise<unknown>,
-): Promise<void> {
-  const client = openKafka({ brokers: kafka.split(","), clientId: "bench", log: silentLogger });
-  const admin = await openAdmin(client);
-  try {
-    await work(admin);
-  } finally {
-    await admin.close();
-  }
 }
 
 function tell(result: Result): void {
@@ -322,11 +196,8 @@ function tell(result: Result): void {
 
 async function main(): Promise<void> {
   const installation = await openInstallation();
-  const { kafka, registry, prefix } = installation;
   const folder = await mkdtemp(join(tmpdir(), "vigie-bench-"));
   try {
-    await withAdmin(kafka, (admin) => provisionTopics(admin, { prefix, replicationFactor: 1 }));
-    await registerSchemas({ registryUrl: registry, prefix });
     const result = await measure(installation, folder);
     await mkdir(dirname(options.out), { recursive: true });
     await writeFile(options.out, `${JSON.stringify(result, null, 2)}\n`);

@@ -97,23 +97,20 @@ async function report(path: string, measured: readonly Measured[], size: string)
   await writeFile(path, `${head}${MARK}\n${text.join("\n\n")}\n`);
 }
 
-/** One partition stands for all days; the rest of a long plan says the same again. */
+/** The first day stands for all; the rest of a long plan says the same again. */
 function shortened(plan: string): string {
   const lines = plan.split("\n");
-  const isOfDay = (line: string): boolean => /session_activities_\d{8}/.test(line);
-  const firstDay = lines.findIndex(isOfDay);
-  if (firstDay === -1) return plan;
   const depth = (line: string): number => line.search(/\S/);
-  const day = depth(lines[firstDay] ?? "");
-  const end = lines.findIndex((line, i) => i > firstDay && depth(line) < day);
-  const days = lines.slice(firstDay, end === -1 ? undefined : end);
-  const nextDay = days.findIndex((line, i) => i > 0 && isOfDay(line) && depth(line) === day);
-  if (nextDay === -1) return plan;
-  const more = days.filter((line) => isOfDay(line) && depth(line) === day).length - 1;
-  return [
-    ...lines.slice(0, firstDay),
-    ...days.slice(0, nextDay),
-    `${" ".repeat(day)}... and ${more} more days`,
-    ...(end === -1 ? [] : lines.slice(end)),
-  ].join("\n");
+  const append = lines.findIndex((line) => /-> {2}(Parallel )?Append/.test(line));
+  const day = depth(lines[append + 1] ?? "");
+  if (append === -1 || day <= depth(lines[append] ?? "")) return plan;
+  const after = lines.findIndex((line, i) => i > append && depth(line) < day);
+  const end = after === -1 ? lines.length : after;
+  const begins = lines.flatMap((line, i) => {
+    return i > append && i < end && depth(line) === day && line.includes("->") ? [i] : [];
+  });
+  const [, second] = begins;
+  if (second === undefined) return plan;
+  const more = `${" ".repeat(day)}... and ${begins.length - 1} more like it`;
+  return [...lines.slice(0, second), more, ...lines.slice(end)].join("\n");
 }

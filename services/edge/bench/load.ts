@@ -1,44 +1,58 @@
 import { connect, type Socket } from "node:net";
-import { bodies } from "./traffic.ts";
 
 /**
- * Load over raw sockets, so that the generator costs little beside what it measures: each connection sends its
- * next request when the answer to the last one is whole. Keep-alive, no pipelining.
- * Input: JSON as the only argument. Output: one JSON line with what was counted.
+ * Load over raw sockets, so that the generator costs little beside what it measures. Keep-alive, no pipelining. Each
+ * connection sends its next request when the answer to the last one is whole; with `perSecond` no sooner than its turn
+ * comes, and then latency counts from that turn, so that a slow answer is not hidden by what was not sent meanwhile.
+ * Input: JSON on standard input. Output: one JSON line with what was counted.
  */
 interface Order {
   readonly url: string;
-  readonly token: string;
+  /** Whole requests, head and body. */
+  readonly requests: readonly string[];
+  /** What an answer must begin with to be counted as accepted. */
+  readonly accepts: string;
+  /** And what it must hold. */
+  readonly holds: string;
   readonly connections: number;
   readonly seconds: number;
+  /** All connections together; null: as fast as they can. */
+  readonly perSecond: number | null;
 }
 
-const order = JSON.parse(process.argv[2] ?? "") as Order;
+async function readOrder(): Promise<Order> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  return JSON.parse(Buffer.concat(chunks).toString()) as Order;
+}
+
+const order = await readOrder();
 const { hostname, port } = new URL(order.url);
-const requests = bodies(Date.now()).map((body) =>
-  Buffer.from(
-    `POST /v1/events/login HTTP/1.1\r\nHost: ${hostname}:${port}\r\n` +
-      `Authorization: Bearer ${order.token}\r\nContent-Type: application/json\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  ),
-);
+const requests = order.requests.map((text) => Buffer.from(text));
+const everyMs = order.perSecond === null ? 0 : (order.connections * 1_000) / order.perSecond;
 
 const latenciesUs: number[] = [];
 let accepted = 0;
 let refused = 0;
 let firstRefusal: string | null = null;
 let next = 0;
-const endMs = performance.now() + order.seconds * 1_000;
+const startedMs = performance.now();
+const endMs = startedMs + order.seconds * 1_000;
 
-/** Sends one request after the other on one connection; resolves at the end. */
-function drive(socket: Socket): Promise<void> {
+/** Sends one request after the other on one connection; resolves at the end. `offsetMs`: its first turn. */
+function drive(socket: Socket, offsetMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    let sentMs = 0;
+    let dueMs = performance.now() + offsetMs;
     let text = "";
     const send = (): void => {
       next = (next + 1) % requests.length;
-      sentMs = performance.now();
+      if (everyMs === 0) dueMs = performance.now();
       socket.write(requests[next] as Buffer);
+    };
+    const sendInTurn = (): void => {
+      const leftMs = dueMs - performance.now();
+      if (leftMs > 0) setTimeout(send, leftMs);
+      else send();
     };
     socket.on("error", reject);
     socket.on("close", () => resolve());
@@ -48,11 +62,13 @@ function drive(socket: Socket): Promise<void> {
       count(text);
       text = "";
       const nowMs = performance.now();
-      latenciesUs.push((nowMs - sentMs) * 1_000);
-      if (nowMs < endMs) send();
-      else socket.end();
+      latenciesUs.push((nowMs - dueMs) * 1_000);
+      dueMs += everyMs;
+      if (nowMs >= endMs) socket.end();
+      else if (everyMs === 0) send();
+      else sendInTurn();
     });
-    send();
+    sendInTurn();
   });
 }
 
@@ -64,7 +80,7 @@ function isWhole(text: string): boolean {
 }
 
 function count(text: string): void {
-  if (text.startsWith("HTTP/1.1 202")) {
+  if (text.startsWith(order.accepts) && text.includes(order.holds)) {
     accepted += 1;
     return;
   }
@@ -72,16 +88,15 @@ function count(text: string): void {
   firstRefusal ??= text;
 }
 
-const startedMs = performance.now();
 await Promise.all(
-  Array.from({ length: order.connections }, async () => {
+  Array.from({ length: order.connections }, async (_, at) => {
     const socket = connect(Number(port), hostname);
     socket.setNoDelay(true);
     await new Promise((resolve, reject) => {
       socket.once("connect", resolve);
       socket.once("error", reject);
     });
-    await drive(socket);
+    await drive(socket, (everyMs * at) / order.connections);
   }),
 );
 const seconds = (performance.now() - startedMs) / 1_000;

@@ -129,7 +129,7 @@ const TENANT_OF_USER = `(values ${tenants
 
 /** Numbers between 0 and 1 that only depend on n: the same sessions in every run. */
 const share = (salt: number): string =>
-  `(('x' || substr(md5('${salt}-' || n), 1, 8))::bit(32)::bigint / 4294967296.0)`;
+  `((hashint8extended(n, ${salt}) & 2147483647) / 2147483648.0::float8)`;
 
 const withNow = (text: string, { nowMs, sessions }: FillOptions): string =>
   text

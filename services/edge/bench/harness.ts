@@ -1,0 +1,210 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { open, readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { assert } from "@vigie/core/assert";
+import { silentLogger } from "@vigie/core/log";
+import { physicalName, topicNames } from "@vigie/schemas/catalogue";
+import { provisionTopics, registerSchemas } from "@vigie/schemas/provision";
+import { type KafkaAdmin, openAdmin } from "@vigie/stream/kafka/admin";
+import { openKafka } from "@vigie/stream/kafka/client";
+import { stack, type TestStack } from "@vigie/testkit/stack";
+
+/** What the benchmarks of the edge share: servers and generator in processes of their own, and where they work. */
+
+export interface Round {
+  readonly accepted: number;
+  readonly perSecond: number;
+  readonly refused: number;
+  readonly firstRefusal: string | null;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly generatorCpuShare: number;
+}
+
+/** A round, and what the server's process spent on one request: steadier than a rate on a busy machine. */
+export interface Measured extends Round {
+  readonly serverCpuUs: number;
+}
+
+export interface Server {
+  readonly child: ChildProcess;
+  readonly url: string;
+}
+
+/** What is asked of a server; see load.ts. */
+export interface Traffic {
+  readonly requests: readonly string[];
+  readonly accepts: string;
+  readonly holds: string;
+  readonly connections: number;
+}
+
+export const fileHere = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+
+const START_TIMEOUT_MS = 30_000;
+
+export interface StartOptions {
+  readonly folder: string;
+  readonly file: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Written to its standard input. */
+  readonly input: string;
+  /** Where a CPU profile goes, if one is wanted. */
+  readonly profile: string | undefined;
+}
+
+export async function startServer(options: StartOptions): Promise<Server> {
+  const { folder, file, env, input, profile } = options;
+  const profiling = profile === undefined ? [] : profileFlags(profile, file);
+  // The log goes to a file: a pipe would make this process work beside what it measures.
+  const logPath = join(folder, `${basename(file)}.log`);
+  const logFile = await open(logPath, "w");
+  const child = spawn(process.execPath, [...profiling, file], {
+    env: { ...env, PATH: process.env.PATH },
+    stdio: ["pipe", logFile.fd, "inherit"],
+  });
+  await logFile.close();
+  child.stdin?.end(input);
+  const deadlineMs = performance.now() + START_TIMEOUT_MS;
+  for (;;) {
+    const url = listeningUrl(await readFile(logPath, "utf8"));
+    if (url !== null) return { child, url };
+    assert(child.exitCode === null, `${file} runs`);
+    assert(performance.now() < deadlineMs, `${file} listens in time`);
+    await setTimeout(50);
+  }
+}
+
+function listeningUrl(log: string): string | null {
+  const line = log.split("\n").find((text) => text.includes('"event":"listening"'));
+  return line === undefined ? null : ((JSON.parse(line) as { url: string }).url ?? null);
+}
+
+const profileFlags = (folder: string, file: string): string[] => [
+  "--cpu-prof",
+  `--cpu-prof-dir=${folder}`,
+  `--cpu-prof-name=${file.split("/").at(-1)}.cpuprofile`,
+];
+
+/** An edge listens before it has read what it must know: policies, revocations, schemas. */
+export async function untilReady(url: string): Promise<void> {
+  const deadlineMs = performance.now() + START_TIMEOUT_MS;
+  while (!(await fetch(`${url}/healthz`)).ok) {
+    assert(performance.now() < deadlineMs, "the edge is ready in time");
+    await setTimeout(50);
+  }
+}
+
+export async function stopServer({ child }: Server): Promise<void> {
+  child.kill("SIGTERM");
+  if (child.exitCode === null) await once(child, "exit");
+}
+
+/** `perSecond` null: as fast as the connections can. */
+export async function load(
+  url: string,
+  traffic: Traffic,
+  { seconds, perSecond = null }: { readonly seconds: number; readonly perSecond?: number | null },
+): Promise<Round> {
+  const child = spawn(process.execPath, [fileHere("./load.ts")], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  child.stdin.end(JSON.stringify({ ...traffic, url, seconds, perSecond }));
+  let text = "";
+  child.stdout.on("data", (chunk) => {
+    text += chunk;
+  });
+  const [code] = await once(child, "exit");
+  assert(code === 0, "the load generator ends well");
+  return JSON.parse(text) as Round;
+}
+
+/** CPU time of a process so far. Source: proc(5), fields 14 and 15 in ticks of 10 ms; Linux only, else 0. */
+async function cpuMs(child: ChildProcess): Promise<number> {
+  const stat = await readFile(`/proc/${child.pid}/stat`, "utf8").catch(() => "");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * 10;
+}
+
+export async function measured(
+  { child, url }: Server,
+  traffic: Traffic,
+  pace: { readonly seconds: number; readonly perSecond?: number | null },
+): Promise<Measured> {
+  const beforeMs = await cpuMs(child);
+  const round = await load(url, traffic, pace);
+  const spentMs = (await cpuMs(child)) - beforeMs;
+  const requests = round.accepted + round.refused;
+  return { ...round, serverCpuUs: Math.round((spentMs * 1_000) / requests) };
+}
+
+export const median = (values: readonly number[]): number => {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+};
+
+export const ratioOf = (part: number, whole: number): number =>
+  Math.round((part / whole) * 1_000) / 1_000;
+
+/** Where a benchmark works. */
+export interface Installation {
+  readonly kafka: string;
+  readonly registry: string;
+  readonly redis: string;
+  readonly prefix: string;
+  readonly env: Readonly<Record<string, string>>;
+  close(): Promise<void>;
+}
+
+/** The one that the environment names, else one of its own; with topics and schemas. */
+export async function openInstallation(): Promise<Installation> {
+  const installation = named() ?? (await own());
+  const { kafka, registry, prefix } = installation;
+  await withAdmin(kafka, (admin) => provisionTopics(admin, { prefix, replicationFactor: 1 }));
+  await registerSchemas({ registryUrl: registry, prefix });
+  return installation;
+}
+
+function named(): Installation | null {
+  const {
+    KAFKA_BROKERS: kafka,
+    SCHEMA_REGISTRY_URL: registry,
+    REDIS_URL: redis,
+    VIGIE_TOPIC_PREFIX: prefix = "",
+  } = process.env;
+  if (!kafka || !registry || !redis) return null;
+  const env = {
+    KAFKA_BROKERS: kafka,
+    SCHEMA_REGISTRY_URL: registry,
+    VIGIE_TOPIC_PREFIX: prefix,
+  };
+  return { kafka, registry, redis, prefix, env, close: async () => {} };
+}
+
+async function own(): Promise<Installation> {
+  const servers = await stack();
+  return { ...servers, close: () => closeOwn(servers) };
+}
+
+async function closeOwn(servers: TestStack): Promise<void> {
+  await withAdmin(servers.kafka, (admin) =>
+    admin.deleteTopics(topicNames.map((topic) => physicalName(servers.prefix, topic))),
+  );
+  await servers.close();
+}
+
+async function withAdmin(
+  kafka: string,
+  work: (admin: KafkaAdmin) => Promise<unknown>,
+): Promise<void> {
+  const client = openKafka({ brokers: kafka.split(","), clientId: "bench", log: silentLogger });
+  const admin = await openAdmin(client);
+  try {
+    await work(admin);
+  } finally {
+    await admin.close();
+  }
+}
