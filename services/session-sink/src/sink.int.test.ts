@@ -238,6 +238,7 @@ test("TEN-02: a reader sees its own tenant's rows in every table and view, the s
     "update session_activities set success = true",
     "update session_anomalies set severity = 'LOW'",
     "delete from session_policy_changes",
+    "update session_policy_changes set document = '{}'",
     "delete from erasures",
     "update erasure_parts set done_at = now()",
     "update users set email = 'x'",
