@@ -34,8 +34,9 @@ export const noLoad: TenantLoad = { kind: "tenant_load", live: 0, revoked: [], h
 
 export const loadKey = (tenantId: string): string => `tenant|${tenantId}`;
 
+/** A minute counts until its last moment is out of the window. */
 const within = (load: TenantLoad, nowMs: number): TenantLoad["revoked"] =>
-  load.revoked.filter(({ minuteMs }) => minuteMs > nowMs - WINDOW_MS);
+  load.revoked.filter(({ minuteMs }) => minuteMs + MINUTE_MS > nowMs - WINDOW_MS);
 
 export function guardOf(load: TenantLoad, nowMs: number): Guard {
   const done = within(load, nowMs).reduce((sum, { count }) => sum + count, 0);
