@@ -21,7 +21,7 @@ afterAll(async () => {
 
 const codeOf = (error: unknown): string => (error instanceof VigError ? error.code : String(error));
 
-test("each publish resolves with its partition and real offset, on topics of append time too", async () => {
+test("each publish resolves with its partition, real offset and the time that the broker gave it", async () => {
   const topic = await kafka.topic(3, { "message.timestamp.type": "LogAppendTime" });
   const producer = await openBatchingProducer(kafka.client);
   const keys = Array.from({ length: 200 }, (_, i) => `acme|user-${i}`);
@@ -31,9 +31,9 @@ test("each publish resolves with its partition and real offset, on topics of app
   assert.equal(producer.bufferedBytes, 0);
   for (const partition of [0, 1, 2]) {
     const records = await kafka.read(topic, partition);
-    for (const { key, offset } of records) {
+    for (const { key, offset, timestampMs: appendedAtMs } of records) {
       const at = placed[keys.indexOf(String(key))] as Published;
-      assert.deepEqual(at, { partition, offset });
+      assert.deepEqual(at, { partition, offset, appendedAtMs });
       assert.equal(partition, partitionOf(String(key), 3));
     }
   }
@@ -178,8 +178,8 @@ test("a full buffer refuses at once", async () => {
     [1, 2, 3].map(() => producer.publish({ topic, key: "k", value }).catch(codeOf)),
   );
   assert.deepEqual(results.slice(0, 2), [
-    { partition: 0, offset: 0 },
-    { partition: 0, offset: 1 },
+    { partition: 0, offset: 0, appendedAtMs: -1 },
+    { partition: 0, offset: 1, appendedAtMs: -1 },
   ]);
   assert.equal(results[2], "VIG_BUFFER_FULL");
   assert.equal(producer.bufferedBytes, 0);
