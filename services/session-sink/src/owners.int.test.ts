@@ -61,6 +61,26 @@ test("of two users who bring one session id in one batch, one has it and the oth
   assert.deepEqual(at.dead, []);
 });
 
+test("two members that write one session id of two users at once agree on one owner", async () => {
+  const users = ["u-1", "u-3", "u-5", "u-6"];
+  const records = users.map((user_id) => ({
+    ...at.state({ session_id: UUID, user_id }),
+    partition: partitionOf(`molam-sn|${user_id}`, 6),
+  }));
+  const partitions = new Set(records.map(({ partition }) => partition));
+  assert.equal(partitions.size, users.length, "each user has a partition of its own");
+  await Promise.all(records.map((record) => at.write([record], at.createSink(6))));
+  const rows = await at.rows(
+    "select status, count(*)::int as n from user_sessions group by 1 order by 1",
+  );
+  assert.deepEqual(rows, [
+    { status: "ACTIVE", n: 1 },
+    { status: "REFUSED", n: 3 },
+  ]);
+  assert.equal((await conflicts()).length, 3);
+  assert.deepEqual(at.dead, []);
+});
+
 test("events of the other user never hang on the owner's session", async () => {
   // Given a stranger's event before the owner's state, and one after it
   await at.write([at.heartbeat({ user_id: "u-2", event_id: "e-1" })]);
