@@ -110,6 +110,6 @@ test.each(["/api/id/admin/revocations/r-1", "/api/id/admin/revocations/latency"]
     assert.equal(audit.refusals.length, 3);
     const admin = await bearer({ sub: "a", scope: "id:admin" });
     const response = await app.inject({ method: "GET", url, headers: admin });
-    assert.equal(response.json().code, "VIG_DATABASE_AWAY");
+    assert.equal(response.json().code, "VIG_DATABASE_UNSET");
   },
 );

@@ -96,8 +96,7 @@ async function decideEpoch(
 async function commandFound(commands: Commands, wish: Wish): Promise<Deed> {
   const { callId: batchId, tenantId, filter, after } = wish;
   const stores = { database: databaseOf(commands), view: commands.view };
-  const nowMs = commands.clock();
-  const query = { tenantId, filter, nowMs, after, limit: BATCH_MAX };
+  const query = { tenantId, filter, after, limit: BATCH_MAX };
   const { sessions, next } = await findSessions(stores, query);
   if (sessions.length === 0 && filter.sessionId !== undefined) {
     throw new VigError("VIG_NOT_FOUND", { what: "session" });

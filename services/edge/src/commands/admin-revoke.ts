@@ -46,7 +46,7 @@ export function adminRevokeRoutes(app: FastifyInstance, commands: Commands): voi
     async (request, reply) => {
       const asked = askedOf(request);
       if (!mayReach(commands, request, asked)) {
-        return sendProblem(reply, "VIG_TENANT_MISMATCH", { where: "filter" });
+        return sendProblem(reply, "VIG_NOT_FOUND", { what: "tenant" });
       }
       const record = () => putOnRecord(commands, request, asked);
       if (request.body.dry_run === true) return count(commands, asked, record);
@@ -111,7 +111,7 @@ function mayReach(
   const caller = callerOf(request);
   if (tenantId === caller.tenantId) return true;
   if (plan.kind === "epoch" && caller.scopes.has(PLATFORM_SCOPE)) return true;
-  audit.denied({ caller, request, payload: { fault: "VIG_TENANT_MISMATCH" } });
+  audit.denied({ caller, request, payload: { fault: "VIG_NOT_FOUND" } });
   return false;
 }
 

@@ -15,6 +15,10 @@ beforeAll(async () => {
 afterAll(() => tables.close());
 beforeEach(() => tables.clear());
 
+/** Nobody tells of epochs here, unless a test does. */
+const edgeOn: TestStores["edgeOn"] = (overrides) =>
+  tables.edgeOn({ commandWaitMs: 20, ...overrides });
+
 const decoder = memoryCodecs().decoder<SessionEpoch>("id.session.epoch");
 
 async function published(): Promise<SessionEpoch[]> {
@@ -40,7 +44,7 @@ test.each([
   "%o is one record, from the broker's time of its audit record on",
   async (filter, scope, value) => {
     const audit = memoryAudit(() => 1_767_000_000_123);
-    const edge = tables.edgeOn({ audit });
+    const edge = edgeOn({ audit });
     const response = await call(edge, { payload: { filter, reason: "breach" } });
     assert.equal(response.statusCode, 202, response.body);
     const { epoch_id, ...answer } = response.json();
@@ -63,7 +67,7 @@ test.each([
 );
 
 test("an epoch is answered 200 once it lies on its topic", async () => {
-  const edge = tables.edgeOn({ commandWaitMs: 5_000 });
+  const edge = edgeOn({ commandWaitMs: 5_000 });
   const answer = call(edge, { payload: { filter: { org_id: "pay" } } });
   const told = async () => {
     const [epoch] = await published();
@@ -77,7 +81,7 @@ test("an epoch is answered 200 once it lies on its topic", async () => {
 test("REV-05: the same call 50 times at once is one record; at another edge none is added", async () => {
   const headers = { "idempotency-key": "k-1" };
   const payload = { filter: { tenant_id: TENANT } };
-  const [one, other] = [tables.edgeOn(), tables.edgeOn()];
+  const [one, other] = [edgeOn(), edgeOn()];
   const calls = Array.from({ length: 50 }, () => call(one, { payload, headers }));
   const answers = (await Promise.all(calls)).map(({ body }) => body);
   answers.push((await call(other, { payload, headers })).body);
@@ -121,13 +125,13 @@ test("the greatest of a scope is the last one on its topic, whatever the order",
 
 test("administrators of the platform reach another tenant, in its name", async () => {
   const payload = { filter: { tenant_id: "other", org_id: "pay" } };
-  const response = await call(tables.edgeOn(), { payload, claims: PLATFORM });
+  const response = await call(edgeOn(), { payload, claims: PLATFORM });
   assert.equal(response.statusCode, 202, response.body);
   expect(await published()).toMatchObject([{ tenant_id: "other", scope: "ORG", value: "pay" }]);
 });
 
 test("a broker that does not tell its time is no ground for an epoch", async () => {
-  const edge = tables.edgeOn({ audit: memoryAudit(() => -1) });
+  const edge = edgeOn({ audit: memoryAudit(() => -1) });
   const response = await call(edge, { payload: { filter: { org_id: "pay" } } });
   assert.equal(response.json().code, "VIG_BROKER_AWAY");
   assert.deepEqual(await published(), []);

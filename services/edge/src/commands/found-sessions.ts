@@ -37,15 +37,15 @@ interface Clauses {
   readonly values: readonly unknown[];
 }
 
-/** A live session of the tenant that passes the filter, as far as the read model knows. */
-function clausesOf(tenantId: string, filter: Filter, nowMs: number): Clauses {
+/** Sessions of the tenant that pass the filter and are not on record as ended. */
+function clausesOf(tenantId: string, filter: Filter, liveAtMs?: number): Clauses {
   const values: unknown[] = [];
   const put = (value: unknown): string => `$${values.push(value)}`;
   const uuid = (kind: "user" | "session" | "device", id: string | undefined) =>
     id === undefined ? undefined : uuidOf(tenantId, kind, id);
   const said: readonly (readonly [unknown, (place: string) => string])[] = [
     [tenantUuid(tenantId), (place) => `tenant_id = ${place}`],
-    [new Date(nowMs).toISOString(), (place) => `expires_at > ${place}::timestamp`],
+    [isoOf(liveAtMs), (place) => `expires_at > ${place}::timestamp`],
     [uuid("user", filter.userId), (place) => `user_id = ${place}`],
     [uuid("session", filter.sessionId), (place) => `id = ${place}`],
     [uuid("device", filter.deviceId), (place) => `device_id = ${place}`],
@@ -60,24 +60,28 @@ function clausesOf(tenantId: string, filter: Filter, nowMs: number): Clauses {
   return { text, values };
 }
 
+const isoOf = (ms: number | undefined) => (ms === undefined ? ms : new Date(ms).toISOString());
+
 const COLUMNS = `id, user_key, session_key, device_key, org_id, session_type, session_data,
   created_at`;
 
-/** The next sessions that match, in the order of their rows, without those that are denied already. */
+/**
+ * The next sessions that match, in the order of their rows, without those that are denied already. One past the end
+ * that its row tells is found too: outages and policies may have moved it, and the processor knows.
+ */
 export async function findSessions(
   { database, view }: { readonly database: Database; readonly view: SessionView },
   query: {
     readonly tenantId: string;
     readonly filter: Filter;
-    readonly nowMs: number;
     /** The last row of the page before. */
     readonly after: string | null;
     readonly limit: number;
   },
 ): Promise<{ readonly sessions: readonly FoundSession[]; readonly next: string | null }> {
-  const { tenantId, filter, nowMs, after, limit } = query;
+  const { tenantId, filter, after, limit } = query;
   const rows = await database.inTenant(tenantId, (tx) =>
-    rowsOf(tx, clausesOf(tenantId, filter, nowMs), { after, limit }),
+    rowsOf(tx, clausesOf(tenantId, filter), { after, limit }),
   );
   const sessions = rows.map((row) => foundOf(tenantId, row)).filter(isUndenied(view));
   return { sessions, next: rows.length === limit ? (rows.at(-1)?.id ?? null) : null };

@@ -13,10 +13,10 @@ interface Person {
   readonly userId: string;
 }
 
-/** Throws: VIG_DATABASE_AWAY. */
+/** Throws: VIG_DATABASE_UNSET. */
 export function databaseOf({ database }: Pick<EdgeContext, "database">): Database {
   if (database !== null) return database;
-  throw new VigError("VIG_DATABASE_AWAY", { why: "no database is configured" });
+  throw new VigError("VIG_DATABASE_UNSET");
 }
 
 const SESSION = `

@@ -305,6 +305,7 @@ describe("REV-05: Idempotency-Key", () => {
     const edge = commandEdge(LIVING);
     const { output } = edge;
     const away = commandEdge(LIVING, {
+      commandWaitMs: 20,
       output: {
         ...output,
         publish: (event) =>

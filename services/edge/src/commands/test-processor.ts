@@ -63,7 +63,9 @@ export function commandEdge(
       return receipt;
     },
   };
-  const edge = testEdge({ codecs, outcomes, output, ...overrides });
+  // Long for a processor that answers at once, short for one that never does.
+  const commandWaitMs = isSilent ? 20 : 20_000;
+  const edge = testEdge({ codecs, outcomes, output, commandWaitMs, ...overrides });
   return { ...edge, outcomes, commands, keys, done, live, memory };
 }
 
