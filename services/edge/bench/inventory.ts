@@ -6,7 +6,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { testTables } from "../src/inventory/test-tables.ts";
-import { askerOf, planTextOf, signedIn } from "./inventory/ask.ts";
+import { askerOf, planTextOf, signedIn, type Took } from "./inventory/ask.ts";
 import { type Case, casesOf } from "./inventory/cases.ts";
 import { fillReadModel } from "./inventory/fill.ts";
 
@@ -32,30 +32,50 @@ interface Measured {
   readonly one: Case;
   readonly p50: number;
   readonly p99: number;
+  readonly cpu99: number;
+  /** Pages of 8 KiB that the last call touched. */
+  readonly pages: number;
   readonly plans: readonly string[];
 }
 
-const tables = await testTables({ statementTimeoutMs: 3_600_000 });
+const tables = await testTables({ statementTimeoutMs: 3_600_000, poolMax: 1 });
 try {
   await fillReadModel(tables.owner, { sessions, nowMs, told: say });
   const people = await signedIn(tables.owner, nowMs);
-  const asker = askerOf(tables.edge, nowMs);
+  const pid = "select pg_backend_pid() as pid";
+  const [backend] = (await tables.edge.query<{ pid: number }>(pid)).rows;
+  const asker = askerOf(tables.edge, nowMs, backend?.pid);
   const measured: Measured[] = [];
   for (const one of casesOf(nowMs)) {
-    const took: number[] = [];
+    const took: Took[] = [];
     for (let i = 0; i < rounds; i++) {
       const who = people[i % people.length];
       if (who !== undefined) took.push(await asker.ask(one, who));
     }
     const plans: string[] = [];
     for (const sent of asker.sent()) plans.push(await planTextOf(tables.edge, sent));
-    const figures = { p50: shareOf(took, 0.5), p99: shareOf(took, 0.99) };
-    say(`${one.name.padEnd(42)} p50 ${ms(figures.p50)}  p99 ${ms(figures.p99)}`);
-    measured.push({ one, ...figures, plans });
+    const wall = took.map(({ ms }) => ms);
+    const cpu99 = shareOf(
+      took.map(({ cpuMs }) => cpuMs),
+      0.99,
+    );
+    const [p50, p99, pages] = [shareOf(wall, 0.5), shareOf(wall, 0.99), pagesOf(plans)];
+    const told = `p50 ${ms(p50)}  p99 ${ms(p99)}  cpu p99 ${ms(cpu99)}  ${pages} pages`;
+    say(`${one.name.padEnd(42)} ${told}`);
+    measured.push({ one, p50, p99, cpu99, pages, plans });
   }
   if (values.report !== undefined) await report(values.report, measured, await sizes());
 } finally {
   await tables.close();
+}
+
+/** What is told of the whole plan stands first, and less deep than any node's own. */
+function pagesOf(plans: readonly string[]): number {
+  const counts = plans.map((plan) => {
+    const said = /Buffers: shared(?: hit=(\d+))?(?: read=(\d+))?/.exec(plan);
+    return Number(said?.[1] ?? 0) + Number(said?.[2] ?? 0);
+  });
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 /** By nearest rank. */
@@ -82,7 +102,8 @@ async function sizes(): Promise<string> {
 async function report(path: string, measured: readonly Measured[], size: string): Promise<void> {
   const [head = ""] = (await readFile(path, "utf8")).split(MARK);
   const lines = measured.map(
-    ({ one, p50, p99 }) => `| ${one.name} | ${p50.toFixed(1)} | ${p99.toFixed(1)} |`,
+    ({ one, p50, p99, cpu99, pages }) =>
+      `| ${one.name} | ${p50.toFixed(1)} | ${p99.toFixed(1)} | ${cpu99.toFixed(1)} | ${pages} |`,
   );
   const plans = measured.map(
     ({ one, plans }) =>
@@ -90,7 +111,7 @@ async function report(path: string, measured: readonly Measured[], size: string)
   );
   const text = [
     `${sessions.toLocaleString("en")} sessions, ${rounds} calls each, one after the other. ${size}.`,
-    `| | p50, ms | p99, ms |\n| --- | --- | --- |\n${lines.join("\n")}`,
+    `| | p50, ms | p99, ms | processor, p99, ms | pages |\n| --- | --- | --- | --- | --- |\n${lines.join("\n")}`,
     "## Plans",
     ...plans,
   ];
@@ -99,7 +120,7 @@ async function report(path: string, measured: readonly Measured[], size: string)
 
 /** The first day stands for all; the rest of a long plan says the same again. */
 function shortened(plan: string): string {
-  const lines = plan.split("\n");
+  const lines = plan.split("\n").filter((line) => !/Buffers:|Index Searches:/.test(line));
   const depth = (line: string): number => line.search(/\S/);
   const append = lines.findIndex((line) => /-> {2}(Parallel )?Append/.test(line));
   const day = depth(lines[append + 1] ?? "");

@@ -60,7 +60,7 @@ export function openSessionView(options: OpenViewOptions): OpenedView {
   const view: SessionView = {
     resolve: async (tenantId, userId, sessionId) => sure().resolve(tenantId, userId, sessionId),
     resolveById: async (tenantId, sessionId) => sure().resolveById(tenantId, sessionId),
-    denialOf: (session) => started?.view.denialOf(session) ?? null,
+    denialOf: (session) => sure().denialOf(session),
   };
   return { ...running, view };
 }

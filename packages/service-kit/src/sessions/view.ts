@@ -45,6 +45,9 @@ export interface SessionView {
   resolve(tenantId: string, userId: string, sessionId: string): Promise<SessionAnswer>;
   /** SES-18: the same for whoever does not know whose session it is; one more question to PostgreSQL. */
   resolveById(tenantId: string, sessionId: string): Promise<SessionAnswer>;
-  /** Synchronous: what id.session.revoked and id.session.epoch say. */
+  /**
+   * Synchronous: what id.session.revoked and id.session.epoch say.
+   * Throws: VIG_SESSION_STATE_UNKNOWN until they have been read.
+   */
   denialOf(session: DeniableSession): Denial | null;
 }

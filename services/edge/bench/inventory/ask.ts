@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { assert } from "@vigie/core/assert";
 import type { Database, Queryable } from "@vigie/service-kit/postgres/database";
 import { bearer, testEdge } from "../../src/test-edge.ts";
@@ -25,15 +26,25 @@ export async function signedIn(owner: Database, nowMs: number): Promise<readonly
   return rows;
 }
 
+/** What one answer took. Processor time is that of the handler and of PostgreSQL, whatever else the machine does. */
+export interface Took {
+  readonly ms: number;
+  readonly cpuMs: number;
+}
+
 export interface Asker {
-  /** Answers by the real handlers. Returns: milliseconds. */
-  ask(one: Case, who: SignedIn): Promise<number>;
+  /** Answers by the real handlers. */
+  ask(one: Case, who: SignedIn): Promise<Took>;
   /** The statements of the last answer. */
   sent(): readonly Sent[];
 }
 
-/** The edge's routes over `database`, without a network. */
-export function askerOf(database: Database, nowMs: number): Asker {
+/** The edge's routes over `database`, without a network. `backend`: process id of its one connection, if known. */
+export function askerOf(database: Database, nowMs: number, backend?: number): Asker {
+  const cpuMs = (): number => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1_000 + (backend === undefined ? 0 : backendCpuMs(backend));
+  };
   let sent: Sent[] = [];
   const noting = (tenantId: string, tx: Queryable): Queryable => ({
     query(text, values = []) {
@@ -57,14 +68,18 @@ export function askerOf(database: Database, nowMs: number): Asker {
           : { sub: who.user, user_type: "EXTERNAL", sid: who.session, scope: "" };
       const headers = await bearer({ tenant_id: TENANT, ...claims });
       sent = [];
-      const before = performance.now();
+      const [startMs, startCpuMs] = [performance.now(), cpuMs()];
       const response = await app.inject({ url: one.url(who), headers });
-      const ms = performance.now() - before;
+      const took = { ms: performance.now() - startMs, cpuMs: cpuMs() - startCpuMs };
       assert(response.statusCode === 200, `${one.name}: ${response.body}`);
-      return ms;
+      return took;
     },
   };
 }
+
+/** Processor time of a process of this machine. Source: proc(5), schedstat: nanoseconds on a processor come first. */
+const backendCpuMs = (pid: number): number =>
+  Number(readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ")[0]) / 1e6;
 
 export interface PlanNode {
   readonly "Node Type": string;
@@ -92,7 +107,7 @@ export const nodesOf = (plan: PlanNode): readonly PlanNode[] => [
 /** The plan as text, with what it really took. */
 export const planTextOf = (database: Database, { tenantId, text, values }: Sent): Promise<string> =>
   database.inTenant(tenantId, async (tx) => {
-    const explain = `explain (analyze, costs off, buffers off, timing off) ${text}`;
+    const explain = `explain (analyze, costs off, timing off, summary off) ${text}`;
     const { rows } = await tx.query<{ "QUERY PLAN": string }>(explain, values);
     return rows.map((row) => row["QUERY PLAN"]).join("\n");
   });

@@ -6,7 +6,7 @@ import { memoryAudit } from "../audit/memory-audit.ts";
 import { memoryView } from "../memory-view.ts";
 import { bearer, person, testEdge } from "../test-edge.ts";
 
-/** Who may call what. Without a database, 503 VIG_DATABASE_AWAY says that every guard let the call through. */
+/** Who may call what. Without a database, 503 VIG_DATABASE_UNSET says that every guard let the call through. */
 
 const OWN = [
   "/api/id/sessions/me",
@@ -51,7 +51,7 @@ test.each(all)("SEC-01: %s needs a token", async (url) => {
 });
 
 test.each(OWN)("REV-15: %s is open to every person without a permission", async (url) => {
-  assert.equal((await get(url, customer)).code, "VIG_DATABASE_AWAY");
+  assert.equal((await get(url, customer)).code, "VIG_DATABASE_UNSET");
 });
 
 test.each(OWN)("%s is of persons, not of services", async (url) => {
@@ -82,7 +82,7 @@ test.each(everyAdminRoute)("CNF-31: %s is open to administrators of the ID domai
     { ...administrator, org_id: "id" },
     { ...administrator, scope: "", roles: ["super-admin"] },
   ]) {
-    assert.equal((await get(url, claims)).code, "VIG_DATABASE_AWAY");
+    assert.equal((await get(url, claims)).code, "VIG_DATABASE_UNSET");
   }
 });
 
@@ -118,7 +118,7 @@ test("what cannot be put on record is not answered; usage names nobody and need 
   const headers = await bearer(administrator);
   const codeOf = async (url: string) => (await app.inject({ url, headers })).json().code;
   for (const url of ADMIN) assert.equal(await codeOf(url), "VIG_AUDIT_WRITE_FAILED", url);
-  assert.equal(await codeOf(USAGE), "VIG_DATABASE_AWAY");
+  assert.equal(await codeOf(USAGE), "VIG_DATABASE_UNSET");
 });
 
 test.each([

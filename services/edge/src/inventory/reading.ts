@@ -7,7 +7,7 @@ import type { SessionRow } from "./session-rows.ts";
 
 /** What the routes that read share. */
 export interface Reading extends EdgeContext {
-  /** Sees the rows of one tenant only. Throws: VIG_DATABASE_AWAY, also when none is configured. */
+  /** Sees the rows of one tenant only. Throws: VIG_DATABASE_AWAY, VIG_DATABASE_UNSET. */
   read<T>(tenantKey: string, work: (tx: Queryable) => Promise<T>): Promise<T>;
   /** Throws: VIG_SESSION_STATE_UNKNOWN while the policies in force are not known. */
   judged(rows: readonly SessionRow[]): readonly JudgedSession[];
@@ -24,7 +24,7 @@ export function readingOf(context: EdgeContext): Reading {
     ...context,
     async read(tenantKey, work) {
       if (database !== null) return database.inTenant(tenantKey, work);
-      throw new VigError("VIG_DATABASE_AWAY", { why: "none is configured" });
+      throw new VigError("VIG_DATABASE_UNSET");
     },
     judged(rows) {
       if (!policies.ready) {

@@ -58,9 +58,9 @@ const bounds: readonly FilterName[] = ["createdFromMs", "createdUntilMs"];
 
 /**
  * Rows that one page may look at. A search for what hardly any row has would otherwise read the whole tenant; so its
- * page may be short, even empty, and still have a next one. Source: docs/query-plans.md, 5,000 rows stay under 50 ms.
+ * page may be short, even empty, and still have a next one. Source: docs/query-plans.md.
  */
-export const SCAN_MAX = 5_000;
+export const SCAN_MAX = 2_000;
 
 /** A row of the search; `matches` is false for the one that only tells where the scan ended. */
 export interface FoundSession extends SessionRow {

@@ -19,10 +19,10 @@ export interface TestTables {
   close(): Promise<void>;
 }
 
-/** `statementTimeoutMs`: of the owner. */
-export async function testTables(
-  { statementTimeoutMs } = { statementTimeoutMs: 120_000 },
-): Promise<TestTables> {
+export async function testTables({
+  statementTimeoutMs = 120_000,
+  poolMax = 4,
+} = {}): Promise<TestTables> {
   const servers = await stack();
   const { postgres: url, schema } = servers;
   const owners = ["platform", "edge", "session-sink"];
@@ -34,7 +34,7 @@ export async function testTables(
       schema,
       applicationName: "inventory-test",
       statementTimeoutMs,
-      poolMax: 4,
+      poolMax,
       log: silentLogger,
       ...more,
     });

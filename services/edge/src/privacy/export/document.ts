@@ -12,7 +12,7 @@ type Read = <T>(work: (tx: Queryable) => Promise<T>) => Promise<T>;
 /**
  * Everything held on a person, as pieces of one JSON document. Each piece is a transaction of its own, so that a slow
  * reader holds nothing open; `complete` is its last member and missing from a document that was cut off.
- * Throws: VIG_DATABASE_AWAY.
+ * Throws: VIG_DATABASE_AWAY, VIG_DATABASE_UNSET.
  */
 export async function* exportDocument(
   read: Read,

@@ -124,7 +124,7 @@ test("an export is of persons, needs the tables and is put on record, or is not 
   const service = await exported({}, { scope: "id:admin" });
   assert.equal(service.response.json().code, "VIG_PERSON_ONLY");
   const without = await exported({ database: null });
-  assert.equal(without.response.json().code, "VIG_DATABASE_AWAY");
+  assert.equal(without.response.json().code, "VIG_DATABASE_UNSET");
   assert.equal(without.edge.audit.entries.length, 0);
   const audit = {
     ...memoryAudit(),
