@@ -1,5 +1,6 @@
 /**
- * Usage: npm run bench [-- detector|edge|latency ...] [--events N] [--users N] [--pairs N]
+ * Usage: npm run bench [-- detector|edge|latency|introspection|revocation ...]
+ *   [--events N] [--users N] [--pairs N] [--revocations N]
  * Prints absolute figures and ratios to a bare baseline of the same run; writes .vigie/bench/<name>.json.
  */
 import { mkdir, writeFile } from "node:fs/promises";
@@ -9,7 +10,9 @@ import { parseArgs } from "node:util";
 import { openBenchStack } from "./bench/bench-stack.ts";
 import { benchDetector } from "./bench/detector.ts";
 import { benchEdge } from "./bench/edge.ts";
+import { benchIntrospection } from "./bench/introspection.ts";
 import { benchLatency } from "./bench/latency.ts";
+import { benchRevocation } from "./bench/revocation.ts";
 
 const FOLDER = fileURLToPath(new URL("../.vigie/bench/", import.meta.url));
 
@@ -19,6 +22,7 @@ const { values, positionals } = parseArgs({
     events: { type: "string", default: "1000000" },
     users: { type: "string", default: "100000" },
     pairs: { type: "string", default: "1000" },
+    revocations: { type: "string", default: "1000" },
   },
 });
 
@@ -28,6 +32,8 @@ const benches = {
     benchDetector(servers, { events: Number(values.events), users: Number(values.users) }),
   latency: () => benchLatency(servers, Number(values.pairs)),
   edge: () => benchEdge(servers),
+  introspection: () => benchIntrospection(servers),
+  revocation: () => benchRevocation(servers, Number(values.revocations)),
 } as const;
 const names = positionals.length > 0 ? positionals : Object.keys(benches);
 

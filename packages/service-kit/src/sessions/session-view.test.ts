@@ -123,6 +123,13 @@ test("while revocations cannot be followed nobody is called alive, and an end is
   assert.equal(await answer([store(ended)], { isBookCurrent }), "LOGGED_OUT");
 });
 
+test("while the broker is away nobody is called silent for too long, but the absolute end comes", async () => {
+  const isBookCurrent = () => false;
+  assert.equal(await answer(quiet(31), { isBookCurrent }), UNSURE);
+  const over = [store(active({ absoluteExpiresAtMs: NOW_MS }))];
+  assert.equal(await answer(over, { isBookCurrent }), "EXPIRED");
+});
+
 const quiet = (minutes: number) => [store(active({ lastSeenMs: NOW_MS - minutes * MINUTE_MS }))];
 
 test("HBT-02: the idle end follows from the policy in force, not from what was stored", async () => {

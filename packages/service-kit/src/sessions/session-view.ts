@@ -61,13 +61,12 @@ export function createSessionView(parts: SessionViewParts): SessionView {
     const times = { ...session, absoluteCapMs: session.absoluteExpiresAtMs };
     const deadlines = deadlinesOf(times, parts.policyOf(tenantId), parts.outagesOf(partition));
     const { idleExpiresAtMs, absoluteExpiresAtMs } = deadlines;
-    if (clock() >= idleExpiresAtMs) {
-      const isIdle = idleExpiresAtMs < absoluteExpiresAtMs;
-      return { kind: "ended", status: isIdle ? "IDLE_EXPIRED" : "EXPIRED" };
-    }
+    if (clock() >= absoluteExpiresAtMs) return { kind: "ended", status: "EXPIRED" };
+    // While the broker is away a silence means nothing, either.
     if (!parts.isBookCurrent(tenantId, userId)) {
       throw new VigError("VIG_SESSION_STATE_UNKNOWN", { why: "revocations cannot be followed" });
     }
+    if (clock() >= idleExpiresAtMs) return { kind: "ended", status: "IDLE_EXPIRED" };
     return { kind: "live", session: { ...session, idleExpiresAtMs, absoluteExpiresAtMs } };
   }
 
