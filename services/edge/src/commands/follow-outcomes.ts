@@ -26,6 +26,8 @@ export interface OutcomeFollower {
 }
 
 const RETRY_MS = 500;
+/** Nothing is lost with a connection that is not closed: a broker that is away is not waited for. */
+const STOP_MAX_MS = 1_000;
 
 /**
  * Delivers what the topics of outcomes tell from now on. What was told while this edge was down is asked of
@@ -37,7 +39,7 @@ export function followOutcomes(options: FollowOutcomesOptions): OutcomeFollower 
   return {
     async stop() {
       follower.stop();
-      await running;
+      await Promise.race([running, after(STOP_MAX_MS)]);
     },
   };
 }
@@ -157,4 +159,7 @@ class Follower {
 const placeOf = ({ topic, partition }: { topic: string; partition: number }): string =>
   `${topic}/${partition}`;
 
-const after = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const after = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });
