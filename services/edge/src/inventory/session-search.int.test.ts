@@ -73,61 +73,84 @@ function passes(row: Row, filter: Partial<Record<keyof SessionFilter, unknown>>)
 const newestFirst = (a: Row, b: Row): number =>
   a.created_at === b.created_at ? (a.id < b.id ? 1 : -1) : a.created_at < b.created_at ? 1 : -1;
 
-test("paging through any filter gives every row once, in order, while sessions begin", async () => {
-  const seeds = fc.sample(rowSeeds, 120);
+type Search = (
+  filter: SessionFilter,
+  page: Parameters<typeof searchSessions>[3],
+) => ReturnType<typeof searchSessions>;
+
+/** Fails unless every page of every filter gives the sessions that pass it, once and in order. */
+async function everyRowOnce(searched: Search, seed?: number): Promise<void> {
   let count = 0;
-  const rowOf = (seed: (typeof seeds)[number], createdMs = seed.createdMs): Row =>
+  const rowOf = (drawn: (typeof seeds)[number], createdMs = drawn.createdMs): Row =>
     sessionRow({
       session: `s-${count++}`,
-      user: seed.user,
+      user: drawn.user,
       createdMs,
-      ...(seed.device !== undefined && { device: seed.device }),
+      ...(drawn.device !== undefined && { device: drawn.device }),
       row: {
-        status: seed.status,
-        country: seed.country,
-        org_id: seed.org,
-        risk_score: seed.risk,
-        session_type: seed.type,
+        status: drawn.status,
+        country: drawn.country,
+        org_id: drawn.org,
+        risk_score: drawn.risk,
+        session_type: drawn.type,
       },
     });
+  const seeds = fc.sample(rowSeeds, 120);
   await addPerson(tables, TENANT, "usr_1", ["d-1", "d-2"]);
   await addPerson(tables, TENANT, "usr_2", ["d-1", "d-2"]);
-  const rows = seeds.map((seed) => rowOf(seed));
+  const rows = seeds.map((drawn) => rowOf(drawn));
   await tables.insert("user_sessions", rows);
   let laterMs = 1;
 
-  await fc.assert(
-    fc.asyncProperty(
-      filters,
-      fc.integer({ min: 1, max: 9 }),
-      fc.integer({ min: 1, max: 40 }),
-      fc.infiniteStream(rowSeeds),
-      async (filter, limit, scanMax, newcomers) => {
-        const expected = rows.filter((row) => passes(row, filter)).sort(newestFirst);
-        const seen: string[] = [];
-        let after: Place | null = null;
-        do {
-          const page = await search(filter as SessionFilter, { after, limit, scanMax });
-          assert.ok(page.items.length <= limit);
-          seen.push(...page.items.map(({ id }) => id));
-          after = page.next;
-          // Somebody signs in between two pages.
-          const [seed] = newcomers.take(1);
-          assert.ok(seed);
-          const fresh = rowOf(seed, laterMs++);
-          await tables.insert("user_sessions", [fresh]);
-          rows.push(fresh);
-        } while (after !== null);
-        const wanted = expected.map(({ id }) => id);
-        assert.deepEqual(
-          seen.filter((id) => wanted.includes(id)),
-          wanted,
-        );
-        assert.equal(new Set(seen).size, seen.length);
-      },
-    ),
-    { numRuns: 40 },
+  const limits = fc.integer({ min: 1, max: 9 });
+  const scans = fc.integer({ min: 1, max: 40 });
+  const property = fc.asyncProperty(
+    filters,
+    limits,
+    scans,
+    fc.infiniteStream(rowSeeds),
+    async (filter, limit, scanMax, newcomers) => {
+      const expected = rows.filter((row) => passes(row, filter)).sort(newestFirst);
+      const seen: string[] = [];
+      let after: Place | null = null;
+      do {
+        const page = await searched(filter as SessionFilter, { after, limit, scanMax });
+        assert.ok(page.items.length <= limit);
+        seen.push(...page.items.map(({ id }) => id));
+        after = page.next;
+        // Somebody signs in between two pages.
+        const [drawn] = newcomers.take(1);
+        assert.ok(drawn);
+        const fresh = rowOf(drawn, laterMs++);
+        await tables.insert("user_sessions", [fresh]);
+        rows.push(fresh);
+      } while (after !== null);
+      const wanted = expected.map(({ id }) => id);
+      assert.deepEqual(
+        seen.filter((id) => wanted.includes(id)),
+        wanted,
+      );
+      assert.equal(new Set(seen).size, seen.length);
+    },
   );
+  await fc.assert(property, { numRuns: 40, ...(seed !== undefined && { seed }) });
+}
+
+test("paging through any filter gives every row once, in order, while sessions begin", () =>
+  everyRowOnce((filter, page) => search(filter, page)));
+
+const NIL = "00000000-0000-0000-0000-000000000000";
+
+test("a search that went on after a time alone, or looked at too few rows, would be found out", async () => {
+  const byTime: Search = (filter, { after, ...page }) =>
+    search(filter, { ...page, after: after && { ...after, id: NIL } });
+  await assert.rejects(everyRowOnce(byTime, 1));
+  await tables.clear();
+  const short: Search = async (filter, page) => {
+    const found = await search(filter, page);
+    return { ...found, next: found.items.length < page.limit ? null : found.next };
+  };
+  await assert.rejects(everyRowOnce(short, 1));
 });
 
 test("a place that was tampered with shows other rows of the same filter, and nobody else's", async () => {
