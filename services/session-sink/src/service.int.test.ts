@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { MINUTE_MS } from "@vigie/core/time";
 import type { LoginEvent } from "@vigie/schemas/types";
 import { Workload } from "@vigie/testkit/workload/workload";
-import { afterAll, beforeAll, test } from "vitest";
+import { afterAll, beforeAll, onTestFinished, test } from "vitest";
 import { type SinkStack, sinkStack } from "./test-stack.ts";
 import {
   ack,
@@ -58,6 +58,10 @@ async function startService(over: Record<string, string> = {}): Promise<Service>
       ...over,
     },
     stdio: ["ignore", "pipe", "inherit"],
+  });
+  // One that a failed test leaves would take the next one's partitions.
+  onTestFinished(() => {
+    child.kill("SIGKILL");
   });
   let log = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (log += text));
