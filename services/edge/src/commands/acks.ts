@@ -4,8 +4,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type Static, Type } from "typebox";
 import { admin, callerOf, schemasKnown, scoped } from "../access.ts";
 import { problemResponses } from "../ingest/schemas.ts";
-import { strictBody } from "../strict-body.ts";
-import { judgeQueries } from "../validation.ts";
+import { strictBody, strictQuery } from "../strict-body.ts";
 import { latencyOf, reportOf } from "./ack-report.ts";
 import type { Commands } from "./commands.ts";
 import { databaseOf } from "./known-ids.ts";
@@ -102,7 +101,7 @@ export function ackRoutes(app: FastifyInstance, commands: Commands): void {
     },
   );
   app.register(async (scope) => {
-    judgeQueries(scope);
+    scope.setValidatorCompiler(strictQuery);
     scope.get<{ Querystring: Static<typeof hoursQuery> }>(
       "/api/id/admin/revocations/latency",
       {

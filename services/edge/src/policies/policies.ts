@@ -15,7 +15,7 @@ import { sendProblem } from "@vigie/service-kit/http/problem";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { admin, callerOf } from "../access.ts";
 import type { EdgeContext } from "../context.ts";
-import { judgeQueries } from "../validation.ts";
+import { strictQuery } from "../strict-body.ts";
 import {
   DEFAULT_TENANT_KEY,
   POLICY_TOPIC,
@@ -32,7 +32,7 @@ const DOCUMENT_MAX_BYTES = 24_576;
 
 /** POL-01, POL-02: the policy of a tenant, and of all tenants for the platform's administrators. */
 export function policies(scope: FastifyInstance, context: EdgeContext): void {
-  judgeQueries(scope);
+  scope.setValidatorCompiler(strictQuery);
   const judge = scope.validatorCompiler;
   assert(judge !== undefined, "this scope judges its queries");
   const onRequest = [...admin(context)];

@@ -7,7 +7,7 @@ import { problemResponses } from "../../ingest/schemas.ts";
 import { callingPerson } from "../../inventory/person.ts";
 import { noQuery } from "../../inventory/queries.ts";
 import { readingOf } from "../../inventory/reading.ts";
-import { judgeQueries } from "../../validation.ts";
+import { strictQuery } from "../../strict-body.ts";
 import { exportDocument } from "./document.ts";
 
 const documentSchema = Type.Object(
@@ -26,7 +26,7 @@ const documentSchema = Type.Object(
 
 /** PRV-05, PRV-14: access and portability. */
 export function dataExport(scope: FastifyInstance, context: EdgeContext): void {
-  judgeQueries(scope);
+  scope.setValidatorCompiler(strictQuery);
   const { read } = readingOf(context);
   scope.get("/api/id/sessions/me/export", {
     schema: {
