@@ -9,9 +9,10 @@ const ENTRIES_MAX = 1_000_000;
 export class TableEntries {
   readonly values = new Map<string, unknown>();
   private readonly table: GlobalTable<unknown>;
-  /** Oldest first, removals too; kept only of a table whose changes wake states. */
-  private readonly changes = new Map<string, number>();
-  private latest = -1;
+  /** Of the newest change of each entry, removals too; kept only of a table whose changes wake states. */
+  private readonly offsets = new Map<string, number>();
+  /** Oldest first, also those that a newer change of their entry has replaced: half of them at most. */
+  private changes: GlobalChange[] = [];
 
   constructor(table: GlobalTable<unknown>) {
     this.table = table;
@@ -30,15 +31,33 @@ export class TableEntries {
   }
 
   changeAfter(offset: number): GlobalChange | null {
-    if (this.latest <= offset) return null;
-    for (const [key, at] of this.changes) if (at > offset) return { key, offset: at };
+    for (let at = firstAfter(this.changes, offset); at < this.changes.length; at++) {
+      const change = this.changes[at];
+      if (change !== undefined && this.isNewest(change)) return change;
+    }
     return null;
   }
 
   private note(key: string, offset: number): void {
     if (this.table.wakes === undefined) return;
-    this.changes.delete(key);
-    this.changes.set(key, offset);
-    this.latest = offset;
+    this.offsets.set(key, offset);
+    this.changes.push({ key, offset });
+    if (this.changes.length > 2 * this.offsets.size) {
+      this.changes = this.changes.filter((change) => this.isNewest(change));
+    }
   }
+
+  private readonly isNewest = ({ key, offset }: GlobalChange): boolean =>
+    this.offsets.get(key) === offset;
+}
+
+/** Index of the first change behind an offset. */
+function firstAfter(changes: readonly GlobalChange[], offset: number): number {
+  let low = 0;
+  for (let high = changes.length; low < high; ) {
+    const middle = (low + high) >>> 1;
+    if ((changes[middle]?.offset ?? 0) > offset) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
