@@ -17,6 +17,9 @@ const { values } = parseArgs({
     report: { type: "string" },
   },
 });
+/** What a node says besides how it reads. */
+const ASIDE =
+  /^ +(Buffers|Index Searches|Storage|Full-sort Groups|Presorted Key|Sort Method|Window|Heap Blocks): /;
 const MARK = "<!-- measured -->\n";
 const sessions = Number(values.sessions);
 const rounds = Number(values.rounds);
@@ -120,18 +123,18 @@ async function report(path: string, measured: readonly Measured[], size: string)
 
 /** The first day stands for all; the rest of a long plan says the same again. */
 function shortened(plan: string): string {
-  const lines = plan.split("\n").filter((line) => !/Buffers:|Index Searches:/.test(line));
+  const lines = plan.split("\n").filter((line) => !ASIDE.test(line));
   const depth = (line: string): number => line.search(/\S/);
   const append = lines.findIndex((line) => /-> {2}(Parallel )?Append/.test(line));
   const day = depth(lines[append + 1] ?? "");
-  if (append === -1 || day <= depth(lines[append] ?? "")) return plan;
+  if (append === -1) return lines.join("\n");
   const after = lines.findIndex((line, i) => i > append && depth(line) < day);
   const end = after === -1 ? lines.length : after;
   const begins = lines.flatMap((line, i) => {
     return i > append && i < end && depth(line) === day && line.includes("->") ? [i] : [];
   });
   const [, second] = begins;
-  if (second === undefined) return plan;
+  if (second === undefined) return lines.join("\n");
   const more = `${" ".repeat(day)}... and ${begins.length - 1} more like it`;
   return [...lines.slice(0, second), more, ...lines.slice(end)].join("\n");
 }
