@@ -10,7 +10,9 @@ const BATCH_MAX_BYTES = 1_048_588;
 const DEAD_LETTER_BATCH_MAX_BYTES = 2 * BATCH_MAX_BYTES;
 /** Changelogs roll early so that compaction can reach what was written today. */
 const CHANGELOG_SEGMENT_BYTES = 64 * 1_048_576;
-const DEAD_LETTER_RETENTION_MS = 7 * DAY_MS;
+export const DEAD_LETTER_RETENTION_MS = 7 * DAY_MS;
+/** For how long a record may outlive its retention or its tombstone in a segment. Source: DESIGN, events and topics. */
+export const SEGMENT_MS = DAY_MS;
 
 /** What a topic's key is made of. */
 export type KeyShape =
@@ -19,6 +21,7 @@ export type KeyShape =
   | "tenant"
   | "tenant|scope|value"
   | "revocation"
+  | "erasure"
   | "emitter"
   | "partition"
   | "as it came";
@@ -146,7 +149,14 @@ export const topics = {
     ...shared,
     keep: days(30),
     writtenBy: ["edge"],
-    readBy: ["all that holds personal data"],
+    readBy: ["detector", "sessions", "session-sink"],
+  },
+  "id.subject.erasure.part": {
+    ...shared,
+    key: "erasure",
+    keep: days(30),
+    writtenBy: ["detector", "sessions"],
+    readBy: ["session-sink"],
   },
   "id.audit": {
     ...shared,
@@ -266,9 +276,14 @@ function keepConfigs(keep: TopicSpec["keep"]): Readonly<Record<string, string | 
     ? {
         "cleanup.policy": "compact",
         "max.compaction.lag.ms": DAY_MS,
-        "segment.ms": DAY_MS,
+        "segment.ms": SEGMENT_MS,
       }
-    : { "cleanup.policy": "delete", "retention.ms": keep.retentionMs };
+    : {
+        "cleanup.policy": "delete",
+        "retention.ms": keep.retentionMs,
+        // A record goes with its whole segment: so at most a day after its time.
+        "segment.ms": SEGMENT_MS,
+      };
 }
 
 const asText = (config: Readonly<Record<string, string | number>>) =>

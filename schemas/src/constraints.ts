@@ -90,6 +90,7 @@ export const constraints: Readonly<Record<string, Readonly<Record<string, Constr
   RiskDecision: { decision_id: id, ...subject, session_id: id, anomaly_id: id, reason },
   AnomalyLabel: { anomaly_id: id, ...subject },
   SubjectErasure: { erasure_id: id, ...subject },
+  SubjectErasurePart: { erasure_id: id, tenant_id: tenantId, part: text(64) },
   GeoPrefs: { ...subject, precision: number(2, 7) },
   SessionEpoch: { epoch_id: id, tenant_id: tenantId, value: id, reason },
   SessionAnomaly: { anomaly_id: id, ...subject, session_id: id, kind: text(64), retracts: id },
@@ -133,4 +134,5 @@ export const timeFields: Readonly<Record<string, string>> = {
   GeoEvent: "occurred_at",
   SessionCommand: "requested_at",
   RiskDecision: "decided_at",
+  SubjectErasure: "requested_at",
 };

@@ -572,6 +572,18 @@ export interface SubjectErasure {
   readonly actor: ActorRef;
 }
 
+/** A part of the platform has erased a person. It names nobody. Key: erasure_id. */
+export interface SubjectErasurePart {
+  /** The request, from id.subject.erasure. */
+  readonly erasure_id: string;
+  /** Tenant. */
+  readonly tenant_id: string;
+  /** Which part: sessions, detector, ... */
+  readonly part: string;
+  /** When. */
+  readonly done_at: number;
+}
+
 /** The value of each topic that has a contract. */
 export interface TopicValues {
   readonly "id.anomaly.label": AnomalyLabel;
@@ -592,4 +604,5 @@ export interface TopicValues {
   readonly "id.session.state": SessionState;
   readonly "id.session.tick": SessionTick;
   readonly "id.subject.erasure": SubjectErasure;
+  readonly "id.subject.erasure.part": SubjectErasurePart;
 }

@@ -1,7 +1,12 @@
 import type { Logger } from "@vigie/core/log";
 import { TextMap } from "@vigie/schemas/codec-core";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
-import type { SessionAnomaly, SessionPolicy } from "@vigie/schemas/types";
+import type {
+  SessionAnomaly,
+  SessionPolicy,
+  SubjectErasure,
+  SubjectErasurePart,
+} from "@vigie/schemas/types";
 import { createDriver } from "@vigie/stream/driver";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { RawEvent } from "#enrich/event";
@@ -83,6 +88,48 @@ const policy = (document: string, version = 7): SessionPolicy => ({
   updated_at: START_MS,
   actor: { type: "SYSTEM", id: "test", impersonator_id: null },
   document,
+});
+
+describe("PRV-14: an erasure", () => {
+  const erase = (requestedAtMs: number): void => {
+    driver.pipe("id.subject.erasure", KEY, {
+      erasure_id: "x-1",
+      tenant_id: "acme",
+      user_id: "u-1",
+      requested_at: requestedAtMs,
+      actor: { type: "USER", id: "u-1", impersonator_id: null },
+    } satisfies SubjectErasure);
+  };
+  const NOW_MS = START_MS + 60 * MINUTE_MS;
+
+  test("leaves no state and says so", () => {
+    driver.pipe("id.login", KEY, login({ atMin: 0, ip: "41.82.0.1" }));
+    expect(driver.state(KEY)).not.toBeNull();
+    erase(NOW_MS);
+    expect(driver.state(KEY)).toBeNull();
+    expect(driver.changelog().at(-1)).toEqual({ key: KEY, state: null });
+    expect(driver.read<SubjectErasurePart>("erased").map(({ key, value }) => [key, value])).toEqual(
+      [["x-1", { erasure_id: "x-1", tenant_id: "acme", part: "detector", done_at: NOW_MS }]],
+    );
+  });
+
+  test("what happened before and comes late is dropped; what comes after is judged without it", () => {
+    driver.pipe("id.login", KEY, login({ atMin: 0, ip: "41.82.0.1" }));
+    erase(START_MS + 10 * MINUTE_MS);
+    driver.pipe("id.login", KEY, login({ atMin: 10, ip: "41.82.0.1" }));
+    expect(driver.state(KEY)).toBeNull();
+    expect(driver.tally().dropped.erased).toBe(1);
+    driver.pipe("id.login", KEY, login({ atMin: 30, ip: "90.1.0.1", session_id: "s-2" }));
+    expect(anomalies()).toEqual([]);
+    expect(driver.state(KEY)).not.toBeNull();
+  });
+
+  test("of another does not concern this one", () => {
+    erase(NOW_MS);
+    const other = "acme|u-2";
+    driver.pipe("id.login", other, login({ atMin: 0, user_id: "u-2", ip: "41.82.0.1" }));
+    expect(driver.state(other)).not.toBeNull();
+  });
 });
 
 describe("anomalies", () => {

@@ -4,8 +4,15 @@ import { type VersionedPolicy, versionedFor } from "@vigie/core/policy";
 import { admitEvent } from "@vigie/schemas/admit";
 import type { Codecs } from "@vigie/schemas/codec-core";
 import { Policies } from "@vigie/schemas/policies";
-import type { SessionAnomaly, SessionPolicy } from "@vigie/schemas/types";
 import type {
+  SessionAnomaly,
+  SessionPolicy,
+  SubjectErasure,
+  SubjectErasurePart,
+} from "@vigie/schemas/types";
+import { erasedCodec, isErased, rememberErased } from "@vigie/service-kit/erasures";
+import type {
+  Effects,
   Emit,
   Input,
   InputRecord,
@@ -37,6 +44,10 @@ export interface DetectorOptions {
 }
 
 type EventTopic = "id.login" | "id.heartbeat" | "id.mfa" | "id.geo";
+const ERASURE_TOPIC = "id.subject.erasure";
+/** Whom the detector has erased; the other outputs are the rules'. */
+export const ERASED = "erased";
+export type DetectorInput = RawEvent | SubjectErasure;
 
 const common = [
   "event_id",
@@ -75,7 +86,9 @@ const kindOf: Readonly<Record<EventTopic, Readonly<Record<string, EventKind>>>> 
 };
 
 /** The detector as a processor: pure, so the same object runs in production, in tests and in replays. */
-export function createDetector(options: DetectorOptions): Processor<UserState, RawEvent, string> {
+export function createDetector(
+  options: DetectorOptions,
+): Processor<UserState, DetectorInput, string> {
   const { codecs, log, geoip, rules = allRules } = options;
   const enrichment: Enrichment = { geoip, userAgentOf: userAgentParser() };
   const policies = new Policies((tenantId, faults) => {
@@ -91,6 +104,7 @@ export function createDetector(options: DetectorOptions): Processor<UserState, R
       eventInput("id.heartbeat", options),
       eventInput("id.mfa", options),
       eventInput("id.geo", options),
+      erasureInput(options),
     ],
     outputs: outputsOf(rules, codecs),
     globals: {
@@ -101,8 +115,15 @@ export function createDetector(options: DetectorOptions): Processor<UserState, R
       },
     },
     state: format,
-    process(record, state, context) {
+    aggregate: erasedCodec,
+    process(given, state, context) {
+      if (given.topic === ERASURE_TOPIC) {
+        return ok(erase(given as InputRecord<SubjectErasure>, context));
+      }
+      const record = given as InputRecord<RawEvent>;
       const { topic, value } = record;
+      const { tenant_id, user_id, occurred_at } = value;
+      if (isErased(tenant_id, user_id, occurred_at, context)) return drop("erased");
       if (firstRecord !== undefined) {
         firstRecord();
         firstRecord = undefined;
@@ -123,6 +144,21 @@ export function createDetector(options: DetectorOptions): Processor<UserState, R
   };
 }
 
+/** PRV-14: nothing of the person is kept; what happened before and comes late is dropped from here on. */
+function erase(
+  { value, timestampMs }: InputRecord<SubjectErasure>,
+  context: ProcessContext,
+): Effects<UserState, string> {
+  const { erasure_id, tenant_id, user_id, requested_at } = value;
+  const untilMs = Math.min(requested_at, timestampMs);
+  const done = { erasure_id, tenant_id, part: "detector", done_at: context.nowMs };
+  return {
+    state: null,
+    emit: [{ output: ERASED, key: erasure_id, value: done satisfies SubjectErasurePart }],
+    aggregates: rememberErased({ tenantId: tenant_id, userId: user_id }, untilMs, context),
+  };
+}
+
 /** An output for each rule, all to one topic: what was committed is then counted by kind. */
 function outputsOf(
   rules: readonly AnyRule[],
@@ -130,7 +166,11 @@ function outputsOf(
 ): Readonly<Record<string, Output<never>>> {
   const topic = "id.session.anomaly";
   const encoder = codecs.encoder<SessionAnomaly>(topic);
-  return Object.fromEntries(rules.map(({ meta }) => [meta.name, { topic, encoder }]));
+  const erased = "id.subject.erasure.part";
+  return {
+    ...Object.fromEntries(rules.map(({ meta }) => [meta.name, { topic, encoder }])),
+    [ERASED]: { topic: erased, encoder: codecs.encoder<SubjectErasurePart>(erased) },
+  };
 }
 
 const UNKNOWN: OpenState = { seen: SeenIds.none, parts: [] };
@@ -175,7 +215,26 @@ function judge(
   return { parts: parts ?? before, emit: emit ?? nothing };
 }
 
-function eventInput(topic: EventTopic, options: DetectorOptions): Input<RawEvent> {
+/** At once: what is still to be read from before is dropped then. */
+const erasureInput = ({
+  codecs,
+  maxEventAgeMs,
+  maxAheadMs,
+}: DetectorOptions): Input<DetectorInput> => ({
+  topic: ERASURE_TOPIC,
+  order: "urgent",
+  optional: true,
+  decoder: codecs.decoder<SubjectErasure>(ERASURE_TOPIC),
+  misplaced: "drop",
+  admit: ({ value, key, timestampMs }) =>
+    admitEvent(ERASURE_TOPIC, value, key, {
+      recordTimestampMs: timestampMs,
+      maxEventAgeMs,
+      maxAheadMs,
+    }),
+});
+
+function eventInput(topic: EventTopic, options: DetectorOptions): Input<DetectorInput> {
   const { codecs, maxEventAgeMs, maxAheadMs } = options;
   return {
     topic,

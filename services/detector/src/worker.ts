@@ -11,7 +11,7 @@ import type { StreamObserver } from "@vigie/stream/observer";
 import { startProcessor } from "@vigie/stream/runtime";
 import { GeoIpDatabases } from "#geoip/databases";
 import { followGeoFiles, openShared, type SharedFiles } from "#geoip/files";
-import { createDetector } from "./app.ts";
+import { createDetector, ERASED } from "./app.ts";
 import type { detectorConfig } from "./config.ts";
 
 export interface DetectorData {
@@ -85,7 +85,9 @@ function countingAnomalies(observer: StreamObserver, metrics: Metrics): StreamOb
     ...observer,
     committed(event) {
       observer.committed(event);
-      for (const [kind, count] of Object.entries(event.emitted)) detected.inc({ kind }, count);
+      for (const [kind, count] of Object.entries(event.emitted)) {
+        if (kind !== ERASED) detected.inc({ kind }, count);
+      }
     },
   };
 }

@@ -27,6 +27,12 @@ export const person = (context: Guarded): Guard => [
   livesNow(context),
 ];
 
+/** The same, though their session may have ended: for what goes on after it and tells of nobody else. */
+export const personOfAnySession = (context: Guarded): Guard => [
+  requireToken(context.auth),
+  isPerson(context),
+];
+
 /** A token with this scope; of its session, if it has one, no end is known. */
 export const scoped = (scope: string, context: Guarded): Guard => [
   requireToken(context.auth),

@@ -8,6 +8,7 @@ import { ingest } from "./ingest/ingest.ts";
 import { introspection } from "./introspection/introspection.ts";
 import { inventory } from "./inventory/inventory.ts";
 import { policies } from "./policies/policies.ts";
+import { erasure } from "./privacy/erasure/erasure.ts";
 import { dataExport } from "./privacy/export/export.ts";
 
 export interface EdgeOptions extends EdgeContext {
@@ -23,6 +24,7 @@ const features: readonly Feature[] = [
   ingest,
   inventory,
   dataExport,
+  erasure,
   policies,
   commands,
   introspection,

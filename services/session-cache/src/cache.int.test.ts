@@ -121,6 +121,17 @@ test("an end leaves a marker until the absolute end, and no older record brings 
   assert.equal(await cache.countActive(), 0);
 });
 
+test("PRV-14: with the record of an ended session its marker goes, within a minute", async () => {
+  const { redis, write, layout } = openCache();
+  const nowMs = Date.now();
+  const state = sessionState(nowMs);
+  await write([recordOf(state), recordOf(ended(nowMs)), removalOf(state)]);
+  const leftMs = Number(await redis.command("PTTL", layout.session("acme|u-1|s-1")));
+  assert.ok(leftMs > 0 && leftMs <= MINUTE_MS, `${leftMs} ms`);
+  await write([removalOf(state)]);
+  assert.ok(Number(await redis.command("PTTL", layout.session("acme|u-1|s-1"))) <= leftMs);
+});
+
 test("a removed record of a session whose end was compacted away takes the life with it", async () => {
   const { cache, write, found } = openCache();
   const state = sessionState(Date.now());

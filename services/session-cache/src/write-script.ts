@@ -1,3 +1,6 @@
+/** PostgreSQL is believed while it lags by less than 5 s, so within this nobody reads an older word any more. */
+const MARKER_OUTLASTS_MS = 60_000;
+
 /**
  * Takes the records of one partition and moves its offset, in one step of Redis.
  * KEYS: progress, live, then session and user of each record.
@@ -21,11 +24,17 @@ local function leave(user, id, session)
   redis.call('ZREM', live, session)
 end
 
+local outlasting = ${MARKER_OUTLASTS_MS}
 local function forget(session, user, id)
-  -- The marker of an ended session stays: it may be older than what a reader still holds.
-  if redis.call('HGET', session, 'status') ~= 'ACTIVE' then return end
-  redis.call('DEL', session)
-  leave(user, id, session)
+  local status = redis.call('HGET', session, 'status')
+  if not status then return end
+  if status == 'ACTIVE' then
+    redis.call('DEL', session)
+    leave(user, id, session)
+  elseif redis.call('PTTL', session) > outlasting then
+    -- The marker of an ended session stays for as long as what a reader holds may be older.
+    redis.call('PEXPIRE', session, outlasting)
+  end
 end
 
 local function enter(session, user, id, idle, kept, fields)

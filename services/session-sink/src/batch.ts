@@ -26,6 +26,7 @@ import type {
   CommandRow,
   DecisionRow,
   EpochRow,
+  ErasurePartRow,
   LabelRow,
   PointRow,
   PolicyChangeRow,
@@ -37,6 +38,7 @@ import {
   commandRow,
   decisionRow,
   epochRow,
+  erasurePartRow,
   labelRow,
   pointRow,
   policyChangeRow,
@@ -75,6 +77,7 @@ export class Batch {
   readonly points = new Map<string, PointRow>();
   readonly epochs = new Map<string, EpochRow>();
   readonly policyChanges = new Map<string, PolicyChangeRow>();
+  readonly erasureParts = new Map<string, ErasurePartRow>();
   readonly securityEvents = new Map<string, SecurityEventRow>();
   heartbeats = 0;
 }
@@ -161,6 +164,10 @@ const adders: Adders = {
   },
   // Done before anything is written; see erase.ts.
   "id.subject.erasure": () => undefined,
+  "id.subject.erasure.part"(batch, told) {
+    const row = erasurePartRow(told);
+    batch.erasureParts.set(`${row.tenant_id}|${row.erasure_id}|${row.part}`, row);
+  },
   forgotten(batch, { session_id, ...subject }) {
     const row = ownedRow(subject, session_id);
     const key = rowKey(row);

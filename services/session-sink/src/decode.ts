@@ -22,6 +22,7 @@ export const sinkTopics = [
   "id.anomaly.label",
   "id.audit",
   "id.subject.erasure",
+  "id.subject.erasure.part",
 ] as const satisfies readonly TopicName[];
 export type SinkTopic = (typeof sinkTopics)[number];
 

@@ -163,3 +163,32 @@ test("nobody's future is erased", async () => {
   );
   assert.deepEqual(await at.rows("select 1 from erasures"), []);
 });
+
+test("PRV-14: other parts tell that they are done, before their request is read and twice, too", async () => {
+  const told = at.maker.record("id.subject.erasure.part", {
+    erasure_id: "x-1",
+    tenant_id: "molam-sn",
+    part: "detector",
+    done_at: T,
+  });
+  await at.write([{ ...told, key: "x-1" }]);
+  await at.write([{ ...told, key: "x-1" }, erase()]);
+  const rows = await at.rows(
+    "select part from erasures e join erasure_parts p using (tenant_id, erasure_id) order by part",
+  );
+  assert.deepEqual(
+    rows.map(({ part }) => part),
+    ["detector", "session-sink"],
+  );
+});
+
+test("PRV-14: the revocation that an erasure brings, dated as the request, is not taken in again", async () => {
+  await at.write([erase()]);
+  const { maker } = at;
+  const session = { user_id: PERSON, session_id: "s-1" };
+  await at.write([
+    maker.record("id.session.revoked", revoked(T, { ...session, reason: "erasure" })),
+    maker.raw("id.session.state", { key: `molam-sn|${PERSON}|s-1` }),
+  ]);
+  assert.doesNotMatch(await everything(), /awa\.diop/);
+});

@@ -48,6 +48,7 @@ const TIMES: Readonly<Record<OurTopic, Times>> = {
     fields: ["requested_at"],
     near: { aheadMaxMs: ERASURE_AHEAD_MAX_MS },
   },
+  "id.subject.erasure.part": { fields: ["done_at"], near },
 };
 
 interface Arrival {

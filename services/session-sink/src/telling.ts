@@ -61,6 +61,7 @@ const tellers: Tellers = {
   },
   "id.session.revocation_ack": nobody,
   "id.subject.erasure": nobody,
+  "id.subject.erasure.part": nobody,
   forgotten: nobody,
 };
 

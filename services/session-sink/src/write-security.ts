@@ -7,6 +7,7 @@ import {
   commandColumns,
   decisionColumns,
   epochColumns,
+  erasurePartColumns,
   labelColumns,
   pointColumns,
   policyChangeColumns,
@@ -61,6 +62,9 @@ const POLICY_CHANGES = `
 const SECURITY_EVENTS = `
   insert into session_security_events (${securityEventColumns.names})
   select ${securityEventColumns.names} from ${securityEventColumns.from} on conflict do nothing`;
+const ERASURE_PARTS = `
+  insert into erasure_parts (${erasurePartColumns.names})
+  select ${erasurePartColumns.names} from ${erasurePartColumns.from} on conflict do nothing`;
 const POINTS = `
   insert into enforcement_points as held (${pointColumns.names})
   select ${pointColumns.names} from ${pointColumns.from} order by tenant_id, name
@@ -100,6 +104,7 @@ export async function writeCommands(tx: Queryable, batch: Batch): Promise<readon
   await put(tx, LABELS, labelColumns, batch.labels.values());
   await put(tx, EPOCHS, epochColumns, batch.epochs.values());
   await put(tx, POLICY_CHANGES, policyChangeColumns, batch.policyChanges.values());
+  await put(tx, ERASURE_PARTS, erasurePartColumns, batch.erasureParts.values());
   await put(tx, POINTS, pointColumns, batch.points.values());
   const late =
     batch.revocations.size === 0

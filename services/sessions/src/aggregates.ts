@@ -1,5 +1,6 @@
 import { assert, assertNever } from "@vigie/core/assert";
 import type { Ticks } from "@vigie/core/outages";
+import type { Erased } from "@vigie/service-kit/erasures";
 import type { StateCodec } from "@vigie/stream/codec";
 import { ByteReader, ByteWriter } from "./bytes.ts";
 import type { TenantLoad } from "./guard.ts";
@@ -22,10 +23,10 @@ export interface TicksSeen {
   readonly ticks: NonNullable<Ticks>;
 }
 
-export type Aggregate = AuditSeq | TicksSeen | TenantLoad;
+export type Aggregate = AuditSeq | TicksSeen | TenantLoad | Erased;
 
 /** Kinds are stored by their place in this list: append, never reorder. */
-const kinds: readonly Aggregate["kind"][] = ["audit_seq", "ticks", "tenant_load"];
+const kinds: readonly Aggregate["kind"][] = ["audit_seq", "ticks", "tenant_load", "erased"];
 const VERSION = 1;
 
 export function createAggregateCodec(): StateCodec<unknown> {
@@ -68,6 +69,9 @@ function write(out: ByteWriter, aggregate: Aggregate): void {
         out.whole(count);
       });
       break;
+    case "erased":
+      out.whole(aggregate.untilMs);
+      break;
     default:
       assertNever(aggregate);
   }
@@ -89,6 +93,8 @@ function read(from: ByteReader, kind: Aggregate["kind"]): Aggregate {
         revoked: from.list(() => ({ minuteMs: from.whole(), count: from.whole() })),
       };
     }
+    case "erased":
+      return { kind, untilMs: from.whole() };
     default:
       return assertNever(kind);
   }

@@ -11,6 +11,7 @@ import type {
   SessionPolicy,
   SessionRevoked,
   SessionState,
+  SubjectErasurePart,
 } from "@vigie/schemas/types";
 import type { Input, Output, Processor } from "@vigie/stream/processor";
 import { createClientParser } from "./client.ts";
@@ -42,6 +43,7 @@ export function createSessions(
       eventInput("id.session.command", options, "urgent"),
       eventInput("id.session.anomaly", options, "urgent"),
       eventInput("id.risk.decision", options, "urgent"),
+      eventInput("id.subject.erasure", options, "urgent"),
       tickInput(codecs),
     ],
     outputs: outputsOf(codecs),
@@ -75,6 +77,7 @@ function outputsOf(codecs: Codecs): Readonly<Record<OutputName, Output<never>>> 
     result: output<SessionCommandResult>(codecs, "id.session.command.result"),
     concurrent_sessions: anomaly,
     revoked_session_use: anomaly,
+    erased: output<SubjectErasurePart>(codecs, "id.subject.erasure.part"),
     audited: output<AuditEvent>(codecs, "id.audit"),
     revocations_held: output<AuditEvent>(codecs, "id.audit"),
   };
@@ -102,7 +105,8 @@ type EventTopic =
   | "id.geo"
   | "id.session.command"
   | "id.session.anomaly"
-  | "id.risk.decision";
+  | "id.risk.decision"
+  | "id.subject.erasure";
 
 /** Without logins and heartbeats there are no sessions, without commands no revocations; the rest tells more of them. */
 const NEEDED: ReadonlySet<EventTopic> = new Set(["id.login", "id.heartbeat", "id.session.command"]);

@@ -89,9 +89,9 @@ export class Draft {
   }
 
   /** Ends a live session at once; whoever honours it is told. */
-  revoke(session: Session, revocation: Revocation): void {
+  revoke(session: Session, revocation: Revocation, atMs = this.setting.nowMs): void {
     const { reason } = revocation;
-    this.#end(session, { status: "REVOKED", reason, atMs: this.setting.nowMs, revocation });
+    this.#end(session, { status: "REVOKED", reason, atMs, revocation });
   }
 
   #end(session: Session, ending: Omit<Ended, "type" | "session" | "forgetAtMs">): void {

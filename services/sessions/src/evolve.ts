@@ -10,6 +10,8 @@ import {
   ENDED_PER_USER_MAX,
   type EndedSession,
   type EndStatus,
+  emptyState,
+  isEmpty,
   LIVE_PER_USER_MAX,
   RECENT_EVENTS_MAX,
   type Revocation,
@@ -50,7 +52,9 @@ export type Change =
       readonly atMs: number;
     }
   | { readonly type: "remembered"; readonly eventHash: bigint }
-  | { readonly type: "not_before_lifted" };
+  | { readonly type: "not_before_lifted" }
+  /** What was remembered from up to then is forgotten. */
+  | { readonly type: "erased"; readonly erasureId: string; readonly atMs: number };
 
 export interface Ended {
   readonly type: "ended";
@@ -145,9 +149,27 @@ export function evolve(state: UserState, change: Change): UserState {
       };
     case "not_before_lifted":
       return { ...state, notBeforeMs: 0 };
+    case "erased":
+      return withoutErased(state, change.atMs);
     default:
       return assertNever(change);
   }
+}
+
+/** What is left of a state; who was erased is remembered beside it, see erasures.ts of the service kit. */
+function withoutErased(state: UserState, untilMs: number): UserState {
+  const { live, wakeAtMs } = state;
+  const left = {
+    ...emptyState,
+    live,
+    wakeAtMs,
+    tombstones: state.tombstones.filter(({ atMs }) => atMs > untilMs),
+    barriers: state.barriers.filter(({ atMs }) => atMs > untilMs),
+    commands: state.commands.filter(({ atMs }) => atMs > untilMs),
+    suspicions: state.suspicions.filter(({ recordedAtMs }) => recordedAtMs > untilMs),
+  };
+  const isNothing = isEmpty(left);
+  return isNothing ? emptyState : { ...left, notBeforeMs: Math.max(state.notBeforeMs, untilMs) };
 }
 
 const notBefore = (state: UserState, ms: number | null): UserState =>

@@ -92,6 +92,11 @@ export interface RiskDecided extends Once {
   readonly reason: string;
 }
 
+/** Everything of the user up to then is to be forgotten; `eventId` is the erasure's. */
+export interface ErasureRequested extends Input {
+  readonly kind: "erasure_requested";
+}
+
 /** What happened to a user's sessions, free of wire formats. */
 export type SessionInput =
   | LoginSucceeded
@@ -101,4 +106,5 @@ export type SessionInput =
   | ActivitySeen
   | AnomalyFound
   | RiskDecided
-  | Commanded;
+  | Commanded
+  | ErasureRequested;

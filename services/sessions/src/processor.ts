@@ -1,4 +1,5 @@
-import { ok } from "@vigie/core/outcome";
+import { drop, ok } from "@vigie/core/outcome";
+import { erasedUntilMs, isErased, rememberErased } from "@vigie/service-kit/erasures";
 import type {
   AggregateChange,
   Effects,
@@ -14,6 +15,7 @@ import { decide } from "./decide/decide.ts";
 import type { Setting } from "./draft.ts";
 import { type Change, evolve } from "./evolve.ts";
 import { loadAfter, loadKey } from "./guard.ts";
+import type { SessionInput } from "./input.ts";
 import type { AuditNumbers } from "./publish/audit.ts";
 import { type Owner, ownerOf } from "./publish/owner.ts";
 import { emitsOf, type OutputName } from "./publish/publish.ts";
@@ -50,7 +52,11 @@ export function sessionsProcessor(
     return {
       state: isEmpty(evolved) ? null : evolved,
       emit: emitsOf(changes, { ...setting, ...owner, clientOf: parts.clientOf, audit }),
-      aggregates: [...audit.taken(), ...loaded(owner.tenantId, changes, setting, context)],
+      aggregates: [
+        ...audit.taken(),
+        ...loaded(owner.tenantId, changes, setting, context),
+        ...erased(owner, changes, context),
+      ],
     };
   };
   return {
@@ -67,8 +73,9 @@ export function sessionsProcessor(
       }
       const input = translate(record, parts.digest);
       if (input.kind !== "ok") return input;
-      const state = stored ?? emptyState;
       const owner = ownerOf(record.key);
+      if (isLate(input.value, owner, context)) return drop("erased");
+      const state = stored ?? newState(owner, context);
       const setting = settingOf(owner.tenantId, record.timestampMs, context);
       const decision = decide(state, input.value, setting);
       if (decision.kind !== "ok") return decision;
@@ -82,6 +89,25 @@ export function sessionsProcessor(
     },
   };
 }
+
+/** PRV-14: what happened before its person was erased. */
+const isLate = (input: SessionInput, owner: Owner, context: ProcessContext): boolean =>
+  input.kind !== "erasure_requested" && isErased(owner.tenantId, owner.userId, input.atMs, context);
+
+/** A person who was erased begins anew, and no session of before comes back. */
+function newState(owner: Owner, context: ProcessContext): UserState {
+  const notBeforeMs = erasedUntilMs(owner, context);
+  return notBeforeMs === 0 ? emptyState : { ...emptyState, notBeforeMs };
+}
+
+const erased = (
+  owner: Owner,
+  changes: readonly Change[],
+  context: ProcessContext,
+): readonly AggregateChange[] =>
+  changes.flatMap((change) =>
+    change.type === "erased" ? rememberErased(owner, change.atMs, context) : [],
+  );
 
 /** The guard's count of the tenant, where a step moves it. */
 function loaded(

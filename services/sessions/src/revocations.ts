@@ -18,5 +18,11 @@ export const byAnomaly = (rule: string, anomalyId: string): Revocation => ({
 
 /** POL-10: more sessions than the user may have. */
 export const sessionLimit: Revocation = byPolicy("session_limit");
+/** PRV-14: sessions of a person who is erased; whoever asked for it is on record elsewhere. */
+export const erasure: Revocation = {
+  ...nobody,
+  reason: "erasure",
+  actor: { type: "SYSTEM", id: "erasure", impersonator_id: null },
+};
 /** REV-13: who knows the old password is out. */
 export const passwordChange: Revocation = byPolicy("password_change");

@@ -18,6 +18,8 @@ import type {
   SessionRevoked,
   SessionState,
   SessionTick,
+  SubjectErasure,
+  SubjectErasurePart,
 } from "@vigie/schemas/types";
 import { createDriver } from "@vigie/stream/driver";
 import { createSessions } from "./app.ts";
@@ -195,6 +197,17 @@ export function sessionsDriver(startMs: number = T0) {
       driver.advanceTo(ms);
       driver.pipe("id.session.command", KEY, command({ requested_at: ms, ...over }));
     },
+    /** The person asks to be erased, with all that happened up to `requestedAtMs`. */
+    erase(ms: number, requestedAtMs = ms): void {
+      driver.advanceTo(ms);
+      driver.pipe("id.subject.erasure", KEY, {
+        erasure_id: "x-1",
+        tenant_id: TENANT,
+        user_id: USER,
+        requested_at: requestedAtMs,
+        actor: { type: "USER", id: USER, impersonator_id: null },
+      } satisfies SubjectErasure);
+    },
     /** An edge tells that it is there. */
     tick(ms: number): void {
       driver.advanceTo(ms);
@@ -206,6 +219,7 @@ export function sessionsDriver(startMs: number = T0) {
     revoked: () => values<SessionRevoked>("revoked"),
     results: () => values<SessionCommandResult>("result"),
     anomalies: () => values<SessionAnomaly>("concurrent_sessions"),
+    parts: () => values<SubjectErasurePart>("erased"),
     audits: () => values<AuditEvent>("audited"),
   };
 }

@@ -9,6 +9,7 @@ import type {
   SessionAnomaly,
   SessionCommand,
   SessionTick,
+  SubjectErasure,
 } from "@vigie/schemas/types";
 import type { InputRecord } from "@vigie/stream/processor";
 import { eventHash } from "./event-hash.ts";
@@ -22,7 +23,13 @@ export type AddressDigest = (
 ) => { readonly prefix: string; readonly hash: string; readonly keyId: string } | null;
 
 type UserEvent = LoginEvent | HeartbeatEvent | MfaEvent | GeoEvent;
-export type SessionEvent = UserEvent | SessionCommand | SessionAnomaly | RiskDecision | SessionTick;
+export type SessionEvent =
+  | UserEvent
+  | SessionCommand
+  | SessionAnomaly
+  | RiskDecision
+  | SubjectErasure
+  | SessionTick;
 
 /** Source: id.session.anomaly.avsc, 0..100. */
 const RISK_MAX = 100;
@@ -48,6 +55,8 @@ export function translate(
       return ok(fromDecision(record.value as RiskDecision, record.timestampMs));
     case "id.session.command":
       return fromCommand(record.value as SessionCommand, record.timestampMs);
+    case "id.subject.erasure":
+      return ok(fromErasure(record.value as SubjectErasure, record.timestampMs));
     default:
       return fromGeo(record.value as GeoEvent, record.timestampMs, digest);
   }
@@ -148,6 +157,12 @@ const fromDecision = (decision: RiskDecision, recordMs: number): SessionInput =>
   anomalyId: decision.anomaly_id,
   action: decision.action,
   reason: decision.reason,
+});
+
+const fromErasure = (erasure: SubjectErasure, recordMs: number): SessionInput => ({
+  kind: "erasure_requested",
+  atMs: past(erasure.requested_at, recordMs),
+  eventId: erasure.erasure_id,
 });
 
 function fromCommand(command: SessionCommand, recordMs: number): Outcome<Commanded> {

@@ -136,3 +136,12 @@ const erasure = {
 } as const;
 export const erasureColumns = unnest(erasure);
 export type ErasureRow = RowOf<typeof erasure>;
+
+const erasurePart = {
+  tenant_id: "uuid",
+  erasure_id: "text",
+  part: "text",
+  done_at: "timestamp",
+} as const;
+export const erasurePartColumns = unnest(erasurePart);
+export type ErasurePartRow = RowOf<typeof erasurePart>;

@@ -6,6 +6,7 @@ import type {
   SessionCommandResult,
   SessionEpoch,
   SessionPolicy,
+  SubjectErasurePart,
 } from "@vigie/schemas/types";
 import { nameUuid, tenantUuid } from "@vigie/service-kit/ids";
 import type {
@@ -13,6 +14,7 @@ import type {
   CommandRow,
   DecisionRow,
   EpochRow,
+  ErasurePartRow,
   LabelRow,
   PointRow,
   PolicyChangeRow,
@@ -133,4 +135,11 @@ export const policyChangeRow = (policy: SessionPolicy): PolicyChangeRow => ({
   actor_type: policy.actor.type,
   actor_id: policy.actor.id,
   document: policy.document,
+});
+
+export const erasurePartRow = (told: SubjectErasurePart): ErasurePartRow => ({
+  tenant_id: tenantUuid(told.tenant_id),
+  erasure_id: told.erasure_id,
+  part: told.part,
+  done_at: isoTime(told.done_at),
 });

@@ -6,6 +6,7 @@ import type { SessionInput } from "../input.ts";
 import type { UserState } from "../state.ts";
 import { revocationBefore } from "./barriers.ts";
 import { commanded, passwordChanged } from "./commands.ts";
+import { erasureRequested } from "./erase.ts";
 import { type Cause, keepWithinLimits } from "./limits.ts";
 import { loggedOut, loginSucceeded } from "./logins.ts";
 import { activitySeen, heartbeatSeen } from "./sightings.ts";
@@ -43,6 +44,8 @@ function judge(draft: Draft, input: SessionInput): Decision {
       return activitySeen(draft, input);
     case "commanded":
       return commanded(draft, input);
+    case "erasure_requested":
+      return erasureRequested(draft, input);
     case "anomaly_found":
       return anomalyFound(draft, input);
     case "risk_decided":

@@ -1,6 +1,7 @@
 import { sessionKey, userKey } from "@vigie/core/keys";
 import type { Outages } from "@vigie/core/outages";
 import type { VersionedPolicy } from "@vigie/core/policy";
+import type { SubjectErasurePart } from "@vigie/schemas/types";
 import type { Emit } from "@vigie/stream/processor";
 import type { Client } from "../client.ts";
 import type { Change } from "../evolve.ts";
@@ -17,6 +18,7 @@ export type OutputName =
   | "revoked"
   | "result"
   | FindingKind
+  | "erased"
   | "audited"
   | "revocations_held";
 
@@ -27,6 +29,13 @@ export interface PublishSetting extends Owner {
   readonly clientOf: (userAgent: string) => Client;
   readonly audit: AuditNumbers;
 }
+
+const partOf = (erasure_id: string, { tenantId, nowMs }: PublishSetting): SubjectErasurePart => ({
+  erasure_id,
+  tenant_id: tenantId,
+  part: "sessions",
+  done_at: nowMs,
+});
 
 /** What the world learns of a step's changes; revocations first. */
 export function emitsOf(
@@ -42,6 +51,9 @@ export function emitsOf(
       emits.push({ output: "revoked", key, value: revokedOf(change, stateSetting) });
     } else if (change.type === "done") {
       emits.push({ output: "result", key, value: resultOf(change, setting) });
+    } else if (change.type === "erased") {
+      const { erasureId } = change;
+      emits.push({ output: "erased", key: erasureId, value: partOf(erasureId, setting) });
     } else if (change.type === "found") {
       const { finding } = change;
       emits.push({ output: finding.kind, key, value: anomalyOf(finding, setting) });

@@ -1,0 +1,138 @@
+import { randomUUID } from "node:crypto";
+import { VigError } from "@vigie/core/errors";
+import type { ActorType, SubjectErasure } from "@vigie/schemas/types";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { Static } from "typebox";
+import { admin, callerOf, person, personOfAnySession, schemasKnown } from "../../access.ts";
+import { actorOf } from "../../audit/actor.ts";
+import { databaseOf, userOf } from "../../commands/known-ids.ts";
+import { id, strict } from "../../commands/schemas.ts";
+import type { EdgeContext } from "../../context.ts";
+import { problemResponses, problems } from "../../ingest/schemas.ts";
+import { strictBody } from "../../strict-body.ts";
+import { erasureAnswer, erasureSchema } from "./answers.ts";
+import { createErasureBook, type ErasureBook, type ErasureFacts } from "./erasure-book.ts";
+
+const OWN = "/api/id/sessions/me/erase";
+
+const common = { security: [{ bearer: [] }] };
+const answers = { ...problemResponses, ...problems(404) };
+const userParams = strict({ userId: id("as lists show it, or as events have it") });
+const erasureParams = strict({ id: id("erasure_id of an answer") });
+
+/** PRV-14: the right to erasure. */
+export function erasure(app: FastifyInstance, context: EdgeContext): void {
+  const encoder = context.codecs.encoder<SubjectErasure>("id.subject.erasure");
+  const book = (): ErasureBook => createErasureBook(databaseOf(context), encoder);
+  const request = requester(context, book);
+  app.post(
+    OWN,
+    {
+      schema: {
+        ...common,
+        tags: ["own sessions"],
+        summary: "Erases the caller: their sessions end, and what is held on them goes",
+        response: { 202: erasureSchema, ...answers },
+      },
+      onRequest: [schemasKnown(context), ...person(context)],
+    },
+    async (call, reply) => {
+      const facts = await request(call, callerOf(call).subject, "USER");
+      reply.code(202).header("location", OWN);
+      return erasureAnswer(facts);
+    },
+  );
+  app.post<{ Params: Static<typeof userParams> }>(
+    "/api/id/admin/users/:userId/erase",
+    {
+      schema: {
+        ...common,
+        tags: ["administration"],
+        summary: "Erases a user at their request",
+        params: userParams,
+        response: { 202: erasureSchema, ...answers },
+      },
+      validatorCompiler: strictBody,
+      onRequest: [schemasKnown(context), ...admin(context)],
+    },
+    async (call, reply) => {
+      const userId = await userOf(context, callerOf(call).tenantId, call.params.userId);
+      const facts = await request(call, userId, "ADMIN");
+      reply.code(202).header("location", `/api/id/erasures/${facts.erasureId}`);
+      return erasureAnswer(facts);
+    },
+  );
+  progressRoutes(app, context, book);
+}
+
+type Requester = (
+  call: FastifyRequest,
+  userId: string,
+  actorType: ActorType,
+) => Promise<ErasureFacts>;
+
+/** AUD-01: on record before anything is done; what happened up to the time of that record is erased. */
+function requester({ audit, clock }: EdgeContext, book: () => ErasureBook): Requester {
+  return async (call, userId, actorType) => {
+    const caller = callerOf(call);
+    const erasures = book();
+    const erasureId = randomUUID();
+    const { recordedAtMs } = await audit.record({
+      action: "privacy.erasure_requested",
+      caller,
+      request: call,
+      actorType,
+      subjectUserId: userId,
+      payload: { erasure_id: erasureId },
+    });
+    const { type, id: actorId, impersonator_id } = actorOf(caller, call, actorType);
+    return erasures.begin({
+      erasureId,
+      tenantId: caller.tenantId,
+      userId,
+      // The broker's clock judges events, too.
+      requestedAtMs: recordedAtMs < 0 ? clock() : recordedAtMs,
+      actor: { type, id: actorId, impersonator_id },
+    });
+  };
+}
+
+function progressRoutes(app: FastifyInstance, context: EdgeContext, book: () => ErasureBook): void {
+  app.get(
+    OWN,
+    {
+      schema: {
+        ...common,
+        tags: ["own sessions"],
+        summary: "Tells how far the erasure of the caller is",
+        description: "Answered to a token whose session has ended, too: the erasure has ended it.",
+        response: { 200: erasureSchema, ...answers },
+      },
+      onRequest: [...personOfAnySession(context)],
+    },
+    async (call) => {
+      const { tenantId, subject } = callerOf(call);
+      return told(await book().newestOf(tenantId, subject));
+    },
+  );
+  app.get<{ Params: Static<typeof erasureParams> }>(
+    "/api/id/erasures/:id",
+    {
+      schema: {
+        ...common,
+        tags: ["administration"],
+        summary: "Tells how far an erasure is",
+        params: erasureParams,
+        response: { 200: erasureSchema, ...answers },
+      },
+      validatorCompiler: strictBody,
+      onRequest: [...admin(context)],
+    },
+    async (call) => told(await book().find(callerOf(call).tenantId, call.params.id)),
+  );
+}
+
+function told(facts: ErasureFacts | null) {
+  if (facts === null) throw new VigError("VIG_NOT_FOUND", { what: "erasure" });
+  return erasureAnswer(facts);
+}
