@@ -83,7 +83,6 @@ const backendCpuMs = (pid: number): number =>
 
 export interface PlanNode {
   readonly "Node Type": string;
-  readonly "Total Cost": number;
   readonly "Relation Name"?: string;
   readonly "Index Name"?: string;
   readonly Plans?: readonly PlanNode[];

@@ -20,10 +20,17 @@ const NOW_MS = Date.now();
 
 let tables: TestTables;
 let people: readonly SignedIn[];
+/** As tomorrow's activities: there is nothing to be read of them, in whatever way. */
+let emptyTables: ReadonlySet<string>;
 beforeAll(async () => {
   tables = await testTables();
   await fillReadModel(tables.owner, { sessions: SESSIONS, nowMs: NOW_MS, told: () => {} });
   people = await signedIn(tables.owner, NOW_MS);
+  const { rows } = await tables.owner.query<{ name: string }>(
+    `select relname as name from pg_class
+      where relnamespace = current_schema()::regnamespace and relkind = 'r' and reltuples = 0`,
+  );
+  emptyTables = new Set(rows.map(({ name }) => name));
 });
 afterAll(() => tables.close());
 
@@ -48,12 +55,10 @@ test("a statement without an index would be found out", async () => {
 });
 
 function scansOf(name: string, plan: Parameters<typeof nodesOf>[0]): string[] {
-  return (
-    nodesOf(plan)
-      // An empty day costs nothing to read.
-      .filter((node) => node["Node Type"] === "Seq Scan" && node["Total Cost"] > 0)
-      .map((node) => node["Relation Name"] ?? "")
-      .filter((table) => BIG.some((big) => table === big || table.startsWith(`${big}_2`)))
-      .map((table) => `${name}: ${table}`)
-  );
+  return nodesOf(plan)
+    .filter((node) => node["Node Type"] === "Seq Scan")
+    .map((node) => node["Relation Name"] ?? "")
+    .filter((table) => BIG.some((big) => table === big || table.startsWith(`${big}_2`)))
+    .filter((table) => !emptyTables.has(table))
+    .map((table) => `${name}: ${table}`);
 }
