@@ -17,6 +17,8 @@ const BIG = [
   "session_commands",
 ];
 const NOW_MS = Date.now();
+/** Ten times what it takes on a quiet machine. */
+const FILL_TIMEOUT_MS = 300_000;
 
 let tables: TestTables;
 let people: readonly SignedIn[];
@@ -31,7 +33,7 @@ beforeAll(async () => {
       where relnamespace = current_schema()::regnamespace and relkind = 'r' and reltuples = 0`,
   );
   emptyTables = new Set(rows.map(({ name }) => name));
-});
+}, FILL_TIMEOUT_MS);
 afterAll(() => tables.close());
 
 test("no list and no search reads a big table from end to end", async () => {
