@@ -54,12 +54,12 @@ test("a missing topic among existing ones is created", async () => {
 
 test("a changed setting is brought back, and others' settings stay", async () => {
   await provisionTopics(admin, installation);
-  await admin.setTopicConfigs("p.id.login", { "retention.ms": "1000", "segment.ms": "7" });
+  await admin.setTopicConfigs("p.id.login", { "retention.ms": "1000", "segment.bytes": "7" });
   const { configured } = await provisionTopics(admin, installation);
   expect(configured).toEqual(["p.id.login"]);
   expect(await admin.topicConfigs("p.id.login")).toMatchObject({
     "retention.ms": "604800000",
-    "segment.ms": "7",
+    "segment.bytes": "7",
   });
 });
 
