@@ -1,8 +1,9 @@
 -- How the edge reads: one person's rows, and lists of a tenant, newest first, so that what comes after a row is a
 -- condition on an index. docs/query-plans.md shows each at work.
 
--- One person's sessions.
-create index idx_user_sessions_user_created on user_sessions (tenant_id, user_id, created_at);
+-- One person's sessions; the condition lets them be counted from the index alone.
+create index idx_user_sessions_user_created on user_sessions (tenant_id, user_id, created_at)
+  where status not in ('PENDING', 'NONE', 'REFUSED');
 -- Sessions of a device, which several people may share; takes the place of the one that the foreign key needs.
 create index idx_user_sessions_device_created on user_sessions (tenant_id, device_id, created_at)
   where device_id is not null;
