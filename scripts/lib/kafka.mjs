@@ -10,11 +10,7 @@ import { execute, exists, launch, waitUntilReady } from "./processes.mjs";
 const READY_MS = 180_000;
 const HEAP = "-Xmx512m";
 
-/**
- * One combined broker and controller (KRaft). The quorum is static, so that its port may change. No controlled
- * shutdown: it takes the leader from every partition that has one replica, and Kafka 4.3 then drops the markers of
- * transactions it has acknowledged (docs/decisions/0006-acknowledged-commits.md).
- */
+/** One combined broker and controller (KRaft). The quorum is static, so that its port may change. */
 const properties = ({ port, controllerPort, folder }) => `process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:${controllerPort}
@@ -33,7 +29,6 @@ share.coordinator.state.topic.num.partitions=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
-controlled.shutdown.enable=false
 log.cleaner.dedupe.buffer.size=2097152
 `;
 

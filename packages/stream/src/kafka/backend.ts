@@ -17,7 +17,7 @@ export async function openKafkaBackend(options: KafkaOptions): Promise<Backend> 
       const producer = openTransactionalProducer(client, { transactionalId, onBroker });
       producers.add(producer);
       return {
-        init: () => producer.init(),
+        init: (left) => producer.init(left),
         committed: (groupId, partitions) => producer.committed(groupId, partitions),
         commit: (commit) => producer.commit(commit),
         close: async () => {

@@ -215,10 +215,15 @@ function writeHeader(
   batch.writeInt32BE(about.count - 1, 23);
   writeInt64(batch, about.baseMs, 27);
   writeInt64(batch, about.maxMs, 35);
+  batch.writeInt32BE(about.count, 57);
+  signBatch(batch, identity);
+}
+
+/** Makes an encoded batch one of this producer's, in place: so it can be written anew by a later epoch. */
+export function signBatch(batch: Buffer, identity: Omit<BatchIdentity, "transactional">): void {
   writeInt64(batch, identity.producerId, 43);
   batch.writeInt16BE(identity.producerEpoch, 51);
   batch.writeInt32BE(identity.baseSequence, 53);
-  batch.writeInt32BE(about.count, 57);
   batch.writeUInt32BE(crc32c(batch, ATTRIBUTES_AT), CRC_AT);
 }
 

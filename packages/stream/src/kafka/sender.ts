@@ -4,7 +4,7 @@ import { asVigError, recoverCluster, sendTo } from "./client.ts";
 import type { Cluster, KafkajsError } from "./internals.ts";
 import { pause } from "./pause.ts";
 import { type OutgoingBatch, type ProducedPartition, produceRequest } from "./protocol.ts";
-import { encodeBatch, messageBytes } from "./record-batch.ts";
+import { encodeBatch, messageBytes, signBatch } from "./record-batch.ts";
 import type { Compression, OutgoingMessage, TopicMessages } from "./types.ts";
 
 /** The messages of one partition in one request. */
@@ -15,15 +15,21 @@ export interface PartitionBatch {
   readonly messages: OutgoingMessage[];
 }
 
-/** Where a batch came to lie. */
-export interface Written {
+/** A batch as it was written once, to be written again. */
+export interface EncodedBatch {
   readonly topic: string;
   readonly partition: number;
+  readonly bytes: Buffer;
+  /** Messages in it. */
+  readonly count: number;
+}
+
+/** Where a batch came to lie. */
+export interface Written extends EncodedBatch {
   /** -1 when the broker knows the batch as written before but no longer where. */
   readonly baseOffset: number;
   /** The broker's clock at the append; -1 when it does not say. */
   readonly appendedAtMs: number;
-  readonly count: number;
 }
 
 export interface ProducerIdentity {
@@ -87,10 +93,6 @@ const BACKOFF_MAX_MS = 1_000;
 const REPORT_AFTER = 5;
 const SEQUENCE_COUNT = 2 ** 31;
 
-interface Pending extends OutgoingBatch {
-  readonly count: number;
-}
-
 /**
  * Writes batches idempotently: each partition's batches are numbered, so that sending one again never writes it
  * twice. One send at a time. After a failure the numbers are unsure: throw the sender away, with its producer id.
@@ -112,7 +114,10 @@ export class RecordSender {
    * Throws: VIG_PRODUCER_FENCED, VIG_BROKER_AWAY after `timeoutMs` (what was written is then unknown),
    * VIG_WRITE_REFUSED when the broker will not have a batch.
    */
-  async send(batches: readonly PartitionBatch[], timeoutMs: number): Promise<Written[]> {
+  async send(
+    batches: readonly (PartitionBatch | EncodedBatch)[],
+    timeoutMs: number,
+  ): Promise<Written[]> {
     assert(!this.busy && !this.broken, "a sender is used one send at a time, until it breaks");
     this.busy = true;
     try {
@@ -126,10 +131,10 @@ export class RecordSender {
   }
 
   private async sendAll(
-    batches: readonly PartitionBatch[],
+    batches: readonly (PartitionBatch | EncodedBatch)[],
     deadlineMs: number,
   ): Promise<Written[]> {
-    let pending: readonly Pending[] = batches.map((batch) => this.encode(batch));
+    let pending: readonly EncodedBatch[] = batches.map((batch) => this.encode(batch));
     const written: Written[] = [];
     for (let failures = 0; pending.length > 0; failures += 1) {
       let why: unknown = null;
@@ -151,18 +156,21 @@ export class RecordSender {
     return written;
   }
 
-  private encode({ topic, partition, messages, compression }: PartitionBatch): Pending {
+  private encode(batch: PartitionBatch | EncodedBatch): EncodedBatch {
+    const { topic, partition } = batch;
     const { producerId, producerEpoch, transactionalId } = this.identity;
-    const bytes = encodeBatch(
-      messages,
-      {
-        producerId,
-        producerEpoch,
-        baseSequence: this.sequences.get(`${topic}/${partition}`) ?? 0,
-        transactional: transactionalId !== null,
-      },
-      { nowMs: Date.now(), compression },
-    );
+    const identity = {
+      producerId,
+      producerEpoch,
+      baseSequence: this.sequences.get(`${topic}/${partition}`) ?? 0,
+      transactional: transactionalId !== null,
+    };
+    if ("bytes" in batch) {
+      signBatch(batch.bytes, identity);
+      return batch;
+    }
+    const { compression, messages } = batch;
+    const bytes = encodeBatch(messages, identity, { nowMs: Date.now(), compression });
     return { topic, partition, bytes, count: messages.length };
   }
 
@@ -173,11 +181,11 @@ export class RecordSender {
 
   /** One request a leader. What failed in a way that may pass is left for another try. */
   private async sendOnce(
-    batches: readonly Pending[],
+    batches: readonly EncodedBatch[],
     deadlineMs: number,
-  ): Promise<{ done: Written[]; left: Pending[] }> {
+  ): Promise<{ done: Written[]; left: EncodedBatch[] }> {
     await this.cluster.refreshMetadataIfNecessary();
-    const byLeader = new Map<number, Pending[]>();
+    const byLeader = new Map<number, EncodedBatch[]>();
     for (const batch of batches) {
       const leader = this.leaderOf(batch);
       const group = byLeader.get(leader);
@@ -204,9 +212,9 @@ export class RecordSender {
 
   private async sendToLeader(
     leader: number,
-    batches: readonly Pending[],
+    batches: readonly EncodedBatch[],
     timeoutMs: number,
-  ): Promise<{ done: Written[]; left: Pending[] }> {
+  ): Promise<{ done: Written[]; left: EncodedBatch[] }> {
     let answers: readonly ProducedPartition[];
     try {
       const broker = await this.cluster.findBroker({ nodeId: leader });
@@ -217,7 +225,7 @@ export class RecordSender {
       return { done: [], left: [...batches] };
     }
     const done: Written[] = [];
-    const left: Pending[] = [];
+    const left: EncodedBatch[] = [];
     const keyed = new Map(answers.map((answer) => [`${answer.topic}/${answer.partition}`, answer]));
     for (const batch of batches) {
       const answer = keyed.get(`${batch.topic}/${batch.partition}`);

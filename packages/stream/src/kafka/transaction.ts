@@ -1,6 +1,6 @@
 import { messageOf, VigError } from "@vigie/core/errors";
 import { byTopic } from "./admin.ts";
-import { recoverCluster } from "./client.ts";
+import { loadTopics, recoverCluster } from "./client.ts";
 import {
   type Broker,
   type Cluster,
@@ -9,16 +9,14 @@ import {
   type KafkajsError,
 } from "./internals.ts";
 import { pause } from "./pause.ts";
-import { type PartitionBatch, RecordSender, type Written } from "./sender.ts";
-import type { TopicPartitionOffset } from "./types.ts";
+import { type EncodedBatch, type PartitionBatch, RecordSender, type Written } from "./sender.ts";
+import type { TopicPartition, TopicPartitionOffset } from "./types.ts";
 
 /** The coordinator still ends the last transaction; it takes a few ms. Source: DESIGN, measured. */
 const CONCURRENT_STEP_MS = 5;
 const RETRY_MS = 50;
 /** Trouble that lasts longer is told. */
 const REPORT_MS = 500;
-/** A step that takes longer gives the whole attempt up. */
-const STEP_TIMEOUT_MS = 10_000;
 
 const CONCURRENT = new Set(["CONCURRENT_TRANSACTIONS"]);
 /** The coordinator is somewhere else, or not ready yet. */
@@ -39,7 +37,7 @@ export function isFenced(error: unknown): boolean {
 }
 
 export interface TransactionPlan {
-  readonly rounds: readonly (readonly PartitionBatch[])[];
+  readonly rounds: readonly (readonly (PartitionBatch | EncodedBatch)[])[];
   readonly offsets: readonly TopicPartitionOffset[];
   readonly groupId: string;
   /** Stored with the offsets: tells afterwards whose commit they are. */
@@ -53,6 +51,7 @@ export class TransactionalEpoch {
   private readonly sender: RecordSender;
   private readonly ids: { readonly producerId: string; readonly producerEpoch: number };
   private readonly coordinators = new Map<string, Broker>();
+  private readonly stepTimeoutMs: number;
   private readonly isClosed: () => boolean;
   private readonly onAway: (why: string) => void;
   /** Whether the end of the transaction was asked for: from then on its outcome may be unknown. */
@@ -65,6 +64,7 @@ export class TransactionalEpoch {
     transactionalId: string,
     about: {
       readonly ids: { readonly producerId: string; readonly producerEpoch: number };
+      readonly stepTimeoutMs: number;
       readonly isClosed: () => boolean;
       readonly onAway: (why: string) => void;
     },
@@ -72,6 +72,7 @@ export class TransactionalEpoch {
     this.cluster = cluster;
     this.transactionalId = transactionalId;
     this.ids = about.ids;
+    this.stepTimeoutMs = about.stepTimeoutMs;
     this.isClosed = about.isClosed;
     this.onAway = about.onAway;
     this.sender = new RecordSender(cluster, {
@@ -90,10 +91,7 @@ export class TransactionalEpoch {
   async run(plan: TransactionPlan): Promise<void> {
     this.endSent = false;
     this.written = [];
-    const partitions = new Map<string, PartitionBatch>();
-    for (const batch of plan.rounds.flat())
-      partitions.set(`${batch.topic}/${batch.partition}`, batch);
-    if (partitions.size > 0) await this.addPartitions([...partitions.values()]);
+    const partitions = await this.addPartitions(plan.rounds.flat());
     const [written, offsets] = await Promise.allSettled([
       this.write(plan.rounds),
       plan.offsets.length === 0 ? null : this.sendOffsets(plan),
@@ -101,7 +99,18 @@ export class TransactionalEpoch {
     if (written.status === "rejected") throw written.reason;
     if (offsets.status === "rejected") throw offsets.reason;
     this.written = written.value;
-    if (partitions.size > 0 || plan.offsets.length > 0) await this.end(true);
+    if (partitions > 0 || plan.offsets.length > 0) await this.end(true);
+  }
+
+  /**
+   * Ends what a broker left undecided: an empty transaction over these partitions, and the group's offsets, whose
+   * abort decides over every open record of this producer there. Those that are decided stay as they are.
+   */
+  async rollBack(partitions: readonly TopicPartition[], groupId: string | null): Promise<void> {
+    const added = await this.addPartitions(partitions);
+    if (groupId !== null) await this.addOffsets(groupId);
+    if (added > 0 || groupId !== null) await this.end(false);
+    this.endSent = false;
   }
 
   /** Best effort, so that readers need not wait for the transaction's time-out. */
@@ -110,23 +119,36 @@ export class TransactionalEpoch {
     await coordinator.endTxn({ ...this.identity(), transactionResult: false });
   }
 
-  private async addPartitions(partitions: readonly PartitionBatch[]): Promise<void> {
-    const topics = byTopic(partitions, ({ partition }) => partition);
+  /** Returns how many there are. */
+  private async addPartitions(among: readonly TopicPartition[]): Promise<number> {
+    const distinct = new Map(among.map((at) => [`${at.topic}/${at.partition}`, at]));
+    if (distinct.size === 0) return 0;
+    const topics = byTopic([...distinct.values()], ({ partition }) => partition);
+    await loadTopics(
+      this.cluster,
+      topics.map(({ topic }) => topic),
+    );
     await this.step(COORDINATOR_OF_TRANSACTION, this.transactionalId, (coordinator) =>
       coordinator.addPartitionsToTxn({ ...this.identity(), topics }),
     );
+    return distinct.size;
   }
 
   private async write(rounds: TransactionPlan["rounds"]): Promise<Written[]> {
     const written: Written[] = [];
-    for (const round of rounds) written.push(...(await this.sender.send(round, STEP_TIMEOUT_MS)));
+    for (const round of rounds)
+      written.push(...(await this.sender.send(round, this.stepTimeoutMs)));
     return written;
   }
 
-  private async sendOffsets({ groupId, offsets, token }: TransactionPlan): Promise<void> {
+  private async addOffsets(groupId: string): Promise<void> {
     await this.step(COORDINATOR_OF_TRANSACTION, this.transactionalId, (coordinator) =>
       coordinator.addOffsetsToTxn({ ...this.identity(), groupId }),
     );
+  }
+
+  private async sendOffsets({ groupId, offsets, token }: TransactionPlan): Promise<void> {
+    await this.addOffsets(groupId);
     const topics = byTopic(offsets, ({ partition, offset }) => ({
       partition,
       offset: String(offset),
@@ -163,7 +185,7 @@ export class TransactionalEpoch {
     of: string,
     work: (coordinator: Broker) => Promise<unknown>,
   ): Promise<void> {
-    const deadlineMs = Date.now() + STEP_TIMEOUT_MS;
+    const deadlineMs = Date.now() + this.stepTimeoutMs;
     for (;;) {
       try {
         await work(await this.coordinator(type, of));
@@ -186,7 +208,7 @@ export class TransactionalEpoch {
     }
     if (Date.now() >= deadlineMs || this.isClosed()) throw error;
     if (CONCURRENT.has(type)) return pause(CONCURRENT_STEP_MS);
-    if (Date.now() >= deadlineMs - STEP_TIMEOUT_MS + REPORT_MS) this.onAway(messageOf(error));
+    if (Date.now() >= deadlineMs - this.stepTimeoutMs + REPORT_MS) this.onAway(messageOf(error));
     this.coordinators.clear();
     await pause(RETRY_MS);
     await recoverCluster(this.cluster, error).catch(() => undefined);

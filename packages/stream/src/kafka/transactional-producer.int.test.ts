@@ -164,6 +164,52 @@ test("an end in doubt over a long outage is learned from the stored offsets", as
   assert.deepEqual(texts(await kafka.read(topic)), ["once", "twice"]);
 });
 
+for (const [what, apiKey, when] of [
+  ["before its records", API.produce, "before"],
+  ["before its end", API.endTxn, "before"],
+  ["after its end", API.endTxn, "after"],
+] as const) {
+  test(`a commit that was acknowledged and lost is done again when the next one breaks ${what}`, async () => {
+    const id = kafka.name();
+    const stepTimeoutMs = 300;
+    const producer = openTransactionalProducer(kafka.client, {
+      transactionalId: id,
+      stepTimeoutMs,
+    });
+    await producer.init();
+    await producer.committed(groupId, [{ topic: input, partition: 0 }]);
+    await producer.commit({ messages: saying("first"), offsets: upTo(1), groupId });
+    net.cutNext({ apiKey: API.endTxn, when: "forged" });
+    const messages = [{ topic, messages: [say("second"), say("beside", 1)] }];
+    await producer.commit({ messages, offsets: upTo(2), groupId });
+    const cutsBefore = net.cuts;
+    net.cutNext({ apiKey, when });
+    const third = producer.commit({ messages: saying("third"), offsets: upTo(3), groupId });
+    await until("the third is cut", () => net.cuts > cutsBefore);
+    net.goAway();
+    setTimeout(() => net.comeBack(), 2 * stepTimeoutMs);
+    await third;
+    await producer.close();
+    assert.equal(await committedOffset(id), 3);
+    assert.deepEqual(texts(await kafka.read(topic)), ["first", "second", "third"]);
+    assert.deepEqual(texts(await kafka.read(topic, 1)), ["beside"]);
+  });
+}
+
+test("records that a broker forgot to end are ended by the next owner", async () => {
+  const id = kafka.name();
+  const producer = await open(id);
+  net.cutNext({ apiKey: API.endTxn, when: "forged" });
+  await producer.commit({ messages: saying("open"), offsets: upTo(1), groupId });
+  await producer.close();
+  const owner = openTransactionalProducer(kafka.client, { transactionalId: id });
+  await owner.init({ partitions: [{ topic, partition: 0 }], groupId });
+  await owner.committed(groupId, [{ topic: input, partition: 0 }]);
+  await owner.commit({ messages: saying("next"), offsets: upTo(2), groupId });
+  await owner.close();
+  assert.deepEqual(texts(await kafka.read(topic)), ["next"]);
+});
+
 test("a producer that is closed in an outage says that nothing was written", async () => {
   const producer = await open();
   net.goAway();

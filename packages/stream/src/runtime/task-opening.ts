@@ -34,11 +34,20 @@ export async function openTask(
   );
   onProducer(transactions);
   try {
+    const left = {
+      partitions: [{ topic: names.changelog, partition }],
+      groupId: names.groupId,
+    };
     await transactions.init();
+    if (await isUndecided(host, partition)) await transactions.init(left);
     const inputs = presentInputs(host);
     const at = inputs.map((topic) => ({ topic: names.physical(topic), partition }));
     const committed = await transactions.committed(names.groupId, at);
-    await dropIfAhead(host, partition, store, { inputs, committed });
+    if (isAhead(store, inputs, committed)) {
+      host.log.error({ partition }, "task.store_ahead");
+      await transactions.init(left);
+      await store.clear();
+    }
     const rebuilt = await restore(host, partition, store);
     const offsets = await positions(host, partition, {
       inputs,
@@ -58,25 +67,28 @@ export async function openTask(
 const presentInputs = (host: TaskHost): string[] =>
   host.processor.inputs.map(({ topic }) => topic).filter((topic) => !host.absent.has(topic));
 
+/** Whether a broker left a transaction of ours without an end: nobody else writes to this partition. */
+async function isUndecided({ backend, names }: TaskHost, partition: number): Promise<boolean> {
+  const stable = (await backend.admin.stableOffsets(names.changelog))[partition] ?? 0;
+  const end = (await backend.admin.endOffsets(names.changelog))[partition] ?? 0;
+  return stable < end;
+}
+
 /**
  * A store is written after its commit, so it never holds more than the group has committed; unless a broker lost a
  * commit that it had acknowledged. Then its states are of records that will come again: they are read anew from the
  * changelog, which the broker rolled back with the offsets.
  */
-async function dropIfAhead(
-  host: TaskHost,
-  partition: number,
+function isAhead(
   store: StateStore,
-  known: { readonly inputs: readonly string[]; readonly committed: readonly CommittedOffset[] },
-): Promise<void> {
+  inputs: readonly string[],
+  committed: readonly CommittedOffset[],
+): boolean {
   const held = store.checkpoint()?.inputOffsets ?? {};
-  const ahead = known.inputs.filter((topic, at) => {
-    const offset = known.committed[at]?.offset ?? null;
+  return inputs.some((topic, at) => {
+    const offset = committed[at]?.offset ?? null;
     return offset !== null && (held[topic] ?? 0) > offset;
   });
-  if (ahead.length === 0) return;
-  host.log.error({ partition, topics: ahead }, "task.store_ahead");
-  await store.clear();
 }
 
 async function restore(host: TaskHost, partition: number, store: StateStore): Promise<boolean> {

@@ -6,8 +6,11 @@ export const API = { produce: 0, endTxn: 26, txnOffsetCommit: 28 } as const;
 /** What happens to the next request of a kind. */
 export interface Cut {
   readonly apiKey: number;
-  /** before: the broker never sees it; after: the broker takes it, the client never hears. */
-  readonly when: "before" | "after";
+  /**
+   * before: the broker never sees it; after: the broker takes it, the client never hears; forged: the broker never
+   * sees it, and the client hears that all went well (EndTxn only).
+   */
+  readonly when: "before" | "after" | "forged";
 }
 
 /**
@@ -101,7 +104,8 @@ export class CuttingNet {
         const cut = this.matches(request);
         if (cut?.when === "before") return end();
         if (cut?.when === "after") deaf = true;
-        broker.write(request);
+        if (cut?.when === "forged") client.write(endTxnDone(request));
+        else broker.write(request);
       }
     });
     broker.on("data", (data) => {
@@ -123,4 +127,12 @@ export class CuttingNet {
     this.cuts += 1;
     return cut;
   }
+}
+
+/** Source: Kafka protocol, EndTxn response version 1: correlation id, throttle time, error code. */
+function endTxnDone(request: Buffer): Buffer {
+  const response = Buffer.alloc(14);
+  response.writeInt32BE(10, 0);
+  response.writeInt32BE(request.readInt32BE(8), 4);
+  return response;
 }
