@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, test } from "vitest";
+import { afterEach, beforeEach, describe, test } from "vitest";
 import { sealEnvelope } from "../state/envelope.ts";
 import { storeBehaviours } from "../state/store.suite.ts";
 import type { Checkpoint } from "../state/store.ts";
@@ -52,6 +52,57 @@ test("a store that was not closed is kept within one run of the kernel, and thro
   assert.equal(nextRun.checkpoint(), null);
   assert.equal(nextRun.get("ada"), undefined);
   await nextRun.close();
+});
+
+describe("what was removed", () => {
+  const DAYS = 86_400_000;
+  const at = (days: number) =>
+    LmdbStore.open(join(directory, "0"), {
+      wakes: true,
+      bootId: "boot-1",
+      clock: () => 1_000 * DAYS + days * DAYS,
+    });
+  const SECRET = "only-in-the-removed-state";
+  const bob = new Map([["bob", sealEnvelope(Buffer.from(SECRET), 1, null)]]);
+  const rawHas = async (): Promise<boolean> =>
+    (await readFile(join(directory, "0", "data.mdb"))).includes(SECRET);
+
+  test("PRV-14: is gone from the file, too, when the store is opened days later", async () => {
+    const store = await at(0);
+    await store.write(new Map([...ada, ...bob]), checkpoint(7));
+    await store.write(new Map([["bob", null]]), checkpoint(8));
+    await store.close();
+    assert.ok(await rawHas(), "a free page still holds it");
+    const soon = await at(2);
+    assert.deepEqual(soon.checkpoint(), checkpoint(8));
+    await soon.write(new Map([["ada", null]]), checkpoint(9));
+    await soon.close();
+    // The first removal counts, whatever was removed after it.
+    const later = await at(3);
+    assert.equal(later.checkpoint(), null);
+    assert.deepEqual([...later.entries()], []);
+    await later.close();
+    assert.ok(!(await rawHas()));
+  });
+
+  test("a store from which nothing was removed stays, however old", async () => {
+    const store = await at(0);
+    await store.write(ada, checkpoint(7));
+    await store.close();
+    const later = await at(400);
+    assert.deepEqual(later.checkpoint(), checkpoint(7));
+    await later.close();
+  });
+
+  test("a store that somebody may have open is left alone", async () => {
+    const store = await at(0);
+    await store.write(ada, checkpoint(7));
+    await store.write(new Map([["ada", null]]), checkpoint(8));
+    const other = await at(10);
+    assert.deepEqual(other.checkpoint(), checkpoint(8));
+    await store.close();
+    await other.close();
+  });
 });
 
 test("an earlier opener can write no more", async () => {

@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { assert } from "@vigie/core/assert";
 import { messageOf, VigError } from "@vigie/core/errors";
+import { type Clock, DAY_MS } from "@vigie/core/time";
 import { type Database, getLastVersion, open, type RootDatabase } from "lmdb";
 import { wakeOf } from "../state/envelope.ts";
 import {
@@ -15,6 +17,7 @@ import {
 import {
   currentBootId,
   freshDirectory,
+  isClosed,
   isTrusted,
   leaveMarker,
   type OpenMarker,
@@ -26,6 +29,8 @@ export interface LmdbStoreOptions {
   readonly wakes: boolean;
   /** Names the run of the kernel; tests pass another one. */
   readonly bootId?: string;
+  /** Default: Date.now. */
+  readonly clock?: Clock;
 }
 
 interface Databases {
@@ -41,6 +46,13 @@ const NOTHING = Buffer.alloc(1);
 const OWNER = "owner";
 const CHECKPOINT = "checkpoint";
 const DATA_FILE = "data.mdb";
+/** Holds the time of the first removal. */
+const REMOVED = "removed";
+/**
+ * Free pages keep what was removed until they are used again. A store that is opened this long after its first removal
+ * is begun anew, and restored from the changelog, which has let go of it by then: lag, segment and tombstone, a day each.
+ */
+const REMOVED_KEPT_MS = 3 * DAY_MS;
 
 /**
  * A task's states on disk. One LMDB transaction a commit, carried out by LMDB's own thread, not flushed: see
@@ -51,19 +63,23 @@ export class LmdbStore implements StateStore {
   private readonly db: Databases;
   private readonly marker: OpenMarker;
   private readonly directory: string;
+  private readonly clock: Clock;
   private readonly wakesKept: boolean;
+  private hasRemoved: boolean;
   /** Every opener takes a number of its own; a write by an earlier opener then finds another one, and fails. */
   private readonly owner: number;
 
   private constructor(
     db: Databases,
-    place: { marker: OpenMarker; directory: string },
+    place: { marker: OpenMarker; directory: string; clock: Clock },
     owner: number,
     wakesKept: boolean,
   ) {
     this.db = db;
     this.marker = place.marker;
     this.directory = place.directory;
+    this.clock = place.clock;
+    this.hasRemoved = removedAtMs(db) !== null;
     this.owner = owner;
     this.wakesKept = wakesKept;
   }
@@ -72,14 +88,17 @@ export class LmdbStore implements StateStore {
   static async open(directory: string, options: LmdbStoreOptions): Promise<LmdbStore> {
     const bootId = options.bootId ?? currentBootId();
     await mkdir(directory, { recursive: true });
-    if (!(await isTrusted(directory, bootId))) await freshDirectory(directory);
+    const { clock = Date.now } = options;
+    const isTired = async (): Promise<boolean> =>
+      (await isClosed(directory)) && (await removedBefore(directory, clock() - REMOVED_KEPT_MS));
+    if (!(await isTrusted(directory, bootId)) || (await isTired())) await freshDirectory(directory);
     const marker = await leaveMarker(directory, bootId);
     const owner = randomBytes(6).readUIntBE(0, 6) + 1;
     const db = openDatabases(directory);
     // A reader that was killed would keep its pages from being used again.
     db.root.readerCheck();
     await db.meta.put(OWNER, NOTHING, owner);
-    return new LmdbStore(db, { marker, directory }, owner, options.wakes);
+    return new LmdbStore(db, { marker, directory, clock }, owner, options.wakes);
   }
 
   get(key: string): Uint8Array | undefined {
@@ -92,7 +111,10 @@ export class LmdbStore implements StateStore {
     const { meta } = this.db;
     const bytes = Buffer.from(JSON.stringify(checkpoint));
     await this.whileOwned(() => {
-      for (const [key, envelope] of changes) this.change(key, envelope);
+      for (const [key, envelope] of changes) {
+        if (envelope === null && !this.hasRemoved) this.noteRemoval();
+        this.change(key, envelope);
+      }
       void meta.put(CHECKPOINT, bytes);
     });
   }
@@ -163,6 +185,11 @@ export class LmdbStore implements StateStore {
     if (!written) throw new VigError("VIG_STORE_LOST", { directory });
   }
 
+  private noteRemoval(): void {
+    this.hasRemoved = true;
+    void this.db.meta.put(REMOVED, Buffer.from(String(this.clock())));
+  }
+
   private change(key: string, envelope: Buffer | null): void {
     const { states, wakes } = this.db;
     if (!this.wakesKept) {
@@ -199,6 +226,20 @@ export class LmdbStore implements StateStore {
       }
     });
   }
+}
+
+function removedAtMs({ meta }: Databases): number | null {
+  const bytes = meta.getBinary(REMOVED);
+  return bytes === undefined ? null : Number(bytes.toString());
+}
+
+/** Whether something was removed at or before this from the store that lies here, if one does. */
+async function removedBefore(directory: string, untilMs: number): Promise<boolean> {
+  if (!existsSync(join(directory, DATA_FILE))) return false;
+  const db = openDatabases(directory);
+  const atMs = removedAtMs(db);
+  await db.root.close();
+  return atMs !== null && atMs <= untilMs;
 }
 
 function openDatabases(directory: string): Databases {

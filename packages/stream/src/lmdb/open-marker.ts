@@ -29,6 +29,10 @@ export function currentBootId(): string {
 const markersIn = async (directory: string): Promise<string[]> =>
   (await readdir(directory)).filter((name) => name.startsWith(MARKER_PREFIX));
 
+/** Whether nobody has the store open, and whoever had it closed it in order. */
+export const isClosed = async (directory: string): Promise<boolean> =>
+  (await markersIn(directory)).length === 0;
+
 /** False when somebody had the store open in another run of the kernel and never closed it. */
 export async function isTrusted(directory: string, bootId: string): Promise<boolean> {
   for (const name of await markersIn(directory)) {
