@@ -31,7 +31,7 @@ beforeAll(async () => {
   watch = startWatch([pipeline.service("edge").url, other.url]);
 });
 afterAll(async () => {
-  await watch?.stop();
+  await watch?.stop().catch(() => undefined);
   await other?.kill();
   await pipeline?.close();
   await servers?.close();

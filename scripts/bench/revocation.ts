@@ -155,6 +155,10 @@ async function startAll({ folder, env }: Installation, publicKeyPem: string) {
   const all = [...edges, ...behind];
   for (const url of urls) {
     await until(`${url} is ready`, async () => {
+      assert(
+        all.every(({ child }) => child.exitCode === null),
+        `all services run; see ${folder}`,
+      );
       const { ok } = await fetch(`${url}/healthz`).catch(() => ({ ok: false }));
       return ok ? true : null;
     });
