@@ -189,6 +189,13 @@ export const catalogue = {
     retry: true,
     text: "too many requests; try again in {retryAfterS} s",
   },
+  VIG_ORIGIN_REFUSED: { status: 403, retry: false, text: "streams are not for this origin" },
+  VIG_STREAMS_TOO_MANY: {
+    status: 429,
+    retry: true,
+    text: "{limit} streams of this caller are open",
+  },
+  VIG_STREAMS_FULL: { status: 503, retry: true, text: "no more streams are taken" },
   VIG_REQUEST_INVALID: { status: 400, retry: false, text: "the request is not understood: {why}" },
   VIG_USER_MISMATCH: {
     status: 403,

@@ -7,13 +7,13 @@ import type { EdgeContext, Feature } from "./context.ts";
 import { ingest } from "./ingest/ingest.ts";
 import { introspection } from "./introspection/introspection.ts";
 import { inventory } from "./inventory/inventory.ts";
+import { live, STREAM_PATH } from "./live/live.ts";
 import { policies } from "./policies/policies.ts";
 import { erasure } from "./privacy/erasure/erasure.ts";
 import { dataExport } from "./privacy/export/export.ts";
 
 export interface EdgeOptions extends EdgeContext {
   readonly bodyMaxBytes: number;
-  readonly allowedOrigins: readonly string[];
   readonly trustedProxies: readonly string[];
   readonly requestLog: RequestLog;
   health(): HealthReport;
@@ -28,6 +28,7 @@ const features: readonly Feature[] = [
   policies,
   commands,
   introspection,
+  live,
 ];
 
 /** The edge without a port: routes in, events out. */
@@ -43,6 +44,7 @@ export function buildApp(options: EdgeOptions): FastifyInstance {
     allowedOrigins: options.allowedOrigins,
     trustedProxies: options.trustedProxies,
     bodyMaxBytes: options.bodyMaxBytes,
+    upgradePath: STREAM_PATH,
   });
   for (const feature of features) app.register(async (scope) => feature(scope, options));
   return app;

@@ -160,6 +160,41 @@ export const edgeConfig = {
     max: 86_400_000,
     default: 1_000,
   }),
+  STREAMS_MAX: integer({
+    about: "WebSocket connections of this edge",
+    min: 1,
+    max: 1_000_000,
+    // Some 20 KiB each.
+    default: 10_000,
+  }),
+  STREAMS_PER_CALLER_MAX: integer({
+    about: "WebSocket connections of one caller at this edge",
+    min: 1,
+    max: 10_000,
+    // Tabs and devices of one person.
+    default: 10,
+  }),
+  STREAM_BUFFER_MAX_BYTES: integer({
+    about: "what waits for a WebSocket client that reads slowly; with more it is cut off",
+    min: 16_384,
+    max: 67_108_864,
+    // Some 1,000 events.
+    default: 1_048_576,
+  }),
+  EXCESS_LOGINS_PER_MINUTE: integer({
+    about:
+      "successful logins that pass of a user with sessions too many, where the policy only alarms",
+    min: 1,
+    max: 1_000,
+    // A person who signs in on all their devices.
+    default: 3,
+  }),
+  EXCESS_LIMIT_MS: integer({
+    about: "for how long after that alarm",
+    min: 1_000,
+    max: 86_400_000,
+    default: 600_000,
+  }),
   INSTANCE_ID: optional(
     text({
       about: "names this edge in the audit; unset: the host's name",

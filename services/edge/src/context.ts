@@ -10,7 +10,10 @@ import type { SessionView } from "@vigie/service-kit/sessions/view";
 import type { FastifyInstance } from "fastify";
 import type { AuditTrail } from "./audit/audit-trail.ts";
 import type { Outcomes } from "./commands/outcomes.ts";
+import type { ExcessLogins } from "./ingest/excess-logins.ts";
 import type { AdmitLimits } from "./ingest/steps/admit-event.ts";
+import type { LiveLimits } from "./live/doors.ts";
+import type { Hub } from "./live/hub.ts";
 import type { EventOutput } from "./output/event-output.ts";
 import type { PolicyStore } from "./policies/policy-store.ts";
 
@@ -44,6 +47,13 @@ export interface EdgeContext {
   readonly ackObjectiveMs: number;
   /** org_id values whose administrators are those of the ID domain (REV-06, SUB-01). */
   readonly idDomainOrgs: ReadonlySet<string>;
+  /** Exact origins and one-level wildcards. */
+  readonly allowedOrigins: readonly string[];
+  /** What streams are told of. */
+  readonly hub: Hub;
+  readonly liveLimits: LiveLimits;
+  /** Whose logins are slowed. */
+  readonly excess: ExcessLogins;
   /** False while the schemas of events are not known yet: then ingest answers 503. */
   isReady(): boolean;
 }

@@ -15,11 +15,14 @@ import { openKafka } from "@vigie/stream/kafka/client";
 import { openBatchingProducer } from "@vigie/stream/kafka/producer";
 import { buildApp } from "./app.ts";
 import { createKafkaAudit } from "./audit/kafka-audit.ts";
-import { followOutcomes } from "./commands/follow-outcomes.ts";
+import { outcomeTakers } from "./commands/follow-outcomes.ts";
 import { createOutcomes } from "./commands/outcomes.ts";
 import { edgeConfig } from "./config.ts";
 import { openEdgeDatabase } from "./database.ts";
 import { followTicks } from "./follow-ticks.ts";
+import { followTopics } from "./follow-topics.ts";
+import { liveTakers } from "./live/follow-live.ts";
+import { Hub } from "./live/hub.ts";
 import { kafkaOutput } from "./output/kafka-output.ts";
 import { postgresPolicies } from "./policies/policy-store.ts";
 import { openEdgeView } from "./session-view.ts";
@@ -28,6 +31,8 @@ import {
   admitLimits,
   codecsOptions,
   emitterOf,
+  excessOf,
+  liveLimits,
   rateLimits,
   readiness,
   tokenVerifier,
@@ -76,14 +81,29 @@ const ticking = startJobs([tickJob({ output, codecs, writer: emitter, clock, isR
 const liveness = openEdgeView(wiring, { client, codecs, database, policies, outagesOf });
 
 const outcomes = createOutcomes();
+const hub = new Hub();
+const excess = excessOf(wiring, limits.limiter);
 health.declare("outcomes", { needed: false });
-const following = followOutcomes({
+health.declare("live", { needed: false });
+// Apart, so that nobody's command waits behind a burst of sessions.
+const following = followTopics({
   client,
   prefix,
   codecs,
-  outcomes,
+  takers: outcomeTakers(outcomes),
   log,
+  name: "outcomes",
   onState: (up, why) => health.set("outcomes", up, why),
+});
+const followingLive = followTopics({
+  client,
+  prefix,
+  codecs,
+  takers: liveTakers(hub, excess),
+  log,
+  name: "live",
+  onState: (up, why) => health.set("live", up, why),
+  onFollowing: (isFollowing) => (isFollowing ? hub.follows() : hub.lost()),
 });
 
 const lines = openLineWriter(1, (count) => log.warn({ count }, "request_lines_lost"));
@@ -112,12 +132,15 @@ const app = buildApp({
   commandWaitMs: config.COMMAND_WAIT_MS,
   enforcementPoints: config.ENFORCEMENT_POINTS,
   ackObjectiveMs: config.ACK_OBJECTIVE_MS,
+  hub,
+  liveLimits: liveLimits(config),
+  excess,
   idDomainOrgs,
 });
 const address = await app.listen({ host: config.HOST, port: config.PORT });
 log.info({ url: address }, "listening");
 const parts = [liveness.closables, policies, stores.closables, closables].flat();
-await runUntilSignal([app, ticking, audit, producer, following, ticks, ...parts], {
+await runUntilSignal([app, ticking, audit, producer, following, followingLive, ticks, ...parts], {
   log,
   drainTimeoutMs: config.DRAIN_TIMEOUT_MS,
   failed: [prepare(), liveness.failed],

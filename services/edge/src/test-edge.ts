@@ -8,13 +8,15 @@ import { SAMPLE_TIME_MS, sampleLogin } from "@vigie/schemas/samples";
 import { createHealth } from "@vigie/service-kit/health";
 import { createTokenVerifier } from "@vigie/service-kit/http/jwt";
 import { pemKeys } from "@vigie/service-kit/http/jwt-keys";
-import { noRateLimit } from "@vigie/service-kit/http/rate-limit";
+import { LocalRateLimiter, noRateLimit } from "@vigie/service-kit/http/rate-limit";
 import { createRequestLog } from "@vigie/service-kit/http/request-log";
 import { createMetrics } from "@vigie/service-kit/metrics";
 import { SignJWT } from "jose";
 import { buildApp, type EdgeOptions } from "./app.ts";
 import { memoryAudit } from "./audit/memory-audit.ts";
 import { createOutcomes } from "./commands/outcomes.ts";
+import { excessLogins } from "./ingest/excess-logins.ts";
+import { Hub } from "./live/hub.ts";
 import { memoryView } from "./memory-view.ts";
 import { memoryOutput } from "./output/memory-output.ts";
 import { memoryPolicies, memoryPolicyBook } from "./policies/memory-policies.ts";
@@ -58,6 +60,14 @@ export function testEdge(overrides: Partial<EdgeOptions> = {}) {
   const audit = memoryAudit(() => NOW_MS);
   const outcomes = createOutcomes();
   const policyStore = memoryPolicies();
+  const hub = new Hub();
+  hub.follows();
+  const excess = excessLogins({
+    limiter: new LocalRateLimiter({ clock: () => NOW_MS }),
+    clock: () => NOW_MS,
+    loginsPerMinute: 3,
+    limitMs: 600_000,
+  });
   const lines: string[] = [];
   const sink = { write: (line: string) => void lines.push(line), flush: async () => {} };
   const clock = () => NOW_MS;
@@ -94,11 +104,26 @@ export function testEdge(overrides: Partial<EdgeOptions> = {}) {
     commandWaitMs: 20,
     enforcementPoints: ["eats", "pay"],
     ackObjectiveMs: 1_000,
+    hub,
+    liveLimits: { connectionsMax: 100, perCallerMax: 3, bufferMaxBytes: 65_536 },
+    excess,
     idDomainOrgs: new Set(["id"]),
     isReady: () => true,
     ...overrides,
   });
-  return { app, output, audit, outcomes, policyStore, codecs, lines, health, verifier };
+  return {
+    app,
+    output,
+    audit,
+    outcomes,
+    hub,
+    excess,
+    policyStore,
+    codecs,
+    lines,
+    health,
+    verifier,
+  };
 }
 
 export type TestEdge = ReturnType<typeof testEdge>;

@@ -14,12 +14,18 @@ import {
   secretKeys,
 } from "@vigie/service-kit/http/jwt-keys";
 import { openOutbound } from "@vigie/service-kit/http/outbound";
-import { LocalRateLimiter, noRateLimit } from "@vigie/service-kit/http/rate-limit";
+import {
+  LocalRateLimiter,
+  noRateLimit,
+  type RateLimiter,
+} from "@vigie/service-kit/http/rate-limit";
 import { redisDebtBook, shareLimit } from "@vigie/service-kit/http/shared-limit";
 import { openRedis } from "@vigie/service-kit/redis/redis";
 import type { Closable } from "@vigie/service-kit/shutdown";
 import { type EdgeConfig, limitsAreOff } from "./config.ts";
+import { type ExcessLogins, excessLogins } from "./ingest/excess-logins.ts";
 import type { AdmitLimits } from "./ingest/steps/admit-event.ts";
+import type { LiveLimits } from "./live/doors.ts";
 
 /** What the parts of the edge are made of, by configuration. */
 export interface Wiring {
@@ -87,6 +93,21 @@ export const admitLimits = (config: EdgeConfig): AdmitLimits => ({
   maxEventAgeMs: config.MAX_EVENT_AGE_DAYS * DAY_MS,
   maxAheadMs: config.MAX_EVENT_AHEAD_MS,
 });
+
+export const liveLimits = (config: EdgeConfig): LiveLimits => ({
+  connectionsMax: config.STREAMS_MAX,
+  perCallerMax: config.STREAMS_PER_CALLER_MAX,
+  bufferMaxBytes: config.STREAM_BUFFER_MAX_BYTES,
+});
+
+/** Whose policy lets sessions too many live on has their logins slowed. */
+export const excessOf = ({ config, clock }: Wiring, limiter: RateLimiter): ExcessLogins =>
+  excessLogins({
+    limiter,
+    clock,
+    loginsPerMinute: config.EXCESS_LOGINS_PER_MINUTE,
+    limitMs: config.EXCESS_LIMIT_MS,
+  });
 
 /** Who writes a series of audit records: this edge, since this start. */
 export const emitterOf = ({ INSTANCE_ID }: EdgeConfig, bootId: string): string =>

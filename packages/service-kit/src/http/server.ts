@@ -27,6 +27,8 @@ export interface HttpOptions {
   /** CIDRs whose X-Forwarded-For counts. */
   readonly trustedProxies: readonly string[];
   readonly bodyMaxBytes: number;
+  /** The one path that may become another protocol; elsewhere Upgrade is ignored (RFC 9110, 7.8). */
+  readonly upgradePath?: string;
 }
 
 /** A request that is not complete by then is given up (a slow sender must not hold a connection). */
@@ -52,6 +54,7 @@ export function createHttp(options: HttpOptions): FastifyInstance {
     logger: false,
     genReqId: requestIds(),
     bodyLimit: options.bodyMaxBytes,
+    http: { shouldUpgradeCallback: ({ url }) => pathOf(url) === options.upgradePath },
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     // While draining, a request that still comes is answered; its connection closes after.
@@ -97,6 +100,8 @@ function closeIdleWhileDraining(app: FastifyInstance): void {
     done();
   });
 }
+
+const pathOf = (url = "/"): string => url.split("?", 1)[0] ?? "/";
 
 const problemArguments = (error: VigError) => [error.code, error.details] as const;
 
@@ -168,7 +173,7 @@ function answerUnknownRoutes(app: FastifyInstance): void {
   });
   app.setNotFoundHandler((request, reply) => {
     const { method } = request;
-    const path = request.url.split("?", 1)[0] ?? "/";
+    const path = pathOf(request.url);
     const fitting = known.filter(({ pattern }) => pattern.test(path));
     const allowed = [...new Set(fitting.flatMap(({ methods }) => methods))].sort().join(", ");
     if (allowed === "") return sendProblem(reply, "VIG_ROUTE_UNKNOWN", { method, path });

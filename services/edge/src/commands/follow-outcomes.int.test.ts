@@ -7,10 +7,11 @@ import { type Codecs, openCodecs } from "@vigie/schemas/codecs";
 import type { SessionCommandResult, SessionEpoch } from "@vigie/schemas/types";
 import { openBatchingProducer } from "@vigie/stream/kafka/producer";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { followTopics } from "../follow-topics.ts";
 import type { EventOutput } from "../output/event-output.ts";
 import { kafkaOutput } from "../output/kafka-output.ts";
 import { type EdgeStack, edgeStack } from "../test-stack.ts";
-import { followOutcomes } from "./follow-outcomes.ts";
+import { outcomeTakers } from "./follow-outcomes.ts";
 import { createOutcomes } from "./outcomes.ts";
 
 let servers: EdgeStack;
@@ -57,12 +58,13 @@ async function follow() {
   const states: boolean[] = [];
   const { client, prefix } = servers;
   const onState = (up: boolean) => void states.push(up);
-  const following = followOutcomes({
+  const following = followTopics({
     client,
     prefix,
     codecs,
-    outcomes,
+    takers: outcomeTakers(outcomes),
     log: silentLogger,
+    name: "outcomes",
     onState,
   });
   await vi.waitFor(() => expect(states.at(-1)).toBe(true), { timeout: 10_000 });

@@ -1,13 +1,18 @@
 import type { Clock } from "@vigie/core/time";
 import { addressOf } from "@vigie/service-kit/http/address";
-import { type AuthOptions, requireToken } from "@vigie/service-kit/http/auth";
+import { requireToken } from "@vigie/service-kit/http/auth";
 import type { Caller } from "@vigie/service-kit/http/jwt";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { callerOf, type Guard, hasScope, notEnded, schemasKnown } from "../access.ts";
 import type { EdgeContext } from "../context.ts";
 import { postEventRoutes } from "./post-event/route.ts";
 import { postEventsRoute } from "./post-events/route.ts";
-import { type Admit, type AdmitContext, createAdmit } from "./steps/admit-event.ts";
+import {
+  type Admit,
+  type AdmitContext,
+  type AdmittedEvent,
+  createAdmit,
+} from "./steps/admit-event.ts";
 import type { EventType } from "./steps/event-types.ts";
 
 /** What the routes that take events share. */
@@ -49,8 +54,17 @@ export function contextOf(request: FastifyRequest, clock: Clock): AdmitContext {
 /** One heartbeat of a person's session in 5 s. Source: DESIGN, Edge. */
 const HEARTBEAT_RATE = { perMinute: 12, burst: 1 } as const;
 
-/** How long a person's session has to wait with its next heartbeat, in milliseconds; services wait never. */
-export function heartbeatWaitMs(type: EventType, caller: Caller, auth: AuthOptions): number {
+/**
+ * How long an admitted event has to wait, in milliseconds; then it was not published. A person's session with its next
+ * heartbeat, and the next login of a user who has sessions too many already; nothing else of what services report.
+ */
+export function waitMsOf(
+  type: EventType,
+  { event, isLogin }: AdmittedEvent,
+  caller: Caller,
+  { auth, excess }: Pick<Ingest, "auth" | "excess">,
+): number {
+  if (isLogin) return excess.waitMs(event.key);
   if (type !== "heartbeat" || caller.kind === "service") return 0;
   const key = `heartbeat|${caller.tenantId}|${caller.sessionId}`;
   return auth.limiter.take(key, 1, HEARTBEAT_RATE);

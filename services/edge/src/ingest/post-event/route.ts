@@ -1,7 +1,7 @@
 import { sendProblem } from "@vigie/service-kit/http/problem";
 import type { FastifyInstance, RouteHandlerMethod } from "fastify";
 import { callerOf } from "../../access.ts";
-import { contextOf, heartbeatWaitMs, type Ingest, mayWrite } from "../ingest.ts";
+import { contextOf, type Ingest, mayWrite, waitMsOf } from "../ingest.ts";
 import { acceptedSchema, problemResponses } from "../schemas.ts";
 import { describedBodyOf } from "../steps/body-schema.ts";
 import { type EventType, eventTypeNames, eventTypes } from "../steps/event-types.ts";
@@ -33,13 +33,13 @@ function route(app: FastifyInstance, url: string, type: EventType, ingest: Inges
 }
 
 function takeEvent(type: EventType, ingest: Ingest): RouteHandlerMethod {
-  const { output, admit, auth, clock } = ingest;
+  const { output, admit, clock } = ingest;
   return async (request, reply) => {
     const admission = admit(type, request.body, contextOf(request, clock));
     if (admission.kind === "refused") {
       return sendProblem(reply, admission.code, admission.details, admission.faults);
     }
-    const waitMs = heartbeatWaitMs(type, callerOf(request), auth);
+    const waitMs = waitMsOf(type, admission, callerOf(request), ingest);
     if (waitMs > 0) {
       return sendProblem(reply, "VIG_RATE_LIMITED", { retryAfterS: Math.ceil(waitMs / 1_000) });
     }

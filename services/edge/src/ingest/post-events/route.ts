@@ -4,7 +4,7 @@ import { takeRate } from "@vigie/service-kit/http/auth";
 import { FAULTS_MAX, type Fault, sendProblem } from "@vigie/service-kit/http/problem";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { callerOf } from "../../access.ts";
-import { contextOf, heartbeatWaitMs, type Ingest, mayWrite } from "../ingest.ts";
+import { contextOf, type Ingest, mayWrite, waitMsOf } from "../ingest.ts";
 import { batchSchema, problemResponses } from "../schemas.ts";
 import type { Admission, AdmitContext } from "../steps/admit-event.ts";
 import { describedBodyOf } from "../steps/body-schema.ts";
@@ -116,7 +116,7 @@ function admitItem(item: unknown, context: AdmitContext, ingest: Ingest): Admiss
   }
   const admission = ingest.admit(type, event, context);
   if (admission.kind === "refused") return admission;
-  const waitMs = heartbeatWaitMs(type, context.caller, ingest.auth);
+  const waitMs = waitMsOf(type, admission, context.caller, ingest);
   if (waitMs === 0) return admission;
   const details = { retryAfterS: Math.ceil(waitMs / 1_000) };
   return { kind: "refused", code: "VIG_RATE_LIMITED", details, faults: [] };

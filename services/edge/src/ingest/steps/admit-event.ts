@@ -23,13 +23,21 @@ import { type ClientView, ownEvent } from "./own-event.ts";
 
 /** What became of a body: an event to be published, or why not. */
 export type Admission =
-  | { readonly kind: "event"; readonly eventId: string; readonly event: OutgoingEvent }
+  | AdmittedEvent
   | {
       readonly kind: "refused";
       readonly code: VigCode;
       readonly details: ErrorDetails;
       readonly faults: readonly Fault[];
     };
+
+export interface AdmittedEvent {
+  readonly kind: "event";
+  readonly eventId: string;
+  readonly event: OutgoingEvent;
+  /** A login that succeeded: it begins a session. */
+  readonly isLogin: boolean;
+}
 
 export interface AdmitContext {
   readonly caller: Caller;
@@ -191,5 +199,6 @@ function encoded(kind: Kind, value: Fields): Admission {
   }
   const key = userKey(value.tenant_id as string, value.user_id as string);
   const event = { topic: kind.topic, key, value: bytes };
-  return { kind: "event", eventId: value.event_id as string, event };
+  const isLogin = kind.type === "login" && value.kind === "AUTH_SUCCESS";
+  return { kind: "event", eventId: value.event_id as string, event, isLogin };
 }
