@@ -144,6 +144,7 @@ test.each([
     "VIG_ID_DOMAIN_ONLY",
   ],
   ["a person", "GET", "/api/id/erasures/x-1", ME, 403, "VIG_SCOPE_MISSING"],
+  ["a user id that is none", "POST", theirs("a%7Cb"), ADMIN, 400, "VIG_BODY_INVALID"],
   ["whoever asked for none", "GET", OWN, ME, 404, "VIG_NOT_FOUND"],
   ["an unknown id", "GET", "/api/id/erasures/x-1", ADMIN, 404, "VIG_NOT_FOUND"],
 ] as const)("refused: %s %s %s", async (_who, method, url, claims, status, code) => {

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { VigError } from "@vigie/core/errors";
+import { USER_ID } from "@vigie/core/keys";
 import type { ActorType, SubjectErasure } from "@vigie/schemas/types";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import type { Static } from "typebox";
+import { type Static, Type } from "typebox";
 import { admin, callerOf, person, personOfAnySession, schemasKnown } from "../../access.ts";
 import { actorOf } from "../../audit/actor.ts";
 import { databaseOf, userOf } from "../../commands/known-ids.ts";
@@ -17,7 +18,12 @@ const OWN = "/api/id/sessions/me/erase";
 
 const common = { security: [{ bearer: [] }] };
 const answers = { ...problemResponses, ...problems(404) };
-const userParams = strict({ userId: id("as lists show it, or as events have it") });
+const userParams = strict({
+  userId: Type.String({
+    pattern: USER_ID.source,
+    description: "as lists show it, or as events have it",
+  }),
+});
 const erasureParams = strict({ id: id("erasure_id of an answer") });
 
 /** PRV-14: the right to erasure. */
