@@ -2,12 +2,12 @@ import { VigError } from "@vigie/core/errors";
 import type { Actor, SessionEpoch } from "@vigie/schemas/types";
 import { nameUuid } from "@vigie/service-kit/ids";
 import type { Target } from "./command.ts";
-import type { Order } from "./commander.ts";
+import type { Order, Owner } from "./commander.ts";
 import type { Commands } from "./commands.ts";
 import { createEpochBook, type Decided, type EpochBook } from "./epochs.ts";
 import type { Filter, Plan } from "./filter.ts";
 import { type FoundSession, findSessions } from "./found-sessions.ts";
-import { databaseOf, deviceOf, userOf } from "./known-ids.ts";
+import { databaseOf, deviceOf, sessionOrGiven, userOf } from "./known-ids.ts";
 
 /** What an administrator asks for, once it is clear that they may. */
 export interface Wish {
@@ -66,14 +66,28 @@ async function commandUser(
   const { tenantId, reason, actor } = wish;
   const userId = await userOf(commands, tenantId, given);
   const person = { tenantId, userId };
-  const known: Target =
-    target.kind === "device"
-      ? { ...target, deviceId: await deviceOf(commands, person, target.deviceId) }
-      : target;
+  const known = await knownTarget(commands, person, target);
   await wish.record();
   const order = { commandId: wish.callId, ...person, target: known, reason, actor };
   await commands.commander.send(order);
   return { kind: "order", order };
+}
+
+/** Sessions and devices as events have them; a session to spare, too: an id that means none would spare nobody. */
+async function knownTarget(commands: Commands, person: Owner, target: Target): Promise<Target> {
+  switch (target.kind) {
+    case "session":
+      return { ...target, sessionId: await sessionOrGiven(commands, person, target.sessionId) };
+    case "device":
+      return { ...target, deviceId: await deviceOf(commands, person, target.deviceId) };
+    case "all": {
+      const { keepSessionId: kept } = target;
+      if (kept === null) return target;
+      return { ...target, keepSessionId: await sessionOrGiven(commands, person, kept) };
+    }
+    default:
+      return target;
+  }
 }
 
 async function decideEpoch(

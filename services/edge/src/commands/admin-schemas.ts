@@ -31,7 +31,7 @@ export const adminBody = strict({
   filter,
   dry_run: Type.Optional(Type.Boolean({ description: "count only, and revoke nothing" })),
   reason: Type.Optional(reason),
-  keep_session_id: Type.Optional(id("with user_id alone: the one session to spare")),
+  keep_session_id: Type.Optional(id("with user_id alone: the one session to spare, as session_id")),
   after: Type.Optional(Type.String({ pattern: UUID, description: "next of an answer" })),
 });
 export type AdminBody = Static<typeof adminBody>;

@@ -47,6 +47,17 @@ export async function sessionOf(
   return key;
 }
 
+/** A person's session, for who may command one that nobody has heard of yet; as with a device. */
+export function sessionOrGiven(
+  context: Pick<EdgeContext, "database">,
+  { tenantId, userId }: Person,
+  given: string,
+): Promise<string> {
+  const id = uuidOf(tenantId, "session", given);
+  const values = [tenantUuid(tenantId), uuidOf(tenantId, "user", userId), id];
+  return keyOr(given, context.database, tenantId, { statement: SESSION, values });
+}
+
 /** A person's device; one that nobody has heard of, or can be asked about now, is taken as it is given. */
 export function deviceOf(
   context: Pick<EdgeContext, "database">,

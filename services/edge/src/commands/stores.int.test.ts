@@ -37,6 +37,24 @@ describe("ids as lists show them", () => {
     ]);
   });
 
+  test("REV-03: an administrator's session, and the one to spare, too", async () => {
+    await tables.addSessions();
+    const edge = tables.edgeOn();
+    const user_id = uuidOf(TENANT, "user", "usr_1");
+    const session = uuidOf(TENANT, "session", "s-2");
+    await call(edge, { payload: { filter: { user_id, session_id: session } } });
+    await call(edge, { payload: { filter: { user_id }, keep_session_id: session } });
+    // Another person's session is none of this one's.
+    await call(edge, {
+      payload: { filter: { user_id, session_id: uuidOf(TENANT, "session", "s-3") } },
+    });
+    expect(edge.commands).toMatchObject([
+      { kind: "REVOKE_SESSION", session_id: "s-2", user_id: "usr_1" },
+      { kind: "REVOKE_ALL", keep_session_id: "s-2", user_id: "usr_1" },
+      { kind: "REVOKE_SESSION", session_id: uuidOf(TENANT, "session", "s-3") },
+    ]);
+  });
+
   test("REV-15: somebody else's session, of the tenant or of another, is not found", async () => {
     await tables.addSessions();
     const asked = ["s-3", "s-7", "s-8"].flatMap((key) => [
