@@ -103,13 +103,13 @@ export const topics = {
     key: "tenant|user|session",
     keep: "compacted",
     writtenBy: ["sessions"],
-    readBy: ["session-sink", "session-cache"],
+    readBy: ["session-sink", "session-cache", "edge"],
   },
   "id.session.anomaly": {
     ...shared,
     keep: days(30),
     writtenBy: ["detector", "sessions"],
-    readBy: ["SIRA", "sessions", "session-sink", "audit-sink"],
+    readBy: ["SIRA", "sessions", "session-sink", "audit-sink", "edge"],
   },
   // As long as the events that are judged by it: a backlog of sessions must not look like an outage.
   "id.session.tick": {

@@ -86,7 +86,7 @@ const excess = excessOf(wiring, limits.limiter);
 health.declare("outcomes", { needed: false });
 health.declare("live", { needed: false });
 // Apart, so that nobody's command waits behind a burst of sessions.
-const following = followTopics({
+const followingOutcomes = followTopics({
   client,
   prefix,
   codecs,
@@ -105,6 +105,11 @@ const followingLive = followTopics({
   onState: (up, why) => health.set("live", up, why),
   onFollowing: (isFollowing) => (isFollowing ? hub.follows() : hub.lost()),
 });
+
+// At once: with the broker away each takes its time.
+const following = {
+  stop: () => Promise.all([followingOutcomes.stop(), followingLive.stop()]),
+};
 
 const lines = openLineWriter(1, (count) => log.warn({ count }, "request_lines_lost"));
 const app = buildApp({
@@ -140,7 +145,7 @@ const app = buildApp({
 const address = await app.listen({ host: config.HOST, port: config.PORT });
 log.info({ url: address }, "listening");
 const parts = [liveness.closables, policies, stores.closables, closables].flat();
-await runUntilSignal([app, ticking, audit, producer, following, followingLive, ticks, ...parts], {
+await runUntilSignal([app, ticking, audit, producer, following, ticks, ...parts], {
   log,
   drainTimeoutMs: config.DRAIN_TIMEOUT_MS,
   failed: [prepare(), liveness.failed],
