@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { VigError } from "@vigie/core/errors";
 import { silentLogger } from "@vigie/core/log";
 import { stack, type TestStack } from "@vigie/testkit/stack";
-import { afterAll, beforeAll, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, onTestFinished, test, vi } from "vitest";
 import { type Database, openDatabase, type PoolOptions, schemaOf } from "./database.ts";
 import { migrate, migrationFolders } from "./migrate.ts";
 import { seed, seedTenants } from "./seed.ts";
@@ -132,6 +132,39 @@ test("a deadlock is retried", async () => {
   const { rows } = await database.query("select n from pair order by id");
   assert.deepEqual(rows, [{ n: 2 }, { n: 2 }]);
 });
+
+test("a statement alone is run anew after a deadlock", async () => {
+  await database.query("create table crossed (id int primary key, n int)");
+  await database.query("insert into crossed values (1, 0), (2, 0)");
+  // The transaction looks for deadlocks late, so the statement alone is the one that is given up.
+  const { promise: waits, resolve: waiting } = Promise.withResolvers<void>();
+  const transaction = database.transaction(async (tx) => {
+    await tx.query("set local deadlock_timeout = '10s'");
+    await tx.query("update crossed set n = n + 1 where id = 2");
+    waiting();
+    await isBlocked();
+    await tx.query("update crossed set n = n + 1 where id = 1");
+  });
+  await waits;
+  await database.query(
+    `update crossed set n = n + 1
+      where id in (select id from crossed order by id for update)`,
+  );
+  await transaction;
+  const { rows } = await database.query("select n from crossed order by id");
+  assert.deepEqual(rows, [{ n: 2 }, { n: 2 }]);
+});
+
+/** Somebody waits for a lock of somebody else. */
+async function isBlocked(): Promise<void> {
+  await vi.waitFor(
+    async () => {
+      const { rows } = await database.query("select from pg_locks where not granted");
+      assert.ok(rows.length > 0);
+    },
+    { timeout: 20_000 },
+  );
+}
 
 test("timestamps are UTC and longs are numbers", async () => {
   const { rows } = await database.query<{ at: Date; n: number }>(

@@ -23,7 +23,7 @@ export interface Queryable {
 }
 
 export interface Database extends Queryable {
-  /** All or nothing. Run anew, 3 times in all, after a deadlock or a failed serialization. */
+  /** All or nothing. As a statement alone, run anew, 3 times in all, after a deadlock or a failed serialization. */
   transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
   /** TEN-02: a transaction that sees the rows of one tenant only, by row-level security. */
   inTenant<T>(tenantId: string, work: (tx: Queryable) => Promise<T>): Promise<T>;
@@ -47,16 +47,9 @@ export function openDatabase(options: PoolOptions): Database {
   // process.
   pool.on("error", (error) => log.warn({ why: messageOf(error) }, "database_connection_lost"));
   const database: Database = {
-    query: (text, values) => run(pool, text, values),
-    async transaction(work) {
-      for (let attempt = 1; ; attempt++) {
-        try {
-          return await once(pool, work);
-        } catch (error) {
-          if (attempt === ATTEMPTS_MAX || !mayRetry(error)) throw databaseError(error);
-        }
-      }
-    },
+    // A statement alone is a transaction, too.
+    query: (text, values) => retried(() => run(pool, text, values)),
+    transaction: (work) => retried(() => once(pool, work)),
     inTenant: (tenantId, work) =>
       database.transaction(async (tx) => {
         await tx.query("select set_config('vigie.tenant', $1, true)", [tenantUuid(tenantId)]);
@@ -68,6 +61,16 @@ export function openDatabase(options: PoolOptions): Database {
     close: () => pool.end(),
   };
   return database;
+}
+
+async function retried<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (attempt === ATTEMPTS_MAX || !mayRetry(error)) throw databaseError(error);
+    }
+  }
 }
 
 async function run<R extends object>(
