@@ -51,8 +51,13 @@ export function cleanUpRoute(app: FastifyInstance, commands: Commands): void {
       const { tenantId, subject: userId } = caller;
       const callId = callIdOf(request, caller, { kind: REASON });
       const overdue = await overdueOf(databaseOf(commands), tenantId, userId, commands.clock());
+      const over = await Promise.all(
+        overdue.map((sessionId) => commands.view.resolve(tenantId, userId, sessionId)),
+      );
+      // Outages and policies may have moved the end that a row tells: who still lives is left alone.
+      const ended = overdue.filter((_, at) => over[at]?.kind === "ended");
       const results = await Promise.all(
-        overdue.map(async (sessionId) => {
+        ended.map(async (sessionId) => {
           const order = {
             commandId: nameUuid(tenantId, "command", `${callId}|${sessionId}`),
             batchId: callId,

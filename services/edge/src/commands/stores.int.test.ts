@@ -121,8 +121,12 @@ test("CNF-29: cleanup-expired ends the caller's own sessions that have run out, 
   await tables.addSessions();
   await tables.insert("user_sessions", [
     sessionRow({ user: "usr_2", session: "s-9", lastSeenMs: -7_200_000 }),
+    // Past the end that its row tells, and living: an outage has moved its end.
+    sessionRow({ session: "s-10", lastSeenMs: -7_200_000 }),
   ]);
-  const edge = commandEdge({ usr_1: ["s-6"] }, { database: tables.edge });
+  const over = { kind: "ended", status: "IDLE_EXPIRED" } as const;
+  const view = memoryView(new Map([["s-6", over]]));
+  const edge = commandEdge({ usr_1: ["s-6", "s-10"] }, { database: tables.edge, view });
   const url = "/api/v1/users/me/sessions/cleanup-expired";
   const response = await call(edge, { url, claims: ME });
   assert.equal(response.statusCode, 200, response.body);
