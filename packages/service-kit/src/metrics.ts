@@ -54,7 +54,9 @@ export function sessionMetrics(metrics: Metrics) {
   return {
     active: metrics.gauge("id_sessions_active", "Active sessions", [], "max"),
     heartbeatRate: metrics.gauge("id_sessions_heartbeat_rate", "Heartbeats a second, last minute"),
-    revoked: metrics.counter("id_sessions_revoked_total", "Sessions revoked"),
+    revoked: metrics.counter("id_sessions_revoked_total", "Sessions revoked, by what did it", [
+      "cause",
+    ]),
     /** OBS-08: from the login at the source to the session in the read model. */
     creationSeconds: metrics.histogram(
       "id_session_creation_seconds",

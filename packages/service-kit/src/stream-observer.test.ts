@@ -12,13 +12,13 @@ function observed() {
 
 test("OBS-02, OBS-03: the metrics have the names of the requirements", async () => {
   const metrics = createMetrics("edge", { processMetrics: false });
-  sessionMetrics(metrics).revoked.inc();
+  sessionMetrics(metrics).revoked.inc({ cause: "user" });
   anomalyMetrics(metrics).detected.inc({ kind: "impossible_travel" });
   const text = await metrics.registry.metrics();
   for (const line of [
     "id_sessions_active 0",
     "id_sessions_heartbeat_rate 0",
-    "id_sessions_revoked_total 1",
+    'id_sessions_revoked_total{cause="user"} 1',
     'id_anomalies_detected_total{kind="impossible_travel"} 1',
   ]) {
     assert.ok(text.includes(`\n${line}\n`), line);

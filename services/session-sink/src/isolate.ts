@@ -45,21 +45,25 @@ const stateOf = (error: unknown): string => `SQLSTATE ${(error as { readonly cod
 
 const noRows: Written = {
   anomalies: new Map(),
-  revocations: 0,
+  revocations: new Map(),
   sessions: 0,
   activities: 0,
   conflicts: 0,
   acks: [],
 };
 
+type Counts = ReadonlyMap<string, number>;
+
+function added(one: Counts, other: Counts): Counts {
+  const counts = new Map(one);
+  for (const [name, count] of other) counts.set(name, (counts.get(name) ?? 0) + count);
+  return counts;
+}
+
 function sum(one: Written, other: Written): Written {
-  const anomalies = new Map(one.anomalies);
-  for (const [kind, count] of other.anomalies) {
-    anomalies.set(kind, (anomalies.get(kind) ?? 0) + count);
-  }
   return {
-    anomalies,
-    revocations: one.revocations + other.revocations,
+    anomalies: added(one.anomalies, other.anomalies),
+    revocations: added(one.revocations, other.revocations),
     sessions: one.sessions + other.sessions,
     activities: one.activities + other.activities,
     conflicts: one.conflicts + other.conflicts,

@@ -52,7 +52,7 @@ export function createTold(metrics: Metrics, log: Logger, clock: Clock): Told {
     written({ tally: latest, rows, batch }) {
       tally = latest;
       rate.add(batch.heartbeats);
-      sessions.revoked.inc(rows.revocations);
+      for (const [cause, count] of rows.revocations) sessions.revoked.inc({ cause }, count);
       for (const [kind, count] of rows.anomalies) detected.inc({ kind }, count);
       for (const { enforcement_point, delay_ms } of rows.acks) {
         const seconds = Math.max(0, delay_ms) / 1_000;

@@ -1,6 +1,7 @@
 import type { Queryable } from "@vigie/service-kit/postgres/database";
 import { put, putReturning } from "@vigie/service-kit/postgres/unnest";
 import type { Batch } from "./batch.ts";
+import { type Caused, causeOf } from "./rows/cause.ts";
 import {
   activityColumns,
   anomalyColumns,
@@ -21,7 +22,8 @@ import { type AckDelay, writeCommands, writeSecurityEvents } from "./write-secur
 export interface Written {
   /** Anomalies by kind. */
   readonly anomalies: ReadonlyMap<string, number>;
-  readonly revocations: number;
+  /** Revocations by cause. */
+  readonly revocations: ReadonlyMap<string, number>;
   readonly sessions: number;
   readonly activities: number;
   /** Sessions whose id another user of the tenant holds, seen for the first time; they are refused. */
@@ -37,6 +39,10 @@ export interface KnownRows {
 const insert = (table: string, columns: { readonly names: string; readonly from: string }) =>
   `insert into ${table} (${columns.names}) select ${columns.names} from ${columns.from}
    on conflict do nothing`;
+
+const REVOCATIONS = `
+  ${insert("session_revocations", revocationColumns)}
+  returning epoch_id, anomaly_id, actor_type, actor_id`;
 
 const STUB_USERS = `
   insert into users (${userColumns.names}, is_stub)
@@ -125,12 +131,13 @@ export async function writeBatch(tx: Queryable, batch: Batch, known: KnownRows):
   );
   await put(tx, AWAIT, ownedColumns, batch.awaited.values());
   const activities = await put(tx, ACTIVITIES, activityColumns, batch.activities.values());
-  const revocations = await put(
+  const revoked = await putReturning<Caused>(
     tx,
-    insert("session_revocations", revocationColumns),
+    REVOCATIONS,
     revocationColumns,
     batch.revocations.values(),
   );
+  const revocations = countsOf(revoked.map(causeOf));
   const anomalies = await writeAnomalies(tx, batch);
   const acks = await writeCommands(tx, batch);
   const events = conflicts.map((conflict) => conflictEvent(conflict, Date.now()));
@@ -172,16 +179,14 @@ async function writeSessions(
 
 const ANOMALIES = `${insert("session_anomalies", anomalyColumns)} returning kind`;
 
-async function writeAnomalies(tx: Queryable, batch: Batch): Promise<Map<string, number>> {
+function countsOf(names: readonly string[]): Map<string, number> {
   const counts = new Map<string, number>();
-  const given = batch.anomalies.values();
-  for (const { kind } of await putReturning<{ kind: string }>(
-    tx,
-    ANOMALIES,
-    anomalyColumns,
-    given,
-  )) {
-    counts.set(kind, (counts.get(kind) ?? 0) + 1);
-  }
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
   return counts;
+}
+
+async function writeAnomalies(tx: Queryable, batch: Batch): Promise<Map<string, number>> {
+  const given = batch.anomalies.values();
+  const rows = await putReturning<{ kind: string }>(tx, ANOMALIES, anomalyColumns, given);
+  return countsOf(rows.map(({ kind }) => kind));
 }
