@@ -2,7 +2,17 @@ import assert from "node:assert/strict";
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from "@vigie/core/time";
 import type { SessionState } from "@vigie/schemas/types";
 import { describe, test } from "vitest";
-import { heartbeat, KEY, login, logout, sessionsDriver, T0, USER } from "./testing.ts";
+import {
+  command,
+  heartbeat,
+  KEY,
+  login,
+  logout,
+  policyRecord,
+  sessionsDriver,
+  T0,
+  USER,
+} from "./testing.ts";
 
 const T1 = T0 + MINUTE_MS;
 const device = (device_id: string) => ({ device: { device_id, fingerprint: null } });
@@ -132,14 +142,27 @@ describe("REV-05: a command is idempotent", () => {
 
   test("it touches only sessions that began before it was asked for, however late it comes", () => {
     const { at, ask, published } = signedIn();
+    const requested_at = T1 - 5 * SECOND_MS - 1;
     at(T1, "id.login", login({ session_id: "s-4" }));
     published();
-    ask(T1 + SECOND_MS, { requested_at: T1 - 1 });
+    ask(T1 + SECOND_MS, { requested_at });
     assert.deepEqual(summary(published()), ["s-1 REVOKED", "s-2 REVOKED", "s-3 REVOKED"]);
-    // A day later nobody remembers the command; carried out again, it still leaves s-4 alone.
+    // Asked for again under another id, it still leaves s-4 alone.
     at(T1 + 2 * SECOND_MS, "id.heartbeat", heartbeat({ session_id: "s-4" }));
-    ask(T1 + 3 * SECOND_MS, { requested_at: T1 - 1 });
+    ask(T1 + 3 * SECOND_MS, { requested_at });
     assert.deepEqual(published(), []);
+  });
+
+  test("an edge whose clock is 5 s behind the broker's misses no session that has just begun", () => {
+    const { at, ask, published, audits } = signedIn();
+    at(T1, "id.login", login({ session_id: "s-4" }));
+    published();
+    ask(T1 + 1, { requested_at: T1 - 5 * SECOND_MS });
+    assert.equal(published().length, 4);
+    assert.match(audits()[0]?.payload ?? "", new RegExp(`"requested_at":${T1 - 5 * SECOND_MS},`));
+    // What begins once the command is on record is another matter.
+    at(T1 + 2, "id.login", login({ session_id: "s-5" }));
+    assert.deepEqual(summary(published()), ["s-5 ACTIVE"]);
   });
 
   test("it is remembered for a day", () => {
@@ -162,6 +185,54 @@ describe("REV-05: a command is idempotent", () => {
       audits().map(({ emitter_seq }) => emitter_seq),
       [1, 2],
     );
+  });
+});
+
+describe("REV-04, HBT-03: what is past its absolute end before anybody has put that on record", () => {
+  const later = T0 + HOUR_MS;
+  /** One session of an hour, kept alive to its end; nobody wakes. */
+  function outlived() {
+    const sessions = sessionsDriver();
+    const { driver } = sessions;
+    const policy = policyRecord("acme", 1, { absolute_timeout: { hours: 1 } });
+    driver.setGlobal("policies", "acme", policy);
+    sessions.at(T0, "id.login", login());
+    for (const minutes of [20, 40, 59]) {
+      sessions.at(T0 + minutes * MINUTE_MS, "id.heartbeat", heartbeat());
+    }
+    sessions.published();
+    return sessions;
+  }
+  const unwoken = { timestampMs: later + 1 };
+
+  test.each([
+    { kind: "REVOKE_ALL" } as const,
+    { kind: "REVOKE_SESSION", session_id: "s-1" } as const,
+  ])("$kind does not revoke it", (over) => {
+    const { driver, published, revoked, results } = outlived();
+    const asked = command({ ...over, requested_at: later + 1 });
+    driver.pipe("id.session.command", KEY, asked, unwoken);
+    const [record] = published();
+    assert.deepEqual([record?.status, record?.ended_at], ["EXPIRED", later]);
+    assert.deepEqual(revoked(), []);
+    const [result] = results();
+    assert.deepEqual([result?.revoked_session_ids, result?.already_ended], [[], 1]);
+  });
+
+  test("a changed password does not either", () => {
+    const { driver, published, revoked } = outlived();
+    const changed = login({ kind: "PASSWORD_CHANGED", session_id: null, occurred_at: later });
+    driver.pipe("id.login", KEY, changed, unwoken);
+    assert.deepEqual(summary(published()), ["s-1 EXPIRED"]);
+    assert.deepEqual(revoked(), []);
+  });
+
+  test("what only seems silent is revoked: its heartbeats may lie in a backlog", () => {
+    const { driver, revoked } = signedIn();
+    const timestampMs = T0 + 40 * MINUTE_MS;
+    const asked = command({ requested_at: timestampMs });
+    driver.pipe("id.session.command", KEY, asked, { timestampMs });
+    assert.equal(revoked().length, 3);
   });
 });
 

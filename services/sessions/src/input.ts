@@ -61,6 +61,8 @@ export interface Commanded extends Input {
   readonly kind: "commanded";
   readonly batchId: string | null;
   readonly scope: Scope;
+  /** A session other than one that is named by its id is meant if it began by then. */
+  readonly beganByMs: number;
   /** A session to spare, or null. */
   readonly keptSessionId: string | null;
   readonly reason: string;

@@ -98,8 +98,9 @@ function stepOf(sessionIds: number): fc.Arbitrary<Step> {
                 return { kind, atMs, eventId, eventHash: event, keptSessionId };
               case "commanded": {
                 const batchId = null;
+                const times = { atMs, beganByMs: atMs };
                 const words = { batchId, keptSessionId, reason: "user_request", actor };
-                return { kind, atMs, eventId, scope: scopeOf(scope, session), ...words };
+                return { kind, ...times, eventId, scope: scopeOf(scope, session), ...words };
               }
               default:
                 return { kind, atMs, eventId, sessionId, isSecondFactor: false, context };

@@ -1,5 +1,6 @@
 import { assert } from "@vigie/core/assert";
 import { drop, type Outcome, ok } from "@vigie/core/outcome";
+import { SECOND_MS } from "@vigie/core/time";
 import type {
   GeoEvent,
   HeartbeatEvent,
@@ -165,6 +166,9 @@ const fromErasure = (erasure: SubjectErasure, recordMs: number): SessionInput =>
   eventId: erasure.erasure_id,
 });
 
+/** How far the clock of an edge may be behind the broker's. Source: that of epochs, DESIGN, Sessions, Epochs. */
+const EDGE_BEHIND_MAX_MS = 5 * SECOND_MS;
+
 function fromCommand(command: SessionCommand, recordMs: number): Outcome<Commanded> {
   const scope = scopeOf(command);
   if (scope === null) return drop("unknown_kind");
@@ -174,6 +178,8 @@ function fromCommand(command: SessionCommand, recordMs: number): Outcome<Command
     eventId: command.command_id,
     batchId: command.batch_id,
     scope,
+    // What begins after the command is on record, and so after its answer, is never meant.
+    beganByMs: past(command.requested_at + EDGE_BEHIND_MAX_MS, recordMs),
     keptSessionId: command.keep_session_id,
     reason: command.reason,
     actor: command.actor,

@@ -30,7 +30,7 @@ export function commanded(draft: Draft, input: Commanded): Decision {
       ? revokeOne(draft, scope.sessionId, input.atMs, revocation)
       : revokeAll(
           draft,
-          { scope, atMs: input.atMs, keptSessionId: input.keptSessionId },
+          { scope, atMs: input.beganByMs, keptSessionId: input.keptSessionId },
           revocation,
         );
   draft.apply({

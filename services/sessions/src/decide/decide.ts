@@ -11,6 +11,15 @@ import { type Cause, keepWithinLimits } from "./limits.ts";
 import { loggedOut, loginSucceeded } from "./logins.ts";
 import { activitySeen, heartbeatSeen } from "./sightings.ts";
 import { anomalyFound, riskDecided, weigh } from "./suspicions.ts";
+import { endOutlived } from "./time.ts";
+
+/** What speaks of sessions, and is none of their events. */
+const REVOKING: ReadonlySet<SessionInput["kind"]> = new Set([
+  "commanded",
+  "password_changed",
+  "anomaly_found",
+  "risk_decided",
+]);
 
 type Decision = Outcome<readonly Change[]>;
 
@@ -23,6 +32,7 @@ export function decide(state: UserState, input: SessionInput, setting: Setting):
   const eventHash = "eventHash" in input ? input.eventHash : null;
   if (eventHash !== null && state.recentEvents.includes(eventHash)) return drop("duplicate");
   const draft = new Draft(state, setting);
+  if (REVOKING.has(input.kind)) endOutlived(draft);
   const decision = judge(draft, input);
   if (decision.kind !== "ok") return decision;
   settle(draft, input);

@@ -1,5 +1,5 @@
 import { mayBeUnheard } from "@vigie/core/outages";
-import { expiryOf } from "@vigie/core/session-deadlines";
+import { deadlinesOf, expiryOf } from "@vigie/core/session-deadlines";
 import { SECOND_MS } from "@vigie/core/time";
 import type { Draft } from "../draft.ts";
 import type { Session } from "../state.ts";
@@ -20,5 +20,18 @@ export function endRunOut(draft: Draft): void {
     const isIdle = expiry.status === "IDLE_EXPIRED";
     if (isIdle && mayBeUnheard(expiry.atMs, heardUntilMs, nowMs)) continue;
     draft.end(session, expiry);
+  }
+}
+
+/**
+ * The same for those alone that are past their absolute end, which no event on its way can move. Commands come ahead
+ * of a backlog that may hold heartbeats: who seems silent to them is revoked, so that whoever honours it is told.
+ */
+export function endOutlived(draft: Draft): void {
+  const { policy, outages, nowMs } = draft.setting;
+  for (const session of draft.state.live) {
+    const { absoluteExpiresAtMs } = deadlinesOf(session, policy.document, outages);
+    const expiry = expiryOf(session, policy.document, outages, nowMs);
+    if (expiry !== null && nowMs >= absoluteExpiresAtMs) draft.end(session, expiry);
   }
 }

@@ -49,7 +49,8 @@ export interface Expected {
 }
 
 const IDLE_MS = 30 * MINUTE_MS;
-const ABSOLUTE_MS = 720 * HOUR_MS;
+/** Source: design, epochs: "≤ not_before + 5 s"; a command's reach likewise, but never beyond its record. */
+const SLACK_MS = 5 * SECOND_MS;
 
 /** The number in a session's id says where it lives. */
 export const channelOf = (id: string): "MOBILE" | "WEB" =>
@@ -69,8 +70,11 @@ export class Model {
   private readonly limits: Limits;
   private order = 0;
 
-  constructor(limits: Limits) {
+  private readonly absoluteMs: number;
+
+  constructor(limits: Limits, absoluteHours: number) {
     this.limits = limits;
+    this.absoluteMs = absoluteHours * HOUR_MS;
   }
 
   login(id: string, atMs: number): void {
@@ -109,11 +113,12 @@ export class Model {
     const knownMs = this.commands.get(commandId);
     if (knownMs !== undefined && this.nowMs - knownMs < DAY_MS) return;
     this.commands.set(commandId, this.nowMs);
+    this.endOutlived();
     const alreadyEnded = this.endedWithin(scope, keptId);
     const revokedIds =
       scope.kind === "session"
         ? this.revokeOne(scope.sessionId)
-        : this.ban({ scope, atMs, keptId });
+        : this.ban({ scope, atMs: Math.min(this.nowMs, atMs + SLACK_MS), keptId });
     this.expected.results.push({ revokedIds, alreadyEnded });
     this.settle();
   }
@@ -123,9 +128,8 @@ export class Model {
     this.settle();
   }
 
-  /** Source: design, "revoked if started ≤ not_before + 5 s". */
   epoch(scope: Scope, notBeforeMs: number): void {
-    this.ban({ scope, atMs: notBeforeMs + 5 * SECOND_MS, keptId: null });
+    this.ban({ scope, atMs: notBeforeMs + SLACK_MS, keptId: null });
     this.settle();
   }
 
@@ -167,18 +171,26 @@ export class Model {
       ({ sessionId, recordedMs }) =>
         this.of(sessionId).status === "ACTIVE" || this.nowMs - recordedMs < DAY_MS,
     );
-    for (const session of this.sessions.values()) {
-      if (session.status !== "ACTIVE") continue;
-      const idleMs = session.seenMs + IDLE_MS;
-      const absoluteMs = session.createdMs + ABSOLUTE_MS;
-      const endMs = Math.min(idleMs, absoluteMs);
-      if (this.nowMs < endMs) continue;
-      this.end(session, idleMs < absoluteMs ? "IDLE_EXPIRED" : "EXPIRED", endMs);
-    }
+    for (const session of this.active()) this.endIfOver(session);
   }
 
   active(): Plain[] {
     return [...this.sessions.values()].filter(({ status }) => status === "ACTIVE");
+  }
+
+  private endIfOver(session: Plain): void {
+    const idleMs = session.seenMs + IDLE_MS;
+    const absoluteMs = session.createdMs + this.absoluteMs;
+    const endMs = Math.min(idleMs, absoluteMs);
+    if (this.nowMs < endMs) return;
+    this.end(session, idleMs < absoluteMs ? "IDLE_EXPIRED" : "EXPIRED", endMs);
+  }
+
+  /** What nothing that comes later can prolong. */
+  private endOutlived(): void {
+    for (const session of this.active()) {
+      if (this.nowMs >= session.createdMs + this.absoluteMs) this.endIfOver(session);
+    }
   }
 
   private begin(session: Plain, createdMs: number, seenMs: number, startKnown: boolean): void {
@@ -199,6 +211,7 @@ export class Model {
   ): void {
     if (session.entombed?.by === "logout" || this.nowMs - atMs >= IDLE_MS) return;
     const startKnown = startedMs !== null;
+    if (this.nowMs >= Math.min(startedMs ?? atMs, atMs) + this.absoluteMs) return;
     const seen = { ...session, device: session.device ?? device, startKnown };
     const mayBeBanned = !startKnown && this.bans.some((ban) => bans(ban, seen));
     if (mayBeBanned && session.entombed === null) return;

@@ -32,20 +32,26 @@ export interface World {
   auditSeq: number;
 }
 
-export interface LimitPolicy {
-  readonly count: number;
-  readonly per_channel: Readonly<Record<string, number>>;
+export interface ModelPolicy {
+  readonly limits: {
+    readonly count: number;
+    readonly per_channel: Readonly<Record<string, number>>;
+  };
+  readonly absoluteHours: number;
 }
 
-export function worldOf(policy: LimitPolicy): World {
+export function worldOf({ limits: policy, absoluteHours }: ModelPolicy): World {
   const real = sessionsDriver();
-  const document = { max_concurrent_sessions: policy };
+  const document = {
+    max_concurrent_sessions: policy,
+    absolute_timeout: { hours: absoluteHours },
+  };
   real.driver.setGlobal("policies", TENANT, policyRecord(TENANT, 1, document));
   const limits: Limits = [
     ...Object.entries(policy.per_channel).map(([channel, count]) => ({ channel, count })),
     { channel: null, count: policy.count },
   ];
-  return { model: new Model(limits), real, topic: new Map(), auditSeq: 0 };
+  return { model: new Model(limits, absoluteHours), real, topic: new Map(), auditSeq: 0 };
 }
 
 /** Of a user who is alone in the tenant. */
@@ -67,6 +73,8 @@ export type Step =
       readonly scope: Scope;
       readonly lateMs: number;
       readonly keptId: string | null;
+      /** It comes so much later, before time is looked at. */
+      readonly unwokenMs: number;
     }
   | { readonly do: "password"; readonly lateMs: number; readonly keptId: string | null }
   | {
@@ -110,7 +118,8 @@ function takeInModel(model: Model, step: Step): void {
       model.logout(step.id);
       break;
     case "command":
-      model.command(step.id, step.scope, nowMs - step.lateMs, step.keptId);
+      model.nowMs += step.unwokenMs;
+      model.command(step.id, step.scope, model.nowMs - step.lateMs, step.keptId);
       break;
     case "password":
       model.passwordChanged(nowMs - step.lateMs, step.keptId);
@@ -152,8 +161,10 @@ function takeInReal(driver: World["real"]["driver"], step: Step, nowMs: number):
     }
     case "command": {
       const { id: command_id, lateMs, keptId: keep_session_id } = step;
-      const words = { command_id, keep_session_id, requested_at: nowMs - lateMs };
-      driver.pipe("id.session.command", KEY, command({ ...words, ...kindOf(step.scope) }));
+      const timestampMs = nowMs + step.unwokenMs;
+      const words = { command_id, keep_session_id, requested_at: timestampMs - lateMs };
+      const asked = command({ ...words, ...kindOf(step.scope) });
+      driver.pipe("id.session.command", KEY, asked, { timestampMs });
       break;
     }
     case "password": {
@@ -338,6 +349,7 @@ export const anyStep: fc.Arbitrary<Step> = fc.oneof(
       scope,
       lateMs: late,
       keptId: kept,
+      unwokenMs: fc.oneof(fc.constant(0), fc.nat({ max: 20 * MINUTE_MS })),
     }),
   },
   {
@@ -371,8 +383,11 @@ export const anyStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant("restart") }) },
 );
 
-export const anyPolicy: fc.Arbitrary<LimitPolicy> = fc.constantFrom(
-  { count: 5, per_channel: {} },
-  { count: 4, per_channel: { WEB: 2 } },
-  { count: 3, per_channel: { WEB: 1, MOBILE: 3 } },
-);
+export const anyPolicy: fc.Arbitrary<ModelPolicy> = fc.record({
+  limits: fc.constantFrom(
+    { count: 5, per_channel: {} },
+    { count: 4, per_channel: { WEB: 2 } },
+    { count: 3, per_channel: { WEB: 1, MOBILE: 3 } },
+  ),
+  absoluteHours: fc.constantFrom(720, 1),
+});
