@@ -7,6 +7,7 @@ import type { FastifyRequest } from "fastify";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { WebSocket } from "ws";
 import { memoryView } from "../memory-view.ts";
+import { memoryPolicyBook } from "../policies/memory-policies.ts";
 import { NOW_MS, testEdge } from "../test-edge.ts";
 import { issued, issuerAuth } from "../test-tokens.ts";
 import { Connection } from "./connection.ts";
@@ -57,6 +58,7 @@ function open(overrides: Partial<Live> = {}) {
   const live = {
     auth: issuerAuth,
     view: memoryView(),
+    policies: { ready: true },
     clock: () => nowMs,
     idDomainOrgs: new Set(["id"]),
     hub,
@@ -98,6 +100,13 @@ test("who does not say who they are within 5 s is cut off", async () => {
   assert.deepEqual(socket.ends, []);
   await pass(1);
   assert.deepEqual(socket.ends, [[4_401, "VIG_TOKEN_MISSING"]]);
+});
+
+test("no stream begins before the policies in force are known", async () => {
+  const { socket } = open({ policies: { ...memoryPolicyBook(), ready: false } });
+  socket.emit("message", JSON.stringify({ type: "auth", token: await issued() }), false);
+  await until(() => socket.ends.length > 0);
+  assert.deepEqual(socket.ends, [[1_013, "VIG_SESSION_STATE_UNKNOWN"]]);
 });
 
 test("a client that does not answer a ping is cut off at the next", async () => {

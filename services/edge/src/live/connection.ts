@@ -77,9 +77,13 @@ export class Connection implements Listener {
   }
 
   async #open(text: string): Promise<void> {
-    const { doors, hub } = this.#live;
+    const { doors, hub, policies } = this.#live;
     if (!hub.isFollowing)
       throw new VigError("VIG_BROKER_AWAY", { why: "events are not followed yet" });
+    // Whether a listed session is active follows from them.
+    if (!policies.ready) {
+      throw new VigError("VIG_SESSION_STATE_UNKNOWN", { why: "policies are still being read" });
+    }
     const asked = readAsked(text);
     const facts = await this.#live.auth.verifier.inspect(asked.token);
     const { caller } = facts;
