@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { REVOCATIONS_HELD } from "@vigie/schemas/audit-actions";
 import { tenantUuid } from "@vigie/service-kit/ids";
 import { afterAll, beforeAll, beforeEach, onTestFinished, test } from "vitest";
 import { NOW, openTestSink, type TestSink } from "./test-sink.ts";
@@ -158,15 +159,15 @@ test("ANO-14, ANO-18: severe anomalies and alarms are security events, a rule on
 test("ANO-18: refused attempts and the guard's alarm come from the audit, its other entries do not", async () => {
   const record = (over: Parameters<typeof audited>[1]) =>
     at.maker.record("id.audit", audited(NOW, over));
-  const system = { type: "SYSTEM", id: "sessions", impersonator_id: null } as const;
+  const rule = { type: "POLICY", id: "geo_block", impersonator_id: null } as const;
   await at.write([
     record({}),
     record({ event_id: "x-2", action: "policy.updated" }),
     record({
       event_id: "x-3",
-      action: "revocation.guard_tripped",
+      action: REVOCATIONS_HELD,
       emitter: "vigie.sessions.2",
-      actor: { ...system, ip: null, user_agent: null },
+      actor: { ...rule, ip: null, user_agent: null },
       payload: "not json",
     }),
   ]);
@@ -182,10 +183,10 @@ test("ANO-18: refused attempts and the guard's alarm come from the audit, its ot
     },
     {
       ...nobody,
-      kind: "revocation_guard_tripped",
+      kind: "policy_revocations_held",
       severity: "CRITICAL",
       source: "sessions",
-      evidence: { actor: "sessions" },
+      evidence: { actor: "geo_block" },
     },
   ]);
 });

@@ -3,6 +3,7 @@ import { canonicalJson } from "@vigie/core/canonical-json";
 import { VigError } from "@vigie/core/errors";
 import type { Logger } from "@vigie/core/log";
 import type { Clock } from "@vigie/core/time";
+import { ACCESS_DENIED } from "@vigie/schemas/audit-actions";
 import { VALUE_MAX_BYTES } from "@vigie/schemas/catalogue";
 import type { Codecs } from "@vigie/schemas/codec-core";
 import type { Actor, AuditEvent } from "@vigie/schemas/types";
@@ -140,7 +141,7 @@ function actorTypeOf(
 function deniedDraft({ attempt, payload }: DeniedSummary, nowMs: number): Draft {
   const { caller, request } = attempt;
   const type = caller.kind === "user" ? "USER" : "SYSTEM";
-  const entry = { caller, request, action: "access.denied", subjectUserId: null, payload };
+  const entry = { caller, request, action: ACCESS_DENIED, subjectUserId: null, payload };
   return draftOf(entry, type, nowMs);
 }
 

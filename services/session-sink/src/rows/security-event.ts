@@ -1,3 +1,4 @@
+import { ACCESS_DENIED, REVOCATIONS_HELD } from "@vigie/schemas/audit-actions";
 import type { AuditEvent, SessionAnomaly } from "@vigie/schemas/types";
 import { tenantUuid, uuidOf } from "@vigie/service-kit/ids";
 import type { OwnedRow } from "./columns.ts";
@@ -43,21 +44,21 @@ const aboutUser = ({ tenant_id, user_id }: Subject) => ({
   user_key: user_id,
 });
 
-/** Audited actions that concern a security operations centre: each its severity and, by its first part, its source. */
-const AUDITED: readonly { readonly action: RegExp; readonly severity: string }[] = [
-  // SUB-01: somebody tried what the token does not allow.
-  { action: /\.denied$/, severity: "MEDIUM" },
-  // The guard held back a revocation of too many sessions (DESIGN, Sessions).
-  { action: /guard/, severity: "CRITICAL" },
-];
+/** Audited actions that concern a security operations centre, each with its severity. */
+const SEVERITIES: ReadonlyMap<string, string> = new Map([
+  // SUB-01.
+  [ACCESS_DENIED, "MEDIUM"],
+  // DESIGN, Sessions, Actions: the guard's alarm.
+  [REVOCATIONS_HELD, "CRITICAL"],
+]);
 /** Of an audited payload, what a machine chose. `attempts`: method, route and fault of each, with how often. */
 const WORDS = ["route", "method", "code", "scope", "count", "fault", "attempts"] as const;
 const WORD = /^[\w.:/ {}*-]{1,128}$/;
 
 /** The security event in an audited action, or null. */
 export function auditedEvent(event: AuditEvent): SecurityEventRow | null {
-  const known = AUDITED.find(({ action }) => action.test(event.action));
-  if (known === undefined) return null;
+  const severity = SEVERITIES.get(event.action);
+  if (severity === undefined) return null;
   const person = event.actor.type === "USER" || event.actor.type === "ADMIN";
   const about = event.subject_user_id ?? (person ? event.actor.id : null);
   const { tenant_id } = event;
@@ -69,7 +70,7 @@ export function auditedEvent(event: AuditEvent): SecurityEventRow | null {
     session_id: null,
     session_key: null,
     kind: event.action.replaceAll(".", "_"),
-    severity: known.severity,
+    severity,
     source: event.emitter.startsWith("edge.") ? "edge" : "sessions",
     origin_id: event.event_id,
     evidence: JSON.stringify({

@@ -1,4 +1,5 @@
 import { canonicalJson } from "@vigie/core/canonical-json";
+import { REVOCATIONS_HELD } from "@vigie/schemas/audit-actions";
 import type { Actor, AuditEvent } from "@vigie/schemas/types";
 import { nameUuid } from "@vigie/service-kit/ids";
 import type { Change, Done } from "../evolve.ts";
@@ -80,7 +81,7 @@ export function alarmsOf(
   const held = changes.filter((change) => change.type === "held");
   return held.map(({ anomalyId, rule }) => ({
     ...numbered(setting, numbers),
-    action: "policy.revocations_held",
+    action: REVOCATIONS_HELD,
     actor: { type: "POLICY", id: rule, impersonator_id: null, ip: null, user_agent: null },
     subject_user_id: null,
     is_impersonation: false,
