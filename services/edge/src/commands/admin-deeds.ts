@@ -20,8 +20,8 @@ export interface Wish {
   readonly actor: Actor;
   /** Where a search goes on. */
   readonly after: string | null;
-  /** Puts the call on record. Returns the broker's time of that. */
-  record(): Promise<number>;
+  /** Puts the call on record, with the user whom it concerns as events name them. Returns the broker's time of that. */
+  record(userId?: string): Promise<number>;
 }
 
 export interface Batch {
@@ -67,7 +67,7 @@ async function commandUser(
   const userId = await userOf(commands, tenantId, given);
   const person = { tenantId, userId };
   const known = await knownTarget(commands, person, target);
-  await wish.record();
+  await wish.record(userId);
   const order = { commandId: wish.callId, ...person, target: known, reason, actor };
   await commands.commander.send(order);
   return { kind: "order", order };

@@ -48,7 +48,7 @@ export function adminRevokeRoutes(app: FastifyInstance, commands: Commands): voi
       if (!mayReach(commands, request, asked)) {
         return sendProblem(reply, "VIG_NOT_FOUND", { what: "tenant" });
       }
-      const record = () => putOnRecord(commands, request, asked);
+      const record = (userId?: string) => putOnRecord(commands, request, asked, userId);
       if (request.body.dry_run === true) return count(commands, asked, record);
       const { content, ...wish } = asked;
       const callId = callIdOf(request, callerOf(request), content);
@@ -120,6 +120,7 @@ async function putOnRecord(
   { audit }: Commands,
   request: FastifyRequest<Revoke>,
   { plan, filter }: Asked,
+  userId = filter.userId,
 ): Promise<number> {
   const isCount = request.body.dry_run === true;
   const { recordedAtMs } = await audit.record({
@@ -127,7 +128,7 @@ async function putOnRecord(
     caller: callerOf(request),
     request,
     actorType: "ADMIN",
-    subjectUserId: filter.userId ?? null,
+    subjectUserId: userId ?? null,
     payload: { acts_by: plan.kind, ...request.body },
   });
   return recordedAtMs;

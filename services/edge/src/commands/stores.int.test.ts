@@ -48,6 +48,7 @@ describe("ids as lists show them", () => {
     await call(edge, {
       payload: { filter: { user_id, session_id: uuidOf(TENANT, "session", "s-3") } },
     });
+    assert.ok(edge.audit.entries.every(({ subjectUserId }) => subjectUserId === "usr_1"));
     expect(edge.commands).toMatchObject([
       { kind: "REVOKE_SESSION", session_id: "s-2", user_id: "usr_1" },
       { kind: "REVOKE_ALL", keep_session_id: "s-2", user_id: "usr_1" },
