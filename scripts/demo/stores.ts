@@ -1,7 +1,9 @@
+import { sessionKey } from "@vigie/core/keys";
 import { silentLogger } from "@vigie/core/log";
 import type { Parsed } from "@vigie/service-kit/config";
 import { openDatabase, schemaOf } from "@vigie/service-kit/postgres/database";
 import { openRedis } from "@vigie/service-kit/redis/redis";
+import { layoutOf } from "@vigie/service-kit/sessions/layout";
 import type { databaseConfig, prefixConfig, redisConfig } from "@vigie/service-kit/shared-config";
 import type { Person } from "./cast.ts";
 
@@ -49,13 +51,14 @@ export function openStores(config: StoresConfig): Stores {
     connectionName: "vigie-demo",
     log: silentLogger,
   });
+  const layout = layoutOf(redis.key);
   return {
     async count(people) {
       const sessions = people.map(({ sessionId }) => sessionId);
       const users = people.map(({ userId }) => userId);
       const { rows } = await database.query<Omit<Held, "live">>(COUNTS, [sessions, users]);
       const keys = people.map(({ tenantId, userId, sessionId }) =>
-        redis.key(`vigie:session:${tenantId}|${userId}|${sessionId}`),
+        layout.session(sessionKey(tenantId, userId, sessionId)),
       );
       const live = Number(await redis.command("EXISTS", ...keys));
       const counts = rows[0] ?? { sessions: 0, activities: 0, anomalies: 0, audited: 0 };

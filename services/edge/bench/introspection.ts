@@ -6,7 +6,8 @@ import { parseArgs } from "node:util";
 import { assert } from "@vigie/core/assert";
 import { silentLogger } from "@vigie/core/log";
 import { openRedis } from "@vigie/service-kit/redis/redis";
-import { fieldsOf, layoutOf, sessionName } from "@vigie/service-kit/sessions/layout";
+import { layoutOf, sessionName } from "@vigie/service-kit/sessions/layout";
+import { textOf } from "@vigie/service-kit/sessions/session-text";
 import { SignJWT } from "jose";
 import {
   fileHere,
@@ -68,8 +69,7 @@ async function fillRedis({ redis: url, prefix }: Installation): Promise<void> {
   const layout = layoutOf(redis.key);
   for (const state of states) {
     const key = layout.session(sessionName(state));
-    await redis.command("HSET", key, ...fieldsOf(state));
-    await redis.command("PEXPIRE", key, HOUR_MS);
+    await redis.command("SET", key, textOf(state), "PX", HOUR_MS);
     await redis.command("SET", redis.key(state.session_id), state.status, "PX", HOUR_MS);
   }
   await redis.close();

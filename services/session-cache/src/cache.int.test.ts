@@ -47,7 +47,7 @@ function openCache(nowMs: () => number = Date.now) {
   return { redis, cache, write, layout, answer, found };
 }
 
-test("HBT-04: a live session is a hash that is kept as long as an outage could let it live", async () => {
+test("HBT-04: a live session is kept as long as an outage could let it live", async () => {
   const { redis, cache, write, layout, answer } = openCache();
   const state = sessionState(Date.now(), { org_id: null, city: "Dakar" });
   assert.deepEqual(await write([recordOf(state)]), { kind: "taken" });

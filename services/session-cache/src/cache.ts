@@ -2,13 +2,13 @@ import { userKey } from "@vigie/core/keys";
 import type { SessionState } from "@vigie/schemas/types";
 import type { RedisStore, RedisValue } from "@vigie/service-kit/redis/redis";
 import {
-  fieldsOf,
   keptUntilMs,
   type Layout,
   layoutOf,
   offsetField,
   partsOfKey,
 } from "@vigie/service-kit/sessions/layout";
+import { textOf } from "@vigie/service-kit/sessions/session-text";
 import { WRITE_SCRIPT } from "./write-script.ts";
 
 /** One record of id.session.state; state null: forgotten. */
@@ -93,13 +93,12 @@ function callOf(
     const { user, sessionId } = partsOfKey(key);
     keys.push(layout.session(key), layout.user(user));
     if (state === null) {
-      args.push(sessionId, 0, "", 0, 0, 0);
+      args.push(sessionId, 0, "", 0, 0, "");
       continue;
     }
     const { version, status, idle_expires_at, absolute_expires_at } = state;
     const kept = status === "ACTIVE" ? keptUntilMs(state) : absolute_expires_at;
-    const fields = fieldsOf(state);
-    args.push(sessionId, version, status, idle_expires_at, kept, fields.length, ...fields);
+    args.push(sessionId, version, status, idle_expires_at, kept, textOf(state));
   }
   return { keys, args };
 }

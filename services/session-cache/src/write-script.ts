@@ -5,8 +5,7 @@ const MARKER_OUTLASTS_MS = 60_000;
  * Takes the records of one partition and moves its offset, in one step of Redis.
  * KEYS: progress, live, then session and user of each record.
  * ARGV: now in ms, partition, first offset that this call covers, next offset, then for each record: session id,
- *   version, status ('' for a removed record), idle end, until when the hash is kept, number of fields and values,
- *   fields and values.
+ *   version, status ('' for a removed record), idle end, until when the text is kept, the text.
  * Returns: {1, next} taken; {0, held} somebody was further already; {-1, held} Redis holds less than it did: nothing
  *   was written, reading has to go on from `held`.
  */
@@ -24,9 +23,14 @@ local function leave(user, id, session)
   redis.call('ZREM', live, session)
 end
 
+-- Version and status of what is held, or nothing.
+local function heldOf(session)
+  return string.match(redis.call('GET', session) or '', '^(%d+) (%S+)')
+end
+
 local outlasting = ${MARKER_OUTLASTS_MS}
 local function forget(session, user, id)
-  local status = redis.call('HGET', session, 'status')
+  local _, status = heldOf(session)
   if not status then return end
   if status == 'ACTIVE' then
     redis.call('DEL', session)
@@ -37,9 +41,7 @@ local function forget(session, user, id)
   end
 end
 
-local function enter(session, user, id, idle, kept, fields)
-  redis.call('HSET', session, unpack(fields))
-  redis.call('PEXPIREAT', session, kept)
+local function enter(session, user, id, idle, kept)
   redis.call('ZADD', live, idle, session)
   redis.call('ZADD', user, idle, id)
   redis.call('ZREMRANGEBYSCORE', user, '-inf', now)
@@ -47,29 +49,26 @@ local function enter(session, user, id, idle, kept, fields)
   if now + redis.call('PTTL', user) < kept then redis.call('PEXPIREAT', user, kept) end
 end
 
-local function mark(session, user, id, version, status, kept)
-  leave(user, id, session)
-  redis.call('HSET', session, 'version', version, 'status', status)
-  redis.call('PEXPIREAT', session, kept)
-end
-
 local at = 5
 for i = 3, #KEYS, 2 do
   local session, user = KEYS[i], KEYS[i + 1]
   local id, version, status = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   local idle, kept = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
-  local first = at + 6
-  at = first + tonumber(ARGV[at + 5])
+  local text = ARGV[at + 5]
+  at = at + 6
   if status == '' then
     forget(session, user, id)
-  elseif tonumber(version) > tonumber(redis.call('HGET', session, 'version') or '0') then
-    redis.call('DEL', session)
+  elseif tonumber(version) > tonumber(heldOf(session) or '0') then
     if kept <= now then
-      leave(user, id, session)
-    elseif status == 'ACTIVE' then
-      enter(session, user, id, idle, kept, {unpack(ARGV, first, at - 1)})
+      redis.call('DEL', session)
     else
-      mark(session, user, id, version, status, kept)
+      redis.call('SET', session, text)
+      redis.call('PEXPIREAT', session, kept)
+    end
+    if kept > now and status == 'ACTIVE' then
+      enter(session, user, id, idle, kept)
+    else
+      leave(user, id, session)
     end
   end
 end

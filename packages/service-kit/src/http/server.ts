@@ -43,6 +43,10 @@ declare module "fastify" {
     /** The code of the problem that is answered, for the log line. */
     problemCode: string | null;
   }
+  interface FastifyContextConfig {
+    /** False: no page in a browser may call this route, so nothing is said of origins. */
+    cors?: false;
+  }
 }
 
 /**

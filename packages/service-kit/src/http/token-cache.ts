@@ -1,10 +1,9 @@
-import { hash } from "node:crypto";
 import { assert } from "@vigie/core/assert";
 import type { Clock } from "@vigie/core/time";
 
 /**
- * Claims of tokens whose signature was verified a moment ago, by the SHA-256 of the token, so that no token
- * lies in memory. An entry lives until the token expires, at most `ttlMs`. Bounded: the oldest entry goes first.
+ * Claims of tokens whose signature was verified a moment ago, by the whole token: a digest as the key would cost
+ * more than the look-up. An entry lives until the token expires, at most `ttlMs`. Bounded: the oldest entry goes first.
  * Only signatures are remembered here, never whether a session lives.
  */
 export class TokenCache<C> {
@@ -29,11 +28,10 @@ export class TokenCache<C> {
   }
 
   get(token: string): C | undefined {
-    const key = digest(token);
-    const entry = this.#entries.get(key);
+    const entry = this.#entries.get(token);
     if (entry === undefined) return undefined;
     if (this.#clock() < entry.untilMs) return entry.claims;
-    this.#entries.delete(key);
+    this.#entries.delete(token);
     return undefined;
   }
 
@@ -41,15 +39,12 @@ export class TokenCache<C> {
     const nowMs = this.#clock();
     const untilMs = Math.min(expiresAtMs, nowMs + this.#ttlMs);
     if (untilMs <= nowMs) return;
-    const key = digest(token);
-    this.#entries.delete(key);
+    this.#entries.delete(token);
     if (this.#entries.size >= this.#entriesMax) {
       const oldest = this.#entries.keys().next();
       if (!oldest.done) this.#entries.delete(oldest.value);
     }
-    this.#entries.set(key, { claims, untilMs });
+    this.#entries.set(token, { claims, untilMs });
     assert(this.#entries.size <= this.#entriesMax, "a token cache stays within its limit");
   }
 }
-
-const digest = (token: string): string => hash("sha256", token, "base64");

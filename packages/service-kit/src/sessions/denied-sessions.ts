@@ -8,6 +8,11 @@ const FULL_SHARE = 2 / 3;
 /** Words of a slot: hash (two), and until when the entry counts in seconds; 0: the slot is free. */
 const WORDS = 3;
 
+/** Names asked about lately whose hash is kept: each question is put before and after the stores are asked. */
+const ASKED_MAX = 4_096;
+
+type Hash = readonly [high: number, low: number];
+
 /**
  * Names of sessions with the time at which each was denied, until it may be forgotten: 20 bytes a slot, where a Map of
  * names takes some 250. A name is kept as 64 bits of a hash under a key of this process: one of a million entries is
@@ -20,6 +25,7 @@ export class DeniedSessions {
   #words = new Uint32Array(WORDS * SLOTS_MIN);
   #deniedAtMs = new Float64Array(SLOTS_MIN);
   #used = 0;
+  readonly #asked = new Map<string, Hash>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -44,12 +50,22 @@ export class DeniedSessions {
 
   /** When this session was denied, or null. */
   deniedAtMs(name: string): number | null {
-    const slot = this.#slotOf(...this.#hashOf(name));
+    const [high, low] = this.#hashOfAsked(name);
+    const slot = this.#slotOf(high, low);
     const expiresS = this.#words[WORDS * slot + 2] ?? 0;
     return expiresS * SECOND_MS > this.#clock() ? (this.#deniedAtMs[slot] ?? null) : null;
   }
 
-  #hashOf(name: string): readonly [number, number] {
+  #hashOfAsked(name: string): Hash {
+    const known = this.#asked.get(name);
+    if (known !== undefined) return known;
+    if (this.#asked.size >= ASKED_MAX) this.#asked.clear();
+    const hashed = this.#hashOf(name);
+    this.#asked.set(name, hashed);
+    return hashed;
+  }
+
+  #hashOf(name: string): Hash {
     const digest = hash("sha1", this.#secret + name, "buffer");
     return [digest.readUInt32LE(0), digest.readUInt32LE(4)];
   }

@@ -8,7 +8,7 @@ export interface Layout {
   readonly progress: string;
   /** Sorted set of live sessions by the time at which they run out, ms. */
   readonly live: string;
-  /** Hash of one session, see `keptUntilMs`. An ended one is a marker until its absolute end. */
+  /** Text of one session, see `textOf` and `keptUntilMs`. An ended one is a marker until its absolute end. */
   session(name: string): string;
   /** Sorted set of a user's live session ids by the time at which they run out, ms. */
   user(name: string): string;
@@ -16,9 +16,9 @@ export interface Layout {
 
 export function layoutOf(key: (name: string) => string): Layout {
   return {
-    progress: key("vigie:session-cache"),
+    progress: key("vigie:session-states"),
     live: key("vigie:sessions-live"),
-    session: (name) => key(`vigie:session:${name}`),
+    session: (name) => key(`vigie:session-state:${name}`),
     user: (name) => key(`vigie:user-sessions:${name}`),
   };
 }
@@ -42,13 +42,3 @@ const IDLE_END_MOVES_MAX_MS = 2 * HOUR_MS;
 /** A live session is kept as long as it may live: readers derive its deadlines with the policy in force. */
 export const keptUntilMs = (state: SessionState): number =>
   Math.min(state.absolute_expires_at, state.idle_expires_at + IDLE_END_MOVES_MAX_MS);
-
-/** The fields of a live session's hash: those of the contract as text, lists and maps as JSON, null left out. */
-export function fieldsOf(state: SessionState): readonly string[] {
-  const fields: string[] = [];
-  for (const [name, value] of Object.entries(state)) {
-    if (value === null) continue;
-    fields.push(name, typeof value === "object" ? JSON.stringify(value) : String(value));
-  }
-  return fields;
-}

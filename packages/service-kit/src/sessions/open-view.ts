@@ -53,14 +53,21 @@ export function openSessionView(options: OpenViewOptions): OpenedView {
     log.info({ revocations: started.revocations }, "revocations_read");
     return started;
   });
-  const sure = (): SessionView => {
-    if (started !== null) return started.view;
-    throw new VigError("VIG_SESSION_STATE_UNKNOWN", { why: "revocations are still being read" });
-  };
+  const unsure = (): VigError =>
+    new VigError("VIG_SESSION_STATE_UNKNOWN", { why: "revocations are still being read" });
   const view: SessionView = {
-    resolve: async (tenantId, userId, sessionId) => sure().resolve(tenantId, userId, sessionId),
-    resolveById: async (tenantId, sessionId) => sure().resolveById(tenantId, sessionId),
-    denialOf: (session) => sure().denialOf(session),
+    resolve(tenantId, userId, sessionId) {
+      if (started === null) return Promise.reject(unsure());
+      return started.view.resolve(tenantId, userId, sessionId);
+    },
+    resolveById(tenantId, sessionId) {
+      if (started === null) return Promise.reject(unsure());
+      return started.view.resolveById(tenantId, sessionId);
+    },
+    denialOf(session) {
+      if (started === null) throw unsure();
+      return started.view.denialOf(session);
+    },
   };
   return { ...running, view };
 }

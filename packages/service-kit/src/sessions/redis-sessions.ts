@@ -1,36 +1,18 @@
 import { partitionOf, sessionKey, userKey } from "@vigie/core/keys";
 import { SECOND_MS } from "@vigie/core/time";
 import { PARTITIONS_DEFAULT } from "@vigie/schemas/catalogue";
-import type { Channel, UserType } from "@vigie/schemas/types";
 import type { RedisStore } from "../redis/redis.ts";
 import { layoutOf, offsetField } from "./layout.ts";
-import { endStatusOf, type Found, type SessionStore, type StoreAnswer } from "./session-store.ts";
+import type { SessionStore, StoreAnswer } from "./session-store.ts";
+import { foundIn, type SessionNames } from "./session-text.ts";
 
 /** Filled within milliseconds; one that lags more than this is not believed. */
 const LAG_MAX_MS = 2 * SECOND_MS;
 
-/** Read of a live session's hash, in this order. */
-const FIELDS = [
-  "status",
-  "created_at",
-  "last_seen_at",
-  "absolute_expires_at",
-  "channel",
-  "roles",
-  "user_type",
-  "adopted",
-  "risk_score",
-  "org_id",
-  "device_id",
-  "country",
-  "city",
-  "step_up_required_at",
-] as const;
-
 /** Questions that go to Redis at once; its answer to so many takes it a millisecond or two. */
 const BATCH_MAX = 256;
 
-interface Question extends Names {
+interface Question extends SessionNames {
   readonly partition: number;
   readonly answered: (answer: StoreAnswer) => void;
   readonly failed: (error: unknown) => void;
@@ -55,18 +37,18 @@ export function redisSessions(redis: RedisStore, partitions = PARTITIONS_DEFAULT
   }
 
   async function ask(questions: readonly Question[]): Promise<void> {
-    const [applied, ...answers] = await redis.pipeline([
+    const keys = questions.map(({ tenantId, userId, sessionId }) =>
+      layout.session(sessionKey(tenantId, userId, sessionId)),
+    );
+    const [applied, texts] = (await redis.pipeline([
       // The offsets first: what is read after them is at least as new.
       ["HMGET", layout.progress, ...offsetFields],
-      ...questions.map(({ tenantId, userId, sessionId }) => {
-        const key = layout.session(sessionKey(tenantId, userId, sessionId));
-        return ["HMGET", key, ...FIELDS] as const;
-      }),
-    ]);
-    const offsets = (applied as (string | null)[]).map(Number);
+      ["MGET", ...keys],
+    ])) as [(string | null)[], (string | null)[]];
+    const offsets = applied.map(Number);
     for (const [at, question] of questions.entries()) {
       const { partition, answered } = question;
-      const found = foundOf(question, answers[at] as (string | null)[]);
+      const found = foundIn(texts[at] ?? null, question);
       answered({ found, partition, appliedOffset: offsets[partition] ?? 0 });
     }
   }
@@ -82,40 +64,4 @@ export function redisSessions(redis: RedisStore, partitions = PARTITIONS_DEFAULT
         else if (waiting.length === BATCH_MAX) flush();
       }),
   };
-}
-
-interface Names {
-  readonly tenantId: string;
-  readonly userId: string;
-  readonly sessionId: string;
-}
-
-function foundOf(
-  { tenantId, userId, sessionId }: Names,
-  fields: readonly (string | null)[],
-): Found {
-  const [status, createdAt, lastSeenAt, absoluteEnd, channel, roles, userType, adopted] = fields;
-  const [riskScore, orgId, deviceId, country, city, stepUpAt] = fields.slice(8);
-  if (status === null || status === undefined) return { kind: "none" };
-  if (status !== "ACTIVE") return { kind: "ended", status: endStatusOf(status) };
-  const createdAtMs = Number(createdAt);
-  const session = {
-    tenantId,
-    userId,
-    sessionId,
-    orgId: orgId ?? null,
-    roles: roles === "[]" ? [] : (JSON.parse(roles ?? "[]") as string[]),
-    channel: (channel ?? "UNKNOWN") as Channel,
-    startedAtMs: adopted === "true" ? null : createdAtMs,
-    deviceId: deviceId ?? null,
-    userType: (userType ?? "UNKNOWN") as UserType,
-    country: country ?? null,
-    city: city ?? null,
-    createdAtMs,
-    lastSeenMs: Number(lastSeenAt),
-    absoluteExpiresAtMs: Number(absoluteEnd),
-    stepUpRequiredAtMs: stepUpAt == null ? null : Number(stepUpAt),
-    riskScore: Number(riskScore),
-  };
-  return { kind: "active", session };
 }

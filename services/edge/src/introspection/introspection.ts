@@ -16,6 +16,8 @@ export function introspection(scope: FastifyInstance, context: EdgeContext): voi
     method: "POST",
     url: "/oauth2/introspect",
     bodyLimit: FORM_MAX_BYTES,
+    // Asked by services, never by a page in a browser.
+    config: { cors: false },
     schema: {
       tags: ["introspection"],
       summary: "Whether a token counts now",
