@@ -97,6 +97,15 @@ test("an acknowledgement may come before its revocation, and then counts once", 
   assert.deepEqual(delays(), [90]);
 });
 
+test("a point whose clock is behind acted at once, not before", async () => {
+  await at.write([revocation(), acted(-40)]);
+  await at.write([acted(-50)]);
+  assert.deepEqual(
+    (await at.rows(ACKS)).map(({ delay_ms }) => delay_ms),
+    [0],
+  );
+});
+
 test("TEN-01: another tenant's acknowledgement says nothing about a revocation", async () => {
   await at.write([revocation(), acted(90, { tenant_id: "molam-ci" })]);
   assert.deepEqual(

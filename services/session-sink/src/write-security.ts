@@ -71,8 +71,10 @@ const POINTS = `
   on conflict (tenant_id, name) do update set last_acted_at = excluded.last_acted_at
   where held.last_acted_at < excluded.last_acted_at`;
 
+/** A point's clock may be behind the broker's; null while the revocation is not there. */
 const delayMs = (actedAt: string, revokedAt: string): string =>
-  `(extract(epoch from ${actedAt} - ${revokedAt}) * 1000)::bigint`;
+  `(extract(epoch from greatest(${actedAt} - ${revokedAt},
+      case when ${revokedAt} is not null then interval '0' end)) * 1000)::bigint`;
 
 /** The first time that a point acted counts; xmax is 0 of a row that this statement made. */
 const ACKS = `
