@@ -35,6 +35,9 @@ export function uuidOf(tenantId: string, kind: IdKind, id: string): string {
   return UUID.test(id) ? id.toLowerCase() : nameUuid(tenantId, kind, id);
 }
 
+/** Whether an id has the look of `nameUuid`: then the text that it was made of is another. */
+export const isNameUuid = (id: string): boolean => UUID.test(id) && id.charAt(14) === "5";
+
 /** Stands for the session of what one user did without any. */
 export const noSessionUuid = (tenantId: string, userId: string): string =>
   nameUuid(tenantId, "session", `none|${userId}`);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { VigError } from "@vigie/core/errors";
+import { nameUuid } from "@vigie/service-kit/ids";
 import type { Database } from "@vigie/service-kit/postgres/database";
 import { describe, expect, test } from "vitest";
 import { memoryAudit } from "../audit/memory-audit.ts";
@@ -82,6 +83,12 @@ describe("REV-03: one user", () => {
     const edge = commandEdge(LIVING, { database: away });
     const response = await revoke(edge, { filter: { user_id: "u-1", device_id: "d-1" } });
     assert.equal(response.statusCode, 200, response.body);
+    // What only PostgreSQL can read is not taken for somebody's own id.
+    for (const kind of ["user", "session", "device"] as const) {
+      const filter = { user_id: "u-1", [`${kind}_id`]: nameUuid("molam-sn", kind, "x-1") };
+      assert.equal((await revoke(edge, { filter })).statusCode, 503);
+    }
+    assert.equal(edge.commands.length, 1);
   });
 
   test("without an audit record nothing is done", async () => {

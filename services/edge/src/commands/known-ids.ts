@@ -1,5 +1,5 @@
 import { VigError } from "@vigie/core/errors";
-import { tenantUuid, uuidOf } from "@vigie/service-kit/ids";
+import { isNameUuid, tenantUuid, uuidOf } from "@vigie/service-kit/ids";
 import { type Database, isDatabaseAway } from "@vigie/service-kit/postgres/database";
 import type { EdgeContext } from "../context.ts";
 
@@ -58,7 +58,10 @@ export function sessionOrGiven(
   return keyOr(given, context.database, tenantId, { statement: SESSION, values });
 }
 
-/** A person's device; one that nobody has heard of, or can be asked about now, is taken as it is given. */
+/**
+ * A person's device; one that nobody has heard of is taken as it is given, and while PostgreSQL is away any that is
+ * not our own UUID. Throws: VIG_DATABASE_AWAY.
+ */
 export function deviceOf(
   context: Pick<EdgeContext, "database">,
   { tenantId, userId }: Person,
@@ -94,7 +97,8 @@ async function keyOr(
   try {
     return (await keyIn(database, tenantId, statement, values)) ?? given;
   } catch (error) {
-    if (isDatabaseAway(error)) return given;
+    // An id that only PostgreSQL can read would mean nobody, and the call would be answered as done.
+    if (isDatabaseAway(error) && !isNameUuid(given)) return given;
     throw error;
   }
 }
