@@ -17,9 +17,8 @@ const utf8 = new TextEncoder();
  * The hash that Java's default partitioner uses for keys.
  * Source: murmur2 (Austin Appleby, public domain) with Kafka's seed 0x9747b28c.
  */
-export function murmur2(data: Uint8Array): number {
+export function murmur2(data: Uint8Array, length = data.length): number {
   const m = 0x5bd1e995;
-  const length = data.length;
   let h = 0x9747b28c ^ length;
   let i = 0;
   for (; i + 4 <= length; i += 4) {
@@ -42,6 +41,16 @@ export function murmur2(data: Uint8Array): number {
 
 /** The partition of a key, as Java's producer and librdkafka's murmur2_random choose it. */
 export function partitionOf(key: string | Uint8Array, partitions: number): number {
-  const bytes = typeof key === "string" ? utf8.encode(key) : key;
-  return (murmur2(bytes) & 0x7fffffff) % partitions;
+  const hash = typeof key === "string" ? murmur2OfText(key) : murmur2(key);
+  return (hash & 0x7fffffff) % partitions;
+}
+
+/** Keys are encoded here one after the other: an array of its own for each would cost more than the hash. */
+const encoded = new Uint8Array(1_024);
+/** Source: UTF-8 takes three bytes for a unit of UTF-16 at most. */
+const ENCODED_LENGTH_MAX = Math.floor(encoded.length / 3);
+
+function murmur2OfText(key: string): number {
+  if (key.length > ENCODED_LENGTH_MAX) return murmur2(utf8.encode(key));
+  return murmur2(encoded, utf8.encodeInto(key, encoded).written);
 }

@@ -8,10 +8,10 @@ export interface LineSink {
 }
 
 /**
- * Bytes of one write: half of what a pipe holds (Linux: 64 KiB), so that one with a reader takes it whole, and few
+ * Bytes of one write: what a pipe holds (Linux: 64 KiB), so that one whose reader keeps up takes it whole, and few
  * enough writes that waking the thread that does them does not count.
  */
-const BLOCK_BYTES = 32_768;
+const BLOCK_BYTES = 65_536;
 /** A line is written after this at the latest. */
 const HOLD_MS = 200;
 /** More than this is not kept for a reader that does not read: lines are then left out, and counted. */

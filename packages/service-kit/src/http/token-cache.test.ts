@@ -42,3 +42,11 @@ test("the oldest entry makes room", () => {
   assert.equal(cache.get("b"), undefined);
   assert.equal(cache.get("a"), "a");
 });
+
+test("SEC-03: a token with the signature of a known one and other claims is not known", () => {
+  const { cache } = cacheAt(1_000);
+  const signature = "s".repeat(342);
+  cache.put(`header.claims.${signature}`, "claims", 50_000);
+  assert.equal(cache.get(`header.forged.${signature}`), undefined);
+  assert.equal(cache.get(`header.claims.${signature}`), "claims");
+});

@@ -1,13 +1,25 @@
 import { assert } from "@vigie/core/assert";
 import type { Clock } from "@vigie/core/time";
 
+interface Entry<C> {
+  readonly token: string;
+  readonly claims: C;
+  readonly untilMs: number;
+}
+
+/** Source: 384 bits of a signature in base64url; no two sound tokens share them. */
+const KEY_LENGTH = 64;
+
+/** The name of an entry only: what it is worth is decided by the whole token. */
+const keyOf = (token: string): string => token.slice(-KEY_LENGTH);
+
 /**
- * Claims of tokens whose signature was verified a moment ago, by the whole token: a digest as the key would cost
- * more than the look-up. An entry lives until the token expires, at most `ttlMs`. Bounded: the oldest entry goes first.
+ * Claims of tokens whose signature was verified a moment ago, found by the end of the signature and then compared
+ * whole: a digest of the token would cost more than all the rest of a look-up. An entry lives until the token expires, at most `ttlMs`. Bounded: the oldest entry goes first.
  * Only signatures are remembered here, never whether a session lives.
  */
 export class TokenCache<C> {
-  readonly #entries = new Map<string, { readonly claims: C; readonly untilMs: number }>();
+  readonly #entries = new Map<string, Entry<C>>();
   readonly #clock: Clock;
   readonly #ttlMs: number;
   readonly #entriesMax: number;
@@ -28,10 +40,11 @@ export class TokenCache<C> {
   }
 
   get(token: string): C | undefined {
-    const entry = this.#entries.get(token);
-    if (entry === undefined) return undefined;
+    const key = keyOf(token);
+    const entry = this.#entries.get(key);
+    if (entry === undefined || entry.token !== token) return undefined;
     if (this.#clock() < entry.untilMs) return entry.claims;
-    this.#entries.delete(token);
+    this.#entries.delete(key);
     return undefined;
   }
 
@@ -39,12 +52,13 @@ export class TokenCache<C> {
     const nowMs = this.#clock();
     const untilMs = Math.min(expiresAtMs, nowMs + this.#ttlMs);
     if (untilMs <= nowMs) return;
-    this.#entries.delete(token);
+    const key = keyOf(token);
+    this.#entries.delete(key);
     if (this.#entries.size >= this.#entriesMax) {
       const oldest = this.#entries.keys().next();
       if (!oldest.done) this.#entries.delete(oldest.value);
     }
-    this.#entries.set(token, { claims, untilMs });
+    this.#entries.set(key, { token, claims, untilMs });
     assert(this.#entries.size <= this.#entriesMax, "a token cache stays within its limit");
   }
 }

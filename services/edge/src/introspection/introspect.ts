@@ -41,8 +41,14 @@ async function soundFacts(inspected: Promise<TokenFacts>): Promise<TokenFacts | 
   }
 }
 
-function claimsOf({ caller, scope, audience, issuer, issuedAtS, expiresAtS }: TokenFacts) {
-  return {
+/** What a token says is put together once for as long as it is known. */
+const claimsOfFacts = new WeakMap<TokenFacts, Introspection>();
+
+function claimsOf(facts: TokenFacts): Introspection {
+  const known = claimsOfFacts.get(facts);
+  if (known !== undefined) return known;
+  const { caller, scope, audience, issuer, issuedAtS, expiresAtS } = facts;
+  const claims = {
     active: true,
     scope,
     token_type: "Bearer",
@@ -55,6 +61,8 @@ function claimsOf({ caller, scope, audience, issuer, issuedAtS, expiresAtS }: To
     ...(caller.clientId !== null && { client_id: caller.clientId }),
     ...(caller.sessionId !== null && { sid: caller.sessionId }),
   };
+  claimsOfFacts.set(facts, claims);
+  return claims;
 }
 
 const stateOf = (session: SessionFacts) => ({

@@ -25,7 +25,10 @@ export const introspectionSchema = Type.Object(
     exp: seconds("when the token expires; epoch seconds"),
     iat: seconds("when it was issued; epoch seconds"),
     sub: text("user, or name of a service"),
-    aud: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())])),
+    // Two types in one schema: of a union the serialiser would try one after the other.
+    aud: Type.Optional(
+      Type.Unsafe<string | string[]>({ type: ["string", "array"], items: { type: "string" } }),
+    ),
     iss: text("issuer"),
     tenant_id: text("tenant"),
     sid: text("the session; absent for a service"),
