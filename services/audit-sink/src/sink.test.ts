@@ -39,6 +39,7 @@ function sinkOver(fails?: Error) {
       steps.push("deadLetter");
       dead.push(...records);
     },
+    partitionCount: () => 6,
   });
   return { sink, steps, items, dead, fatal, skipped, conflicts };
 }

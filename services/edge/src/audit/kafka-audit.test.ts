@@ -136,12 +136,23 @@ test("AUD-06: a failed write is logged at the highest level, without what it hol
 test("whatever the broker refuses when, the numbers have no hole and the last record closes them", async () => {
   vi.useFakeTimers();
   const plan = fc.array(fc.boolean(), { maxLength: 12 });
+  // A stop waits for so many refusals, and not for ever.
+  const closingPlan = fc.array(fc.boolean(), { maxLength: 3 });
+  const counts = fc.integer({ min: 1, max: 8 });
   await fc.assert(
-    fc.asyncProperty(plan, fc.integer({ min: 1, max: 8 }), async (takes, count) => {
-      const { audit, kept } = testAudit((attempt) => takes[attempt - 1] ?? true);
+    fc.asyncProperty(plan, closingPlan, counts, async (takes, closingTakes, count) => {
+      let attemptsBefore = Number.POSITIVE_INFINITY;
+      let attempts = 0;
+      const { audit, kept } = testAudit((attempt) => {
+        attempts = attempt;
+        const isClosing = attempt > attemptsBefore;
+        const answer = isClosing ? closingTakes[attempt - attemptsBefore - 1] : takes[attempt - 1];
+        return answer ?? true;
+      });
       const calls = Array.from({ length: count }, () => audit.record(entry()).catch(() => null));
       await vi.advanceTimersByTimeAsync(30_000);
       await Promise.all(calls);
+      attemptsBefore = attempts;
       const closing = audit.close();
       await vi.advanceTimersByTimeAsync(30_000);
       await closing;

@@ -101,7 +101,8 @@ export function createKafkaAudit(options: KafkaAuditOptions): KafkaAudit {
     async close() {
       denials.close();
       if (closed) return;
-      pushUnawaited(closingDraft(emitter, taken + 1, clock()));
+      // A series without a record has nothing that could be missing.
+      if (taken > 0) pushUnawaited(closingDraft(emitter, taken + 1, clock()));
       closed = true;
       const lost = await queue.drain(CLOSE_TIMEOUT_MS);
       if (lost > 0) log.fatal({ code: "VIG_AUDIT_WRITE_FAILED", lost }, "audit_records_lost");
