@@ -1,199 +1,293 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, test } from "vitest";
 import { type ForeignEvents, foreignEvents } from "./support/events.ts";
+import { createIntrospection, type Introspection, type Who } from "./support/introspection.ts";
+import { mostAtOnce, watchLives } from "./support/lives.ts";
 import { type OwnServers, startOwnServers } from "./support/own-servers.ts";
 import { openPipeline, type Pipeline, TENANT } from "./support/pipeline.ts";
 import { createService, type ServiceProcess } from "./support/processes.ts";
-import { until, untilTrue } from "./support/until.ts";
+import { count } from "./support/read-model.ts";
+import { type RevocationStream, startRevocations } from "./support/revocations.ts";
+import { untilTrue } from "./support/until.ts";
+import { startWatch, type Watch } from "./support/watch.ts";
 
-/** Two edges, whose answers are compared with what is known to be true while servers come and go. */
+/**
+ * Two edges under load, whose answers are compared with what is known to be true while servers come and go: one
+ * revokes without pause, and whatever it has answered is asked of both.
+ */
 
 let servers: OwnServers;
 let pipeline: Pipeline;
 let events: ForeignEvents;
+let introspection: Introspection;
+let first: ServiceProcess;
 let other: ServiceProcess;
 let watch: Watch;
+let stream: RevocationStream;
 
 const DEADLINE_MS = 60_000;
+/** Source: the default policy, max_concurrent_sessions. */
+const MAX_SESSIONS = 5;
+const LOGINS = 200;
+const ROUNDS = process.env.VIGIE_TEST_FULL === "1" ? 5 : 1;
 
 beforeAll(async () => {
   servers = await startOwnServers();
   pipeline = await openPipeline(servers);
   events = await foreignEvents(pipeline.producer);
+  introspection = createIntrospection(pipeline);
   const directory = join(pipeline.directory, "other-edge");
   mkdirSync(directory);
-  const env = { ...pipeline.env, VIGIE_STATE_DIR: directory };
+  const env = { ...pipeline.env, VIGIE_STATE_DIR: directory, INSTANCE_ID: "other" };
   other = await createService({ name: "edge", env, directory });
   await other.start();
-  watch = startWatch([pipeline.service("edge").url, other.url]);
+  first = pipeline.service("edge");
+  watch = startWatch([first.url, other.url], introspection.introspect);
+  stream = startRevocations(pipeline, events, introspection, (userId) => watch.revoked(userId));
 });
 afterAll(async () => {
-  await watch?.stop().catch(() => undefined);
+  await stream?.stop().catch(() => undefined);
+  await watch?.stop();
   await other?.kill();
   await pipeline?.close();
   await servers?.close();
 });
 
-const personToken = (userId: string): string =>
-  pipeline.token({ sub: userId, sid: `s-${userId}`, user_type: "EXTERNAL" });
-
-/** "active", "inactive", or the code of a refusal to answer. */
-async function introspect(url: string, userId: string): Promise<string> {
-  const asking = pipeline.token({ sub: "pay", scope: "id:introspect" });
-  const response = await fetch(`${url}/oauth2/introspect`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${asking}` },
-    body: new URLSearchParams({ token: personToken(userId) }),
-  });
-  const said = (await response.json()) as { readonly active?: boolean; readonly code?: string };
-  if (said.active === undefined) return said.code ?? `status ${response.status}`;
-  return said.active ? "active" : "inactive";
-}
-
-interface Watch {
-  /** From now on a session of this user must never be called active by any edge. */
-  never(userId: string): void;
-  /** How often an edge has answered about one of them. */
-  readonly asked: number;
-  stop(): Promise<void>;
-}
-
-function startWatch(urls: readonly string[]): Watch {
-  const dead: string[] = [];
-  const wrong: string[] = [];
-  let asked = 0;
-  let stopping = false;
-  async function loop(url: string): Promise<void> {
-    for (let n = 0; !stopping; n += 1) {
-      const userId = dead[n % Math.max(1, dead.length)];
-      // An edge that is being started anew does not answer.
-      const said = userId === undefined ? null : await introspect(url, userId).catch(() => null);
-      if (said === null) await pause(10);
-      else asked += 1;
-      if (said === "active") wrong.push(String(userId));
-    }
-  }
-  const loops = Promise.all(urls.flatMap((url) => [loop(url), loop(url)]));
-  return {
-    never: (userId) => void dead.push(userId),
-    get asked() {
-      return asked;
-    },
-    async stop() {
-      stopping = true;
-      await loops;
-      assert.deepEqual(wrong, [], "no revoked session is ever called active");
-    },
-  };
-}
-
-const says = (url: string, userId: string, what: string): Promise<void> =>
+const says = (url: string, who: Who, what: string): Promise<void> =>
   untilTrue(
-    `${userId} is ${what}`,
-    async () => (await introspect(url, userId)) === what,
+    `${who.userId} is ${what}`,
+    async () => (await introspection.introspect(url, who)) === what,
     DEADLINE_MS,
   );
 
-/** Signs users in and waits until both edges call them active. */
-async function signIn(...userIds: readonly string[]): Promise<void> {
-  const logins = userIds.map((userId) => events.login({ userId }));
-  await pipeline.producer.send("id.login", logins);
-  for (const userId of userIds) {
-    for (const { url } of [pipeline.service("edge"), other]) await says(url, userId, "active");
+/** Whoever is signed in and was not revoked is active at both edges, or becomes so. */
+async function sparedAreActive(): Promise<void> {
+  const users = [...stream.spared];
+  for (const { url } of [first, other]) {
+    await Promise.all(users.map((userId) => says(url, { userId }, "active")));
   }
 }
 
-/** The person revokes their own session by one edge; the other must know. */
-async function revoke(userId: string): Promise<void> {
-  const { url } = pipeline.service("edge");
-  const response = await until(`a revocation of ${userId} is taken`, async () => {
-    const answer = await fetch(`${url}/api/id/sessions/s-${userId}/revoke`, {
-      method: "POST",
-      headers: {
-        authorization: `Bearer ${personToken(userId)}`,
-        "content-type": "application/json",
-      },
-      body: "{}",
-    });
-    return answer.status === 200 ? answer : null;
-  });
-  await response.arrayBuffer();
-  await says(other.url, userId, "inactive");
-  watch.never(userId);
+/** People sign in and are called active; sessions are revoked and the calls answered. */
+async function goesOn(): Promise<void> {
+  const spared = stream.spared.size;
+  const revoked = stream.revoked.size;
+  await untilTrue("logins go on", () => stream.spared.size >= spared + 3, DEADLINE_MS);
+  await untilTrue("revocations go on", () => stream.revoked.size >= revoked + 6, DEADLINE_MS);
+  await sparedAreActive();
 }
 
-test("SUB-02, REV-12: what one edge revokes the other calls inactive", async () => {
-  await signIn("u-1", "u-2", "u-3", "u-4", "u-5");
-  await revoke("u-1");
-  assert.equal(await introspect(other.url, "u-2"), "active");
-  assert.equal(await introspect(pipeline.service("edge").url, "u-1"), "inactive");
-});
+/** So many answers about revoked sessions from now on. */
+async function answers(count: number): Promise<void> {
+  const { asked } = watch.figures;
+  await untilTrue("edges answer", () => watch.figures.asked >= asked + count, DEADLINE_MS);
+}
 
-test("with Redis stopped PostgreSQL answers; what is revoked meanwhile is dead at once", async () => {
-  await servers.stop("redis");
-  await says(other.url, "u-2", "active");
-  assert.equal(await introspect(other.url, "u-1"), "inactive");
-  await revoke("u-2");
-  // Nothing of it is in there: it forgets.
-  await servers.start("redis");
-  await signIn("u-6");
-  assert.equal(await introspect(other.url, "u-2"), "inactive");
-  await says(other.url, "u-3", "active");
-});
-
-test("with PostgreSQL stopped Redis answers; an emptied Redis then leaves nobody to vouch", async () => {
-  await servers.stop("postgres");
-  await says(other.url, "u-3", "active");
-  await revoke("u-3");
-  await pipeline.redis.command("FLUSHALL");
-  for (const userId of ["u-1", "u-2", "u-3"]) {
-    assert.equal(await introspect(other.url, userId), "inactive");
-  }
-  // Filled again by itself, from the topic.
-  await says(other.url, "u-4", "active");
-  await servers.start("postgres");
-  await signIn("u-7");
-});
-
-test("an edge that starts anew knows all revocations before it answers", async () => {
-  await servers.stop("redis");
-  await other.kill();
-  other.launch();
-  await untilTrue(
-    "it is asked",
-    async () => {
-      const said = await introspect(other.url, "u-3").catch(() => "not there yet");
-      assert.notEqual(said, "active");
-      return said === "inactive";
-    },
-    DEADLINE_MS,
+/** Waits until all is well; tells how long that took, and what was answered so far. */
+async function recovers(after: string): Promise<void> {
+  const fromMs = performance.now();
+  await goesOn();
+  const tookMs = Math.round(performance.now() - fromMs);
+  const { asked, unsure, lateMs, wrong } = watch.figures;
+  console.info(
+    `${after}: well after ${tookMs} ms; so far ${stream.revoked.size} revoked, ${stream.spared.size} spared, ` +
+      `${asked} asked, ${unsure} unsure, ${wrong.length} wrong, ` +
+      `${lateMs.length} late (at most ${Math.max(0, ...lateMs).toFixed(0)} ms)`,
   );
-  await other.ready();
-  await servers.start("redis");
-  await says(other.url, "u-4", "active");
-});
+  assert.deepEqual(wrong, [], "no revoked session is ever called active");
+}
+
+const rounds = async (act: () => Promise<void>): Promise<void> => {
+  for (let round = 0; round < ROUNDS; round += 1) await act();
+};
+
+test("SUB-02, REV-12: what one edge revokes the other calls inactive", () => recovers("a start"));
+
+test("a Redis that is emptied under load fills itself again", () =>
+  rounds(async () => {
+    await pipeline.redis.command("FLUSHALL");
+    await answers(200);
+    await recovers("Redis emptied");
+  }));
+
+test("with Redis stopped PostgreSQL answers; what is revoked meanwhile is dead at once", () =>
+  rounds(async () => {
+    await servers.stop("redis");
+    await goesOn();
+    // Nothing of it is in there: it forgets.
+    await servers.start("redis");
+    await recovers("Redis stopped");
+  }));
+
+test("with PostgreSQL stopped Redis answers, and fills itself again when it is emptied", () =>
+  rounds(async () => {
+    await servers.stop("postgres");
+    await goesOn();
+    await pipeline.redis.command("FLUSHALL");
+    await goesOn();
+    await servers.start("postgres");
+    await recovers("PostgreSQL stopped");
+  }));
+
+test("with both stopped nobody vouches for a life, and an end stays one", () =>
+  rounds(async () => {
+    await sparedAreActive();
+    const [userId = ""] = stream.spared;
+    await Promise.all([servers.stop("redis"), servers.stop("postgres")]);
+    for (const { url } of [first, other]) await says(url, { userId }, "VIG_SESSION_STATE_UNKNOWN");
+    await answers(200);
+    await Promise.all([servers.start("redis"), servers.start("postgres")]);
+    await recovers("both stopped");
+  }));
+
+test("an edge that starts anew without Redis knows all revocations before it answers", () =>
+  rounds(async () => {
+    await servers.stop("redis");
+    await other.kill();
+    await other.start();
+    await answers(200);
+    await servers.start("redis");
+    await recovers("edge killed");
+  }));
 
 test("HBT-01: a person's heartbeat is taken while the session lives, and refused once it is revoked", async () => {
-  const { url } = pipeline.service("edge");
-  const beat = (userId: string) =>
-    fetch(`${url}/api/id/sessions/heartbeat`, {
+  const beat = async (userId = "") => {
+    const response = await fetch(`${other.url}/api/id/sessions/heartbeat`, {
       method: "POST",
       headers: {
-        authorization: `Bearer ${pipeline.token({ sub: userId, sid: `s-${userId}`, user_type: "EXTERNAL" })}`,
+        authorization: `Bearer ${introspection.tokenOf({ userId })}`,
         "content-type": "application/json",
       },
       body: JSON.stringify({ channel: "MOBILE", tenant_id: TENANT }),
     });
-  assert.equal((await beat("u-4")).status, 202);
-  const refused = await beat("u-1");
-  assert.equal(refused.status, 401);
-  assert.equal(((await refused.json()) as { code: string }).code, "VIG_SESSION_ENDED");
+    return { status: response.status, body: (await response.json()) as { readonly code?: string } };
+  };
+  const [spared] = stream.spared;
+  assert.equal((await beat(spared)).status, 202);
+  const [revoked] = stream.revoked;
+  const refused = await beat(revoked);
+  assert.deepEqual([refused.status, refused.body.code], [401, "VIG_SESSION_ENDED"]);
+});
+
+/** A login by HTTP, as its trusted service sends it. */
+async function signInByHttp({ userId, sessionId, tenantId = TENANT }: Who, occurredAt: number) {
+  const response = await fetch(`${first.url}/v1/events/login`, {
+    method: "POST",
+    headers: {
+      authorization: `Bearer ${pipeline.token({ tenant_id: tenantId })}`,
+      "content-type": "application/json",
+    },
+    body: JSON.stringify({
+      user_id: userId,
+      session_id: sessionId ?? `s-${userId}`,
+      occurred_at: occurredAt,
+      kind: "AUTH_SUCCESS",
+      channel: "MOBILE",
+    }),
+  });
+  assert.equal(response.status, 202, await response.text());
+}
+
+test.each([
+  ["at once", LOGINS],
+  ["by 10 clients, one after another", 10],
+])(
+  "POL-10: of 200 logins of one user, %s, no edge calls more than 5 active at any instant",
+  (_, clients) =>
+    rounds(async () => {
+      const userId = `u-${randomUUID()}`;
+      const all = Array.from({ length: LOGINS }, (_, n) => ({
+        userId,
+        sessionId: `${userId}-${n}`,
+      }));
+      const bornMs = Date.now() - LOGINS;
+      let begun = 0;
+      const asking = { introspect: introspection.introspect, begun: () => begun };
+      const watched = [first, other].map(({ url }) => watchLives(url, all, asking));
+      const client = async (): Promise<void> => {
+        for (let n = begun++; n < LOGINS; n = begun++) {
+          const who = { userId, sessionId: `${userId}-${n}` };
+          const occurredAt = bornMs + n;
+          if (n % 2 === 0) await signInByHttp(who, occurredAt);
+          else await pipeline.producer.send("id.login", [events.login({ ...who, occurredAt })]);
+        }
+      };
+      await Promise.all(Array.from({ length: clients }, client));
+      begun = LOGINS;
+      const signedInMs = performance.now();
+      const newest = all.slice(-MAX_SESSIONS);
+      for (const { url } of [first, other]) {
+        await Promise.all(newest.map((who) => says(url, who, "active")));
+      }
+      // Rounds in which any other would be found.
+      for (const each of watched) {
+        const before = each.rounds;
+        await untilTrue("all are asked again", () => each.rounds > before + 1, DEADLINE_MS);
+      }
+      await Promise.all(watched.map((each) => each.stop()));
+      for (const { lives, risen, rounds: asked } of watched) {
+        const most = mostAtOnce(lives.values());
+        const older = [...lives].filter(([place]) => place < LOGINS - MAX_SESSIONS);
+        const lastMs = Math.max(0, ...older.map(([, { toMs }]) => toMs - signedInMs));
+        console.info(
+          `${most} active at once; ${lives.size} seen active, in ${asked} rounds; ` +
+            `none but the newest 5 from ${lastMs.toFixed(0)} ms after the last login`,
+        );
+        assert.ok(most <= MAX_SESSIONS, `${most} were active at once`);
+        assert.deepEqual([...risen], [], "none lives again");
+        assert.ok(lastMs < 1_000, `one too many was active ${lastMs} ms after the last login`);
+      }
+      await untilTrue(
+        "5 are stored as active",
+        async () =>
+          (await count(pipeline, "sessions where user_key = $1 and is_active", [userId])) ===
+          MAX_SESSIONS,
+        DEADLINE_MS,
+      );
+    }),
+);
+
+test("REV-03, REV-12: a tenant that is signed out is signed out everywhere, and nobody else is", async () => {
+  const sessionsOf = (tenantId: string): Who[] =>
+    Array.from({ length: 20 }, (_, n) => ({ tenantId, userId: `u-${n}` }));
+  const left = sessionsOf("tenant-left");
+  const stays = sessionsOf("tenant-stays");
+  const areAll = (whose: readonly Who[], what: string) =>
+    Promise.all([first, other].flatMap(({ url }) => whose.map((who) => says(url, who, what))));
+  await Promise.all([...left, ...stays].map((who) => signInByHttp(who, Date.now())));
+  await areAll([...left, ...stays], "active");
+  const claims = { sub: "console", tenant_id: "tenant-left", scope: "id:admin" };
+  const response = await fetch(`${first.url}/api/id/admin/sessions/revoke`, {
+    method: "POST",
+    headers: {
+      authorization: `Bearer ${pipeline.token(claims)}`,
+      "content-type": "application/json",
+    },
+    body: JSON.stringify({ filter: { tenant_id: "tenant-left" }, reason: "breach" }),
+  });
+  assert.equal(response.status, 200, await response.text());
+  const answeredMs = performance.now();
+  await areAll(left, "inactive");
+  const tookMs = performance.now() - answeredMs;
+  console.info(`a tenant is signed out at both edges ${tookMs.toFixed(0)} ms after the answer`);
+  await areAll(stays, "active");
+  await sparedAreActive();
+  await untilTrue(
+    "it is stored",
+    async () =>
+      (await count(pipeline, "user_sessions where tenant_key = 'tenant-left' and is_active")) === 0,
+    DEADLINE_MS,
+  );
+  assert.ok(tookMs < 1_000, `${tookMs} ms`);
 });
 
 test("after all of it no revoked session was ever called active", async () => {
-  assert.ok(watch.asked > 100, `${watch.asked} answers`);
-  await watch.stop();
+  await stream.stop();
+  const { asked, wrong } = await watch.stop();
+  assert.ok(asked > 1_000, `${asked} answers`);
+  assert.deepEqual(wrong, []);
+  assert.equal(stream.statuses.get(500), undefined);
 });
