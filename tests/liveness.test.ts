@@ -6,7 +6,7 @@ import { afterAll, beforeAll, test } from "vitest";
 import { type ForeignEvents, foreignEvents } from "./support/events.ts";
 import { createIntrospection, type Introspection, type Who } from "./support/introspection.ts";
 import { mostAtOnce, watchLives } from "./support/lives.ts";
-import { type OwnServers, startOwnServers } from "./support/own-servers.ts";
+import { type OwnServers, type ServerName, startOwnServers } from "./support/own-servers.ts";
 import { openPipeline, type Pipeline, TENANT } from "./support/pipeline.ts";
 import { createService, type ServiceProcess } from "./support/processes.ts";
 import { count } from "./support/read-model.ts";
@@ -100,6 +100,16 @@ async function recovers(after: string): Promise<void> {
   assert.deepEqual(wrong, [], "no revoked session is ever called active");
 }
 
+/** Does it with these servers stopped. */
+async function without(names: readonly ServerName[], act: () => Promise<void>): Promise<void> {
+  await Promise.all(names.map((name) => servers.stop(name)));
+  try {
+    await act();
+  } finally {
+    await Promise.all(names.map((name) => servers.start(name)));
+  }
+}
+
 const rounds = async (act: () => Promise<void>): Promise<void> => {
   for (let round = 0; round < ROUNDS; round += 1) await act();
 };
@@ -115,20 +125,18 @@ test("a Redis that is emptied under load fills itself again", () =>
 
 test("with Redis stopped PostgreSQL answers; what is revoked meanwhile is dead at once", () =>
   rounds(async () => {
-    await servers.stop("redis");
-    await goesOn();
-    // Nothing of it is in there: it forgets.
-    await servers.start("redis");
+    await without(["redis"], goesOn);
+    // It has forgotten everything.
     await recovers("Redis stopped");
   }));
 
 test("with PostgreSQL stopped Redis answers, and fills itself again when it is emptied", () =>
   rounds(async () => {
-    await servers.stop("postgres");
-    await goesOn();
-    await pipeline.redis.command("FLUSHALL");
-    await goesOn();
-    await servers.start("postgres");
+    await without(["postgres"], async () => {
+      await goesOn();
+      await pipeline.redis.command("FLUSHALL");
+      await goesOn();
+    });
     await recovers("PostgreSQL stopped");
   }));
 
@@ -136,20 +144,22 @@ test("with both stopped nobody vouches for a life, and an end stays one", () =>
   rounds(async () => {
     await sparedAreActive();
     const [userId = ""] = stream.spared;
-    await Promise.all([servers.stop("redis"), servers.stop("postgres")]);
-    for (const { url } of [first, other]) await says(url, { userId }, "VIG_SESSION_STATE_UNKNOWN");
-    await answers(200);
-    await Promise.all([servers.start("redis"), servers.start("postgres")]);
+    await without(["redis", "postgres"], async () => {
+      for (const { url } of [first, other]) {
+        await says(url, { userId }, "VIG_SESSION_STATE_UNKNOWN");
+      }
+      await answers(200);
+    });
     await recovers("both stopped");
   }));
 
 test("an edge that starts anew without Redis knows all revocations before it answers", () =>
   rounds(async () => {
-    await servers.stop("redis");
-    await other.kill();
-    await other.start();
-    await answers(200);
-    await servers.start("redis");
+    await without(["redis"], async () => {
+      await other.kill();
+      await other.start();
+      await answers(200);
+    });
     await recovers("edge killed");
   }));
 
