@@ -63,12 +63,19 @@ async function nextUser(): Promise<string> {
 const isStored = (userId: string) =>
   until(`${userId} is in PostgreSQL`, () => sessionRow(pipeline, `s-${userId}`), DEADLINE_MS);
 
-const isLive = (userId: string): Promise<void> =>
-  untilTrue(
-    `${userId} is in Redis`,
-    async () => (await inRedis(pipeline, userId, `s-${userId}`)) === "active",
-    DEADLINE_MS,
-  );
+async function isLive(userId: string): Promise<void> {
+  try {
+    await untilTrue(
+      `${userId} is in Redis`,
+      async () => (await inRedis(pipeline, userId, `s-${userId}`)) === "active",
+      DEADLINE_MS,
+    );
+  } catch (cause) {
+    const services = ["sessions", "session-cache"] as const;
+    const logs = services.map((name) => withoutRetries(pipeline.service(name).output()));
+    throw new Error(`${userId} is not in Redis:\n${logs.join("\n")}`, { cause });
+  }
+}
 
 test("with Redis away PostgreSQL is filled on, and a Redis that forgot is filled again", async () => {
   const early = await nextUser();
