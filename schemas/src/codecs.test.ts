@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -26,11 +26,13 @@ let told: boolean[];
 const json = (status: number, body: object): Script => ({ status, body: JSON.stringify(body) });
 const noSchema = json(404, { error_code: 40403, message: "Schema not found" });
 const loginId = memoryCodecs().schemaIdOf("id.login");
+const NEWEST = "GET /subjects/p.id.login-value/versions/latest";
 const bytes = memoryCodecs().encoder<LoginEvent>("id.login").encode(sampleLogin);
 const knowsLogin = (request: string): Script => {
   if (request === `GET /schemas/ids/${loginId}`)
     return json(200, { schema: registeredText("id.login") });
   if (request === "POST /subjects/p.id.login-value") return json(200, { id: loginId });
+  if (request === NEWEST) return json(200, { id: loginId, version: 1 });
   return noSchema;
 };
 
@@ -70,6 +72,9 @@ async function open(more: { readonly registerMissing?: boolean } = {}): Promise<
   return codecs;
 }
 
+/** What it was asked for schemas by their ids. */
+const askedById = () => asked.filter((request) => request.startsWith("GET /schemas/ids/"));
+
 /** Asks, waits for what is to be fetched, asks again, as a task does. */
 async function decode(codecs: Codecs, value: Uint8Array = bytes) {
   const decoder = codecs.decoder<LoginEvent>("id.login");
@@ -108,15 +113,46 @@ test("a schema that the registry does not know is a dead letter, asked for once"
     const outcome = await decode(codecs, unknown);
     expect(outcome).toMatchObject({ kind: "dlq", code: "VIG_RECORD_SCHEMA_UNKNOWN" });
   }
+  const forIt = askedById().filter((request) => request.endsWith("/2313"));
   // Once by the client, once plainly to be sure.
-  expect(asked).toEqual(["GET /schemas/ids/2313", "GET /schemas/ids/2313"]);
+  expect(forIt).toHaveLength(2);
 });
 
 test("a schema is fetched once, whoever asks", async () => {
   const codecs = await open();
   await Promise.all([decode(codecs), decode(codecs), decode(codecs)]);
   await decode(codecs);
-  expect(asked).toEqual([`GET /schemas/ids/${loginId}`]);
+  expect(askedById()).toEqual([`GET /schemas/ids/${loginId}`]);
+  expect(asked.filter((request) => request === NEWEST)).toHaveLength(1);
+});
+
+test("a topic's newest schema is known before its first record, which may come in an outage", async () => {
+  const decoder = (await open()).decoder<LoginEvent>("id.login");
+  const onDisk = join(cacheDir, `${loginId}.avsc`);
+  await vi.waitFor(() => expect(existsSync(onDisk)).toBe(true));
+  script = () => json(503, {});
+  expect(decoder.decode(bytes)).toEqual({ kind: "ok", value: sampleLogin });
+});
+
+test("a registry that comes back is asked for the newest schemas that it could not give", async () => {
+  script = () => json(503, {});
+  const decoder = (await open()).decoder<LoginEvent>("id.login");
+  await vi.waitFor(() => expect(told.at(-1)).toBe(false));
+  script = knowsLogin;
+  await vi.waitFor(() => expect(askedById()).toHaveLength(1), { timeout: 5_000 });
+  await vi.waitFor(() => expect(readdirSync(cacheDir)).toHaveLength(1));
+  expect(decoder.decode(bytes)).toEqual({ kind: "ok", value: sampleLogin });
+});
+
+test.each([
+  ["no subject", json(404, { error_code: 40401 })],
+  ["no version", json(404, { error_code: 40402 })],
+])("%s of a topic is nothing to foresee, and no outage", async (_name, none) => {
+  script = (request) => (request === NEWEST ? none : knowsLogin(request));
+  expect((await decode(await open())).kind).toBe("ok");
+  await vi.waitFor(() => expect(told.length).toBeGreaterThan(1));
+  expect(told).not.toContain(false);
+  expect(asked.filter((request) => request === NEWEST)).toHaveLength(1);
 });
 
 test.each([
@@ -159,7 +195,7 @@ test("a torn file on disk counts as missing", async () => {
   await decode(await open());
   for (const file of readdirSync(cacheDir)) writeFileSync(join(cacheDir, file), '{"type":"rec');
   expect((await decode(await open())).kind).toBe("ok");
-  expect(asked).toHaveLength(2);
+  expect(askedById()).toHaveLength(2);
 });
 
 test("a contract that is not registered is told at start", async () => {
@@ -227,5 +263,6 @@ test("closed, it asks no more, and nobody is told to ask again", async () => {
   const before = told.length;
   await new Promise((resolve) => setImmediate(resolve));
   expect(ready).toBe(false);
-  expect(told.length - before).toBeLessThan(2);
+  // The record's question and the newest schema's may have been under way.
+  expect(told.length - before).toBeLessThanOrEqual(2);
 });

@@ -48,6 +48,7 @@ export async function openCodecs(options: CodecsOptions): Promise<Codecs> {
   const source = createSource(registry, cache, calls, options.log);
   const ids = new Map<TopicName, number>();
   const pending = new Map<TopicName, Promise<void>>();
+  const foreseen = new Set<TopicName>();
 
   async function resolveId(topic: TopicName): Promise<void> {
     const subject = subjectOf(options.prefix, topic);
@@ -74,8 +75,22 @@ export async function openCodecs(options: CodecsOptions): Promise<Codecs> {
     throw new VigError("VIG_INVARIANT", { what: `ready() came before encoding for ${subject}` });
   }
 
+  /** What a topic is likely to hold is known before its first record, which may come in an outage. */
+  async function foresee(topic: TopicName): Promise<void> {
+    const subject = subjectOf(options.prefix, topic);
+    const schemaId = await calls.ask(() => registry.newestOf(subject), null);
+    if (schemaId !== null && source.lookup(schemaId) === undefined) await source.load(schemaId);
+  }
+
   return {
-    decoder: (topic, decoderOptions) => createDecoder(topic, source, decoderOptions),
+    decoder(topic, decoderOptions) {
+      if (!foreseen.has(topic)) {
+        foreseen.add(topic);
+        // A record asks again, and is told what is wrong.
+        foresee(topic).catch(() => {});
+      }
+      return createDecoder(topic, source, decoderOptions);
+    },
     encoder(topic) {
       if (!pending.has(topic)) {
         const resolved = resolveId(topic);
@@ -95,8 +110,8 @@ export async function openCodecs(options: CodecsOptions): Promise<Codecs> {
 interface Calls {
   /**
    * The registry's answer, waited for with back-off while it is away.
-   * Returns: `kept`, if not null, once patience ends or the registry is away. Once closed, it waits for ever: an
-   * answer without a schema would be asked for again at once, and again.
+   * Returns: `kept`, if not null, once patience ends or the registry is away. Once closed, nothing is asked: without
+   * `kept` it waits for ever, since an answer without a schema would be asked for again at once, and again.
    */
   ask<T>(call: () => Promise<T>, kept: T | null): Promise<T>;
   close(): void;
@@ -144,6 +159,7 @@ function createCalls({ log, observer }: CodecsOptions): Calls {
   return {
     async ask(call, kept) {
       if (kept !== null) {
+        if (closed) return kept;
         const asked = attempt(call);
         void asked.then((done) => (done === null ? watch(call) : undefined));
         const first = await Promise.race([asked, after(REGISTRY_PATIENCE_MS)]);

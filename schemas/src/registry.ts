@@ -11,12 +11,20 @@ const { COMPATIBILITY, SchemaRegistry, SchemaType } = registryClient;
 const REQUEST_TIMEOUT_MS = 5_000;
 /** Source: Confluent Schema Registry API reference, error codes. */
 const SUBJECT_NOT_FOUND = 40401;
+const VERSION_NOT_FOUND = 40402;
 const SCHEMA_NOT_FOUND = 40403;
+const NONE_FOUND: ReadonlySet<number | null> = new Set([
+  SUBJECT_NOT_FOUND,
+  VERSION_NOT_FOUND,
+  SCHEMA_NOT_FOUND,
+]);
 const INCOMPATIBLE = 409;
 
 /** The schema registry as the codecs and the provisioning use it. Everything throws VIG_REGISTRY_AWAY. */
 export interface Registry {
   schemaOf(schemaId: number): Promise<SchemaAnswer>;
+  /** The id of a subject's newest schema. Null: none is registered. */
+  newestOf(subject: string): Promise<number | null>;
   /** Null: this contract is not registered under this subject. */
   idOf(subject: string, contract: string): Promise<number | null>;
   /** Throws besides: VIG_SCHEMA_INCOMPATIBLE. */
@@ -33,13 +41,20 @@ export function openRegistry(registryUrl: string): Registry {
   );
   return {
     schemaOf: (schemaId) => schemaOf(client, host, schemaId),
+    async newestOf(subject) {
+      const path = `/subjects/${encodeURIComponent(subject)}/versions/latest`;
+      const { code, status, body } = await call(host, "GET", path);
+      if (NONE_FOUND.has(code)) return null;
+      if (typeof body?.id === "number") return body.id;
+      throw away(`status ${status} for the newest schema of ${subject}`);
+    },
     async idOf(subject, contract) {
       try {
         return await client.getRegistryIdBySchema(subject, avroText(contract));
       } catch (cause) {
         const path = `/subjects/${encodeURIComponent(subject)}`;
         const { code } = await call(host, "POST", path, { schema: contract });
-        if (code === SUBJECT_NOT_FOUND || code === SCHEMA_NOT_FOUND) return null;
+        if (NONE_FOUND.has(code)) return null;
         throw away(cause);
       }
     },
@@ -106,7 +121,11 @@ interface Answer {
   readonly status: number;
   /** The registry's own error code; null: something else answered, or all is well. */
   readonly code: number | null;
-  readonly body: { readonly error_code?: number; readonly schema?: unknown } | null;
+  readonly body: {
+    readonly error_code?: number;
+    readonly id?: unknown;
+    readonly schema?: unknown;
+  } | null;
 }
 
 async function call(host: string, method: string, path: string, send?: object): Promise<Answer> {
