@@ -5,40 +5,7 @@ import type { RecommendedAction, RiskDecision, SessionAnomaly } from "@vigie/sch
 import fc from "fast-check";
 import { test } from "vitest";
 import { REVOCATIONS_MIN } from "./guard.ts";
-import { KEY, login, mfa, sessionsDriver, T0, TENANT, USER } from "./testing.ts";
-
-const anomaly = (over: Partial<SessionAnomaly> = {}): SessionAnomaly => ({
-  anomaly_id: "an-1",
-  tenant_id: TENANT,
-  user_id: USER,
-  session_id: "s-1",
-  kind: "impossible_travel",
-  severity: "HIGH",
-  risk_score: 95,
-  action: "STEP_UP",
-  mode: "ENFORCE",
-  occurred_at: T0 + SECOND_MS,
-  detected_at: T0 + SECOND_MS,
-  rule_version: "1",
-  policy_version: 0,
-  cause_event_ids: ["e-1"],
-  evidence: {},
-  explanation: "",
-  retracts: null,
-  ...over,
-});
-
-const decision = (over: Partial<RiskDecision> = {}): RiskDecision => ({
-  decision_id: "de-1",
-  tenant_id: TENANT,
-  user_id: USER,
-  session_id: "s-1",
-  anomaly_id: null,
-  action: "LOG_ONLY",
-  decided_at: T0 + 5 * SECOND_MS,
-  reason: "analyst",
-  ...over,
-});
+import { anomaly, decision, KEY, login, mfa, sessionsDriver, T0, TENANT } from "./testing.ts";
 
 /** A user with a session since T0, unless told otherwise. */
 function stage(sessions: readonly string[] = ["s-1"]) {

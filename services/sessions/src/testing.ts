@@ -1,7 +1,7 @@
 import { silentLogger } from "@vigie/core/log";
 import { noOutages } from "@vigie/core/outages";
 import { defaultPolicy, type PolicyDocument } from "@vigie/core/policy";
-import { DAY_MS } from "@vigie/core/time";
+import { DAY_MS, SECOND_MS } from "@vigie/core/time";
 import type { TopicName } from "@vigie/schemas/catalogue";
 import type { Codecs } from "@vigie/schemas/codec-core";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
@@ -11,6 +11,7 @@ import type {
   HeartbeatEvent,
   LoginEvent,
   MfaEvent,
+  RiskDecision,
   SessionAnomaly,
   SessionCommand,
   SessionCommandResult,
@@ -113,6 +114,51 @@ export const command = (over: Partial<SessionCommand> = {}): SessionCommand => (
   ...over,
 });
 
+/** Of one second later, in force. */
+export const anomaly = (over: Partial<SessionAnomaly> = {}): SessionAnomaly => ({
+  anomaly_id: "an-1",
+  tenant_id: TENANT,
+  user_id: USER,
+  session_id: "s-1",
+  kind: "impossible_travel",
+  severity: "HIGH",
+  risk_score: 95,
+  action: "STEP_UP",
+  mode: "ENFORCE",
+  occurred_at: T0 + SECOND_MS,
+  detected_at: T0 + SECOND_MS,
+  rule_version: "1",
+  policy_version: 0,
+  cause_event_ids: ["e-1"],
+  evidence: {},
+  explanation: "",
+  retracts: null,
+  ...over,
+});
+
+/** SIRA answers it. */
+export const decision = (over: Partial<RiskDecision> = {}): RiskDecision => ({
+  decision_id: "de-1",
+  tenant_id: TENANT,
+  user_id: USER,
+  session_id: "s-1",
+  anomaly_id: null,
+  action: "LOG_ONLY",
+  decided_at: T0 + 5 * SECOND_MS,
+  reason: "analyst",
+  ...over,
+});
+
+/** The person asks to be erased, with all that happened until then. */
+export const erasure = (over: Partial<SubjectErasure> = {}): SubjectErasure => ({
+  erasure_id: "x-1",
+  tenant_id: TENANT,
+  user_id: USER,
+  requested_at: T0,
+  actor: { type: "USER", id: USER, impersonator_id: null },
+  ...over,
+});
+
 /** A policy document as the topic holds it. */
 export const policyRecord = (
   tenant_id: string,
@@ -172,16 +218,19 @@ function compiledOnce(source: Codecs): Codecs {
   };
 }
 
-/** The service in memory, with the codecs of the contracts and an address digest that can be read. */
-export function sessionsDriver(startMs: number = T0) {
-  const processor = createSessions({
+/** The service with the codecs of the contracts and an address digest that can be read. */
+export const sessionsProcessorOf = () =>
+  createSessions({
     codecs,
     digest: (_tenantId, ip) => ({ prefix: `${ip}/24`, hash: `hash-${ip}`, keyId: "k1" }),
     maxEventAgeMs: MAX_EVENT_AGE_MS,
     maxAheadMs: 300_000,
     log: silentLogger,
   });
-  const driver = createDriver(processor, { startMs });
+
+/** The same in memory. */
+export function sessionsDriver(startMs: number = T0) {
+  const driver = createDriver(sessionsProcessorOf(), { startMs });
   const values = <V>(output: OutputName): readonly V[] =>
     driver.read<V>(output).map(({ value }) => value);
   return {
@@ -200,13 +249,7 @@ export function sessionsDriver(startMs: number = T0) {
     /** The person asks to be erased, with all that happened up to `requestedAtMs`. */
     erase(ms: number, requestedAtMs = ms): void {
       driver.advanceTo(ms);
-      driver.pipe("id.subject.erasure", KEY, {
-        erasure_id: "x-1",
-        tenant_id: TENANT,
-        user_id: USER,
-        requested_at: requestedAtMs,
-        actor: { type: "USER", id: USER, impersonator_id: null },
-      } satisfies SubjectErasure);
+      driver.pipe("id.subject.erasure", KEY, erasure({ requested_at: requestedAtMs }));
     },
     /** An edge tells that it is there. */
     tick(ms: number): void {

@@ -7,7 +7,7 @@ import type { UserState } from "../state.ts";
 import { revocationBefore } from "./barriers.ts";
 import { commanded, passwordChanged } from "./commands.ts";
 import { erasureRequested } from "./erase.ts";
-import { type Cause, keepWithinLimits } from "./limits.ts";
+import { keepWithinLimits } from "./limits.ts";
 import { loggedOut, loginSucceeded } from "./logins.ts";
 import { activitySeen, heartbeatSeen } from "./sightings.ts";
 import { anomalyFound, riskDecided, weigh } from "./suspicions.ts";
@@ -19,6 +19,14 @@ const REVOKING: ReadonlySet<SessionInput["kind"]> = new Set([
   "password_changed",
   "anomaly_found",
   "risk_decided",
+]);
+
+/** What comes ahead of a backlog of events: see the orders of the inputs in app.ts. None of it begins a session. */
+const URGENT: ReadonlySet<SessionInput["kind"]> = new Set([
+  "commanded",
+  "anomaly_found",
+  "risk_decided",
+  "erasure_requested",
 ]);
 
 type Decision = Outcome<readonly Change[]>;
@@ -66,11 +74,12 @@ function judge(draft: Draft, input: SessionInput): Decision {
 }
 
 /** What holds after every step, whatever it was: nobody lives behind a barrier or an epoch, and no more than may. */
-export function settle(draft: Draft, cause: Cause | null): void {
+export function settle(draft: Draft, cause: SessionInput | null): void {
   for (const session of draft.state.live) {
     const revocation = revocationBefore(draft, session);
     if (revocation !== null) draft.revoke(session, revocation);
   }
-  keepWithinLimits(draft, cause);
+  const isAhead = cause !== null && URGENT.has(cause.kind);
+  keepWithinLimits(draft, cause, isAhead);
   weigh(draft);
 }

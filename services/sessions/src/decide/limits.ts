@@ -25,12 +25,17 @@ const EXCESS_TOLD_EVERY_MS = HOUR_MS;
 /**
  * POL-10, CNF-14: whatever a step brought, no more sessions live after it than the policy allows, or somebody is told.
  * Those that began last stay, whatever the order in which their logins came in.
+ * `isAhead`: events of before may be unread, so nobody can say who has run out. Such a step begins no session: what is
+ * too many now was so before, and the next step that is not ahead deals with it.
  */
-export function keepWithinLimits(draft: Draft, cause: Cause | null): void {
+export function keepWithinLimits(draft: Draft, cause: Cause | null, isAhead: boolean): void {
   const policy = limitsOf(draft);
   const limits = listed(policy);
   // What is over is no session too many; only a wake-up puts it on record otherwise.
-  if (firstExceeded(draft, limits) !== null) endRunOut(draft);
+  if (firstExceeded(draft, limits) !== null) {
+    if (isAhead) return;
+    endRunOut(draft);
+  }
   const exceeded = firstExceeded(draft, limits);
   if (exceeded === null) {
     calmDown(draft, policy);

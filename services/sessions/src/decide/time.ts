@@ -24,13 +24,15 @@ export function endRunOut(draft: Draft): void {
 }
 
 /**
- * The same for those alone that are past their absolute end, which no event on its way can move. Commands come ahead
- * of a backlog that may hold heartbeats: who seems silent to them is revoked, so that whoever honours it is told.
+ * The same for those alone that are past the absolute end of the policy, which no event on its way can move: a login may
+ * bring a later end of the issuer's. Commands come ahead of a backlog that may hold heartbeats: who seems silent to
+ * them is revoked, so that whoever honours it is told.
  */
 export function endOutlived(draft: Draft): void {
   const { policy, outages, nowMs } = draft.setting;
   for (const session of draft.state.live) {
-    const { absoluteExpiresAtMs } = deadlinesOf(session, policy.document, outages);
+    const uncapped = { ...session, absoluteCapMs: null };
+    const { absoluteExpiresAtMs } = deadlinesOf(uncapped, policy.document, outages);
     const expiry = expiryOf(session, policy.document, outages, nowMs);
     if (expiry !== null && nowMs >= absoluteExpiresAtMs) draft.end(session, expiry);
   }

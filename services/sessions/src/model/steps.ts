@@ -11,6 +11,7 @@ import type {
 import fc from "fast-check";
 import type { Scope } from "../input.ts";
 import {
+  anomaly,
   command,
   heartbeat,
   KEY,
@@ -20,7 +21,6 @@ import {
   policyRecord,
   sessionsDriver,
   TENANT,
-  USER,
 } from "../testing.ts";
 import { type AnomalyAction, channelOf, deviceOf, type Limits, Model } from "./model.ts";
 
@@ -228,25 +228,14 @@ function anomalyOf(
   occurred_at: number,
 ): SessionAnomaly {
   anomalies += 1;
-  return {
+  return anomaly({
     anomaly_id: `an-${anomalies}`,
-    tenant_id: TENANT,
-    user_id: USER,
     session_id: id,
-    kind: "impossible_travel",
-    severity: "HIGH",
     risk_score: riskScore,
     action,
-    mode: "ENFORCE",
     occurred_at,
     detected_at: occurred_at,
-    rule_version: "1",
-    policy_version: 0,
-    cause_event_ids: [],
-    evidence: {},
-    explanation: "",
-    retracts: null,
-  };
+  });
 }
 
 function agree(world: World): void {
