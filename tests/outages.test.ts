@@ -92,7 +92,6 @@ test("with Redis away PostgreSQL is filled on, and a Redis that forgot is filled
 });
 
 test("with PostgreSQL away Redis is filled on, and what was missed is stored afterwards", async () => {
-  await isLive(await nextUser());
   await servers.stop("postgres");
   await says("session-sink", "database");
   await says("audit-sink", "database");
