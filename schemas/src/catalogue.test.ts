@@ -1,3 +1,5 @@
+import { checkPolicy } from "@vigie/core/policy";
+import { HOUR_MS } from "@vigie/core/time";
 import { expect, test } from "vitest";
 import {
   changelogs,
@@ -67,8 +69,10 @@ test("compacted topics are compacted and rolled within a day", () => {
 });
 
 test("a revocation outlives every session that it ends", () => {
-  const absoluteTimeoutMs = 720 * 3_600_000;
-  expect(topics["id.session.revoked"].keep.retentionMs).toBeGreaterThan(absoluteTimeoutMs);
+  const keptHours = topics["id.session.revoked"].keep.retentionMs / HOUR_MS;
+  const faults = (hours: number) => checkPolicy({ absolute_timeout: { hours } }).faults;
+  expect(faults(keptHours)).toHaveLength(1);
+  expect(faults(keptHours - 24)).toBeUndefined();
 });
 
 test("what came in fits among the dead letters, and the largest value into its topic", () => {

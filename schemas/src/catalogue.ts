@@ -1,4 +1,5 @@
-import { DAY_MS } from "@vigie/core/time";
+import { ABSOLUTE_HOURS_MAX } from "@vigie/core/policy";
+import { DAY_MS, HOUR_MS } from "@vigie/core/time";
 
 /** All inputs of one processor have this many partitions; changing it is a migration. */
 export const PARTITIONS_DEFAULT = 6;
@@ -119,10 +120,10 @@ export const topics = {
     writtenBy: ["edge"],
     readBy: ["sessions", "edge"],
   },
-  // Longer than an absolute timeout, so that no revocation is forgotten while its session could live.
+  // No revocation is forgotten while its session could live; the day is for clocks that differ.
   "id.session.revoked": {
     ...shared,
-    keep: days(31),
+    keep: { retentionMs: ABSOLUTE_HOURS_MAX * HOUR_MS + DAY_MS },
     writtenBy: ["sessions"],
     readBy: ["enforcement points", "edge", "session-sink", "session-cache"],
   },

@@ -29,6 +29,11 @@ export const RULE_NAMES = [
 ] as const;
 /** The largest count of failures a policy may allow: the detector remembers that many and one more. */
 export const FAILURE_COUNT_MAX = 30;
+/**
+ * The longest life that a policy may give a session: revocations are kept on their topic for as long and a day, since
+ * none may be forgotten while its session could live. Source: POL-03, the default, in hours.
+ */
+export const ABSOLUTE_HOURS_MAX = 720;
 /** The largest limit of sessions: the state of one user stays small. */
 const SESSION_COUNT_MAX = 100;
 /** Source: ISO 3166-1 has 249 codes; some lists add XK. */
@@ -49,7 +54,7 @@ const idleTimeout = group<PolicyDocument["idle_timeout"]>("HBT-02: silence that 
   minutes: number({ about: "minutes", min: 1, max: 1_440, strictest: smaller }),
 });
 const absoluteTimeout = group<PolicyDocument["absolute_timeout"]>("HBT-03: age that ends it", {
-  hours: number({ about: "hours", min: 1, max: 8_760, strictest: smaller }),
+  hours: number({ about: "hours", min: 1, max: ABSOLUTE_HOURS_MAX, strictest: smaller }),
 });
 
 const sessionCount = number({

@@ -1,7 +1,7 @@
 import { documentKind, roleRefinement } from "./policy-fields.ts";
 import type { JsonSchema, Merge, PolicyFault } from "./policy-kinds.ts";
 
-export { FAILURE_COUNT_MAX, RULE_NAMES } from "./policy-fields.ts";
+export { ABSOLUTE_HOURS_MAX, FAILURE_COUNT_MAX, RULE_NAMES } from "./policy-fields.ts";
 export type { JsonSchema, PolicyFault } from "./policy-kinds.ts";
 
 /**

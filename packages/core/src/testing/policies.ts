@@ -1,5 +1,5 @@
 import fc, { type Arbitrary } from "fast-check";
-import { type PolicyOverlay, RULE_NAMES } from "../policy.ts";
+import { ABSOLUTE_HOURS_MAX, type PolicyOverlay, RULE_NAMES } from "../policy.ts";
 
 /** Any sound policy document with the parts that merge in a way of their own. */
 
@@ -11,7 +11,7 @@ const count = fc.integer({ min: 0, max: 100 });
 
 const refinable = {
   idle_timeout: part({ minutes: fc.integer({ min: 1, max: 1_440 }) }),
-  absolute_timeout: part({ hours: fc.integer({ min: 1, max: 8_760 }) }),
+  absolute_timeout: part({ hours: fc.integer({ min: 1, max: ABSOLUTE_HOURS_MAX }) }),
   blocked_countries: part({
     countries: fc.uniqueArray(fc.constantFrom("SN", "CI", "GH", "NG", "FR"), { maxLength: 4 }),
   }),
