@@ -65,10 +65,10 @@ test("request-queue: an idle queue sets no timer and warns of nothing", () => {
     const queue = new Queue({ maxInFlightRequests: null, requestTimeout: 1_000, clientId: "c",
       enforceRequestTimeout: true, broker: "b", logger });
     let timers = 0;
-    const set = globalThis.setTimeout;
-    globalThis.setTimeout = (work, ms) => { timers += 1; return timers < 5 ? set(work, 1) : undefined; };
+    globalThis.setTimeout = () => { timers += 1; };
     queue.fulfillRequest({ correlationId: 1, payload: null, size: 0 });
-    set(() => { console.log(timers); process.exit(0); }, 50);`,
+    console.log(timers);
+    process.exit(0);`,
     "0",
   );
 });
@@ -108,7 +108,7 @@ test("connect-once: two requests on a closed connection open one socket", () => 
     let sockets = 0;
     const socketFactory = ({ onConnect }) => {
       sockets += 1;
-      setTimeout(onConnect, 5);
+      setImmediate(onConnect);
       return Object.assign(new EventEmitter(), { end() {}, unref() {} });
     };
     const connection = new Connection({ host: "h", port: 1, logger, socketFactory,

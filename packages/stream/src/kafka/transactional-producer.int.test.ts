@@ -171,10 +171,11 @@ for (const [what, apiKey, when] of [
 ] as const) {
   test(`a commit that was acknowledged and lost is done again when the next one breaks ${what}`, async () => {
     const id = kafka.name();
-    const stepTimeoutMs = 300;
+    const states: boolean[] = [];
     const producer = openTransactionalProducer(kafka.client, {
       transactionalId: id,
-      stepTimeoutMs,
+      stepTimeoutMs: 300,
+      onBroker: (up) => states.push(up),
     });
     await producer.init();
     await producer.committed(groupId, [{ topic: input, partition: 0 }]);
@@ -187,7 +188,8 @@ for (const [what, apiKey, when] of [
     const third = producer.commit({ messages: saying("third"), offsets: upTo(3), groupId });
     await until("the third is cut", () => net.cuts > cutsBefore);
     net.goAway();
-    setTimeout(() => net.comeBack(), 2 * stepTimeoutMs);
+    await until("the outage is told", () => states.includes(false));
+    net.comeBack();
     await third;
     await producer.close();
     assert.equal(await committedOffset(id), 3);
