@@ -14,7 +14,7 @@ function spoiled(document: unknown, path: readonly number[], value: unknown): un
   if (typeof document !== "object" || document === null || path.length === 0) return value;
   const entries = Object.entries(document);
   const chosen = (path[0] as number) % (entries.length + 1);
-  if (chosen === entries.length) return { ...document, [String(value)]: value };
+  if (chosen === entries.length) return { ...document, [JSON.stringify(value)]: value };
   return Object.fromEntries(
     entries.map(([name, part], at) => [
       name,
@@ -24,7 +24,7 @@ function spoiled(document: unknown, path: readonly number[], value: unknown): un
 }
 
 const anything = fc.oneof(
-  fc.constantFrom(-1, 0, 0.5, 1, 5, 31, 101, 1_441, 1e9, "OFF", "SN", "sn", "WEB", "log_only"),
+  fc.constantFrom(-1, 0, 0.5, 1, 5, 31, 101, 721, 1_441, 1e9, "OFF", "SN", "sn", "WEB", "log_only"),
   fc.constantFrom(null, true, "", [], ["SN"], ["SN", "SN"], {}, { minutes: 1 }, { count: 1 }),
   fc.jsonValue({ maxDepth: 1 }),
 );
