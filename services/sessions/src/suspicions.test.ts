@@ -95,12 +95,39 @@ test("risk is the highest of the live anomalies; a retraction lowers it and revi
   s.find({ anomaly_id: "end", session_id: "s-2", action: "REVOKE" });
   assert.deepEqual(s.weight(), [80, T0]);
   s.find({ anomaly_id: "r-1", retracts: "high" });
-  assert.deepEqual(s.weight(), [30, null]);
-  s.find({ anomaly_id: "r-2", retracts: "end" });
+  assert.deepEqual(s.weight(), [30, T0]);
+  s.find({ anomaly_id: "r-2", retracts: "end", session_id: "s-2" });
   assert.equal(s.live("s-2"), undefined);
   // What was withdrawn does not come back with a repetition.
   s.find({ anomaly_id: "high", risk_score: 80 });
+  assert.deepEqual(s.weight(), [30, T0]);
+  s.later(2_000);
+  s.factor(1_001);
   assert.deepEqual(s.weight(), [30, null]);
+});
+
+test("a retraction is no anomaly to act on, whatever it names and whether or not what it withdraws is known", () => {
+  for (const action of ["STEP_UP", "REVOKE", "BLOCK"] as const) {
+    const s = stage();
+    s.find({ anomaly_id: "r-1", retracts: "never-seen", action });
+    s.find({ anomaly_id: "an-2", action: "LOG_ONLY", risk_score: 30 });
+    s.find({ anomaly_id: "r-2", retracts: "an-2", action });
+    assert.deepEqual([s.weight(), s.revoked()], [[0, null], []]);
+  }
+});
+
+test("nothing in the shadow is acted on: not at once, not with its retraction, not for a session to come", () => {
+  for (const action of ["STEP_UP", "REVOKE", "BLOCK"] as const) {
+    const s = stage();
+    for (const session_id of ["s-1", "s-2"]) {
+      const shadow = { session_id, action, mode: "SHADOW" } as const;
+      s.find({ anomaly_id: `an-${session_id}`, ...shadow });
+      s.find({ anomaly_id: `r-${session_id}`, retracts: `an-${session_id}`, ...shadow });
+    }
+    s.driver.pipe("id.login", KEY, login({ session_id: "s-2" }));
+    for (const id of ["s-1", "s-2"]) assert.deepEqual(s.weight(id), [0, null]);
+    assert.deepEqual([s.revoked(), s.audits()], [[], []]);
+  }
 });
 
 test("an anomaly may come before the login that it is about", () => {

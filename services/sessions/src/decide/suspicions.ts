@@ -40,11 +40,14 @@ export function anomalyFound(draft: Draft, input: AnomalyFound): Decision {
   return ok(draft.changes);
 }
 
-/** What is withdrawn weighs nothing any more; a session that it ended stays ended. */
+/**
+ * What is withdrawn weighs nothing any more, and of the retraction itself nothing else counts. What it brought about
+ * stays: a session that it ended is ended, and a step-up that it asked for is answered by a second factor or by SIRA.
+ */
 function retracted(draft: Draft, causeHash: bigint): Decision {
   const known = draft.state.suspicions.find((other) => other.causeHash === causeHash);
   if (known === undefined) return drop("no_effect");
-  draft.suspect({ ...known, riskScore: 0, stepUpAtMs: null });
+  draft.suspect({ ...known, riskScore: 0 });
   return ok(draft.changes);
 }
 
