@@ -45,7 +45,7 @@ import {
   resultRow,
 } from "./rows/command.ts";
 import { isoTime, noSessionUuid, type Subject, sessionUuid, subjectIds } from "./rows/ids.ts";
-import { anomalyRow, retractionRow, revocationRow } from "./rows/security.ts";
+import { anomalyRow, isAlarm, retractionRow, revocationRow } from "./rows/security.ts";
 import { anomalyEvent, auditedEvent, type Conflict } from "./rows/security-event.ts";
 import { sessionRow } from "./rows/session.ts";
 
@@ -66,6 +66,7 @@ export class Batch {
   readonly awaited = new Map<string, OwnedRow>();
   readonly activities = new Map<string, ActivityRow>();
   readonly anomalies = new Map<string, AnomalyRow>();
+  /** The first of each user's anomaly. */
   readonly retractions = new Map<string, RetractionRow>();
   readonly revocations = new Map<string, RevocationRow>();
   readonly commands = new Map<string, CommandRow>();
@@ -210,12 +211,16 @@ function ownedRow(subject: Subject, sessionId: string): OwnedRow {
   return { tenant_id: tenantId, user_id: userId, id, session_key: sessionId };
 }
 
+/** ANO-17: a retraction is no alarm, nor is what a rule on trial found; both are kept. */
 function addAnomaly(batch: Batch, anomaly: SessionAnomaly): void {
+  addUser(batch, anomaly);
   if (anomaly.retracts !== null) {
-    put(batch.retractions, retractionRow(anomaly, anomaly.retracts));
+    const row = retractionRow(anomaly, anomaly.retracts);
+    keep(batch.retractions, `${row.user_id}|${row.id}`, row, () => false);
     return;
   }
   put(batch.anomalies, anomalyRow(anomaly));
+  if (!isAlarm(anomaly.mode)) return;
   addActivity(batch, anomaly, anomalyActivity(anomaly));
   const event = anomalyEvent(anomaly);
   if (event !== null) put(batch.securityEvents, event);

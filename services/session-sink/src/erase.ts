@@ -35,7 +35,12 @@ export const DELETES = [
                            where a.tenant_id = $1 and a.user_id = $2 and a.session_id = held.id))`,
 ];
 
-/** $1 tenant, $2 user: whom others deliver is theirs, and who has begun anew stays. */
+/** $1 tenant, $2 user. A retraction goes with its anomaly, however late it was said. */
+const DELETE_RETRACTIONS = `
+  delete from session_anomaly_retractions told
+   where tenant_id = $1 and user_id = $2
+     and not exists (select from session_anomalies held where held.id = told.id)`;
+/** The same: whom others deliver is theirs, and who has begun anew stays. */
 const DELETE_DEVICES = `
   delete from user_devices device
     where tenant_id = $1 and user_id = $2 and is_stub
@@ -48,6 +53,7 @@ const DELETE_USER = `
      "user_sessions",
      "user_devices",
      "session_anomalies",
+     "session_anomaly_retractions",
      "session_revocations",
      "session_commands",
      "session_risk_decisions",
@@ -95,7 +101,8 @@ async function eraseOne(tx: Queryable, request: SubjectErasure): Promise<void> {
   const { tenantId, userId } = subjectIds(request);
   for (const text of DELETES)
     await tx.query(text, [tenantId, userId, isoTime(request.requested_at)]);
-  for (const text of [DELETE_DEVICES, DELETE_USER]) await tx.query(text, [tenantId, userId]);
+  for (const text of [DELETE_RETRACTIONS, DELETE_DEVICES, DELETE_USER])
+    await tx.query(text, [tenantId, userId]);
   for (const text of UNNAME) await tx.query(text, [tenantId, request.user_id]);
 }
 

@@ -43,6 +43,10 @@ function lifeOf(user_id: string, ms: number): readonly SinkRecord[] {
     maker.record("id.mfa", { ...mfa, ...who }),
     at.state({ ...who, ...times, session_id, device_id: `d-${user_id}` }),
     maker.record("id.session.anomaly", anomaly(ms, { ...who, session_id, anomaly_id: `a-${ms}` })),
+    maker.record(
+      "id.session.anomaly",
+      anomaly(ms, { ...who, anomaly_id: `w-${ms}`, retracts: `a-${ms}`, detected_at: ms }),
+    ),
     maker.record("id.session.revoked", revoked(ms, { ...who, revocation_id: `r-${ms}` })),
     maker.record("id.session.command", command(ms, { ...who, command_id: `c-${ms}` })),
     maker.record("id.session.command.result", commandResult(ms, { ...who, command_id: `c-${ms}` })),

@@ -1,38 +1,32 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { silentLogger } from "@vigie/core/log";
-import { openDatabase } from "@vigie/service-kit/postgres/database";
+import { type Database, openDatabase } from "@vigie/service-kit/postgres/database";
 import { migrate, migrationFolders } from "@vigie/service-kit/postgres/migrate";
 import { stack } from "@vigie/testkit/stack";
-import { expect, onTestFinished, test } from "vitest";
+import { onTestFinished, test } from "vitest";
 
-const root = resolve(import.meta.dirname, "../../..");
-const FIRST = "001_sessions.sql";
+const ROOT = resolve(import.meta.dirname, "../../..");
 
-const FILL = `
-  insert into tenants (id, slug, name) values (md5('t')::uuid, 't', '');
-  insert into users (tenant_id, id, external_id)
-    values (md5('t')::uuid, md5('owner')::uuid, 'owner'), (md5('t')::uuid, md5('other')::uuid, 'other');
-  insert into user_sessions (id, user_id, tenant_id, tenant_key, user_key, session_key, status,
-                             created_at, last_activity, expires_at)
-    values (md5('s')::uuid, md5('owner')::uuid, md5('t')::uuid, 't', 'owner', 's', 'ACTIVE',
-            now(), now(), now());
-  select ensure_activity_partition((now() at time zone 'utc')::date);
-  insert into session_activities (id, session_id, activity_type, timestamp, tenant_id, user_id, event_id)
-    select md5(who)::uuid, md5('s')::uuid, 'heartbeat', now() at time zone 'utc', md5('t')::uuid,
-           md5(who)::uuid, who from unnest(array['owner', 'other']) as who`;
+interface Installation {
+  readonly database: Database;
+  /** Applies the migrations that it does not have. */
+  finish(): Promise<readonly string[]>;
+}
 
-test("an installation whose rows have two owners in one goes over, and each has a row of its own", async () => {
+/** Tables as they were after the sink's migrations up to `last`. */
+async function installed(last: string): Promise<Installation> {
   const servers = await stack();
   const { postgres: url, schema } = servers;
-  const ours = migrationFolders(root).filter(({ owner }) => owner === "session-sink");
-  const [sink] = ours;
-  const platform = migrationFolders(root).filter(({ owner }) => owner === "platform");
+  const of = (owner: string) => migrationFolders(ROOT).filter((each) => each.owner === owner);
   const folder = mkdtempSync(join(tmpdir(), "vigie-migrations-"));
-  cpSync(join(sink?.path ?? "", FIRST), join(folder, FIRST));
-  const owner = openDatabase({
+  const path = of("session-sink")[0]?.path ?? "";
+  for (const file of readdirSync(path)) {
+    if (file <= last) cpSync(join(path, file), join(folder, file));
+  }
+  const database = openDatabase({
     url,
     schema,
     applicationName: "test",
@@ -42,24 +36,43 @@ test("an installation whose rows have two owners in one goes over, and each has 
   });
   onTestFinished(async () => {
     rmSync(folder, { recursive: true });
-    await owner.query(`drop schema "${schema}" cascade`);
-    await owner.close();
+    await database.query(`drop schema "${schema}" cascade`);
+    await database.close();
     await servers.close();
   });
+  const apply = (folders: Parameters<typeof migrate>[0]["folders"]) =>
+    migrate({ url, schema, folders, log: silentLogger });
+  await apply([...of("platform"), { owner: "session-sink", path: folder }]);
+  return { database, finish: () => apply([...of("platform"), ...of("session-sink")]) };
+}
+
+const PEOPLE = `
+  insert into tenants (id, slug, name) values (md5('t')::uuid, 't', '');
+  insert into users (tenant_id, id, external_id)
+    values (md5('t')::uuid, md5('owner')::uuid, 'owner'), (md5('t')::uuid, md5('other')::uuid, 'other')`;
+
+const fill = async (database: Database, text: string): Promise<void> => {
+  for (const statement of `${PEOPLE};${text}`.split(";")) await database.query(statement);
+};
+
+test("an installation whose rows have two owners in one goes over, and each has a row of its own", async () => {
   // Given the tables as they first were, with a stranger's event on an owner's session
-  const first = [...platform, { owner: "session-sink", path: folder }];
-  await migrate({ url, schema, folders: first, log: silentLogger });
-  for (const text of FILL.split(";")) await owner.query(text);
+  const { database, finish } = await installed("001_sessions.sql");
+  await fill(
+    database,
+    `insert into user_sessions (id, user_id, tenant_id, tenant_key, user_key, session_key, status,
+                                created_at, last_activity, expires_at)
+       values (md5('s')::uuid, md5('owner')::uuid, md5('t')::uuid, 't', 'owner', 's', 'ACTIVE',
+               now(), now(), now());
+     select ensure_activity_partition((now() at time zone 'utc')::date);
+     insert into session_activities (id, session_id, activity_type, timestamp, tenant_id, user_id, event_id)
+       select md5(who)::uuid, md5('s')::uuid, 'heartbeat', now() at time zone 'utc', md5('t')::uuid,
+              md5(who)::uuid, who from unnest(array['owner', 'other']) as who`,
+  );
   // When the rest is applied
-  const applied = await migrate({
-    url,
-    schema,
-    folders: [...platform, ...ours],
-    log: silentLogger,
-  });
-  expect(applied[0]).toBe("session-sink/002_session_owners.sql");
+  assert.equal((await finish())[0], "session-sink/002_session_owners.sql");
   // Then each activity is its own user's
-  const { rows } = await owner.query(
+  const { rows } = await database.query(
     `select a.event_id, s.user_key, s.status from session_activities a
        join user_sessions s on s.tenant_id = a.tenant_id and s.user_id = a.user_id
         and s.id = a.session_id order by 1`,
@@ -68,6 +81,30 @@ test("an installation whose rows have two owners in one goes over, and each has 
     { event_id: "other", user_key: "other", status: "PENDING" },
     { event_id: "owner", user_key: "owner", status: "ACTIVE" },
   ]);
-  const { rows: names } = await owner.query("select slug from tenants");
+  const { rows: names } = await database.query("select slug from tenants");
   assert.deepEqual(names, [{ slug: "t" }]);
+});
+
+test("a security event of before retractions takes its anomaly's id, an audited one keeps its own", async () => {
+  const { database, finish } = await installed("008_erasure_parts.sql");
+  await fill(
+    database,
+    `insert into session_anomalies (id, tenant_id, user_id, anomaly_id, kind, severity, risk_score, action, mode,
+            occurred_at, detected_at, rule_version, policy_version, explanation)
+       values (md5('anomaly')::uuid, md5('t')::uuid, md5('owner')::uuid, 'a-1', 'geo_block', 'CRITICAL',
+               90, 'BLOCK', 'ENFORCE', now(), now(), '1', 1, '');
+     insert into session_security_events (id, tenant_id, user_id, kind, severity, source, origin_id, occurred_at)
+       select md5(source || who)::uuid, md5('t')::uuid, md5(who)::uuid, 'geo_block', 'CRITICAL', source, 'a-1', now()
+         from unnest(array['detector', 'detector', 'edge'], array['owner', 'other', 'owner']) as e (source, who)`,
+  );
+  await finish();
+  const { rows } = await database.query(
+    `select source, user_id = md5('owner')::uuid as own, id = md5('anomaly')::uuid as same
+       from session_security_events order by 1, 2`,
+  );
+  assert.deepEqual(rows, [
+    { source: "detector", own: false, same: false },
+    { source: "detector", own: true, same: true },
+    { source: "edge", own: true, same: false },
+  ]);
 });

@@ -50,6 +50,11 @@ async function fill(): Promise<void> {
     `md5('a' || n)::uuid, 'a', 'k', 'HIGH', 1, 'LOG_ONLY', 'ENFORCE', ${day}, ${day}, '1', 1, ''`,
   );
   await each(
+    "session_anomaly_retractions",
+    "id, retracted_by, retracted_at",
+    `md5('a' || n)::uuid, 'w', ${day}`,
+  );
+  await each(
     "session_revocations",
     "id, session_id, revocation_id, revoked_at, reason, actor_type, actor_id",
     `md5('r' || n)::uuid, md5('s' || n)::uuid, 'r', ${day}, '', 'ADMIN', 'admin'`,

@@ -39,6 +39,10 @@ test("PRV-13: what has ended goes after the policy's days, from every table, and
   await at.write([
     at.state({ status: "LOGGED_OUT", ended_at: NOW }),
     maker.record("id.session.anomaly", anomaly(NOW)),
+    maker.record(
+      "id.session.anomaly",
+      anomaly(NOW, { anomaly_id: "a-2", retracts: "a-1", detected_at: NOW }),
+    ),
     maker.record("id.session.revoked", revoked(NOW)),
     maker.record("id.session.revocation_ack", ack(NOW)),
     maker.record("id.session.command", command(NOW)),
@@ -50,6 +54,7 @@ test("PRV-13: what has ended goes after the policy's days, from every table, and
   const one = {
     user_sessions: 1,
     session_anomalies: 1,
+    session_anomaly_retractions: 1,
     session_revocations: 1,
     session_revocation_acks: 1,
     session_commands: 1,

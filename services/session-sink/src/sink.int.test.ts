@@ -102,15 +102,6 @@ test("an activity before its session waits on a stub that the session replaces a
   assert.deepEqual(rows, [{ status: "ACTIVE", activity_type: "heartbeat" }]);
 });
 
-test("an anomaly is stored with its evidence, and a retraction marks it", async () => {
-  await write([at.maker.record("id.session.anomaly", anomaly(NOW))]);
-  const retraction = anomaly(NOW, { anomaly_id: "a-2", retracts: "a-1", detected_at: NOW + 9 });
-  await write([at.maker.record("id.session.anomaly", retraction)]);
-  const rows = await rowsOf("select anomaly_id, evidence, retracted_at from session_anomalies");
-  const evidence = { speed_kmh: "8400", to_country: "FR" };
-  assert.deepEqual(rows, [{ anomaly_id: "a-1", evidence, retracted_at: new Date(NOW + 9) }]);
-});
-
 test("a tombstone deletes the session and, by cascade, its activities", async () => {
   await write([state(), heartbeat()]);
   await write([at.maker.raw("id.session.state", { key: "molam-sn|u-1|s-1" })]);

@@ -60,8 +60,11 @@ const POLICY_CHANGES = `
   insert into session_policy_changes (${policyChangeColumns.names})
   select ${policyChangeColumns.names} from ${policyChangeColumns.from} on conflict do nothing`;
 const SECURITY_EVENTS = `
-  insert into session_security_events (${securityEventColumns.names})
-  select ${securityEventColumns.names} from ${securityEventColumns.from} on conflict do nothing`;
+  insert into session_security_events (${securityEventColumns.names}, retracted_at)
+  select ${securityEventColumns.names}, retracted_at
+    from ${securityEventColumns.from}
+    left join session_anomaly_retractions using (tenant_id, user_id, id)
+  on conflict do nothing`;
 const ERASURE_PARTS = `
   insert into erasure_parts (${erasurePartColumns.names})
   select ${erasurePartColumns.names} from ${erasurePartColumns.from} on conflict do nothing`;

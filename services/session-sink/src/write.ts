@@ -15,12 +15,13 @@ import {
   tenantColumns,
   userColumns,
 } from "./rows/columns.ts";
+import { isAlarm } from "./rows/security.ts";
 import { type Conflict, conflictEvent } from "./rows/security-event.ts";
 import { type AckDelay, writeCommands, writeSecurityEvents } from "./write-security.ts";
 
 /** What a write added that was not there before. */
 export interface Written {
-  /** Anomalies by kind. */
+  /** Alarms by kind; what a rule on trial found is none. */
   readonly anomalies: ReadonlyMap<string, number>;
   /** Revocations by cause. */
   readonly revocations: ReadonlyMap<string, number>;
@@ -106,14 +107,24 @@ const AWAIT = `
    where held.tenant_id = given.tenant_id and held.user_id = given.user_id and held.id = given.id
      and held.status = 'PENDING' and held.awaited_since is null`;
 
-const RETRACT = `
-  update session_anomalies as held set retracted_at = given.retracted_at
-    from ${retractionColumns.from}
-   where held.id = given.id and held.retracted_at is null`;
-const RETRACT_EVENTS = `
-  update session_security_events as held set retracted_at = given.retracted_at
-    from ${retractionColumns.from}
-   where held.id = given.event and held.retracted_at is null`;
+const isRetracted = `
+  held.tenant_id = given.tenant_id and held.user_id = given.user_id and held.id = given.id
+    and held.retracted_at is null`;
+/** The first one stands. What it withdraws may be there, or takes it over when it comes. */
+const RETRACTIONS = [
+  insert("session_anomaly_retractions", retractionColumns),
+  `update session_anomalies held
+      set retracted_by = given.retracted_by, retracted_at = given.retracted_at
+     from ${retractionColumns.from} where ${isRetracted}`,
+  `update session_security_events held set retracted_at = given.retracted_at
+     from ${retractionColumns.from} where ${isRetracted}`,
+];
+const ANOMALIES = `
+  insert into session_anomalies (${anomalyColumns.names}, retracted_by, retracted_at)
+  select ${anomalyColumns.names}, retracted_by, retracted_at
+    from ${anomalyColumns.from}
+    left join session_anomaly_retractions using (tenant_id, user_id, id)
+  on conflict do nothing returning kind, mode`;
 
 /**
  * Writes a batch in the given transaction; writing it again changes nothing.
@@ -138,14 +149,14 @@ export async function writeBatch(tx: Queryable, batch: Batch, known: KnownRows):
     batch.revocations.values(),
   );
   const revocations = countsOf(revoked.map(causeOf));
+  for (const text of RETRACTIONS) {
+    await put(tx, text, retractionColumns, batch.retractions.values());
+  }
   const anomalies = await writeAnomalies(tx, batch);
   const acks = await writeCommands(tx, batch);
   const events = conflicts.map((conflict) => conflictEvent(conflict, Date.now()));
   const found = await writeSecurityEvents(tx, events);
   await writeSecurityEvents(tx, batch.securityEvents.values());
-  // After the events: both may come in one batch.
-  await put(tx, RETRACT, retractionColumns, batch.retractions.values());
-  await put(tx, RETRACT_EVENTS, retractionColumns, batch.retractions.values());
   return { anomalies, revocations, sessions, activities, conflicts: found, acks };
 }
 
@@ -177,8 +188,6 @@ async function writeSessions(
   return { count: rows.length - refused, conflicts: [...conflicts, ...held] };
 }
 
-const ANOMALIES = `${insert("session_anomalies", anomalyColumns)} returning kind`;
-
 function countsOf(names: readonly string[]): Map<string, number> {
   const counts = new Map<string, number>();
   for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
@@ -187,6 +196,7 @@ function countsOf(names: readonly string[]): Map<string, number> {
 
 async function writeAnomalies(tx: Queryable, batch: Batch): Promise<Map<string, number>> {
   const given = batch.anomalies.values();
-  const rows = await putReturning<{ kind: string }>(tx, ANOMALIES, anomalyColumns, given);
-  return countsOf(rows.map(({ kind }) => kind));
+  type Found = { readonly kind: string; readonly mode: string };
+  const rows = await putReturning<Found>(tx, ANOMALIES, anomalyColumns, given);
+  return countsOf(rows.flatMap(({ kind, mode }) => (isAlarm(mode) ? [kind] : [])));
 }

@@ -111,7 +111,14 @@ const anomaly = {
 export const anomalyColumns = unnest(anomaly);
 export type AnomalyRow = RowOf<typeof anomaly>;
 
-const retraction = { id: "uuid", event: "uuid", retracted_at: "timestamp" } as const;
+/** `id` is the anomaly's, and that of its security event. */
+const retraction = {
+  id: "uuid",
+  tenant_id: "uuid",
+  user_id: "uuid",
+  retracted_by: "text",
+  retracted_at: "timestamp",
+} as const;
 export const retractionColumns = unnest(retraction);
 export type RetractionRow = RowOf<typeof retraction>;
 

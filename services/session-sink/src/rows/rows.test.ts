@@ -18,7 +18,7 @@ import {
   revokeActivity,
 } from "./activity.ts";
 import { anomalyRow, retractionRow } from "./security.ts";
-import { auditedEvent } from "./security-event.ts";
+import { anomalyEvent, auditedEvent } from "./security-event.ts";
 import { sessionRow } from "./session.ts";
 
 const T = SAMPLE_TIME_MS;
@@ -108,7 +108,9 @@ test("a session expires at the earlier of its two ends", () => {
 test("a retraction names the row of the anomaly that it withdraws", () => {
   const withdrawn = anomalyRow(anomaly(T));
   const retraction = anomaly(T, { anomaly_id: "a-2", retracts: "a-1" });
-  assert.equal(retractionRow(retraction, "a-1").id, withdrawn.id);
+  const { id, user_id, retracted_by } = retractionRow(retraction, "a-1");
+  assert.deepEqual([id, user_id, retracted_by], [withdrawn.id, withdrawn.user_id, "a-2"]);
+  assert.equal(anomalyEvent(anomaly(T))?.id, id);
 });
 
 test("PRV-12: of an audited payload a security event keeps what a machine chose, no address or free text", () => {

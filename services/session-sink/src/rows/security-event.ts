@@ -3,7 +3,7 @@ import type { AuditEvent, SessionAnomaly } from "@vigie/schemas/types";
 import { tenantUuid, uuidOf } from "@vigie/service-kit/ids";
 import type { OwnedRow } from "./columns.ts";
 import type { SecurityEventRow } from "./columns-security.ts";
-import { eventUuid, isoTime, type Subject, sessionUuid } from "./ids.ts";
+import { anomalyUuid, eventUuid, isoTime, type Subject, sessionUuid } from "./ids.ts";
 
 /** What the sessions service finds; every other kind of anomaly is the detector's. */
 const FOUND_BY_SESSIONS: ReadonlySet<string> = new Set([
@@ -12,21 +12,14 @@ const FOUND_BY_SESSIONS: ReadonlySet<string> = new Set([
 ]);
 const SEVERE: ReadonlySet<string> = new Set(["HIGH", "CRITICAL"]);
 
-export const anomalyEventUuid = (subject: Subject, anomalyId: string): string =>
-  eventUuid(subject, "security/anomaly", anomalyId);
-
-/**
- * ANO-14, ANO-18: a severe anomaly, or one that is an alarm whatever its severity. Null for any other, and for one
- * that a rule on trial found.
- */
+/** ANO-14, ANO-18: of an alarm that is severe, or that concerns a security operations centre in any case; else null. */
 export function anomalyEvent(anomaly: SessionAnomaly): SecurityEventRow | null {
-  if (anomaly.mode !== "ENFORCE") return null;
   const ours = FOUND_BY_SESSIONS.has(anomaly.kind);
   if (!ours && !SEVERE.has(anomaly.severity)) return null;
   const { session_id: session } = anomaly;
   return {
     ...aboutUser(anomaly),
-    id: anomalyEventUuid(anomaly, anomaly.anomaly_id),
+    id: anomalyUuid(anomaly, anomaly.anomaly_id),
     session_id: session === null ? null : sessionUuid(anomaly, session),
     session_key: session,
     kind: anomaly.kind,

@@ -1,7 +1,9 @@
 import type { SessionAnomaly, SessionRevoked } from "@vigie/schemas/types";
 import type { AnomalyRow, RetractionRow, RevocationRow } from "./columns.ts";
 import { anomalyUuid, isoTime, revocationUuid, sessionUuid, subjectIds } from "./ids.ts";
-import { anomalyEventUuid } from "./security-event.ts";
+
+/** What a rule on trial found is kept for study, and is no alarm. */
+export const isAlarm = (mode: string): boolean => mode === "ENFORCE";
 
 /** Of an anomaly that withdraws none. */
 export function anomalyRow(anomaly: SessionAnomaly): AnomalyRow {
@@ -29,12 +31,17 @@ export function anomalyRow(anomaly: SessionAnomaly): AnomalyRow {
   };
 }
 
-/** Marks the anomaly that `anomaly` withdraws, and its security event. */
-export const retractionRow = (anomaly: SessionAnomaly, retracts: string): RetractionRow => ({
-  id: anomalyUuid(anomaly, retracts),
-  event: anomalyEventUuid(anomaly, retracts),
-  retracted_at: isoTime(anomaly.detected_at),
-});
+/** Marks the anomaly that `anomaly` withdraws, and its security event; both only if they are of its user. */
+export function retractionRow(anomaly: SessionAnomaly, retracts: string): RetractionRow {
+  const { tenantId, userId } = subjectIds(anomaly);
+  return {
+    id: anomalyUuid(anomaly, retracts),
+    tenant_id: tenantId,
+    user_id: userId,
+    retracted_by: anomaly.anomaly_id,
+    retracted_at: isoTime(anomaly.detected_at),
+  };
+}
 
 export function revocationRow(revoked: SessionRevoked): RevocationRow {
   const { tenantId, userId } = subjectIds(revoked);
