@@ -5,7 +5,18 @@ import type { RecommendedAction, RiskDecision, SessionAnomaly } from "@vigie/sch
 import fc from "fast-check";
 import { test } from "vitest";
 import { REVOCATIONS_MIN } from "./guard.ts";
-import { anomaly, decision, KEY, login, mfa, sessionsDriver, T0, TENANT } from "./testing.ts";
+import {
+  anomaly,
+  decision,
+  heartbeat,
+  KEY,
+  login,
+  mfa,
+  policyRecord,
+  sessionsDriver,
+  T0,
+  TENANT,
+} from "./testing.ts";
 
 /** A user with a session since T0, unless told otherwise. */
 function stage(sessions: readonly string[] = ["s-1"]) {
@@ -73,6 +84,60 @@ for (const action of ["REVOKE", "BLOCK"] as const) {
     assert.deepEqual(s.revoked(), []);
   });
 }
+
+const blocked = {
+  anomaly_id: "an-geo",
+  kind: "geo_block",
+  severity: "CRITICAL",
+  risk_score: 90,
+  action: "BLOCK",
+  cause_event_ids: ["e-1"],
+  evidence: { country: "KP" },
+} as const;
+
+for (const first of ["the login", "the anomaly"]) {
+  test(`ANO-09, POL-07, POL-09: a session from a blocked country is revoked and stays so, with ${first} read first`, () => {
+    const s = stage(first === "the login" ? ["s-1", "s-2"] : ["s-2"]);
+    s.find(blocked);
+    s.driver.pipe("id.login", KEY, login({ session_id: "s-1" }));
+    s.driver.pipe("id.heartbeat", KEY, heartbeat({ session_id: "s-1", occurred_at: T0 + 1 }));
+    assert.equal(s.live("s-1"), undefined);
+    assert.deepEqual(s.weight("s-2"), [0, null]);
+    assert.deepEqual(
+      s.revoked().map((one) => [one.session_id, one.reason, one.actor.id, one.anomaly_id]),
+      [["s-1", "policy:geo_block", "geo_block", "an-geo"]],
+    );
+    const ends = s.published().filter((record) => record?.status === "REVOKED");
+    assert.deepEqual(
+      ends.map((record) => [record?.session_id, record?.end_reason]),
+      [["s-1", "policy:geo_block"]],
+    );
+    assert.deepEqual(
+      s.audits().map(({ action, actor }) => [action, actor?.type, actor?.id]),
+      [["session.revoked", "POLICY", "geo_block"]],
+    );
+  });
+}
+
+test("POL-07: a rule that only tells by itself revokes where the policy says so, and in the shadow does not", () => {
+  for (const [mode, left] of [
+    ["ENFORCE", ["s-1"]],
+    ["SHADOW", ["s-1", "s-2"]],
+  ] as const) {
+    const s = stage([]);
+    const policy = {
+      max_concurrent_sessions: { count: 1, on_excess: "alarm" },
+      rules: { concurrent_sessions: { mode, action: "REVOKE" } },
+    };
+    s.driver.setGlobal("policies", TENANT, policyRecord(TENANT, 1, policy));
+    for (const session_id of ["s-1", "s-2"]) s.driver.pipe("id.login", KEY, login({ session_id }));
+    for (const found of s.anomalies()) s.driver.pipe("id.session.anomaly", KEY, found);
+    assert.deepEqual(
+      s.driver.state(KEY)?.live.map(({ id }) => id),
+      left,
+    );
+  }
+});
 
 test("what is not in force, names no session or is only to be logged does not act", () => {
   const s = stage();
