@@ -138,3 +138,25 @@ test("a global table is looked up; a forgotten key has no state; the changelog r
   assert.equal(driver.state("ada")?.sum, 6);
   assert.equal(driver.state("bob"), null);
 });
+
+test("a processor can ask whether a global table has any entry", () => {
+  const answers: boolean[] = [];
+  const ledger = ledgerProcessor();
+  const driver = createDriver(
+    {
+      ...ledger,
+      process(record, state, context) {
+        answers.push(context.isEmpty("rates"));
+        return ledger.process(record, state, context);
+      },
+    },
+    { startMs: T0 },
+  );
+  const ask = (id: string) => driver.pipe("t.deposits", "ada", event(id, "ada", 1));
+  ask("e1");
+  driver.setGlobal("rates", "all", { rate: 3 });
+  ask("e2");
+  driver.setGlobal("rates", "all", null);
+  ask("e3");
+  assert.deepEqual(answers, [true, false, true]);
+});

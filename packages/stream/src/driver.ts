@@ -277,6 +277,7 @@ class MemoryDriver<S, V, O extends string> implements Driver<S, V, O> {
         partitionsOf: () => this.partitions,
         absent: new Set(),
         lookup: (table, key) => this.globals.get(table)?.values.get(key),
+        isEmpty: (table) => this.globals.get(table)?.values.size === 0,
         changeAfter: (table, offset) => this.globals.get(table)?.changeAfter(offset) ?? null,
         maxTaskIdleMs: 0,
         cacheEntriesMax: 0,

@@ -80,6 +80,8 @@ export interface ProcessContext {
   readonly partition: number;
   /** The value of a global table, or undefined. */
   lookup<V>(table: string, key: string): V | undefined;
+  /** Whether a global table has no entry, for who would have to work for a key to look up. */
+  isEmpty(table: string): boolean;
   /** An aggregate of this partition as the last effects left it; null: none. */
   aggregate<A>(key: string): A | null;
 }

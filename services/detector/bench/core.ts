@@ -46,7 +46,13 @@ function pass() {
   const inputs = new Map(detector.inputs.map((input) => [input.topic, input]));
   const inputOf = (record: BenchRecord) => inputs.get(record.topic) ?? detector.inputs[0];
   const store = new Map<string, Uint8Array>();
-  const context = { nowMs: 0, partition: 0, lookup: () => undefined, aggregate: () => null };
+  const context = {
+    nowMs: 0,
+    partition: 0,
+    lookup: () => undefined,
+    isEmpty: () => true,
+    aggregate: () => null,
+  };
   const spentMs: Record<Phase, number> = { decode: 0, admit: 0, load: 0, rules: 0, store: 0 };
   let anomalies = 0;
   let stateBytes = 0;

@@ -78,6 +78,7 @@ function newTask(store: LmdbStore): Task {
     partitionsOf: () => 1,
     absent: new Set(["id.geo"]),
     lookup: () => undefined,
+    isEmpty: () => true,
     changeAfter: () => null,
     maxTaskIdleMs: Number.POSITIVE_INFINITY,
     cacheEntriesMax: CACHE_ENTRIES,

@@ -41,6 +41,8 @@ export class GlobalTables {
 
   readonly lookup = (table: string, key: string): unknown => this.of(table).values.get(key);
 
+  readonly isEmpty = (table: string): boolean => this.of(table).values.size === 0;
+
   readonly changeAfter: ChangeAfter = (table, offset) => this.of(table).changeAfter(offset);
 
   /** Calls back after changes, until the answer is called. */
