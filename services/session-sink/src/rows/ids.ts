@@ -1,4 +1,4 @@
-import { nameUuid, tenantUuid, uuidOf } from "@vigie/service-kit/ids";
+import { nameUuid, noSessionUuid as noSession, tenantUuid, uuidOf } from "@vigie/service-kit/ids";
 
 /** Ids of one user's rows. */
 export interface Subject {
@@ -33,7 +33,7 @@ export const subjectUuid = ({ tenant_id, user_id }: Subject): string =>
 
 /** Holds a user's activities without a session: the column takes no null. */
 export const noSessionUuid = ({ tenant_id, user_id }: Subject): string =>
-  nameUuid(tenant_id, "session", `none|${user_id}`);
+  noSession(tenant_id, user_id);
 
 /**
  * Always by name: tenants and topics choose event ids on their own, and rows of two must not meet.
