@@ -52,3 +52,40 @@ test("a last good document outlives any number of other tenants", () => {
   for (let i = 0; i < 20_000; i++) of(`tenant-${i}`);
   assert.equal(of("acme").document.idle_timeout.minutes, 10);
 });
+
+test("ANO-17: a candidate stands in place of the document that holds it, over the same default", () => {
+  const tried = { share: 10, document: { impossible_travel: { kmh_threshold: 700 } } };
+  const own = { idle_timeout: { minutes: 9 }, candidate: tried };
+  const table = new Map([
+    ["*", policy("*", 3, '{"max_failed_mfa_hour":{"count":4}}')],
+    ["acme", policy("acme", 7, JSON.stringify(own))],
+  ]);
+  const { of } = policiesOver(table);
+  const { document, candidate } = of("acme");
+  assert.equal(document.idle_timeout.minutes, 9);
+  assert.equal(document.impossible_travel.kmh_threshold, 900);
+  assert.equal("candidate" in document, false);
+  assert.equal(candidate?.share, 10);
+  assert.equal(candidate?.document.impossible_travel.kmh_threshold, 700);
+  assert.equal(candidate?.document.max_failed_mfa_hour.count, 4);
+  // What the candidate does not name is not the tenant's: it would replace the whole document.
+  assert.equal(candidate?.document.idle_timeout.minutes, 30);
+  assert.equal(of("other").candidate, undefined);
+});
+
+test("a candidate for all tenants lies under their own documents; a tenant's own candidate has its own share", () => {
+  const all = { candidate: { document: { max_failed_mfa_hour: { count: 3 } } } };
+  const own = { candidate: { share: 5, document: { max_failed_login_hour: { count: 2 } } } };
+  const table = new Map([
+    ["*", policy("*", 3, JSON.stringify(all))],
+    ["acme", policy("acme", 7, '{"idle_timeout":{"minutes":9}}')],
+    ["both", policy("both", 8, JSON.stringify(own))],
+  ]);
+  const { of } = policiesOver(table);
+  assert.equal(of("acme").candidate?.share, 100);
+  assert.equal(of("acme").candidate?.document.idle_timeout.minutes, 9);
+  assert.equal(of("acme").candidate?.document.max_failed_mfa_hour.count, 3);
+  assert.equal(of("both").candidate?.share, 5);
+  assert.equal(of("both").candidate?.document.max_failed_mfa_hour.count, 3);
+  assert.equal(of("both").candidate?.document.max_failed_login_hour.count, 2);
+});

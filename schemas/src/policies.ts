@@ -1,6 +1,8 @@
 import {
+  type CandidateOverlay,
   defaultPolicy,
   overlayPolicy,
+  type PolicyDocument,
   type PolicyOverlay,
   parsePolicy,
   type VersionedPolicy,
@@ -21,13 +23,17 @@ interface Ready {
 }
 
 /** The last valid document of a key. */
-interface LastGood {
+interface LastGood extends Good {
   readonly seen: SessionPolicy;
-  readonly version: number;
-  readonly overlay: PolicyOverlay;
 }
 
-const none: Pick<LastGood, "version" | "overlay"> = { version: 0, overlay: {} };
+interface Good {
+  readonly version: number;
+  readonly overlay: PolicyOverlay;
+  readonly candidate?: CandidateOverlay;
+}
+
+const none: Good = { version: 0, overlay: {} };
 
 /**
  * The policy of a tenant: its document over that of "*" over the built-in default. A document that is not valid is
@@ -51,35 +57,46 @@ export class Policies {
     if (this.ready.size >= READY_MAX) this.ready.clear();
     const common = this.good(DEFAULT_KEY, base);
     const special = this.good(tenantId, own);
-    const policy = {
-      version: special.version || common.version,
-      document: overlayPolicy(overlayPolicy(defaultPolicy, common.overlay), special.overlay),
-    };
+    const policy = versioned(common, special);
     this.ready.set(tenantId, { base, own, policy });
     return policy;
   }
 
-  private good(
-    key: string,
-    record: SessionPolicy | undefined,
-  ): Pick<LastGood, "version" | "overlay"> {
+  private good(key: string, record: SessionPolicy | undefined): Good {
     if (record === undefined) {
       this.lastGood.delete(key);
       return none;
     }
     const last = this.lastGood.get(key);
     if (last?.seen === record) return last;
-    const { overlay, faults } = parsePolicy(record.document);
+    const { faults, ...read } = parsePolicy(record.document);
     if (faults !== undefined)
       this.refused(
         key,
         faults.map(({ path, why }) => `${path} ${why}`.trim()),
       );
     const next =
-      faults === undefined
-        ? { seen: record, version: record.version, overlay }
-        : { ...(last ?? none), seen: record };
+      read.overlay === undefined
+        ? { ...(last ?? none), seen: record }
+        : { ...read, seen: record, version: record.version };
     this.lastGood.set(key, next);
     return next;
   }
 }
+
+/** A candidate stands in place of the document that holds it. */
+function versioned(common: Good, special: Good): VersionedPolicy {
+  const version = special.version || common.version;
+  const document = whole(common.overlay, special.overlay);
+  const { share } = special.candidate ?? common.candidate ?? {};
+  if (share === undefined) return { version, document };
+  const tried = ({ candidate, overlay }: Good): PolicyOverlay => candidate?.overlay ?? overlay;
+  return {
+    version,
+    document,
+    candidate: { share, document: whole(tried(common), tried(special)) },
+  };
+}
+
+const whole = (common: PolicyOverlay, special: PolicyOverlay): PolicyDocument =>
+  overlayPolicy(overlayPolicy(defaultPolicy, common), special);

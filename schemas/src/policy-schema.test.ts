@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { checkPolicy, policySchema } from "@vigie/core/policy";
-import { anyOverlay } from "@vigie/core/testing/policies";
+import { anyDocument } from "@vigie/core/testing/policies";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 
@@ -32,12 +32,17 @@ const anything = fc.oneof(
 test("the published schema takes what the parser takes, and refuses what it refuses", () => {
   const verdicts = new Set<boolean>();
   fc.assert(
-    fc.property(anyOverlay, fc.array(fc.nat(), { maxLength: 4 }), anything, (over, path, value) => {
-      const document: unknown = JSON.parse(JSON.stringify(spoiled(over, path, value)));
-      const verdict = checkPolicy(document).faults === undefined;
-      verdicts.add(verdict);
-      expect(isSound(document), JSON.stringify(document)).toBe(verdict);
-    }),
+    fc.property(
+      anyDocument,
+      fc.array(fc.nat(), { maxLength: 4 }),
+      anything,
+      (over, path, value) => {
+        const document: unknown = JSON.parse(JSON.stringify(spoiled(over, path, value)));
+        const verdict = checkPolicy(document).faults === undefined;
+        verdicts.add(verdict);
+        expect(isSound(document), JSON.stringify(document)).toBe(verdict);
+      },
+    ),
     { numRuns: 2_000 },
   );
   expect(verdicts).toEqual(new Set([true, false]));
@@ -45,7 +50,7 @@ test("the published schema takes what the parser takes, and refuses what it refu
 
 test("every sound document is taken by both", () => {
   fc.assert(
-    fc.property(anyOverlay, (over) => {
+    fc.property(anyDocument, (over) => {
       expect(checkPolicy(over).faults).toBeUndefined();
       expect(isSound(over)).toBe(true);
     }),

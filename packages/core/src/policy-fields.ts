@@ -106,6 +106,12 @@ const rules = dictionary<RuleSwitch>({
       integer: true,
       strictest: greater,
     }),
+    share: number({
+      about: "percent of the users; the others have the rule one notch milder",
+      min: 0,
+      max: 100,
+      strictest: greater,
+    }),
   }),
 });
 
@@ -145,58 +151,84 @@ export interface Shorthands {
 
 type Parts = { readonly [Part in keyof PolicyDocument]: Partial<PolicyDocument[Part]> };
 
-export const documentKind: Kind<Partial<Parts & Shorthands>> = group<Parts & Shorthands>(
-  "Session policy of a tenant: what differs from the platform's default. Roles count over channels, channels over the rest.",
-  {
-    ...refinable,
-    max_concurrent_sessions: maxSessions,
-    max_failed_mfa_hour: failures("POL-04: more failures of the second factor within an hour fire"),
-    max_failed_login_hour: failures("CNF-13: the same for failed logins"),
-    impossible_travel: group<PolicyDocument["impossible_travel"]>("POL-04", {
-      kmh_threshold: number({
-        about: "a speed strictly above fires",
-        min: 300,
-        max: 100_000,
+const fields = {
+  ...refinable,
+  max_concurrent_sessions: maxSessions,
+  max_failed_mfa_hour: failures("POL-04: more failures of the second factor within an hour fire"),
+  max_failed_login_hour: failures("CNF-13: the same for failed logins"),
+  impossible_travel: group<PolicyDocument["impossible_travel"]>("POL-04", {
+    kmh_threshold: number({
+      about: "a speed strictly above fires",
+      min: 300,
+      max: 100_000,
+      strictest: smaller,
+    }),
+    distance_min_km: number({
+      about: "shorter ways never fire",
+      min: 0,
+      max: 20_000,
+      strictest: smaller,
+    }),
+    skew_s: number({
+      about: "added to the time between",
+      min: 0,
+      max: 3_600,
+      strictest: smaller,
+    }),
+  }),
+  fp_mismatch_tolerance: group<PolicyDocument["fp_mismatch_tolerance"]>("POL-04", {
+    score_min: number({
+      about: "a similarity strictly below fires",
+      min: 0,
+      max: 1,
+      strictest: greater,
+    }),
+  }),
+  vpn_action: group<Shorthands["vpn_action"]>("POL-08: short for rules.vpn_detected.action", {
+    action: word("what a VPN brings about", ["log_only", "step_up"]),
+  }),
+  session_retention: retention("PRV-13: an ended session is kept so long"),
+  activity_retention: retention("PRV-13: an activity is kept so long"),
+  channels: dictionary({
+    about: "what differs on one channel",
+    names: /^[A-Z]{1,16}$/,
+    known: CHANNELS,
+    max: 16,
+    of: channelRefinement,
+  }),
+  roles: dictionary({
+    about: "what differs for one role; of several, the strictest value counts",
+    names: /^[A-Za-z0-9][A-Za-z0-9 ._:/@-]{0,127}$/,
+    max: ROLES_MAX,
+    of: roleRefinement,
+  }),
+};
+
+const ABOUT =
+  "Session policy of a tenant: what differs from the platform's default. Roles count over channels, channels over the rest.";
+const plainKind = group<Parts & Shorthands>(ABOUT, fields);
+
+/** A document that is tried: what its rules find is told of, never acted upon. */
+export interface CandidateParts {
+  /** Percent of the users. */
+  readonly share: number;
+  readonly document: Partial<Parts & Shorthands>;
+}
+
+type Document = Parts & Shorthands & { readonly candidate: Partial<CandidateParts> };
+
+export const documentKind: Kind<Partial<Document>> = group<Document>(ABOUT, {
+  ...fields,
+  candidate: group<CandidateParts>(
+    "ANO-17: a document in place of this one, which the rules follow beside it without any effect",
+    {
+      share: number({
+        about: "percent of the users",
+        min: 0,
+        max: 100,
         strictest: smaller,
       }),
-      distance_min_km: number({
-        about: "shorter ways never fire",
-        min: 0,
-        max: 20_000,
-        strictest: smaller,
-      }),
-      skew_s: number({
-        about: "added to the time between",
-        min: 0,
-        max: 3_600,
-        strictest: smaller,
-      }),
-    }),
-    fp_mismatch_tolerance: group<PolicyDocument["fp_mismatch_tolerance"]>("POL-04", {
-      score_min: number({
-        about: "a similarity strictly below fires",
-        min: 0,
-        max: 1,
-        strictest: greater,
-      }),
-    }),
-    vpn_action: group<Shorthands["vpn_action"]>("POL-08: short for rules.vpn_detected.action", {
-      action: word("what a VPN brings about", ["log_only", "step_up"]),
-    }),
-    session_retention: retention("PRV-13: an ended session is kept so long"),
-    activity_retention: retention("PRV-13: an activity is kept so long"),
-    channels: dictionary({
-      about: "what differs on one channel",
-      names: /^[A-Z]{1,16}$/,
-      known: CHANNELS,
-      max: 16,
-      of: channelRefinement,
-    }),
-    roles: dictionary({
-      about: "what differs for one role; of several, the strictest value counts",
-      names: /^[A-Za-z0-9][A-Za-z0-9 ._:/@-]{0,127}$/,
-      max: ROLES_MAX,
-      of: roleRefinement,
-    }),
-  },
-);
+      document: plainKind,
+    },
+  ),
+});

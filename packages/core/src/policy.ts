@@ -17,6 +17,8 @@ export interface RuleSwitch {
   readonly action?: RuleAction;
   /** 0..100. */
   readonly risk_score?: number;
+  /** Percent of the users; for the others the rule runs one notch milder. Default 100. */
+  readonly share?: number;
 }
 
 export type PolicyChannel = "MOBILE" | "WEB" | "USSD" | "API";
@@ -93,10 +95,24 @@ export const defaultPolicy: PolicyDocument = {
   roles: {},
 };
 
+/** A document of a tenant that is tried beside the one in force. */
+export interface CandidateOverlay {
+  /** Percent of the users. */
+  readonly share: number;
+  readonly overlay: PolicyOverlay;
+}
+
+/** A whole policy that is tried beside the one in force. */
+export interface CandidatePolicy {
+  readonly share: number;
+  readonly document: PolicyDocument;
+}
+
 /** A policy and the version that its decisions carry; 0 is the built-in default. */
 export interface VersionedPolicy {
   readonly version: number;
   readonly document: PolicyDocument;
+  readonly candidate?: CandidatePolicy;
 }
 
 /** A document laid over another; what it does not name stays as it was. Lists are replaced as a whole. */
@@ -108,7 +124,11 @@ const merge = <Base extends PolicyOverlay>(how: Merge, base: Base, over: PolicyO
   documentKind.merge(how, base, over) as Base;
 
 export type ParsedPolicy =
-  | { readonly overlay: PolicyOverlay; readonly faults?: never }
+  | {
+      readonly overlay: PolicyOverlay;
+      readonly candidate?: CandidateOverlay;
+      readonly faults?: never;
+    }
   | { readonly overlay?: never; readonly faults: readonly PolicyFault[] };
 
 /**
@@ -137,7 +157,12 @@ export const policySchema = (): JsonSchema => ({
 function read(value: unknown, strict: boolean): ParsedPolicy {
   const faults: PolicyFault[] = [];
   const document = documentKind.read(value, { path: "", faults, strict });
-  return document === undefined || faults.length > 0 ? { faults } : { overlay: normal(document) };
+  if (document === undefined || faults.length > 0) return { faults };
+  const { candidate, ...plain } = document;
+  const overlay = normal(plain);
+  if (candidate === undefined) return { overlay };
+  const { share = 100, document: tried = {} } = candidate;
+  return { overlay, candidate: { share, overlay: normal(tried) } };
 }
 
 /** POL-08 has a word of its own for the action of one rule; given both ways, the rule's counts. */
@@ -211,7 +236,7 @@ const noRoles: readonly string[] = [];
 /** The same, with the version that decisions by it carry. */
 export function versionedFor(policy: VersionedPolicy, scope: PolicyScope): VersionedPolicy {
   const document = policyFor(policy.document, scope);
-  return document === policy.document ? policy : { version: policy.version, document };
+  return document === policy.document ? policy : { ...policy, document };
 }
 
 const unswitched: RuleSwitch = {};

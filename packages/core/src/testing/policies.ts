@@ -21,6 +21,7 @@ const refinable = {
       mode: fc.constantFrom("ENFORCE", "SHADOW", "OFF"),
       action: fc.constantFrom("LOG_ONLY", "STEP_UP", "REVOKE", "BLOCK"),
       risk_score: fc.integer({ min: 0, max: 100 }),
+      share: fc.integer({ min: 0, max: 100 }),
     }),
     { maxKeys: 3 },
   ),
@@ -44,3 +45,13 @@ export const anyOverlay = part({
     { maxKeys: 3 },
   ),
 }) as Arbitrary<PolicyOverlay>;
+
+/** Any sound document, with a candidate or without. */
+export const anyDocument = fc
+  .tuple(
+    anyOverlay,
+    fc.option(part({ share: fc.integer({ min: 0, max: 100 }), document: anyOverlay }), {
+      nil: undefined,
+    }),
+  )
+  .map(([overlay, candidate]) => (candidate === undefined ? overlay : { ...overlay, candidate }));

@@ -1,4 +1,5 @@
 import { ruleSwitch, type VersionedPolicy } from "@vigie/core/policy";
+import { modeFor } from "@vigie/core/policy-shares";
 import type { SessionAnomaly } from "@vigie/schemas/types";
 import { nameUuid } from "@vigie/service-kit/ids";
 import { type Finding, rules } from "../finding.ts";
@@ -9,14 +10,16 @@ export interface AnomalySetting extends Owner {
   readonly nowMs: number;
 }
 
-/** A finding as every risk engine reads it. */
+/** A finding as every risk engine reads it; null when its rule is off for this user, who is outside its share. */
 export function anomalyOf(
   finding: Finding,
   { tenantId, userId, policy, nowMs }: AnomalySetting,
-): SessionAnomaly {
+): SessionAnomaly | null {
   const { kind, sessionId, occurredAtMs } = finding;
   const meta = rules[kind];
   const own = ruleSwitch(policy.document, kind, finding.scope);
+  const mode = modeFor(own, kind, { tenantId, userId });
+  if (mode === "OFF") return null;
   const causes = finding.causes.length > 0 ? finding.causes : [String(occurredAtMs)];
   return {
     anomaly_id: nameUuid(tenantId, "anomaly", JSON.stringify([kind, userId, sessionId, ...causes])),
@@ -27,7 +30,7 @@ export function anomalyOf(
     severity: meta.severity,
     risk_score: own.risk_score ?? meta.riskScore,
     action: own.action ?? "LOG_ONLY",
-    mode: own.mode === "SHADOW" ? "SHADOW" : "ENFORCE",
+    mode,
     occurred_at: occurredAtMs,
     detected_at: nowMs,
     rule_version: meta.version,

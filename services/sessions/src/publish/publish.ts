@@ -56,7 +56,8 @@ export function emitsOf(
       emits.push({ output: "erased", key: erasureId, value: partOf(erasureId, setting) });
     } else if (change.type === "found") {
       const { finding } = change;
-      emits.push({ output: finding.kind, key, value: anomalyOf(finding, setting) });
+      const value = anomalyOf(finding, setting);
+      if (value !== null) emits.push({ output: finding.kind, key, value });
     }
   }
   for (const { occasion, sessionId, record } of publicationsOf(changes, stateSetting)) {
