@@ -4,7 +4,8 @@ import pg from "pg";
 import type { Metrics } from "../metrics.ts";
 import { clientConfig, type DatabaseOptions } from "./connection.ts";
 import { databaseError } from "./errors.ts";
-import { OUTBOX_CHANNEL, OUTBOX_LOCKS, type OutboxRecord } from "./outbox.ts";
+import { LOCKS } from "./locks.ts";
+import { OUTBOX_CHANNEL, type OutboxRecord } from "./outbox.ts";
 
 /** Where the records go. One carrier of all is in charge: the one that claimed last. */
 export interface OutboxCarrier {
@@ -46,7 +47,7 @@ const BACKOFF_MS = 500;
 
 const LOOK = `
   select case when $1 then true
-              else pg_try_advisory_lock(${OUTBOX_LOCKS}, hashtext(current_schema())) end as leads,
+              else pg_try_advisory_lock(${LOCKS.outbox}, hashtext(current_schema())) end as leads,
          count(*) as waiting,
          coalesce(extract(epoch from clock_timestamp() - min(enqueued_at)), 0)::float8 as lag_s
     from outbox`;

@@ -2,6 +2,7 @@ import { assert } from "@vigie/core/assert";
 import { VigError } from "@vigie/core/errors";
 import { isTopicName, VALUE_MAX_BYTES } from "@vigie/schemas/catalogue";
 import type { Queryable } from "./database.ts";
+import { lockName } from "./locks.ts";
 
 /** A record that is to be published if, and only if, the transaction that enqueued it commits. */
 export interface OutboxRecord {
@@ -16,13 +17,6 @@ export interface OutboxRecord {
 
 /** Every edge of one schema listens here; the name is built where it is used, by the connection's own schema. */
 export const OUTBOX_CHANNEL = "'vigie_outbox_' || md5(current_schema())";
-
-/** Any fixed number: keeps our locks apart from others'. */
-export const OUTBOX_LOCKS = 7_061_204;
-
-// Held until the commit, so that ids of one topic and key are in the order of their commits.
-const LOCK_KEY = `
-  select pg_advisory_xact_lock(${OUTBOX_LOCKS}, hashtext(current_schema() || $1 || '|' || $2))`;
 
 const ENQUEUE = `
   with added as (
@@ -41,7 +35,8 @@ export async function enqueue(tx: Queryable, record: OutboxRecord): Promise<void
   if (bytes > VALUE_MAX_BYTES) {
     throw new VigError("VIG_RECORD_TOO_LARGE", { bytes, limitBytes: VALUE_MAX_BYTES });
   }
-  await tx.query(LOCK_KEY, [topic, key]);
+  // So that ids of one topic and key are in the order of their commits.
+  await lockName(tx, "outbox", `${topic}|${key}`);
   const { count } = await tx.query(ENQUEUE, [topic, key, partition, value]);
   assert(count === 1, "a record is enqueued once");
 }

@@ -3,6 +3,7 @@ import type { Encoder } from "@vigie/schemas/codec-core";
 import type { ActorRef, SessionEpoch } from "@vigie/schemas/types";
 import { tenantUuid } from "@vigie/service-kit/ids";
 import type { Database, Queryable } from "@vigie/service-kit/postgres/database";
+import { lockName } from "@vigie/service-kit/postgres/locks";
 import { enqueue } from "@vigie/service-kit/postgres/outbox";
 
 /** A whole tenant, organisation, role or channel. */
@@ -39,9 +40,6 @@ export interface EpochBook {
   decide(decision: Decision): Promise<Decided>;
 }
 
-/** Any fixed number: keeps our locks apart from others'. */
-const LOCKS = 7_061_205;
-const LOCK = `select pg_advisory_xact_lock(${LOCKS}, hashtext(current_schema() || $1))`;
 const FIND = `
   select not_before_ms::float8 as not_before_ms,
          not_before_ms >= all (select other.not_before_ms from epoch_decisions other
@@ -65,8 +63,7 @@ export function createEpochBook(database: Database, encoder: Encoder<SessionEpoc
     decide: (decision) =>
       database.inTenant(decision.tenantId, async (tx) => {
         const { tenantId, epochId } = decision;
-        // One at a time for a scope, until the commit.
-        await tx.query(LOCK, [epochKey(decision)]);
+        await lockName(tx, "epochs", epochKey(decision));
         const before = await find(tx, tenantId, epochId);
         if (before !== null) return before;
         await tx.query(ADD, valuesOf(decision));
