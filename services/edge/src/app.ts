@@ -7,6 +7,7 @@ import type { EdgeContext, Feature } from "./context.ts";
 import { ingest } from "./ingest/ingest.ts";
 import { introspection } from "./introspection/introspection.ts";
 import { inventory } from "./inventory/inventory.ts";
+import { labels } from "./labels/labels.ts";
 import { live, STREAM_PATH } from "./live/live.ts";
 import { policies } from "./policies/policies.ts";
 import { erasure } from "./privacy/erasure/erasure.ts";
@@ -27,6 +28,7 @@ const features: readonly Feature[] = [
   erasure,
   policies,
   commands,
+  labels,
   introspection,
   live,
 ];

@@ -9,11 +9,13 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { partitionOf } from "@vigie/core/keys";
 import { silentLogger } from "@vigie/core/log";
+import type { TopicName } from "@vigie/schemas/catalogue";
 import { openCodecs } from "@vigie/schemas/codecs";
 import { SAMPLE_KEY, sampleHeartbeat, sampleLogin } from "@vigie/schemas/samples";
-import type { LoginEvent } from "@vigie/schemas/types";
+import type { AnomalyLabel, LoginEvent } from "@vigie/schemas/types";
 import { SignJWT } from "jose";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { anomalyRow } from "./inventory/test-tables.ts";
 import { AUDIENCE, ISSUER } from "./test-edge.ts";
 import { type EdgeStack, edgeStack } from "./test-stack.ts";
 
@@ -70,12 +72,12 @@ async function startEdge(overrides: Record<string, string> = {}): Promise<Runnin
   return { child, url, lines };
 }
 
-function bearer(): Promise<string> {
+function bearer(scope: string): Promise<string> {
   const claims = {
     sub: "auth-gateway",
     tenant_id: sampleLogin.tenant_id,
     type: "access",
-    scope: "events:write",
+    scope,
   };
   return new SignJWT(claims)
     .setProtectedHeader({ alg: "RS256" })
@@ -86,12 +88,39 @@ function bearer(): Promise<string> {
     .sign(privateKey);
 }
 
-async function post(path: string, body: object, to: Running = edge): Promise<Response> {
+async function post(
+  path: string,
+  body: object,
+  to: Running = edge,
+  scope = "events:write",
+): Promise<Response> {
   const headers = {
     "content-type": "application/json",
-    authorization: `Bearer ${await bearer()}`,
+    authorization: `Bearer ${await bearer(scope)}`,
   };
   return fetch(to.url + path, { method: "POST", headers, body: JSON.stringify(body) });
+}
+
+/** What any service would read, by the registry alone. */
+async function decodedOf<T>(topic: TopicName, value: Buffer | null): Promise<T> {
+  const codecs = await openCodecs({
+    registryUrl: servers.registry,
+    cacheDir: stateDir,
+    prefix: servers.prefix,
+    log: silentLogger,
+  });
+  try {
+    const decoder = codecs.decoder<T>(topic);
+    let decoded = decoder.decode(value ?? Buffer.alloc(0));
+    if (decoded.kind === "later") {
+      await decoded.ready;
+      decoded = decoder.decode(value ?? Buffer.alloc(0));
+    }
+    assert.ok(decoded.kind === "ok", decoded.kind);
+    return decoded.value;
+  } finally {
+    codecs.close();
+  }
 }
 
 test("a login posted over HTTP lies in Kafka where the answer says, readable by its contract", async () => {
@@ -105,23 +134,41 @@ test("a login posted over HTTP lies in Kafka where the answer says, readable by 
   const record = records.find(({ offset }) => offset === receipt.offset);
   assert.equal(record?.partition, receipt.partition);
   assert.equal(String(record?.key), SAMPLE_KEY);
-  const codecs = await openCodecs({
-    registryUrl: servers.registry,
-    cacheDir: stateDir,
-    prefix: servers.prefix,
-    log: silentLogger,
-  });
-  const decoder = codecs.decoder<LoginEvent>("id.login");
-  let decoded = decoder.decode(record?.value ?? Buffer.alloc(0));
-  if (decoded.kind === "later") {
-    await decoded.ready;
-    decoded = decoder.decode(record?.value ?? Buffer.alloc(0));
-  }
-  codecs.close();
-  assert.equal(decoded.kind, "ok");
+  const decoded = await decodedOf<LoginEvent>("id.login", record?.value ?? null);
   assert.partialDeepStrictEqual(decoded, {
-    value: { event_id: sampleLogin.event_id, occurred_at: occurredAt, sim: sampleLogin.sim },
+    event_id: sampleLogin.event_id,
+    occurred_at: occurredAt,
+    sim: sampleLogin.sim,
   });
+});
+
+test("RMP-05: a verdict posted over HTTP lies in Kafka soon after its commit", async () => {
+  const { owner } = servers;
+  const tenantId = sampleLogin.tenant_id;
+  const row = anomalyRow("a-1");
+  await owner.query("insert into tenants (id, slug, name) values ($1, $2, $2)", [
+    row.tenant_id,
+    tenantId,
+  ]);
+  await owner.query("insert into users (id, tenant_id, external_id) values ($1, $2, 'usr_1')", [
+    row.user_id,
+    row.tenant_id,
+  ]);
+  await owner.query(
+    `insert into session_anomalies
+     select (jsonb_populate_record(null::session_anomalies, $1::jsonb)).*`,
+    [JSON.stringify(row)],
+  );
+  const path = "/api/id/admin/anomalies/a-1/label";
+  const response = await post(path, { label: "true_positive" }, edge, "id:admin");
+  assert.equal(response.status, 200, await response.text());
+  const told = async () => {
+    const [record] = await servers.readAll("id.anomaly.label");
+    assert.equal(String(record?.key), `${tenantId}|usr_1`);
+    const label = await decodedOf<AnomalyLabel>("id.anomaly.label", record?.value ?? null);
+    assert.partialDeepStrictEqual(label, { anomaly_id: "a-1", label: "TRUE_POSITIVE" });
+  };
+  await vi.waitFor(told, { timeout: 10_000 });
 });
 
 test("its stores, its outbox and the policies in force are parts of its health", async () => {

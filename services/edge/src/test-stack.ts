@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { silentLogger } from "@vigie/core/log";
 import { topicDefinitions } from "@vigie/schemas/catalogue";
 import { provisionTopics, registerSchemas } from "@vigie/schemas/provision";
-import { openDatabase } from "@vigie/service-kit/postgres/database";
+import { type Database, openDatabase } from "@vigie/service-kit/postgres/database";
 import { migrate, migrationFolders } from "@vigie/service-kit/postgres/migrate";
 import { type KafkaAdmin, openAdmin } from "@vigie/stream/kafka/admin";
 import { type KafkaClient, openKafka } from "@vigie/stream/kafka/client";
@@ -16,6 +16,8 @@ const ROOT = join(import.meta.dirname, "../../..");
 /** Real servers for a test of the edge, with its topics, schemas and tables. */
 export interface EdgeStack extends TestStack {
   readonly client: KafkaClient;
+  /** Of its schema; sees and may do everything. */
+  readonly owner: Database;
   /** All records of a topic, partition by partition. `topic`: name in the catalogue. */
   readAll(topic: string): Promise<FetchedRecord[]>;
 }
@@ -27,25 +29,7 @@ export async function edgeStack(): Promise<EdgeStack> {
   await withAdmin(client, (admin) => provisionTopics(admin, { prefix, replicationFactor: 1 }));
   await registerSchemas({ registryUrl: registry, prefix });
   await migrate({ url, schema, folders: migrationFolders(ROOT), log: silentLogger });
-  // A broker that is busy takes a moment to lead the partitions of a new topic.
-  const led = () =>
-    Promise.all(["id.login", "id.heartbeat"].map((name) => readAll(client, prefix + name)));
-  await vi.waitFor(led, { timeout: 20_000 });
-  return {
-    ...servers,
-    client,
-    readAll: (topic) => readAll(client, prefix + topic),
-    async close() {
-      const names = topicDefinitions({ prefix, replicationFactor: 1 }).map(({ topic }) => topic);
-      await withAdmin(client, (admin) => admin.deleteTopics(names));
-      await dropSchema(servers);
-      await servers.close();
-    },
-  };
-}
-
-async function dropSchema({ postgres: url, schema }: TestStack): Promise<void> {
-  const database = openDatabase({
+  const owner = openDatabase({
     url,
     schema,
     applicationName: "edge-test",
@@ -53,8 +37,23 @@ async function dropSchema({ postgres: url, schema }: TestStack): Promise<void> {
     poolMax: 1,
     log: silentLogger,
   });
-  await database.query(`drop schema "${schema}" cascade`);
-  await database.close();
+  // A broker that is busy takes a moment to lead the partitions of a new topic.
+  const led = () =>
+    Promise.all(["id.login", "id.heartbeat"].map((name) => readAll(client, prefix + name)));
+  await vi.waitFor(led, { timeout: 20_000 });
+  return {
+    ...servers,
+    client,
+    owner,
+    readAll: (topic) => readAll(client, prefix + topic),
+    async close() {
+      const names = topicDefinitions({ prefix, replicationFactor: 1 }).map(({ topic }) => topic);
+      await withAdmin(client, (admin) => admin.deleteTopics(names));
+      await owner.query(`drop schema "${schema}" cascade`);
+      await owner.close();
+      await servers.close();
+    },
+  };
 }
 
 async function withAdmin(

@@ -182,6 +182,7 @@ async function anomaliesOfUser(reading: Reading, request: FastifyRequest) {
     occurred_at: row.occurred_at.toISOString(),
     detected_at: row.detected_at.toISOString(),
     retracted_at: row.retracted_at?.toISOString() ?? null,
+    labelled_at: row.labelled_at?.toISOString() ?? null,
   }));
   return { anomalies, next: nextAnswer(page) };
 }

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, test } from "vitest";
 import { bearer, NOW_MS, testEdge } from "../test-edge.ts";
 import {
   addPerson,
+  anomalyRow,
   endedRow,
   ids,
   sessionRow,
@@ -139,9 +140,9 @@ test("TEN-01: ids of another tenant are answered as if they did not exist", asyn
 test("anomalies of a user, the newest first, with their evidence", async () => {
   await seed();
   await tables.insert("session_anomalies", [
-    anomaly("a-1", -5_000),
-    anomaly("a-2", -1_000),
-    { ...anomaly("a-3", -500), ...ids("molam-sn", "usr_2") },
+    anomalyRow("a-1", -5_000),
+    anomalyRow("a-2", -1_000),
+    { ...anomalyRow("a-3", -500), ...ids("molam-sn", "usr_2") },
   ]);
   const first = await okay("/api/id/admin/users/usr_1/anomalies?limit=1");
   assert.partialDeepStrictEqual(first.anomalies, [
@@ -161,7 +162,7 @@ test("ACT-10: the timeline merges activities, anomalies, revocations, commands a
   await tables.insert("user_sessions", [
     sessionRow({ session: "none", row: { id: none, status: "NONE", is_active: false } }),
   ]);
-  await tables.insert("session_anomalies", [anomaly("a-1", -4_000)]);
+  await tables.insert("session_anomalies", [anomalyRow("a-1", -4_000)]);
   await tables.insert("session_revocations", [
     {
       ...ids("molam-sn", "usr_1"),
@@ -256,27 +257,6 @@ test("OBS-07: usage tells sessions begun by day and channel, and growth over as 
 
 function at(ms: number): string {
   return new Date(NOW_MS + ms).toISOString();
-}
-
-function anomaly(anomalyId: string, atMs: number) {
-  return {
-    ...ids("molam-sn", "usr_1"),
-    id: nameUuid("molam-sn", "anomaly", anomalyId),
-    session_id: idOf("s-1"),
-    anomaly_id: anomalyId,
-    kind: "impossible_travel",
-    severity: "HIGH",
-    risk_score: 95,
-    action: "STEP_UP",
-    mode: "ENFORCE",
-    occurred_at: at(atMs),
-    detected_at: at(atMs),
-    rule_version: "1",
-    policy_version: 0,
-    cause_event_ids: [],
-    evidence: { speed_kmh: "4000" },
-    explanation: "too fast",
-  };
 }
 
 function activity(eventId: string, type: string, atMs: number, sessionId = idOf("s-1")) {

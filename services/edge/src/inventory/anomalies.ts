@@ -19,6 +19,11 @@ export interface AnomalyRow {
   readonly evidence: Readonly<Record<string, unknown>>;
   readonly explanation: string;
   readonly retracted_at: Date | null;
+  /** The anomaly_id of what withdraws it. */
+  readonly retracted_by: string | null;
+  /** The newest verdict; null without one. */
+  readonly label: string | null;
+  readonly labelled_at: Date | null;
 }
 
 /** Anomalies of a person, the newest first. */
@@ -33,14 +38,18 @@ export async function anomaliesPage(
   const before =
     after === null
       ? ""
-      : `and (occurred_at, id) < (${values.put(timeText(after.atMs), "timestamp")},
+      : `and (occurred_at, anomaly.id) < (${values.put(timeText(after.atMs), "timestamp")},
                                   ${values.put(after.id, "uuid")})`;
   const text = `
-    select id, anomaly_id, session_id, kind, severity, risk_score, action, mode, occurred_at,
-           detected_at, rule_version, policy_version, evidence, explanation, retracted_at
-      from session_anomalies
+    select anomaly.id, anomaly_id, session_id, kind, severity, risk_score, action, mode,
+           occurred_at, detected_at, rule_version, policy_version, evidence, explanation,
+           retracted_at, retracted_by, label, labelled_at
+      from session_anomalies anomaly
+      left join lateral (
+        select lower(label) as label, labelled_at from session_anomaly_verdicts verdict
+         where verdict.id = anomaly.id order by labelled_at desc limit 1) as newest on true
      where tenant_id = ${tenant} and user_id = ${user} ${before}
-     order by occurred_at desc, id desc limit ${values.put(limit + 1, "integer")}`;
+     order by occurred_at desc, anomaly.id desc limit ${values.put(limit + 1, "integer")}`;
   const { rows } = await tx.query<AnomalyRow>(text, values.all);
   return pageOf(rows, limit, ({ occurred_at, id }) => ({ atMs: occurred_at.getTime(), id }));
 }

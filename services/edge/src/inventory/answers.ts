@@ -104,7 +104,9 @@ export const pageSchema = <Name extends string, Item extends object>(name: Name,
 export const nextAnswer = ({ next: place }: { readonly next: Place | null }): string | null =>
   place === null ? null : cursorOf(place);
 
-export const anomalySchema = Type.Object({
+export const labelSchema = Type.Enum(["true_positive", "false_positive"]);
+
+const anomaly = {
   anomaly_id: Type.String(),
   session_id: nullable("string", "UUID"),
   kind: Type.String(),
@@ -118,7 +120,16 @@ export const anomalySchema = Type.Object({
   policy_version: Type.Integer(),
   evidence: Type.Object({}, { additionalProperties: true }),
   explanation: Type.String(),
-  retracted_at: nullable("string"),
+  retracted_at: nullable("string", "null: it stands"),
+  retracted_by: nullable("string", "anomaly_id of the record that withdraws it"),
+};
+
+/** As a stream tells it: what people think of it comes later. */
+export const toldAnomalySchema = Type.Object(anomaly);
+export const anomalySchema = Type.Object({
+  ...anomaly,
+  label: nullable("string", "what a person found it to be: true_positive, false_positive"),
+  labelled_at: nullable("string"),
 });
 
 export const timelineItemSchema = Type.Object({

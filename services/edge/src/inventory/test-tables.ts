@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { silentLogger } from "@vigie/core/log";
-import { tenantUuid, uuidOf } from "@vigie/service-kit/ids";
+import { nameUuid, tenantUuid, uuidOf } from "@vigie/service-kit/ids";
 import { type Database, openDatabase } from "@vigie/service-kit/postgres/database";
 import { migrate, migrationFolders } from "@vigie/service-kit/postgres/migrate";
 import { stack } from "@vigie/testkit/stack";
@@ -155,3 +155,23 @@ export const endedRow = (wanted: SessionWanted, status = "REVOKED") =>
       ...wanted.row,
     },
   });
+
+/** An anomaly of usr_1 as the sink writes it. `atMs`: relative to the test's now. */
+export const anomalyRow = (anomalyId: string, atMs = -1_000) => ({
+  ...ids("molam-sn", "usr_1"),
+  id: nameUuid("molam-sn", "anomaly", anomalyId),
+  session_id: uuidOf("molam-sn", "session", "s-1"),
+  anomaly_id: anomalyId,
+  kind: "impossible_travel",
+  severity: "HIGH",
+  risk_score: 95,
+  action: "STEP_UP",
+  mode: "ENFORCE",
+  occurred_at: iso(NOW_MS + atMs),
+  detected_at: iso(NOW_MS + atMs),
+  rule_version: "1",
+  policy_version: 0,
+  cause_event_ids: [],
+  evidence: { speed_kmh: "4000" },
+  explanation: "too fast",
+});

@@ -3,7 +3,7 @@ import { VigError } from "@vigie/core/errors";
 import { uuidOf } from "@vigie/service-kit/ids";
 import type { SessionAnswer } from "@vigie/service-kit/sessions/view";
 import { afterEach, expect, test, vi } from "vitest";
-import { administeredSchema, anomalySchema, detailsSchema } from "../inventory/answers.ts";
+import { administeredSchema, detailsSchema, toldAnomalySchema } from "../inventory/answers.ts";
 import { memoryView } from "../memory-view.ts";
 import { type TestEdge, testEdge } from "../test-edge.ts";
 import { brokenTokens, issued, issuerAuth } from "../test-tokens.ts";
@@ -81,7 +81,7 @@ test("a person is told what is wanted, then of their own sessions, and of nobody
   assert.equal(session?.session_id, uuidOf("acme", "session", "s-9"));
   assert.equal(session?.ip_prefix, "41.82.0.0/24");
   assert.equal(session?.is_active, true);
-  assert.deepEqual(Object.keys(found ?? {}).sort(), fieldsOf(anomalySchema));
+  assert.deepEqual(Object.keys(found ?? {}).sort(), fieldsOf(toldAnomalySchema));
   assert.equal(found?.mode, "ENFORCE");
   assert.equal(revoked?.type, "revocation");
   assert.equal(revoked?.actor_type, "ADMIN");
@@ -145,6 +145,7 @@ test("a retraction tells ids and times alone", async () => {
     anomaly_id: "a-0",
     session_id: uuidOf("acme", "session", "s-1"),
     retracted_at: "2026-01-05T10:00:00.020Z",
+    retracted_by: "a-1",
   });
 });
 

@@ -7,9 +7,9 @@ import type {
 import { tenantUuid, uuidOf } from "@vigie/service-kit/ids";
 import {
   administeredSchema,
-  anomalySchema,
   detailsSchema,
   sessionAnswer,
+  toldAnomalySchema,
 } from "../inventory/answers.ts";
 import type { Reading } from "../inventory/reading.ts";
 import type { SessionRow } from "../inventory/session-rows.ts";
@@ -108,7 +108,8 @@ function anomalyFields(anomaly: SessionAnomaly, { isAdmin }: Reader): Fields | n
   const whose = isAdmin ? ofWhom(anomaly) : {};
   const detected_at = iso(anomaly.detected_at);
   if (anomaly.retracts !== null) {
-    return { anomaly_id: anomaly.retracts, session_id, ...whose, retracted_at: detected_at };
+    const withdrawn = { retracted_at: detected_at, retracted_by: anomaly.anomaly_id };
+    return { anomaly_id: anomaly.retracts, session_id, ...whose, ...withdrawn };
   }
   const fields = {
     ...anomaly,
@@ -116,8 +117,9 @@ function anomalyFields(anomaly: SessionAnomaly, { isAdmin }: Reader): Fields | n
     occurred_at: iso(anomaly.occurred_at),
     detected_at,
     retracted_at: null,
+    retracted_by: null,
   };
-  return { ...only(anomalySchema.properties, fields), ...whose };
+  return { ...only(toldAnomalySchema.properties, fields), ...whose };
 }
 
 function revocationFields(revoked: SessionRevoked, { isAdmin }: Reader): Fields {

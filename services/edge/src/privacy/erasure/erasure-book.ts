@@ -3,6 +3,7 @@ import type { Encoder } from "@vigie/schemas/codec-core";
 import type { ActorRef, SubjectErasure } from "@vigie/schemas/types";
 import { nameUuid, tenantUuid } from "@vigie/service-kit/ids";
 import type { Database, Queryable } from "@vigie/service-kit/postgres/database";
+import { lockName } from "@vigie/service-kit/postgres/locks";
 import { enqueue } from "@vigie/service-kit/postgres/outbox";
 import { EDGE_PART, expectedParts } from "./parts.ts";
 
@@ -29,9 +30,6 @@ export interface ErasureBook {
   newestOf(tenantId: string, userId: string): Promise<ErasureFacts | null>;
 }
 
-/** Any fixed number: keeps our locks apart from others'. */
-const LOCKS = 7_061_206;
-const LOCK = `select pg_advisory_xact_lock(${LOCKS}, hashtext(current_schema() || $1))`;
 const FACTS = `
   select erasure_id, extract(epoch from requested_at)::float8 * 1000 as requested_at_ms,
          coalesce((select jsonb_object_agg(part, extract(epoch from done_at) * 1000)
@@ -49,6 +47,7 @@ const DONE = `insert into erasure_parts (tenant_id, erasure_id, part) values ($1
 const UNNAME = [
   "update epoch_decisions set actor_id = 'erased' where tenant_id = $1 and actor_id = $2",
   "update session_policies set updated_by = 'erased' where tenant_id = $1 and updated_by = $2",
+  "update session_anomaly_verdicts set actor_id = 'erased' where tenant_id = $1 and actor_id = $2",
 ];
 
 export function createErasureBook(
@@ -59,8 +58,7 @@ export function createErasureBook(
     begin: (wish) =>
       database.inTenant(wish.tenantId, async (tx) => {
         const { tenantId, userId } = wish;
-        // One at a time for a person, until the commit.
-        await tx.query(LOCK, [userKey(tenantId, userId)]);
+        await lockName(tx, "erasures", userKey(tenantId, userId));
         const before = await newest(tx, tenantId, userId);
         if (before !== null && isUnderWay(before)) return before;
         await add(tx, wish, encoder);
