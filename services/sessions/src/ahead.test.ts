@@ -9,11 +9,9 @@ import {
   heartbeat,
   KEY,
   login,
-  policyRecord,
   sessionsDriver,
   sessionsProcessorOf,
   T0,
-  TENANT,
 } from "./testing.ts";
 
 /** What comes ahead of a backlog: none of it is about the sessions of this test. */
@@ -30,14 +28,11 @@ const LATER = T0 + 31 * MINUTE_MS;
 function tooMany() {
   const sessions = sessionsDriver();
   const alarm = { max_concurrent_sessions: { count: 1, on_excess: "alarm" } };
-  sessions.driver.setGlobal("policies", TENANT, policyRecord(TENANT, 1, alarm));
+  sessions.policy(alarm);
   for (const session_id of ["s-1", "s-2"]) sessions.at(T0, "id.login", login({ session_id }));
   sessions.published();
   return sessions;
 }
-
-const live = ({ driver }: ReturnType<typeof sessionsDriver>) =>
-  driver.state(KEY)?.live.map(({ id }) => id);
 
 test("every urgent input that is no tick is tried below", () => {
   const { inputs } = sessionsProcessorOf();
@@ -50,14 +45,14 @@ describe("HBT-02: a backlog of heartbeats ends no session", () => {
     test(`though ${topic} is read before it`, () => {
       const sessions = tooMany();
       sessions.driver.pipe(topic, KEY, value, { timestampMs: LATER });
-      assert.deepEqual(live(sessions), ["s-1", "s-2"]);
+      assert.deepEqual(sessions.live(), ["s-1", "s-2"]);
       const seen = T0 + 29 * MINUTE_MS;
       for (const session_id of ["s-1", "s-2"]) {
         const event = heartbeat({ session_id, occurred_at: seen });
         sessions.driver.pipe("id.heartbeat", KEY, event, { timestampMs: seen });
       }
       sessions.driver.advanceTo(LATER);
-      assert.deepEqual(live(sessions), ["s-1", "s-2"]);
+      assert.deepEqual(sessions.live(), ["s-1", "s-2"]);
     });
   }
 
@@ -65,7 +60,7 @@ describe("HBT-02: a backlog of heartbeats ends no session", () => {
     const sessions = tooMany();
     const event = login({ session_id: "s-3", occurred_at: LATER });
     sessions.driver.pipe("id.login", KEY, event, { timestampMs: LATER });
-    assert.deepEqual(live(sessions), ["s-3"]);
+    assert.deepEqual(sessions.live(), ["s-3"]);
   });
 });
 
@@ -78,5 +73,5 @@ test("HBT-03: a command ends no session by an issuer's end that an unread login 
   const renewed = login({ absolute_expires_at: T0 + HOUR_MS, occurred_at: T0 + 1 });
   sessions.driver.pipe("id.login", KEY, renewed, { timestampMs: T0 + 1 });
   sessions.driver.advanceTo(T0 + 3 * MINUTE_MS);
-  assert.deepEqual(live(sessions), ["s-1"]);
+  assert.deepEqual(sessions.live(), ["s-1"]);
 });

@@ -1,22 +1,18 @@
 import assert from "node:assert/strict";
 import { MINUTE_MS, SECOND_MS } from "@vigie/core/time";
-import type { SessionState } from "@vigie/schemas/types";
 import { describe, test } from "vitest";
 import {
+  device,
   heartbeat,
   KEY,
   login,
   logout,
   policyRecord,
   sessionsDriver,
+  summary,
   T0,
   TENANT,
 } from "./testing.ts";
-
-const device = (device_id: string) => ({ device: { device_id, fingerprint: null } });
-
-const summary = (records: readonly (SessionState | null)[]) =>
-  records.map((record) => `${record?.session_id} ${record?.status}`);
 
 describe("more than can be remembered", () => {
   test("of ended sessions: older starts are refused from then on", () => {

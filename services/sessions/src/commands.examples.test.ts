@@ -1,25 +1,21 @@
 import assert from "node:assert/strict";
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from "@vigie/core/time";
-import type { SessionState } from "@vigie/schemas/types";
 import { describe, test } from "vitest";
 import {
   command,
+  device,
   heartbeat,
   KEY,
   login,
   logout,
   policyRecord,
   sessionsDriver,
+  summary,
   T0,
   USER,
 } from "./testing.ts";
 
 const T1 = T0 + MINUTE_MS;
-const device = (device_id: string) => ({ device: { device_id, fingerprint: null } });
-
-const summary = (records: readonly (SessionState | null)[]) =>
-  records.map((record) => `${record?.session_id} ${record?.status}`);
-
 /** Three sessions of one user: two on a phone, one in a browser. */
 function signedIn() {
   const sessions = sessionsDriver();

@@ -3,36 +3,24 @@ import { HOUR_MS, MINUTE_MS, SECOND_MS } from "@vigie/core/time";
 import type { SessionState } from "@vigie/schemas/types";
 import fc from "fast-check";
 import { describe, test } from "vitest";
-import {
-  heartbeat,
-  KEY,
-  login,
-  logout,
-  policyRecord,
-  sessionsDriver,
-  T0,
-  TENANT,
-} from "./testing.ts";
+import { heartbeat, KEY, login, logout, sessionsDriver, T0 } from "./testing.ts";
 
 type Sessions = ReturnType<typeof sessionsDriver>;
 
 const withPolicy = (document: object): Sessions => {
   const sessions = sessionsDriver();
-  sessions.driver.setGlobal("policies", TENANT, policyRecord(TENANT, 1, document));
+  sessions.policy(document);
   return sessions;
 };
 
 const signIn = ({ at }: Sessions, ms: number, over: Parameters<typeof login>[0] = {}): void =>
   at(ms, "id.login", login({ session_id: `s-${ms - T0}`, ...over }));
 
-const live = ({ driver }: Sessions): readonly string[] =>
-  driver.state(KEY)?.live.map(({ id }) => id) ?? [];
-
 describe("POL-10, CNF-14: with a maximum of 5", () => {
   test("the sixth login revokes the oldest session in the same step", () => {
     const sessions = sessionsDriver();
     for (let n = 0; n < 6; n += 1) signIn(sessions, T0 + n);
-    assert.deepEqual(live(sessions), ["s-1", "s-2", "s-3", "s-4", "s-5"]);
+    assert.deepEqual(sessions.live(), ["s-1", "s-2", "s-3", "s-4", "s-5"]);
     const [revocation, ...more] = sessions.revoked();
     assert.deepEqual(more, []);
     assert.equal(revocation?.session_id, "s-0");
@@ -46,7 +34,7 @@ describe("POL-10, CNF-14: with a maximum of 5", () => {
     for (let n = 1; n < 6; n += 1) signIn(sessions, T0 + n * SECOND_MS);
     signIn(sessions, T0 + 10 * SECOND_MS, { session_id: "late", occurred_at: T0 - 1 });
     assert.equal(sessions.revoked()[0]?.session_id, "late");
-    assert.equal(live(sessions).length, 5);
+    assert.equal(sessions.live().length, 5);
   });
 
   test("a session that has run out makes room, and is expired rather than revoked", () => {
@@ -76,10 +64,9 @@ describe("POL-10, CNF-14: with a maximum of 5", () => {
   test("a policy that becomes stricter holds from the next event on", () => {
     const sessions = sessionsDriver();
     for (let n = 0; n < 5; n += 1) signIn(sessions, T0 + n);
-    const stricter = policyRecord(TENANT, 2, { max_concurrent_sessions: { count: 2 } });
-    sessions.driver.setGlobal("policies", TENANT, stricter);
+    sessions.policy({ max_concurrent_sessions: { count: 2 } }, 2);
     sessions.at(T0 + SECOND_MS, "id.heartbeat", heartbeat({ session_id: "s-4" }));
-    assert.deepEqual(live(sessions), ["s-3", "s-4"]);
+    assert.deepEqual(sessions.live(), ["s-3", "s-4"]);
   });
 });
 
@@ -88,19 +75,19 @@ test("a channel may have a limit of its own, and a role a stricter one", () => {
   signIn(ofChannel, T0, { channel: "WEB" });
   signIn(ofChannel, T0 + 1, { channel: "MOBILE" });
   signIn(ofChannel, T0 + 2, { channel: "WEB" });
-  assert.deepEqual(live(ofChannel), ["s-1", "s-2"]);
+  assert.deepEqual(ofChannel.live(), ["s-1", "s-2"]);
   const ofRole = withPolicy({ roles: { admin: { max_concurrent_sessions: { count: 1 } } } });
   signIn(ofRole, T0, { roles: ["support"] });
   signIn(ofRole, T0 + 1, { roles: ["support"] });
-  assert.equal(live(ofRole).length, 2);
+  assert.equal(ofRole.live().length, 2);
   signIn(ofRole, T0 + 2, { roles: ["admin"] });
-  assert.deepEqual(live(ofRole), ["s-2"]);
+  assert.deepEqual(ofRole.live(), ["s-2"]);
 });
 
 test("0 is no limit", () => {
   const sessions = withPolicy({ max_concurrent_sessions: { count: 0 } });
   for (let n = 0; n < 20; n += 1) signIn(sessions, T0 + n);
-  assert.equal(live(sessions).length, 20);
+  assert.equal(sessions.live().length, 20);
   assert.deepEqual(sessions.anomalies(), []);
 });
 
@@ -110,7 +97,7 @@ describe("ANO-14: concurrent_sessions", () => {
   test("with alarm nothing is revoked, and an excess is told of once", () => {
     const sessions = withPolicy(alarm);
     for (let n = 0; n < 5; n += 1) signIn(sessions, T0 + n);
-    assert.equal(live(sessions).length, 5);
+    assert.equal(sessions.live().length, 5);
     const [anomaly, ...more] = sessions.anomalies();
     assert.deepEqual(more, []);
     assert.match(anomaly?.anomaly_id ?? "", /^[0-9a-f-]{36}$/);
@@ -146,7 +133,7 @@ describe("ANO-14: concurrent_sessions", () => {
     signIn(sessions, T0 + 11);
     assert.equal(sessions.anomalies().length, 2);
     for (let ms = T0 + 11; ms < T0 + HOUR_MS; ms += 20 * MINUTE_MS) {
-      for (const id of live(sessions))
+      for (const id of sessions.live())
         sessions.at(ms, "id.heartbeat", heartbeat({ session_id: id }));
     }
     sessions.at(T0 + HOUR_MS + 11, "id.heartbeat", heartbeat({ session_id: "s-1" }));

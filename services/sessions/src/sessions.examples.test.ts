@@ -11,6 +11,7 @@ import {
   mfa,
   policyRecord,
   sessionsDriver,
+  summary,
   T0,
   TENANT,
 } from "./testing.ts";
@@ -24,9 +25,6 @@ function lastOf(records: readonly (SessionState | null)[]): SessionState {
   assert.ok(last, "a session was published");
   return last;
 }
-
-const summary = (records: readonly (SessionState | null)[]) =>
-  records.map((record) => (record === null ? null : `${record.session_id} ${record.status}`));
 
 const expected: SessionState = {
   tenant_id: "acme",

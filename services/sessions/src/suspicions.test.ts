@@ -12,7 +12,6 @@ import {
   KEY,
   login,
   mfa,
-  policyRecord,
   sessionsDriver,
   T0,
   TENANT,
@@ -20,7 +19,7 @@ import {
 
 /** A user with a session since T0, unless told otherwise. */
 function stage(sessions: readonly string[] = ["s-1"]) {
-  const { driver, ...rest } = sessionsDriver();
+  const { driver, live: ids, ...rest } = sessionsDriver();
   for (const session_id of sessions) driver.pipe("id.login", KEY, login({ session_id }));
   const pipe = (topic: string, value: { tenant_id: string; user_id: string }) =>
     driver.pipe(topic, userKey(value.tenant_id, value.user_id), value as never);
@@ -31,6 +30,7 @@ function stage(sessions: readonly string[] = ["s-1"]) {
   return {
     ...rest,
     driver,
+    ids,
     live,
     later,
     /** Risk and step-up of a session. */
@@ -129,13 +129,10 @@ test("POL-07: a rule that only tells by itself revokes where the policy says so,
       max_concurrent_sessions: { count: 1, on_excess: "alarm" },
       rules: { concurrent_sessions: { mode, action: "REVOKE" } },
     };
-    s.driver.setGlobal("policies", TENANT, policyRecord(TENANT, 1, policy));
+    s.policy(policy);
     for (const session_id of ["s-1", "s-2"]) s.driver.pipe("id.login", KEY, login({ session_id }));
     for (const found of s.anomalies()) s.driver.pipe("id.session.anomaly", KEY, found);
-    assert.deepEqual(
-      s.driver.state(KEY)?.live.map(({ id }) => id),
-      left,
-    );
+    assert.deepEqual(s.ids(), left);
   }
 });
 

@@ -172,6 +172,13 @@ export const policyRecord = (
   document: JSON.stringify(document),
 });
 
+/** What of an event names its device. */
+export const device = (device_id: string) => ({ device: { device_id, fingerprint: null } });
+
+/** Records of sessions in short; null is a record that was removed. */
+export const summary = (records: readonly (SessionState | null)[]) =>
+  records.map((record) => (record === null ? null : `${record.session_id} ${record.status}`));
+
 export const noContext: SessionContext = {
   userType: "UNKNOWN",
   orgId: null,
@@ -257,6 +264,12 @@ export function sessionsDriver(startMs: number = T0) {
       const tick: SessionTick = { writer: "edge-1", ticked_at: ms };
       driver.pipe("id.session.tick", "tick-0", tick);
     },
+    /** A tenant's policy takes the place of the one before. */
+    policy(document: object, version = 1, tenantId = TENANT): void {
+      driver.setGlobal("policies", tenantId, policyRecord(tenantId, version, document));
+    },
+    /** Ids of the sessions that live. */
+    live: (): readonly string[] => driver.state(KEY)?.live.map(({ id }) => id) ?? [],
     /** What was published since the last call. */
     published: () => values<SessionState | null>("began"),
     revoked: () => values<SessionRevoked>("revoked"),
