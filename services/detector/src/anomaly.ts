@@ -20,6 +20,7 @@ export function anomalyOf(
   detectedAtMs: number,
 ): SessionAnomaly {
   const own = policy.document.rules[meta.name];
+  const mode = own?.mode ?? meta.mode;
   const { tenantId, userId } = event;
   return {
     anomaly_id: uuidOf([meta.name, tenantId, userId, ...finding.identity]),
@@ -30,7 +31,7 @@ export function anomalyOf(
     severity: meta.severity,
     risk_score: own?.risk_score ?? meta.riskScore,
     action: own?.action ?? meta.action ?? actionOf[meta.severity],
-    mode: own?.mode === "SHADOW" ? "SHADOW" : "ENFORCE",
+    mode: mode === "SHADOW" ? "SHADOW" : "ENFORCE",
     occurred_at: finding.occurredAtMs,
     detected_at: detectedAtMs,
     rule_version: meta.version,

@@ -15,19 +15,23 @@ import { type Address, type GeoIp, unknownAddress } from "#geoip/geoip";
 import { rules } from "#rules/index";
 import { stateFormat } from "#state/user-state";
 import { createDetector } from "./app.ts";
+import { createJudge } from "./judge.ts";
 
 const START_MS = Date.UTC(2026, 0, 5, 10);
 const MINUTE_MS = 60_000;
 
 const city = (lat: number, lon: number, country: string, name: string): Address => ({
   place: placeAt({ lat, lon }, 150, country, name),
-  asnOrganisation: "SONATEL-AS",
+  country,
+  asn: 8346,
+  organisation: "SONATEL-AS",
   anonymous: false,
+  isAnchor: true,
 });
 const addresses: Readonly<Record<string, Address>> = {
   "41.82.0.1": city(14.69, -17.44, "SN", "Dakar"),
   "90.1.0.1": city(48.85, 2.35, "FR", "Paris"),
-  "104.28.0.1": { ...city(48.85, 2.35, "FR", "Paris"), anonymous: true },
+  "104.28.0.1": { ...city(48.85, 2.35, "FR", "Paris"), anonymous: true, isAnchor: false },
 };
 const geoip: GeoIp = { lookup: (ip) => addresses[ip] ?? unknownAddress };
 
@@ -248,7 +252,7 @@ describe("records that come again", () => {
     expect(driver.state(KEY)).toBeNull();
     driver.pipe("id.mfa", KEY, event({ atMin: 1, kind: "CHALLENGE" }));
     const state = driver.state(KEY);
-    expect(state && stateFormat(rules).open(state).seen.size).toBe(1);
+    expect(state && stateFormat(createJudge(rules).parts).open(state).seen.size).toBe(1);
   });
 });
 

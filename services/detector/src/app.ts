@@ -1,6 +1,6 @@
 import type { Logger } from "@vigie/core/log";
 import { drop, ok } from "@vigie/core/outcome";
-import { type VersionedPolicy, versionedFor } from "@vigie/core/policy";
+import { versionedFor } from "@vigie/core/policy";
 import { admitEvent } from "@vigie/schemas/admit";
 import type { Codecs } from "@vigie/schemas/codec-core";
 import { Policies } from "@vigie/schemas/policies";
@@ -13,7 +13,6 @@ import type {
 import { erasedCodec, isErased, rememberErased } from "@vigie/service-kit/erasures";
 import type {
   Effects,
-  Emit,
   Input,
   InputRecord,
   Output,
@@ -24,9 +23,8 @@ import { type Enrichment, LazyEvent, type RawEvent } from "#enrich/event";
 import { userAgentParser } from "#enrich/user-agent";
 import type { GeoIp } from "#geoip/geoip";
 import type { AnyRule, EventKind } from "#rules/rule";
-import { SeenIds } from "#state/seen";
-import { type OpenState, stateFormat, type UserState } from "#state/user-state";
-import { anomalyOf } from "./anomaly.ts";
+import { stateFormat, type UserState } from "#state/user-state";
+import { createJudge } from "./judge.ts";
 import { rules as allRules } from "./rules/index.ts";
 
 export interface DetectorOptions {
@@ -67,10 +65,10 @@ const deviceFields = [
 
 /** What is decoded of each input: what the rules ask for, no more. */
 const fieldsOf: Readonly<Record<EventTopic, readonly string[]>> = {
-  "id.login": [...common, ...deviceFields, "roles", "kind"],
-  "id.heartbeat": [...common, ...deviceFields, "roles"],
+  "id.login": [...common, ...deviceFields, "sim.mcc", "roles", "kind"],
+  "id.heartbeat": [...common, ...deviceFields, "sim.mcc", "roles"],
   "id.mfa": [...common, "network.ip", "kind"],
-  "id.geo": [...common, "network.ip", "geohash"],
+  "id.geo": [...common, "network.ip", "sim.mcc", "geohash"],
 };
 
 const kindOf: Readonly<Record<EventTopic, Readonly<Record<string, EventKind>>>> = {
@@ -95,7 +93,8 @@ export function createDetector(
     log.warn({ tenantId, faults }, "policy_refused");
     options.policyRefused?.();
   });
-  const format = stateFormat(rules);
+  const judge = createJudge(rules);
+  const format = stateFormat(judge.parts);
   let { firstRecord } = options;
   return {
     name: "detector",
@@ -131,15 +130,15 @@ export function createDetector(
       const kind = kindOf[topic as EventTopic][value.kind ?? ""];
       if (kind === undefined) return drop("unknown_kind");
       // A heartbeat repeated harms no rule, and there are too many to remember.
-      const before = state === null ? UNKNOWN : format.open(state);
-      const seen = kind === "heartbeat" ? before.seen : before.seen.add(value.event_id);
+      const open = format.open(state);
+      const seen = kind === "heartbeat" ? open.seen : open.seen.add(value.event_id);
       if (seen === null) return drop("duplicate");
+      open.seen = seen;
       const lookup = (key: string): SessionPolicy | undefined => context.lookup("policy", key);
       const policy = versionedFor(policies.of(value.tenant_id, lookup), value);
-      const event = new LazyEvent(kind, value, enrichment);
-      const { parts, emit } = judge({ rules, event, record, policy, context }, before.parts);
-      const unchanged = parts === before.parts && seen === before.seen;
-      return ok({ state: unchanged ? state : format.seal({ seen, parts }), emit });
+      const event = new LazyEvent(kind, value, enrichment, () => judge.habitsOf(open));
+      const emit = judge.judge(open, { event, policy, key: record.key, nowMs: context.nowMs });
+      return ok({ state: open.isChanged ? open.seal() : state, emit });
     },
   };
 }
@@ -171,48 +170,6 @@ function outputsOf(
     ...Object.fromEntries(rules.map(({ meta }) => [meta.name, { topic, encoder }])),
     [ERASED]: { topic: erased, encoder: codecs.encoder<SubjectErasurePart>(erased) },
   };
-}
-
-const UNKNOWN: OpenState = { seen: SeenIds.none, parts: [] };
-const nothing: readonly Emit<string>[] = [];
-
-interface Case {
-  readonly rules: readonly AnyRule[];
-  readonly event: LazyEvent;
-  readonly record: InputRecord<RawEvent>;
-  readonly policy: VersionedPolicy;
-  readonly context: ProcessContext;
-}
-
-interface Judgement {
-  /** The same as given when nothing changed. */
-  readonly parts: readonly unknown[];
-  readonly emit: readonly Emit<string>[];
-}
-
-/** Every rule takes its step; what they find becomes anomalies. */
-function judge(
-  { rules, event, record, policy, context }: Case,
-  before: readonly unknown[],
-): Judgement {
-  let parts: unknown[] | null = null;
-  let emit: Emit<string>[] | null = null;
-  for (let slot = 0; slot < rules.length; slot++) {
-    const rule = rules[slot] as AnyRule;
-    const { meta } = rule;
-    if (policy.document.rules[meta.name]?.mode === "OFF") continue;
-    const state = before[slot] ?? rule.initial;
-    const step = rule.step(state, event, policy.document);
-    for (const finding of step.findings) {
-      const value = anomalyOf(meta, finding, event, policy, context.nowMs);
-      emit ??= [];
-      emit.push({ output: meta.name, key: record.key, value });
-    }
-    if (step.state === state) continue;
-    parts ??= before.slice();
-    parts[slot] = step.state;
-  }
-  return { parts: parts ?? before, emit: emit ?? nothing };
 }
 
 /** At once: what is still to be read from before is dropped then. */

@@ -1,7 +1,9 @@
+import { countriesOfMcc } from "@vigie/core/mcc";
 import type { TextMap } from "@vigie/schemas/codec-core";
-import type { Channel, Device, Fingerprint, Location, Network } from "@vigie/schemas/types";
+import type { Channel, Device, Fingerprint, Location, Network, Sim } from "@vigie/schemas/types";
 import { type Address, type GeoIp, unknownAddress } from "#geoip/geoip";
-import type { EnrichedEvent, EventDevice, EventKind } from "#rules/rule";
+import type { EnrichedEvent, EventDevice, EventKind, EventSim } from "#rules/rule";
+import type { Habits } from "#state/habits";
 import { locate, locateAddress } from "./locate.ts";
 import type { Place } from "./place.ts";
 import { type Signals, type UserAgent, withUserAgent } from "./signals.ts";
@@ -20,6 +22,7 @@ export interface RawEvent {
   readonly network: Network | null;
   readonly device?: RawDevice | null;
   readonly location: Location | null;
+  readonly sim?: Pick<Sim, "mcc"> | null;
   readonly geohash?: string | null;
 }
 
@@ -49,18 +52,21 @@ const isPosition: Readonly<Record<EventKind, boolean>> = {
 };
 
 const noSignals: Signals = {};
+const noRoles: readonly string[] = [];
 
-/** An event with what the rules may ask of it, looked up when they do. */
+/** An event with what the rules may ask of it, looked up when they do; `known` reads the user's habits. */
 export class LazyEvent implements EnrichedEvent {
   readonly kind: EventKind;
   private readonly raw: RawEvent;
   private readonly enrichment: Enrichment;
+  private readonly known: () => Habits;
   private where: Place | null | undefined;
 
-  constructor(kind: EventKind, raw: RawEvent, enrichment: Enrichment) {
+  constructor(kind: EventKind, raw: RawEvent, enrichment: Enrichment, known: () => Habits) {
     this.kind = kind;
     this.raw = raw;
     this.enrichment = enrichment;
+    this.known = known;
   }
 
   get id(): string {
@@ -97,8 +103,26 @@ export class LazyEvent implements EnrichedEvent {
     return this.where;
   }
 
-  get asnOrganisation(): string | null {
-    return this.address.asnOrganisation;
+  get address(): Address {
+    const ip = this.raw.network?.ip;
+    return ip ? this.enrichment.geoip.lookup(ip) : unknownAddress;
+  }
+
+  get givenCountry(): string | null {
+    return this.raw.location?.country ?? null;
+  }
+
+  get sim(): EventSim | null {
+    const { sim } = this.raw;
+    return sim ? { mcc: sim.mcc, countries: countriesOfMcc(sim.mcc) } : null;
+  }
+
+  get roles(): readonly string[] {
+    return this.raw.roles ?? noRoles;
+  }
+
+  get habits(): Habits {
+    return this.known();
   }
 
   get userAgent(): UserAgent | null {
@@ -109,11 +133,6 @@ export class LazyEvent implements EnrichedEvent {
   get device(): EventDevice | null {
     const { device } = this.raw;
     return device ? new LazyDevice(device, this) : null;
-  }
-
-  private get address(): Address {
-    const ip = this.raw.network?.ip;
-    return ip ? this.enrichment.geoip.lookup(ip) : unknownAddress;
   }
 }
 

@@ -26,7 +26,7 @@ export function locate(
 
 /** Where an address says that the user was; null for an exit that stands for nobody. */
 export const locateAddress = (address: Address): Place | null =>
-  address.anonymous ? null : address.place;
+  address.isAnchor ? address.place : null;
 
 function locateGiven(
   location: Location,
@@ -35,7 +35,7 @@ function locateGiven(
 ): Place | null {
   const { source, lat, lon, country, city } = location;
   // A location that was derived from a VPN's address is no better than the address.
-  if (source === "IP" && address().anonymous) return null;
+  if (source === "IP" && !address().isAnchor) return null;
   if (lat !== null && lon !== null) {
     return placeAt({ lat, lon }, Math.max(radiusOf(location), cellRadius(geohash)), country, city);
   }

@@ -12,8 +12,8 @@ test("answers for no other address than the one it was told of", () => {
       const family = parseAddress(ip);
       if (family === 0 || (family === 4 && ip.includes(":"))) return;
       const known = cache.get(family);
-      if (known !== undefined) expect(known.asnOrganisation).toBe(nameOf(ip));
-      const answer = { ...unknownAddress, asnOrganisation: nameOf(ip) };
+      if (known !== undefined) expect(known.organisation).toBe(nameOf(ip));
+      const answer = { ...unknownAddress, organisation: nameOf(ip) };
       cache.set(family, answer);
       answers.set(ip, answer);
       expect(cache.get(family)).toBe(answer);

@@ -1,6 +1,6 @@
 import { VigError } from "@vigie/core/errors";
 import { parseAddress, words } from "./address.ts";
-import { type GeoFile, isAnonymousOrganisation, type Organisation } from "./geoip.ts";
+import { type GeoFile, type Organisation, organisationOf } from "./geoip.ts";
 
 const NEWLINE = 0x0a;
 const COMMA = 0x2c;
@@ -26,6 +26,8 @@ export interface RangeTable {
 export interface AsnTable {
   readonly v4: RangeTable;
   readonly v6: RangeTable;
+  /** The number of each organisation's system. */
+  readonly numbers: Column;
   /** The organisations' names one after the other, and where each begins; one more start than names. */
   readonly names: Uint8Array<SharedArrayBuffer>;
   readonly nameStarts: Column;
@@ -68,10 +70,10 @@ export class AsnRanges {
   private organisation(index: number): Organisation {
     let known = this.organisations[index];
     if (known === undefined) {
-      const { names, nameStarts } = this.table;
+      const { names, nameStarts, numbers } = this.table;
       const bytes = Buffer.from(names.buffer, names.byteOffset, names.length);
       const name = bytes.toString("utf8", nameStarts[index], nameStarts[index + 1]);
-      known = { name, anonymous: isAnonymousOrganisation(name) };
+      known = organisationOf(numbers[index] ?? null, name);
       this.organisations[index] = known;
     }
     return known;
@@ -156,7 +158,9 @@ class Names {
     return index;
   }
 
-  done(): Pick<AsnTable, "names" | "nameStarts"> {
+  done(): Pick<AsnTable, "numbers" | "names" | "nameStarts"> {
+    const numbers = shared(this.byNumber.size);
+    for (const [asn, index] of this.byNumber) numbers[index] = asn;
     const nameStarts = shared(this.list.length + 1);
     this.list.forEach((name, index) => {
       nameStarts[index + 1] = (nameStarts[index] as number) + name.length;
@@ -165,7 +169,7 @@ class Names {
     this.list.forEach((name, index) => {
       names.set(name, nameStarts[index]);
     });
-    return { names, nameStarts };
+    return { numbers, names, nameStarts };
   }
 }
 

@@ -7,8 +7,8 @@ import {
   type Address,
   type GeoFile,
   type GeoIp,
-  isAnonymousOrganisation,
   type Organisation,
+  organisationOf,
   unknownAddress,
 } from "./geoip.ts";
 
@@ -56,8 +56,11 @@ export class GeoIpDatabases implements GeoIp {
     if (organisation === null && place === null) return unknownAddress;
     return {
       place,
-      asnOrganisation: organisation?.name ?? null,
+      country: place?.country || null,
+      asn: organisation?.asn ?? null,
+      organisation: organisation?.name ?? null,
       anonymous: organisation?.anonymous ?? false,
+      isAnchor: organisation?.isAnchor ?? true,
     };
   }
 }
@@ -84,8 +87,9 @@ function openAsn(asn: GeoFiles["asn"]): OrganisationSource {
 
 /** Source: the fields of GeoLite2-ASN, which DB-IP's ASN database shares. */
 function organisationOfRecord(record: object): Organisation | null {
-  const { autonomous_system_organization: name } = record as {
+  const { autonomous_system_number: asn, autonomous_system_organization: name } = record as {
+    readonly autonomous_system_number?: number;
     readonly autonomous_system_organization?: string;
   };
-  return name ? { name, anonymous: isAnonymousOrganisation(name) } : null;
+  return name ? organisationOf(asn ?? null, name) : null;
 }

@@ -14,7 +14,7 @@ import {
   tellGeoFiles,
   watchGeoFiles,
 } from "./files.ts";
-import { type GeoFile, isAnonymousOrganisation, unknownAddress } from "./geoip.ts";
+import { type GeoFile, organisationOf, unknownAddress } from "./geoip.ts";
 import { tinyMmdb } from "./tiny-mmdb.ts";
 import { TwoGenerations } from "./two-generations.ts";
 
@@ -39,15 +39,15 @@ describe("the data from npm", async () => {
   const geoip = new GeoIpDatabases(files);
 
   test("knows a phone of Dakar and who connects it", () => {
-    const { place, asnOrganisation, anonymous } = geoip.lookup("41.82.0.1");
+    const { place, organisation, anonymous } = geoip.lookup("41.82.0.1");
     expect(place).toMatchObject({ country: "SN", radiusKm: 150 });
-    expect(asnOrganisation).toContain("SONATEL");
+    expect(organisation).toContain("SONATEL");
     expect(anonymous).toBe(false);
   });
 
   test("knows v6 addresses, and v4 ones written as v6", () => {
     expect(geoip.lookup("2a01:e0a::1").place?.country).toBe("FR");
-    expect(geoip.lookup("2a01:e0a::1").asnOrganisation).not.toBeNull();
+    expect(geoip.lookup("2a01:e0a::1").organisation).not.toBeNull();
     expect(geoip.lookup("::ffff:90.1.0.1").place?.country).toBe("FR");
     expect(geoip.lookup("::ffff:90.1.0.1")).toEqual(geoip.lookup("90.1.0.1"));
   });
@@ -103,8 +103,11 @@ describe("mmdb files", () => {
     const asn = { file: "asn.mmdb", bytes: tinyMmdb([{ prefix: PREFIX, record }]) };
     expect(new GeoIpDatabases({ city: [], asn: [asn] }).lookup("41.1.2.3")).toEqual({
       place: null,
-      asnOrganisation: "Some Hosting",
+      country: null,
+      asn: 1,
+      organisation: "Some Hosting",
       anonymous: true,
+      isAnchor: false,
     });
   });
 
@@ -120,7 +123,7 @@ describe("mmdb files", () => {
 
 describe("networks as CSV", () => {
   const found = (text: string, ip: string): string | null =>
-    new GeoIpDatabases({ city: [], asn: parseAsnCsv([csv(text)]) }).lookup(ip).asnOrganisation;
+    new GeoIpDatabases({ city: [], asn: parseAsnCsv([csv(text)]) }).lookup(ip).organisation;
   const lines =
     '41.0.0.0,41.0.0.255,1,"One, ""Ltd"""\n41.0.2.0,41.0.3.255,2,Two\r\n2a01::,2a01:0:ffff:ffff:ffff:ffff:ffff:ffff,2,Two\n';
 
@@ -153,16 +156,21 @@ describe("networks as CSV", () => {
   test.each(["NordVPN", "Some Proxy Ltd", "OVH Hosting", "iCloud Private Relay"])(
     "%s is no user's network",
     (name) => {
-      expect(isAnonymousOrganisation(name)).toBe(true);
+      expect(organisationOf(1, name)).toMatchObject({ anonymous: true, isAnchor: false });
     },
   );
 
   test.each(["Orange S.A.", "The Cloud Network Limited", "Titan DataCenters France SAS"])(
     "%s may be a user's network",
     (name) => {
-      expect(isAnonymousOrganisation(name)).toBe(false);
+      expect(organisationOf(1, name)).toMatchObject({ anonymous: false, isAnchor: true });
     },
   );
+});
+
+test("a satellite's ground station is no place of its subscribers, who hide nothing", () => {
+  const starlink = organisationOf(14593, "SpaceX Starlink");
+  expect(starlink).toMatchObject({ anonymous: false, isAnchor: false });
 });
 
 describe("a file that changes", () => {

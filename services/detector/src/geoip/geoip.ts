@@ -4,10 +4,15 @@ import type { Place } from "#enrich/place";
 export interface Address {
   /** Null where the database has no coordinates. */
   readonly place: Place | null;
-  /** Who announces it, or null. */
-  readonly asnOrganisation: string | null;
-  /** A VPN's, proxy's, relay's or data centre's: it tells nothing of where the user is. */
+  /** ISO 3166-1 alpha-2, or null. */
+  readonly country: string | null;
+  /** The autonomous system that announces it, and whose that is; null: unknown. */
+  readonly asn: number | null;
+  readonly organisation: string | null;
+  /** A VPN's, proxy's, relay's or hosting company's: it stands for nobody. */
   readonly anonymous: boolean;
+  /** Whether its place says where the user is: not that of an anonymous address or of a satellite's ground station. */
+  readonly isAnchor: boolean;
 }
 
 /** A database in memory. */
@@ -23,11 +28,20 @@ export interface GeoIp {
 
 /** Who announces an address. */
 export interface Organisation {
+  readonly asn: number | null;
   readonly name: string;
   readonly anonymous: boolean;
+  readonly isAnchor: boolean;
 }
 
-export const unknownAddress: Address = { place: null, asnOrganisation: null, anonymous: false };
+export const unknownAddress: Address = {
+  place: null,
+  country: null,
+  asn: null,
+  organisation: null,
+  anonymous: false,
+  isAnchor: true,
+};
 
 /**
  * Networks that carry other people's traffic, by the organisation's name. Source: DESIGN, detector ("VPN, hosting and
@@ -36,5 +50,14 @@ export const unknownAddress: Address = { place: null, asnOrganisation: null, ano
  */
 const anonymousWords = /vpn|proxy|hosting|relay/i;
 
-export const isAnonymousOrganisation = (organisation: string): boolean =>
-  anonymousWords.test(organisation);
+/**
+ * Operators of satellites: their subscribers come out at a ground station, often in another country.
+ * Source: the operators of consumer satellite access in the npm package @ip-location-db/asn, by name.
+ */
+const satelliteWords =
+  /satellite|starlink|inmarsat|viasat|hughes|intelsat|eutelsat|iridium|oneweb|o3b/i;
+
+export function organisationOf(asn: number | null, name: string): Organisation {
+  const anonymous = anonymousWords.test(name);
+  return { asn, name, anonymous, isAnchor: !anonymous && !satelliteWords.test(name) };
+}

@@ -17,6 +17,7 @@ export const meta: RuleMeta = {
   name: "bruteforce",
   part: 3,
   version: "1",
+  events: ["mfa_failure", "login_failure"],
   severity: "HIGH",
   riskScore: 80,
 };

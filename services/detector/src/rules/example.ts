@@ -1,8 +1,12 @@
+import { countriesOfMcc } from "@vigie/core/mcc";
 import type { PolicyOverlay } from "@vigie/core/policy";
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from "@vigie/core/time";
+import type { Channel } from "@vigie/schemas/types";
 import { type Place, placeAt } from "#enrich/place";
 import type { Signals } from "#enrich/signals";
-import type { EnrichedEvent, EventDevice, EventKind } from "./rule.ts";
+import { type Address, unknownAddress } from "#geoip/geoip";
+import { Habits } from "#state/habits";
+import type { EnrichedEvent, EventDevice, EventKind, EventSim } from "./rule.ts";
 
 /** A worked example of a rule. One test runs all of them, with the state written and read after every event. */
 export interface Example {
@@ -41,6 +45,13 @@ interface Content {
   readonly sessionId?: string | null;
   readonly position?: Place | null;
   readonly device?: EventDevice | null;
+  readonly channel?: Channel;
+  readonly address?: Address;
+  readonly givenCountry?: string;
+  readonly mcc?: number;
+  readonly roles?: readonly string[];
+  /** What was known of the user before. */
+  readonly habits?: Habits;
 }
 
 function event(kind: EventKind, clock: string, content: Content): EnrichedEvent {
@@ -51,14 +62,20 @@ function event(kind: EventKind, clock: string, content: Content): EnrichedEvent 
     tenantId: "acme",
     userId: "u-1",
     sessionId: content.sessionId ?? null,
-    channel: "MOBILE",
+    channel: content.channel ?? "MOBILE",
     atMs: at(clock),
     position: content.position ?? null,
     device: content.device ?? null,
     userAgent: null,
-    asnOrganisation: null,
+    address: content.address ?? unknownAddress,
+    givenCountry: content.givenCountry ?? null,
+    sim: content.mcc === undefined ? null : simOf(content.mcc),
+    roles: content.roles ?? [],
+    habits: content.habits ?? Habits.none,
   };
 }
+
+const simOf = (mcc: number): EventSim => ({ mcc, countries: countriesOfMcc(mcc) });
 
 /** The same words give the same id. */
 export function uuidOf(words: string): string {

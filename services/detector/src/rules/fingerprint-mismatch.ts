@@ -16,6 +16,7 @@ export const meta: RuleMeta = {
   name: "fingerprint_mismatch",
   part: 2,
   version: "1",
+  events: ["login_success", "heartbeat"],
   severity: "HIGH",
   riskScore: 70,
 };
@@ -28,8 +29,8 @@ export function step(
   event: EnrichedEvent,
   policy: PolicyDocument,
 ): Step<Devices> {
-  const { device, kind } = event;
-  if (device === null || (kind !== "login_success" && kind !== "heartbeat")) return quiet(devices);
+  const { device } = event;
+  if (device === null) return quiet(devices);
   const silent = isSilent(device);
   if (silent && device.similarity === null) return quiet(devices);
 

@@ -18,6 +18,7 @@ export const meta: RuleMeta = {
   name: "impossible_travel",
   part: 1,
   version: "1",
+  events: ["login_success", "heartbeat", "mfa_success", "geo"],
   severity: "HIGH",
   riskScore: 95,
   action: "STEP_UP",

@@ -1,10 +1,12 @@
-import type { PolicyDocument, RuleAction } from "@vigie/core/policy";
+import type { PolicyDocument, RuleAction, RuleMode } from "@vigie/core/policy";
 import type { TextMap } from "@vigie/schemas/codec-core";
 import type { Channel } from "@vigie/schemas/types";
 import type { Place } from "#enrich/place";
 import type { Signals, UserAgent } from "#enrich/signals";
-import type { Reader, Writer } from "#state/bytes";
+import type { Address } from "#geoip/geoip";
+import type { Habits } from "#state/habits";
 import type { Id } from "#state/id";
+import type { PartCodec } from "#state/user-state";
 
 export type EventKind =
   | "login_success"
@@ -28,6 +30,14 @@ export interface EventDevice {
   readonly unread?: TextMap | null;
 }
 
+/** Where the SIM of an event is from. */
+export interface EventSim {
+  /** Mobile country code. */
+  readonly mcc: number;
+  /** ISO 3166-1 alpha-2; several share a code. None: a code that no country has. */
+  readonly countries: readonly string[];
+}
+
 /** What rules know of an event. Everything beyond the ids is looked up when it is first asked for. */
 export interface EnrichedEvent {
   readonly id: string;
@@ -42,8 +52,15 @@ export interface EnrichedEvent {
   readonly position: Place | null;
   readonly device: EventDevice | null;
   readonly userAgent: UserAgent | null;
-  /** Who announces the address, or null. */
-  readonly asnOrganisation: string | null;
+  /** What is known of the address that it came from. */
+  readonly address: Address;
+  /** The country that the producer's location names, or null. */
+  readonly givenCountry: string | null;
+  readonly sim: EventSim | null;
+  /** Of logins and heartbeats; the other events do not tell. */
+  readonly roles: readonly string[];
+  /** What was known of the user before this event. */
+  readonly habits: Habits;
 }
 
 export type Severity = "LOW" | "MEDIUM" | "HIGH" | "CRITICAL";
@@ -51,15 +68,19 @@ export type Severity = "LOW" | "MEDIUM" | "HIGH" | "CRITICAL";
 export interface RuleMeta {
   /** The anomaly's kind, and the rule's name in policies. */
   readonly name: string;
-  /** Names the rule's part in stored states: unique, never reused. */
+  /** Names the rule's part in stored states: never reused. Rules that know the same share one. */
   readonly part: number;
   /** Grows when the same events would be judged otherwise. */
   readonly version: string;
+  /** The kinds of events that it looks at; it costs nothing for others. */
+  readonly events: readonly EventKind[];
   readonly severity: Severity;
   /** 0..100. */
   readonly riskScore: number;
   /** The rule's own action, when it is not the one its severity stands for. */
   readonly action?: RuleAction;
+  /** While no policy says otherwise. Default: ENFORCE. */
+  readonly mode?: RuleMode;
 }
 
 /** What a rule found. */
@@ -85,14 +106,9 @@ const nothing: readonly Finding[] = [];
 export const quiet = <S>(state: S): Step<S> => ({ state, findings: nothing });
 
 /** One detection: pure, so examples, shadow runs and replays need nothing else. */
-export interface Rule<S> {
+export interface Rule<S> extends PartCodec<S> {
   readonly meta: RuleMeta;
-  /** The state of a user never seen. */
-  readonly initial: S;
   step(state: S, event: EnrichedEvent, policy: PolicyDocument): Step<S>;
-  write(writer: Writer, state: S): void;
-  /** The reader ends where this rule's part ends. */
-  read(reader: Reader): S;
 }
 
 /** A rule among others, whose state only itself can read. */

@@ -6,7 +6,7 @@ import type { Example } from "./example.ts";
 import { examples as fingerprintExamples } from "./fingerprint-mismatch.examples.ts";
 import { examples as travelExamples } from "./impossible-travel.examples.ts";
 import { rules } from "./index.ts";
-import type { AnyRule, Finding } from "./rule.ts";
+import type { AnyRule, EnrichedEvent, Finding } from "./rule.ts";
 
 const examplesOf: Readonly<Record<string, readonly Example[]>> = {
   impossible_travel: travelExamples,
@@ -18,11 +18,12 @@ const examplesOf: Readonly<Record<string, readonly Example[]>> = {
 function run(rule: AnyRule, example: Example, stored: boolean): readonly Finding[] {
   const policy = overlayPolicy(defaultPolicy, example.policy ?? {});
   let state: unknown = rule.initial;
-  for (const event of example.given) {
+  const looks = ({ kind }: EnrichedEvent): boolean => rule.meta.events.includes(kind);
+  for (const event of example.given.filter(looks)) {
     state = rule.step(state, event, policy).state;
     if (stored) state = throughBytes(rule, state);
   }
-  return rule.step(state, example.when, policy).findings;
+  return looks(example.when) ? rule.step(state, example.when, policy).findings : [];
 }
 
 function throughBytes(rule: AnyRule, state: unknown): unknown {

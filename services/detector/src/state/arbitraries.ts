@@ -2,7 +2,9 @@ import { CELL_LIMIT } from "@vigie/core/geo";
 import * as fc from "fast-check";
 import { Place } from "#enrich/place";
 import type { Signals } from "#enrich/signals";
+import { unknownAddress } from "#geoip/geoip";
 import type { EnrichedEvent, EventDevice, EventKind } from "#rules/rule";
+import { Habits } from "./habits.ts";
 
 /** Generators of what a rule may meet; for property tests. */
 const kinds: readonly EventKind[] = [
@@ -68,5 +70,9 @@ export const event: fc.Arbitrary<EnrichedEvent> = fc.record({
   position: fc.option(place),
   device: fc.option(device),
   userAgent: fc.constant(null),
-  asnOrganisation: fc.constant(null),
+  address: fc.constant(unknownAddress),
+  givenCountry: fc.constant(null),
+  sim: fc.constant(null),
+  roles: fc.constant([]),
+  habits: fc.constant(Habits.none),
 });
