@@ -1,15 +1,8 @@
 import { createHash } from "node:crypto";
-import type { RuleAction, VersionedPolicy } from "@vigie/core/policy";
+import type { VersionedPolicy } from "@vigie/core/policy";
+import { anomalyRecord } from "@vigie/schemas/anomaly";
 import type { SessionAnomaly } from "@vigie/schemas/types";
-import type { EnrichedEvent, Finding, RuleMeta, Severity } from "#rules/rule";
-
-/** Source: DESIGN, detector. */
-const actionOf: Readonly<Record<Severity, RuleAction>> = {
-  LOW: "LOG_ONLY",
-  MEDIUM: "LOG_ONLY",
-  HIGH: "STEP_UP",
-  CRITICAL: "REVOKE",
-};
+import type { EnrichedEvent, Finding, RuleMeta } from "#rules/rule";
 
 /** A finding as the record that is published: with the action and mode that the policy wants. */
 export function anomalyOf(
@@ -22,25 +15,15 @@ export function anomalyOf(
   const own = policy.document.rules[meta.name];
   const mode = own?.mode ?? meta.mode;
   const { tenantId, userId } = event;
-  return {
-    anomaly_id: uuidOf([meta.name, tenantId, userId, ...finding.identity]),
-    tenant_id: tenantId,
-    user_id: userId,
-    session_id: finding.sessionId,
-    kind: meta.name,
-    severity: meta.severity,
-    risk_score: own?.risk_score ?? meta.riskScore,
-    action: own?.action ?? meta.action ?? actionOf[meta.severity],
+  return anomalyRecord(meta, finding, {
+    anomalyId: uuidOf([meta.name, tenantId, userId, ...finding.identity]),
+    tenantId,
+    userId,
+    own,
     mode: mode === "SHADOW" ? "SHADOW" : "ENFORCE",
-    occurred_at: finding.occurredAtMs,
-    detected_at: detectedAtMs,
-    rule_version: meta.version,
-    policy_version: policy.version,
-    cause_event_ids: finding.causes,
-    evidence: finding.evidence,
-    explanation: finding.explanation,
-    retracts: null,
-  };
+    policyVersion: policy.version,
+    detectedAtMs,
+  });
 }
 
 /** Any fixed UUID keeps our names apart from those of others; this one was drawn at random. */

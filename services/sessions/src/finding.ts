@@ -1,32 +1,29 @@
 import type { PolicyScope } from "@vigie/core/policy";
-import type { Severity } from "@vigie/schemas/types";
+import type { AnomalyFinding, AnomalyRule } from "@vigie/schemas/anomaly";
 
-/** What this service finds by itself; the detector does the rest. */
+/** What this service finds by itself; the detector does the rest. Nothing is done about it unless the policy says so. */
 export const rules = {
-  concurrent_sessions: { version: "1", severity: "MEDIUM", riskScore: 45 },
-  revoked_session_use: { version: "1", severity: "HIGH", riskScore: 85 },
-} as const satisfies Record<string, RuleMeta>;
-
-interface RuleMeta {
-  /** Grows when the same events would be judged otherwise. */
-  readonly version: string;
-  readonly severity: Severity;
-  /** 0..100. */
-  readonly riskScore: number;
-}
+  concurrent_sessions: {
+    name: "concurrent_sessions",
+    version: "1",
+    severity: "MEDIUM",
+    riskScore: 45,
+  },
+  revoked_session_use: {
+    name: "revoked_session_use",
+    version: "1",
+    severity: "HIGH",
+    riskScore: 85,
+    action: "LOG_ONLY",
+  },
+} as const satisfies Record<string, AnomalyRule>;
 
 export type FindingKind = keyof typeof rules;
 
-/** Something is wrong with a user's sessions. Nothing is done about it here: both kinds are LOG_ONLY unless the policy says more. */
-export interface Finding {
+/** Something is wrong with a user's sessions. */
+export interface Finding extends AnomalyFinding {
   readonly kind: FindingKind;
   readonly sessionId: string;
   /** Whose switches of the rule count. */
   readonly scope: PolicyScope;
-  /** Event time of the cause. */
-  readonly occurredAtMs: number;
-  readonly causes: readonly string[];
-  readonly evidence: Readonly<Record<string, string>>;
-  /** One sentence with what would have had to differ. */
-  readonly explanation: string;
 }

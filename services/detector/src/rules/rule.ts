@@ -1,11 +1,14 @@
-import type { PolicyDocument, RuleAction, RuleMode } from "@vigie/core/policy";
+import type { PolicyDocument, RuleMode } from "@vigie/core/policy";
+import type { AnomalyFinding, AnomalyRule } from "@vigie/schemas/anomaly";
 import type { TextMap } from "@vigie/schemas/codec-core";
 import type { Channel } from "@vigie/schemas/types";
 import type { Place } from "#enrich/place";
 import type { Signals, UserAgent } from "#enrich/signals";
+import type { Traits } from "#enrich/traits";
 import type { Address } from "#geoip/geoip";
 import type { Habits } from "#state/habits";
 import type { Id } from "#state/id";
+import type { FreshLogin, Population } from "#state/population";
 import type { PartCodec } from "#state/user-state";
 
 export type EventKind =
@@ -61,45 +64,33 @@ export interface EnrichedEvent {
   readonly roles: readonly string[];
   /** What was known of the user before this event. */
   readonly habits: Habits;
+  /** What is counted of a login. */
+  readonly traits: Traits;
+  /** What was counted of the tenant's logins before this event. */
+  readonly population: Population;
 }
 
-export type Severity = "LOW" | "MEDIUM" | "HIGH" | "CRITICAL";
-
-export interface RuleMeta {
-  /** The anomaly's kind, and the rule's name in policies. */
-  readonly name: string;
+export interface RuleMeta extends AnomalyRule {
   /** Names the rule's part in stored states: never reused. Rules that know the same share one. */
   readonly part: number;
-  /** Grows when the same events would be judged otherwise. */
-  readonly version: string;
   /** The kinds of events that it looks at; it costs nothing for others. */
   readonly events: readonly EventKind[];
-  readonly severity: Severity;
-  /** 0..100. */
-  readonly riskScore: number;
-  /** The rule's own action, when it is not the one its severity stands for. */
-  readonly action?: RuleAction;
   /** While no policy says otherwise. Default: ENFORCE. */
   readonly mode?: RuleMode;
 }
 
 /** What a rule found. */
-export interface Finding {
-  readonly sessionId: string | null;
-  /** Event time of the later cause. */
-  readonly occurredAtMs: number;
-  /** Oldest first. */
-  readonly causes: readonly string[];
+export interface Finding extends AnomalyFinding {
   /** What makes it this finding and no other: the anomaly's id derives from it. */
   readonly identity: readonly string[];
-  readonly evidence: Readonly<Record<string, string>>;
-  readonly explanation: string;
 }
 
 /** What a step brings about. The same state as given means that nothing changed. */
 export interface Step<S> {
   readonly state: S;
   readonly findings: readonly Finding[];
+  /** What the tenant's population is to count. */
+  readonly counted?: FreshLogin;
 }
 
 const nothing: readonly Finding[] = [];

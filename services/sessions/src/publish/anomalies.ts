@@ -1,5 +1,6 @@
 import { ruleSwitch, type VersionedPolicy } from "@vigie/core/policy";
 import { modeFor } from "@vigie/core/policy-shares";
+import { anomalyRecord } from "@vigie/schemas/anomaly";
 import type { SessionAnomaly } from "@vigie/schemas/types";
 import { nameUuid } from "@vigie/service-kit/ids";
 import { type Finding, rules } from "../finding.ts";
@@ -16,28 +17,18 @@ export function anomalyOf(
   { tenantId, userId, policy, nowMs }: AnomalySetting,
 ): SessionAnomaly | null {
   const { kind, sessionId, occurredAtMs } = finding;
-  const meta = rules[kind];
   const own = ruleSwitch(policy.document, kind, finding.scope);
   const mode = modeFor(own, kind, { tenantId, userId });
   if (mode === "OFF") return null;
   const causes = finding.causes.length > 0 ? finding.causes : [String(occurredAtMs)];
-  return {
-    anomaly_id: nameUuid(tenantId, "anomaly", JSON.stringify([kind, userId, sessionId, ...causes])),
-    tenant_id: tenantId,
-    user_id: userId,
-    session_id: sessionId,
-    kind,
-    severity: meta.severity,
-    risk_score: own.risk_score ?? meta.riskScore,
-    action: own.action ?? "LOG_ONLY",
+  const identity = JSON.stringify([kind, userId, sessionId, ...causes]);
+  return anomalyRecord(rules[kind], finding, {
+    anomalyId: nameUuid(tenantId, "anomaly", identity),
+    tenantId,
+    userId,
+    own,
     mode,
-    occurred_at: occurredAtMs,
-    detected_at: nowMs,
-    rule_version: meta.version,
-    policy_version: policy.version,
-    cause_event_ids: finding.causes,
-    evidence: finding.evidence,
-    explanation: finding.explanation,
-    retracts: null,
-  };
+    policyVersion: policy.version,
+    detectedAtMs: nowMs,
+  });
 }
