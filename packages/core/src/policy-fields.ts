@@ -34,6 +34,8 @@ export const FAILURE_COUNT_MAX = 30;
  * none may be forgotten while its session could live. Source: POL-03, the default, in hours.
  */
 export const ABSOLUTE_HOURS_MAX = 720;
+/** The largest count of users that a policy may wait for: the detector remembers four times as many an address. */
+const SPRAYED_USERS_MAX = 40;
 /** The largest limit of sessions: the state of one user stays small. */
 const SESSION_COUNT_MAX = 100;
 /** Source: ISO 3166-1 has 249 codes; some lists add XK. */
@@ -176,6 +178,25 @@ const fields = {
       strictest: smaller,
     }),
   }),
+  credential_spray: group<PolicyDocument["credential_spray"]>(
+    "users who fail to log in from one address; an address is nobody's channel or role",
+    {
+      user_count: number({
+        about: "so many fire",
+        min: 3,
+        max: SPRAYED_USERS_MAX,
+        integer: true,
+        strictest: smaller,
+      }),
+      window_minutes: number({
+        about: "from the first of them to the last",
+        min: 1,
+        max: 60,
+        integer: true,
+        strictest: greater,
+      }),
+    },
+  ),
   fp_mismatch_tolerance: group<PolicyDocument["fp_mismatch_tolerance"]>("POL-04", {
     score_min: number({
       about: "a similarity strictly below fires",

@@ -38,6 +38,8 @@ export interface PolicyDocument {
     readonly distance_min_km: number;
     readonly skew_s: number;
   };
+  /** So many users failing to log in from one address within the window, and more than succeed, fire. */
+  readonly credential_spray: { readonly user_count: number; readonly window_minutes: number };
   /** POL-04, ANO-06: strictly below fires. */
   readonly fp_mismatch_tolerance: { readonly score_min: number };
   /**
@@ -75,7 +77,7 @@ export type RoleRefinement = ChannelRefinement & PartsOf<"max_concurrent_session
 export type PolicyOverlay = PartsOf<keyof PolicyDocument>;
 
 /**
- * Source of the numbers: REQUIREMENTS POL-03, POL-04, CNF-13, CNF-14; USSD gateways close a silent dialogue within
+ * Source of the numbers: REQUIREMENTS POL-03, POL-04, CNF-13, CNF-14; DESIGN "Detector" for the spray; USSD gateways close a silent dialogue within
  * 3 min (USS-01); 90 days is what the read model kept of activities before a policy could say. The oldest session is
  * revoked, since a limit that only alarms would not hold (DESIGN, Sessions).
  */
@@ -85,6 +87,7 @@ export const defaultPolicy: PolicyDocument = {
   max_failed_mfa_hour: { count: 5 },
   max_failed_login_hour: { count: 5 },
   impossible_travel: { kmh_threshold: 900, distance_min_km: 100, skew_s: 60 },
+  credential_spray: { user_count: 5, window_minutes: 20 },
   fp_mismatch_tolerance: { score_min: 0.85 },
   max_concurrent_sessions: { count: 5, on_excess: "revoke_oldest", per_channel: {} },
   blocked_countries: { countries: [] },
