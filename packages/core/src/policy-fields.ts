@@ -24,6 +24,7 @@ export const RULE_NAMES = [
   "unusual_channel",
   "vpn_detected",
   "new_device",
+  "login_risk",
   "concurrent_sessions",
   "revoked_session_use",
 ] as const;
@@ -203,6 +204,21 @@ const fields = {
       min: 0,
       max: 1,
       strictest: greater,
+    }),
+  }),
+  login_risk: group<PolicyDocument["login_risk"]>("RMP-02: how likely a login is somebody else's", {
+    score_max: number({
+      about: "a score strictly above fires",
+      min: 0.01,
+      max: 1_000_000,
+      strictest: smaller,
+    }),
+    logins_min: number({
+      about: "earlier logins of the user that are needed to tell",
+      min: 1,
+      max: 100,
+      integer: true,
+      strictest: smaller,
     }),
   }),
   vpn_action: group<Shorthands["vpn_action"]>("POL-08: short for rules.vpn_detected.action", {

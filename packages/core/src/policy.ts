@@ -42,6 +42,8 @@ export interface PolicyDocument {
   readonly credential_spray: { readonly user_count: number; readonly window_minutes: number };
   /** POL-04, ANO-06: strictly below fires. */
   readonly fp_mismatch_tolerance: { readonly score_min: number };
+  /** RMP-02: strictly above fires, once a user has logged in as often as this. */
+  readonly login_risk: { readonly score_max: number; readonly logins_min: number };
   /**
    * POL-10, CNF-14: live sessions of one user, over all channels and within one; 0 is no limit. A session too many is
    * found and told of either way (ANO-14); `revoke_oldest` also ends the oldest.
@@ -89,6 +91,7 @@ export const defaultPolicy: PolicyDocument = {
   impossible_travel: { kmh_threshold: 900, distance_min_km: 100, skew_s: 60 },
   credential_spray: { user_count: 5, window_minutes: 20 },
   fp_mismatch_tolerance: { score_min: 0.85 },
+  login_risk: { score_max: 20, logins_min: 5 },
   max_concurrent_sessions: { count: 5, on_excess: "revoke_oldest", per_channel: {} },
   blocked_countries: { countries: [] },
   session_retention: { days: 90 },

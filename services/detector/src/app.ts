@@ -10,7 +10,7 @@ import type {
   SubjectErasure,
   SubjectErasurePart,
 } from "@vigie/schemas/types";
-import { erasedCodec, isErased, rememberErased } from "@vigie/service-kit/erasures";
+import { isErased, rememberErased } from "@vigie/service-kit/erasures";
 import type {
   Effects,
   Input,
@@ -23,6 +23,8 @@ import { type Enrichment, LazyEvent, type RawEvent } from "#enrich/event";
 import { userAgentParser } from "#enrich/user-agent";
 import type { GeoIp } from "#geoip/geoip";
 import type { AnyRule, EventKind } from "#rules/rule";
+import { createAggregateCodec } from "#state/aggregates";
+import { countLogin, populationOf } from "#state/population";
 import { stateFormat, type UserState } from "#state/user-state";
 import { createJudge } from "./judge.ts";
 import { rules as allRules } from "./rules/index.ts";
@@ -114,7 +116,7 @@ export function createDetector(
       },
     },
     state: format,
-    aggregate: erasedCodec,
+    aggregate: createAggregateCodec(),
     process(given, state, context) {
       if (given.topic === ERASURE_TOPIC) {
         return ok(erase(given as InputRecord<SubjectErasure>, context));
@@ -136,9 +138,15 @@ export function createDetector(
       open.seen = seen;
       const lookup = (key: string): SessionPolicy | undefined => context.lookup("policy", key);
       const policy = versionedFor(policies.of(value.tenant_id, lookup), value);
-      const event = new LazyEvent(kind, value, enrichment, () => judge.habitsOf(open));
-      const emit = judge.judge(open, { event, policy, key: record.key, nowMs: context.nowMs });
-      return ok({ state: open.isChanged ? open.seal() : state, emit });
+      const event = new LazyEvent(kind, value, enrichment, {
+        habits: () => judge.habitsOf(open),
+        population: () => populationOf(tenant_id, context),
+      });
+      const its = { event, policy, key: record.key, nowMs: context.nowMs };
+      const { emit, counted } = judge.judge(open, its);
+      const next = open.isChanged ? open.seal() : state;
+      if (counted === null) return ok({ state: next, emit });
+      return ok({ state: next, emit, aggregates: countLogin(tenant_id, counted, context) });
     },
   };
 }

@@ -2,6 +2,7 @@ import type { PolicyDocument, RuleMode, VersionedPolicy } from "@vigie/core/poli
 import type { Emit } from "@vigie/stream/processor";
 import type { AnyRule, EnrichedEvent, EventKind, RuleMeta } from "#rules/rule";
 import { type Habits, habitsPart } from "#state/habits";
+import type { FreshLogin } from "#state/population";
 import type { AnyPart, OpenState } from "#state/user-state";
 import { anomalyOf } from "./anomaly.ts";
 
@@ -25,10 +26,17 @@ export interface Judge {
   /** What was known of the user before the event. */
   habitsOf(state: OpenState): Habits;
   /** Every rule that looks at such events takes its step in the state; what they find becomes anomalies. */
-  judge(state: OpenState, given: Case): readonly Emit<string>[];
+  judge(state: OpenState, given: Case): Judgement;
+}
+
+export interface Judgement {
+  readonly emit: readonly Emit<string>[];
+  /** What the tenant's population is to count, or null. */
+  readonly counted: FreshLogin | null;
 }
 
 const nothing: readonly Emit<string>[] = [];
+const quiet: Judgement = { emit: nothing, counted: null };
 const HABITS = 0;
 
 /** Rules as one table for each kind of event. */
@@ -53,6 +61,7 @@ export function createJudge(rules: readonly AnyRule[]): Judge {
     habitsOf: (state) => state.get<Habits>(HABITS),
     judge(state, { event, policy, key, nowMs }) {
       let emit: Emit<string>[] | null = null;
+      let counted: FreshLogin | null = null;
       for (const { rule, slot } of tableOf(event.kind)) {
         const { meta } = rule;
         if (modeOf(meta, policy.document) === "OFF") continue;
@@ -67,9 +76,10 @@ export function createJudge(rules: readonly AnyRule[]): Judge {
           });
         }
         if (step.state !== before) state.put(slot, step.state);
+        counted = step.counted ?? counted;
       }
       if (event.kind === "login_success") learn(state, event);
-      return emit ?? nothing;
+      return emit === null && counted === null ? quiet : { emit: emit ?? nothing, counted };
     },
   };
 }

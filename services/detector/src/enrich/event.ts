@@ -4,9 +4,11 @@ import type { Channel, Device, Fingerprint, Location, Network, Sim } from "@vigi
 import { type Address, type GeoIp, unknownAddress } from "#geoip/geoip";
 import type { EnrichedEvent, EventDevice, EventKind, EventSim } from "#rules/rule";
 import type { Habits } from "#state/habits";
+import type { Population } from "#state/population";
 import { locate, locateAddress } from "./locate.ts";
 import type { Place } from "./place.ts";
 import { type Signals, type UserAgent, withUserAgent } from "./signals.ts";
+import { type Traits, traitsOf } from "./traits.ts";
 
 /** What the detector reads of an event of any input topic; what a contract does not have is missing. */
 export interface RawEvent {
@@ -38,6 +40,14 @@ export interface Enrichment {
   readonly userAgentOf: (header: string) => UserAgent;
 }
 
+/** What was known before an event, read when it is asked for. */
+export interface Known {
+  /** Of the user. */
+  habits(): Habits;
+  /** Of the tenant. */
+  population(): Population;
+}
+
 /** Whether an event of this kind tells where the user was: an attacker's failed login must not move the victim. */
 const isPosition: Readonly<Record<EventKind, boolean>> = {
   login_success: true,
@@ -54,15 +64,15 @@ const isPosition: Readonly<Record<EventKind, boolean>> = {
 const noSignals: Signals = {};
 const noRoles: readonly string[] = [];
 
-/** An event with what the rules may ask of it, looked up when they do; `known` reads the user's habits. */
+/** An event with what the rules may ask of it, looked up when they do. */
 export class LazyEvent implements EnrichedEvent {
   readonly kind: EventKind;
   private readonly raw: RawEvent;
   private readonly enrichment: Enrichment;
-  private readonly known: () => Habits;
+  private readonly known: Known;
   private where: Place | null | undefined;
 
-  constructor(kind: EventKind, raw: RawEvent, enrichment: Enrichment, known: () => Habits) {
+  constructor(kind: EventKind, raw: RawEvent, enrichment: Enrichment, known: Known) {
     this.kind = kind;
     this.raw = raw;
     this.enrichment = enrichment;
@@ -122,7 +132,18 @@ export class LazyEvent implements EnrichedEvent {
   }
 
   get habits(): Habits {
-    return this.known();
+    return this.known.habits();
+  }
+
+  get population(): Population {
+    return this.known.population();
+  }
+
+  get traits(): Traits {
+    const { network } = this.raw;
+    const { address, userAgent: client } = this;
+    const [ip, userAgent] = [network?.ip ?? null, network?.user_agent ?? null];
+    return traitsOf({ ip, address, userAgent, client });
   }
 
   get userAgent(): UserAgent | null {

@@ -4,8 +4,10 @@ import { HOUR_MS, MINUTE_MS, SECOND_MS } from "@vigie/core/time";
 import type { Channel } from "@vigie/schemas/types";
 import { type Place, placeAt } from "#enrich/place";
 import type { Signals } from "#enrich/signals";
+import { TRAIT_COUNT, type Traits } from "#enrich/traits";
 import { type Address, unknownAddress } from "#geoip/geoip";
 import { Habits } from "#state/habits";
+import { Population } from "#state/population";
 import type { EnrichedEvent, EventDevice, EventKind, EventSim } from "./rule.ts";
 
 /** A worked example of a rule. One test runs all of them, with the state written and read after every event. */
@@ -52,6 +54,9 @@ interface Content {
   readonly roles?: readonly string[];
   /** What was known of the user before. */
   readonly habits?: Habits;
+  readonly traits?: Traits;
+  /** What was known of the tenant before. */
+  readonly population?: Population;
 }
 
 function event(kind: EventKind, clock: string, content: Content): EnrichedEvent {
@@ -72,6 +77,8 @@ function event(kind: EventKind, clock: string, content: Content): EnrichedEvent 
     sim: content.mcc === undefined ? null : simOf(content.mcc),
     roles: content.roles ?? [],
     habits: content.habits ?? Habits.none,
+    traits: content.traits ?? new Uint32Array(TRAIT_COUNT),
+    population: content.population ?? Population.none,
   };
 }
 

@@ -2,9 +2,11 @@ import { CELL_LIMIT } from "@vigie/core/geo";
 import * as fc from "fast-check";
 import { Place } from "#enrich/place";
 import type { Signals } from "#enrich/signals";
+import { TRAIT_COUNT } from "#enrich/traits";
 import { unknownAddress } from "#geoip/geoip";
 import type { EnrichedEvent, EventDevice, EventKind } from "#rules/rule";
 import { Habits } from "./habits.ts";
+import { Population } from "./population.ts";
 
 /** Generators of what a rule may meet; for property tests. */
 const kinds: readonly EventKind[] = [
@@ -75,4 +77,6 @@ export const event: fc.Arbitrary<EnrichedEvent> = fc.record({
   sim: fc.constant(null),
   roles: fc.constant([]),
   habits: fc.constant(Habits.none),
+  traits: fc.uint32Array({ minLength: TRAIT_COUNT, maxLength: TRAIT_COUNT }),
+  population: fc.constant(Population.none),
 });

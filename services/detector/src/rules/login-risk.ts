@@ -1,0 +1,135 @@
+import type { PolicyDocument } from "@vigie/core/policy";
+import { TRAIT_COUNT, type Traits, traitNames } from "#enrich/traits";
+import type { Population } from "#state/population";
+import {
+  asUsual,
+  type Counted,
+  type CountedPopulation,
+  features,
+  rarityOf,
+  ratioOf,
+  riskOf,
+  weighed,
+} from "./login-risk-score.ts";
+import { Usual } from "./login-risk-usual.ts";
+import {
+  type EnrichedEvent,
+  type Finding,
+  quiet,
+  type Rule,
+  type RuleMeta,
+  type Step,
+} from "./rule.ts";
+
+export const meta: RuleMeta = {
+  name: "login_risk",
+  part: 30,
+  version: "1",
+  // Freeman et al. and Wiefling et al. learn of logins that succeeded, and ask only where the password was right.
+  events: ["login_success"],
+  severity: "MEDIUM",
+  riskScore: 45,
+  // A score of probabilities is to be held against a tenant's own users before it acts on any of them.
+  mode: "SHADOW",
+};
+
+/** Of fewer logins, a single one moves a share by more than a hundredth. */
+const POPULATION_LOGINS_MIN = 100;
+/** As many as make three of four scores of the simulation fall under the limit; more is a list of all traits. */
+const TOLD_MAX = 3;
+
+export function step(usual: Usual, event: EnrichedEvent, policy: PolicyDocument): Step<Usual> {
+  const { traits, population } = event;
+  const counted = { traits, newUser: usual.loginsEver === 0 };
+  const next = { ...quiet(usual.plus(traits)), counted };
+  const { logins_min, score_max } = policy.login_risk;
+  if (usual.loginsEver < Math.max(1, logins_min)) return next;
+  if (population.logins < POPULATION_LOGINS_MIN) return next;
+  const user = userCounts(usual, traits);
+  const others = populationCounts(population, traits);
+  const score = riskOf(user, others);
+  if (score <= score_max) return next;
+  return { ...next, findings: [finding({ user, others, score, limit: score_max }, event)] };
+}
+
+const userCounts = (usual: Usual, traits: Traits): Counted => ({
+  loginsEver: usual.loginsEver,
+  logins: usual.logins,
+  counts: usual.countsOf(traits),
+});
+
+function populationCounts(population: Population, traits: Traits): CountedPopulation {
+  const counts = new Array<number>(TRAIT_COUNT);
+  const distinct = new Array<number>(TRAIT_COUNT);
+  for (let trait = 0; trait < TRAIT_COUNT; trait++) {
+    counts[trait] = population.count(trait, traits[trait] as number);
+    distinct[trait] = population.distinct(trait);
+  }
+  const { loginsEver, logins, users } = population;
+  return { loginsEver, logins, users, counts, distinct };
+}
+
+interface Scored {
+  readonly user: Counted;
+  readonly others: CountedPopulation;
+  readonly score: number;
+  readonly limit: number;
+}
+
+function finding(scored: Scored, event: EnrichedEvent): Finding {
+  const { user, others, score, limit } = scored;
+  const heaviest = weighed(user, others).slice(0, TOLD_MAX);
+  const shares = heaviest.map(({ trait }) => [`${trait}_share`, shareOf(trait, user, others)]);
+  const ratios = features.map((feature) => [
+    `${feature.name}_ratio`,
+    ratioOf(feature, user, others).toPrecision(3),
+  ]);
+  return {
+    sessionId: event.sessionId,
+    occurredAtMs: event.atMs,
+    causes: [event.id],
+    identity: [event.id],
+    evidence: {
+      score: score.toPrecision(3),
+      limit: String(limit),
+      logins: String(user.loginsEver),
+      weighed: heaviest.map(({ trait }) => trait).join(","),
+      ...Object.fromEntries(ratios),
+      rarity: rarityOf(user, others).toPrecision(3),
+      ...Object.fromEntries(shares),
+    },
+    explanation:
+      `The login is ${score.toPrecision(3)} times as likely somebody else's as the user's, and ` +
+      `${limit} is the limit; ${remedy(scored)}it would not have fired.`,
+  };
+}
+
+/** "0.00/0.31": of the user's logins, and of those of the tenant. */
+function shareOf(trait: (typeof traitNames)[number], user: Counted, others: Counted): string {
+  const at = traitNames.indexOf(trait);
+  const share = ({ counts, logins }: Counted) => ((counts[at] as number) / logins).toPrecision(2);
+  return `${share(user)}/${share(others)}`;
+}
+
+/** The heaviest traits, as many as bring the score under the limit when they are the user's own. */
+function remedy({ user, others, limit }: Scored): string {
+  const named: string[] = [];
+  let better = user;
+  for (const { trait } of weighed(user, others)) {
+    named.push(trait.replace("_", " "));
+    better = asUsual(better, traitNames.indexOf(trait));
+    if (riskOf(better, others) <= limit)
+      return `had the user always had this ${named.join(", ")}, `;
+  }
+  return "with a higher limit ";
+}
+
+const write: Rule<Usual>["write"] = (writer, usual) => usual.write(writer);
+
+export const loginRisk: Rule<Usual> = {
+  meta,
+  initial: Usual.none,
+  step,
+  write,
+  read: Usual.read,
+};

@@ -1,0 +1,169 @@
+import { assert } from "@vigie/core/assert";
+import type { AggregateChange, ProcessContext } from "@vigie/stream/processor";
+import { TRAIT_COUNT, type Traits } from "#enrich/traits";
+import type { Reader, Writer } from "./bytes.ts";
+import { Tally } from "./tally.ts";
+
+/**
+ * How many different values are kept of each trait, for one tenant and partition: all of the few, the frequent ones
+ * of the many. A full table has 11 KB.
+ */
+const capacities = [512, 256, 256, 512, 256, 128, 16] as const;
+/** The counts of traits are halved at so many logins, so that what nobody uses any more fades. */
+export const WINDOW_MAX = 65_536;
+/** Logins gathered before they are counted in: a login then costs 29 bytes of changelog, not the tables. */
+export const FRESH_MAX = 32;
+
+/** How often what came in the successful logins of a tenant, as far as this partition saw them. Names nobody. */
+export class Population {
+  static readonly none = new Population(
+    { logins: 0, users: 0, recent: 0 },
+    capacities.map(() => Tally.none),
+  );
+
+  readonly kind = "population";
+  /** Ever counted in. */
+  readonly loginsEver: number;
+  /** Who logged in for the first time among them. */
+  readonly users: number;
+  /** Those that the counts of traits stand for. */
+  readonly logins: number;
+  private readonly tallies: readonly Tally[];
+
+  private constructor(
+    totals: { readonly logins: number; readonly users: number; readonly recent: number },
+    tallies: readonly Tally[],
+  ) {
+    this.loginsEver = totals.logins;
+    this.users = totals.users;
+    this.logins = totals.recent;
+    this.tallies = tallies;
+  }
+
+  /** In how many of `logins` a trait had this value. */
+  count(trait: number, value: number): number {
+    return (this.tallies[trait] as Tally).of(value);
+  }
+
+  /** How many different values of a trait are known. */
+  distinct(trait: number): number {
+    return (this.tallies[trait] as Tally).size;
+  }
+
+  plus(fresh: FreshLogins): Population {
+    const totals = {
+      logins: this.loginsEver + fresh.size,
+      users: this.users + fresh.newUsers,
+      recent: this.logins + fresh.size,
+    };
+    const tallies = this.tallies.map((tally, trait) =>
+      tally.plus(fresh.valuesOf(trait), capacities[trait] as number),
+    );
+    if (totals.recent < WINDOW_MAX) return new Population(totals, tallies);
+    return new Population(
+      { ...totals, recent: totals.recent >>> 1 },
+      tallies.map((tally) => tally.halved()),
+    );
+  }
+
+  write(writer: Writer): void {
+    writer.varint(this.loginsEver);
+    writer.varint(this.users);
+    writer.varint(this.logins);
+    for (const tally of this.tallies) tally.write(writer);
+  }
+
+  static read(reader: Reader): Population {
+    const [logins, users, recent] = [reader.varint(), reader.varint(), reader.varint()];
+    const tallies = capacities.map(() => Tally.read(reader));
+    return new Population({ logins, users, recent }, tallies);
+  }
+}
+
+/** A login that is still to be counted in. */
+export interface FreshLogin {
+  readonly traits: Traits;
+  readonly newUser: boolean;
+}
+
+/** The newest logins of a tenant and partition, before they are counted in. Immutable; linked, newest first. */
+export class FreshLogins {
+  static readonly none = new FreshLogins(null, null);
+
+  readonly kind = "fresh";
+  readonly size: number;
+  readonly newUsers: number;
+  private readonly newest: FreshLogin | null;
+  private readonly older: FreshLogins | null;
+
+  private constructor(newest: FreshLogin | null, older: FreshLogins | null) {
+    this.newest = newest;
+    this.older = older;
+    this.size = older === null ? 0 : older.size + 1;
+    this.newUsers = (older?.newUsers ?? 0) + (newest?.newUser ? 1 : 0);
+  }
+
+  plus(login: FreshLogin): FreshLogins {
+    return new FreshLogins(login, this);
+  }
+
+  /** The values of one trait in ascending order. */
+  valuesOf(trait: number): Uint32Array {
+    const values = new Uint32Array(this.size);
+    let at = 0;
+    for (const { traits } of this.logins()) values[at++] = traits[trait] as number;
+    return values.sort();
+  }
+
+  private *logins(): Iterable<FreshLogin> {
+    for (let at: FreshLogins | null = this; at !== null; at = at.older) {
+      if (at.newest !== null) yield at.newest;
+    }
+  }
+
+  /** Oldest first: the size, then a byte for a new user and the values, for each. */
+  write(writer: Writer): void {
+    writer.varint(this.size);
+    for (const { traits, newUser } of [...this.logins()].reverse()) {
+      writer.room(1);
+      writer.u8(newUser ? 1 : 0);
+      for (const value of traits) writer.u32(value);
+    }
+  }
+
+  static read(reader: Reader): FreshLogins {
+    let fresh = FreshLogins.none;
+    for (let left = reader.varint(); left > 0; left--) {
+      const newUser = reader.u8() === 1;
+      const traits = Uint32Array.from({ length: TRAIT_COUNT }, () => reader.u32());
+      fresh = fresh.plus({ traits, newUser });
+    }
+    return fresh;
+  }
+}
+
+type Aggregates = Pick<ProcessContext, "aggregate">;
+
+const countsKey = (tenantId: string): string => `population|${tenantId}`;
+const freshKey = (tenantId: string): string => `fresh|${tenantId}`;
+
+/** What is counted of a tenant; it lags behind by FRESH_MAX logins at most. */
+export const populationOf = (tenantId: string, { aggregate }: Aggregates): Population =>
+  aggregate<Population>(countsKey(tenantId)) ?? Population.none;
+
+/** Notes a successful login. */
+export function countLogin(
+  tenantId: string,
+  login: FreshLogin,
+  context: Aggregates,
+): readonly AggregateChange[] {
+  const key = freshKey(tenantId);
+  const fresh = (context.aggregate<FreshLogins>(key) ?? FreshLogins.none).plus(login);
+  assert(fresh.size <= FRESH_MAX, "gathered logins are counted in when there are enough");
+  if (fresh.size < FRESH_MAX) return [{ key, value: fresh }];
+  const counted = populationOf(tenantId, context).plus(fresh);
+  return [
+    { key, value: FreshLogins.none },
+    { key: countsKey(tenantId), value: counted },
+  ];
+}
