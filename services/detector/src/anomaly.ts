@@ -8,13 +8,13 @@ import type { EnrichedEvent, Finding, RuleMeta } from "#rules/rule";
 export function anomalyOf(
   meta: RuleMeta,
   finding: Finding,
-  event: EnrichedEvent,
+  owner: Pick<EnrichedEvent, "tenantId" | "userId">,
   policy: VersionedPolicy,
   detectedAtMs: number,
 ): SessionAnomaly {
   const own = policy.document.rules[meta.name];
   const mode = own?.mode ?? meta.mode;
-  const { tenantId, userId } = event;
+  const { tenantId, userId } = owner;
   return anomalyRecord(meta, finding, {
     anomalyId: uuidOf([meta.name, tenantId, userId, ...finding.identity]),
     tenantId,
