@@ -37,6 +37,12 @@ export const FAILURE_COUNT_MAX = 30;
 export const ABSOLUTE_HOURS_MAX = 720;
 /** The largest count of users that a policy may wait for: the detector remembers four times as many an address. */
 const SPRAYED_USERS_MAX = 40;
+/** The largest count of challenges that may be wanted: the detector remembers that many. */
+export const CHALLENGE_COUNT_MAX = 30;
+/** What a tenant adds to the words that always count. */
+const ORGANISATIONS_MAX = 100;
+/** The detector counts a user's logins up to this. */
+const LOGINS_COUNTED_MAX = 255;
 /** The largest limit of sessions: the state of one user stays small. */
 const SESSION_COUNT_MAX = 100;
 /** Source: ISO 3166-1 has 249 codes; some lists add XK. */
@@ -130,6 +136,14 @@ export const roleRefinement = group<RoleRefinement>("what differs", {
   max_concurrent_sessions: maxSessions,
 });
 
+const loginsMin = number({
+  about: "but not before the user has logged in so often",
+  min: 1,
+  max: LOGINS_COUNTED_MAX,
+  integer: true,
+  strictest: smaller,
+});
+
 const failures = (about: string): Kind<{ readonly count?: number }> =>
   group<{ readonly count: number }>(about, {
     count: number({
@@ -198,6 +212,48 @@ const fields = {
       }),
     },
   ),
+  mfa_fatigue: group<PolicyDocument["mfa_fatigue"]>("challenges that wear a user out", {
+    challenge_count: number({
+      about: "so many challenges of the second factor fire",
+      min: 2,
+      max: CHALLENGE_COUNT_MAX,
+      integer: true,
+      strictest: smaller,
+    }),
+    window_minutes: number({
+      about: "from the first of them to the last",
+      min: 1,
+      max: 60,
+      integer: true,
+      strictest: greater,
+    }),
+  }),
+  country_change: group<PolicyDocument["country_change"]>("ANO-13", {
+    days: number({
+      about: "a country not seen for so long fires",
+      min: 1,
+      max: 365,
+      strictest: smaller,
+    }),
+    logins_min: loginsMin,
+  }),
+  unusual_channel: group<PolicyDocument["unusual_channel"]>("ANO-08", {
+    share_min_percent: number({
+      about: "a channel with a share of the last 50 logins strictly below fires",
+      min: 0,
+      max: 50,
+      strictest: greater,
+    }),
+    logins_min: loginsMin,
+  }),
+  vpn_networks: group<PolicyDocument["vpn_networks"]>("ANO-10", {
+    organisations: texts({
+      about: "networks of organisations whose name holds one of these count as VPNs too",
+      pattern: /^[A-Za-z0-9][A-Za-z0-9 ._&-]{2,63}$/,
+      expected: "parts of names of 3..64 characters",
+      max: ORGANISATIONS_MAX,
+    }),
+  }),
   fp_mismatch_tolerance: group<PolicyDocument["fp_mismatch_tolerance"]>("POL-04", {
     score_min: number({
       about: "a similarity strictly below fires",

@@ -1,7 +1,12 @@
 import { documentKind, roleRefinement } from "./policy-fields.ts";
 import type { JsonSchema, Merge, PolicyFault } from "./policy-kinds.ts";
 
-export { ABSOLUTE_HOURS_MAX, FAILURE_COUNT_MAX, RULE_NAMES } from "./policy-fields.ts";
+export {
+  ABSOLUTE_HOURS_MAX,
+  CHALLENGE_COUNT_MAX,
+  FAILURE_COUNT_MAX,
+  RULE_NAMES,
+} from "./policy-fields.ts";
 export type { JsonSchema, PolicyFault } from "./policy-kinds.ts";
 
 /**
@@ -40,6 +45,14 @@ export interface PolicyDocument {
   };
   /** So many users failing to log in from one address within the window, and more than succeed, fire. */
   readonly credential_spray: { readonly user_count: number; readonly window_minutes: number };
+  /** So many challenges of the second factor within the window are fatigue. */
+  readonly mfa_fatigue: { readonly challenge_count: number; readonly window_minutes: number };
+  /** ANO-13: a country not seen for so long is a change, once the user has logged in so often. */
+  readonly country_change: { readonly days: number; readonly logins_min: number };
+  /** ANO-08: a channel with a smaller share of the last 50 logins, once the user has logged in so often. */
+  readonly unusual_channel: { readonly share_min_percent: number; readonly logins_min: number };
+  /** ANO-10: parts of names of organisations that count as VPNs, besides the words that always do. */
+  readonly vpn_networks: { readonly organisations: readonly string[] };
   /** POL-04, ANO-06: strictly below fires. */
   readonly fp_mismatch_tolerance: { readonly score_min: number };
   /** RMP-02: strictly above fires, once a user has logged in as often as this. */
@@ -79,8 +92,8 @@ export type RoleRefinement = ChannelRefinement & PartsOf<"max_concurrent_session
 export type PolicyOverlay = PartsOf<keyof PolicyDocument>;
 
 /**
- * Source of the numbers: REQUIREMENTS POL-03, POL-04, CNF-13, CNF-14; DESIGN "Detector" for the spray; USSD gateways close a silent dialogue within
- * 3 min (USS-01); 90 days is what the read model kept of activities before a policy could say. The oldest session is
+ * Source of the numbers: REQUIREMENTS POL-03, POL-04, CNF-13, CNF-14; DESIGN, Detector, for the rules; USSD gateways
+ * close a silent dialogue within 3 min (USS-01); 90 days is what the read model kept of activities before a policy could say. The oldest session is
  * revoked, since a limit that only alarms would not hold (DESIGN, Sessions).
  */
 export const defaultPolicy: PolicyDocument = {
@@ -90,6 +103,10 @@ export const defaultPolicy: PolicyDocument = {
   max_failed_login_hour: { count: 5 },
   impossible_travel: { kmh_threshold: 900, distance_min_km: 100, skew_s: 60 },
   credential_spray: { user_count: 5, window_minutes: 20 },
+  mfa_fatigue: { challenge_count: 5, window_minutes: 10 },
+  country_change: { days: 90, logins_min: 10 },
+  unusual_channel: { share_min_percent: 2, logins_min: 10 },
+  vpn_networks: { organisations: [] },
   fp_mismatch_tolerance: { score_min: 0.85 },
   login_risk: { score_max: 20, logins_min: 5 },
   max_concurrent_sessions: { count: 5, on_excess: "revoke_oldest", per_channel: {} },
