@@ -1,9 +1,10 @@
 import type { SessionAnomaly } from "@vigie/schemas/types";
 import { tenantUuid, uuidOf } from "@vigie/service-kit/ids";
-import type { Item, SinkTopic } from "./decode.ts";
+import type { Arrived, Item, SinkTopic } from "./decode.ts";
 import {
   anomalyActivity,
   geoActivity,
+  type Happened,
   heartbeatActivity,
   loginActivity,
   mfaActivity,
@@ -86,38 +87,37 @@ export class Batch {
 /**
  * Pure. Records are in the order of their partitions, so the last word on a session is the newest.
  */
-export function gather(items: readonly Item<unknown>[]): Batch {
+export function gather(items: readonly Item<Arrived>[]): Batch {
   const batch = new Batch();
-  for (const { topic, value } of items) {
-    (adders[topic] as (batch: Batch, value: unknown) => void)(batch, value);
+  for (const { topic, value, record } of items) {
+    (adders[topic] as Adder<unknown>)(batch, value, record.timestampMs);
   }
   return batch;
 }
 
 type ValueOf<T extends SinkTopic | "forgotten"> = Extract<Item<unknown>, { topic: T }>["value"];
-type Adders = {
-  readonly [T in SinkTopic | "forgotten"]: (batch: Batch, value: ValueOf<T>) => void;
-};
+type Adder<V> = (batch: Batch, value: V, arrivedMs: number) => void;
+type Adders = { readonly [T in SinkTopic | "forgotten"]: Adder<ValueOf<T>> };
 
 const adders: Adders = {
-  "id.login"(batch, login) {
+  "id.login"(batch, login, arrivedMs) {
     if (login.kind === "AUTH_SUCCESS" && login.session_id !== null) {
       const row = ownedRow(login, login.session_id);
       batch.awaited.set(rowKey(row), row);
     }
-    addActivity(batch, login, loginActivity(login));
+    addActivity(batch, login, loginActivity(login), arrivedMs);
   },
-  "id.heartbeat"(batch, heartbeat) {
+  "id.heartbeat"(batch, heartbeat, arrivedMs) {
     batch.heartbeats += 1;
-    addActivity(batch, heartbeat, heartbeatActivity(heartbeat));
+    addActivity(batch, heartbeat, heartbeatActivity(heartbeat), arrivedMs);
   },
-  "id.mfa": (batch, mfa) => addActivity(batch, mfa, mfaActivity(mfa)),
-  "id.geo": (batch, geo) => addActivity(batch, geo, geoActivity(geo)),
+  "id.mfa": (batch, mfa, arrivedMs) => addActivity(batch, mfa, mfaActivity(mfa), arrivedMs),
+  "id.geo": (batch, geo, arrivedMs) => addActivity(batch, geo, geoActivity(geo), arrivedMs),
   "id.session.state": (batch, state) => addSession(batch, sessionRow(state)),
   "id.session.anomaly": addAnomaly,
-  "id.session.revoked"(batch, revoked) {
+  "id.session.revoked"(batch, revoked, arrivedMs) {
     put(batch.revocations, revocationRow(revoked));
-    addActivity(batch, revoked, revokeActivity(revoked));
+    addActivity(batch, revoked, revokeActivity(revoked), arrivedMs);
   },
   "id.session.command"(batch, command) {
     addUser(batch, command);
@@ -221,7 +221,7 @@ function addAnomaly(batch: Batch, anomaly: SessionAnomaly): void {
   }
   put(batch.anomalies, anomalyRow(anomaly));
   if (!isAlarm(anomaly.mode)) return;
-  addActivity(batch, anomaly, anomalyActivity(anomaly));
+  addActivity(batch, anomaly, anomalyActivity(anomaly), anomaly.detected_at);
   const event = anomalyEvent(anomaly);
   if (event !== null) put(batch.securityEvents, event);
 }
@@ -249,11 +249,14 @@ function addSession(batch: Batch, row: SessionRow): void {
   }
 }
 
-type Happening = Subject & { readonly session_id: string | null };
+type Event = Subject & { readonly session_id: string | null };
 
-function addActivity(batch: Batch, event: Happening, row: ActivityRow): void {
+function addActivity(batch: Batch, event: Event, row: Happened, arrivedMs: number): void {
   addUser(batch, event);
-  batch.activities.set(`${row.id}|${row.timestamp}`, row);
+  const arrived_at = isoTime(arrivedMs);
+  const isAhead = text(row.timestamp) > arrived_at;
+  const activity = { ...row, arrived_at: isAhead ? arrived_at : null };
+  batch.activities.set(`${row.id}|${row.timestamp}`, activity);
   const { tenant_id, user_id, session_id: id } = row;
   const key = rowKey({ tenant_id, user_id, id });
   if (!batch.stubs.has(key)) batch.stubs.set(key, stubRow(event, row));
@@ -262,7 +265,7 @@ function addActivity(batch: Batch, event: Happening, row: ActivityRow): void {
 /**
  * A row for a session that is only named: not active, of version 0, so that any state replaces it.
  */
-const stubRow = (event: Happening, row: ActivityRow): StubRow => ({
+const stubRow = (event: Event, row: Happened): StubRow => ({
   id: row.session_id,
   user_id: row.user_id,
   tenant_id: row.tenant_id,

@@ -36,6 +36,11 @@ export interface Forgotten {
   readonly session_id: string;
 }
 
+/** What is known of any record: nothing that it tells of happened after its arrival. */
+export interface Arrived {
+  readonly timestampMs: number;
+}
+
 /** One record as the sink works with it; `record` is what it came in. */
 export type Item<R> =
   | {

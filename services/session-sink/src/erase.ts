@@ -1,6 +1,6 @@
 import type { ActorRef, SubjectErasure } from "@vigie/schemas/types";
 import type { Queryable } from "@vigie/service-kit/postgres/database";
-import type { Item } from "./decode.ts";
+import type { Arrived, Item } from "./decode.ts";
 import { erasureColumns } from "./rows/columns-security.ts";
 import { isoTime, type Subject, subjectIds, subjectUuid } from "./rows/ids.ts";
 import { tellingOf } from "./telling.ts";
@@ -17,19 +17,25 @@ const DONE = `
   insert into erasure_parts (tenant_id, erasure_id, part)
   select tenant_id, erasure_id, '${PART}' from ${erasureColumns.from} on conflict do nothing`;
 
-/** $1 tenant, $2 user, $3 the time of the request. */
+/** $1 tenant, $2 user, $3 the time of the request. What came by then had happened, whatever time it says. */
 export const DELETES = [
-  "delete from session_activities where tenant_id = $1 and user_id = $2 and timestamp <= $3",
-  "delete from session_anomalies where tenant_id = $1 and user_id = $2 and occurred_at <= $3",
+  `delete from session_activities
+    where tenant_id = $1 and user_id = $2 and (timestamp <= $3 or arrived_at <= $3)`,
+  `delete from session_security_events event
+    where tenant_id = $1 and user_id = $2
+      and (occurred_at <= $3
+           or exists (select from session_anomalies a where a.id = event.id and a.detected_at <= $3))`,
+  `delete from session_anomalies
+    where tenant_id = $1 and user_id = $2 and (occurred_at <= $3 or detected_at <= $3)`,
   "delete from session_revocations where tenant_id = $1 and user_id = $2 and revoked_at <= $3",
   "delete from session_commands where tenant_id = $1 and user_id = $2 and noted_at <= $3",
   "delete from session_risk_decisions where tenant_id = $1 and user_id = $2 and decided_at <= $3",
   "delete from session_anomaly_labels where tenant_id = $1 and user_id = $2 and labelled_at <= $3",
-  "delete from session_security_events where tenant_id = $1 and user_id = $2 and occurred_at <= $3",
   // A placeholder goes with its last activity, a session with the last that was heard of it.
   `delete from user_sessions held
     where tenant_id = $1 and user_id = $2
-      and greatest(created_at, last_activity, terminated_at) <= $3
+      and (status in ('PENDING', 'NONE')
+           or greatest(created_at, last_activity, terminated_at) <= $3)
       and (status not in ('PENDING', 'NONE', 'REFUSED')
            or not exists (select from session_activities a
                            where a.tenant_id = $1 and a.user_id = $2 and a.session_id = held.id))`,
@@ -115,7 +121,7 @@ const ERASED = `
 /**
  * The items of whom nobody was erased since they happened; where an erased person only acted on another, the name goes.
  */
-export async function withoutErased<I extends Item<unknown>>(
+export async function withoutErased<I extends Item<Arrived>>(
   tx: Queryable,
   items: readonly I[],
 ): Promise<readonly I[]> {
@@ -152,13 +158,13 @@ export async function withoutErased<I extends Item<unknown>>(
 
 const keyOf = ({ tenant_id, user_id }: Subject): string => `${tenant_id}|${user_id}`;
 
-function personsOf(item: Item<unknown>): readonly Subject[] {
+function personsOf(item: Item<Arrived>): readonly Subject[] {
   const told = tellingOf(item);
   if (told === null) return [];
   return told.subject === null ? told.actor : [told.subject, ...told.actor];
 }
 
-function withoutNames<I extends Item<unknown>>(item: I, names: readonly string[]): I {
+function withoutNames<I extends Item<Arrived>>(item: I, names: readonly string[]): I {
   const { actor } = item.value as { readonly actor: ActorRef };
   const { id, impersonator_id } = actor;
   const nameless = {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { DAY_MS } from "@vigie/core/time";
+import { DAY_MS, MINUTE_MS } from "@vigie/core/time";
 import { sampleMfa } from "@vigie/schemas/samples";
 import type { SinkRecord } from "@vigie/stream/kafka/sink";
 import { afterAll, beforeAll, beforeEach, test } from "vitest";
@@ -128,6 +128,31 @@ test("what happened before the request and comes late is dropped and counted; wh
   await at.write([erase()]);
   assert.equal((await at.rows("select 1 from sessions")).length, 1);
   assert.equal((await at.rows("select 1 from users where external_id like 'awa%'")).length, 1);
+});
+
+test("PRV-14: what came before the request goes and stays away, though its own time lies ahead", async () => {
+  const ahead = T + 4 * MINUTE_MS;
+  const failed = { kind: "AUTH_FAIL", event_id: "e-2", session_id: null } as const;
+  const events = (arrivedMs: number) =>
+    [
+      at.login({ user_id: PERSON, occurred_at: ahead }),
+      at.login({ ...failed, user_id: PERSON, occurred_at: ahead }),
+      at.maker.record(
+        "id.session.anomaly",
+        anomaly(ahead, { user_id: PERSON, session_id: null, detected_at: arrivedMs }),
+      ),
+    ].map((record) => ({ ...record, timestampMs: arrivedMs }));
+  await at.write(events(T - 1));
+  await at.write([erase()]);
+  assert.doesNotMatch(await everything(), /awa\.diop/);
+  await at.write(events(T - 1));
+  assert.doesNotMatch(await everything(), /awa\.diop/);
+  assert.deepEqual(at.told.at(-1)?.tally.dropped, { erased: 3 });
+  // And what comes after it begins anew
+  await at.write(events(T + 1));
+  await at.write([erase()]);
+  assert.equal((await at.rows("select 1 from session_activities")).length, 3);
+  assert.equal((await at.rows("select 1 from session_security_events")).length, 1);
 });
 
 test("a session that began before the request and is used after it stays until its own tombstone", async () => {

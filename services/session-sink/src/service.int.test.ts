@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { MINUTE_MS } from "@vigie/core/time";
 import type { LoginEvent } from "@vigie/schemas/types";
 import { Workload } from "@vigie/testkit/workload/workload";
-import { afterAll, beforeAll, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, onTestFinished, test, vi } from "vitest";
 import { type SinkStack, sinkStack } from "./test-stack.ts";
 import {
   ack,
@@ -32,13 +32,8 @@ beforeAll(async () => {
 });
 afterAll(() => servers.close());
 
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + DEADLINE_MS;
-  while (!(await holds())) {
-    assert.ok(performance.now() < deadline, `in time: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
+const until = (what: string, holds: () => Promise<boolean>): Promise<void> =>
+  vi.waitFor(async () => assert.ok(await holds(), what), { timeout: DEADLINE_MS, interval: 20 });
 
 interface Service {
   readonly child: ChildProcess;
@@ -242,7 +237,7 @@ test("commands, epochs, policies, acknowledgements and an erasure arrive, and th
   assert.doesNotMatch(service.log(), /kofi/);
 });
 
-test("a backlog is written at 8,000 events a second or more", async () => {
+test("a backlog is written at 2,000 events a second or more, whatever else the machine does", async () => {
   const before = await servers.count("session_activities");
   const { activities } = await publishTraffic(3);
   const startedMs = performance.now();
@@ -258,6 +253,5 @@ test("a backlog is written at 8,000 events a second or more", async () => {
     `session-sink: ${perSecond} activities/s, ${activities} in ${total} s with the start`,
   );
   await kill(service, "SIGTERM");
-  // A machine that is busy with other tests still makes a quarter of it.
   assert.ok(perSecond >= 2_000, `${perSecond} activities/s`);
 });

@@ -1,5 +1,5 @@
 import type { ActorRef } from "@vigie/schemas/types";
-import type { Item } from "./decode.ts";
+import type { Arrived, Item } from "./decode.ts";
 import type { Subject } from "./rows/ids.ts";
 import { auditedEvent } from "./rows/security-event.ts";
 
@@ -39,7 +39,8 @@ const tellers: Tellers = {
   "id.geo": (event) => about(event, event.occurred_at),
   "id.session.state": (state) =>
     about(state, Math.max(state.created_at, state.last_seen_at, state.ended_at ?? 0)),
-  "id.session.anomaly": (anomaly) => about(anomaly, anomaly.occurred_at),
+  "id.session.anomaly": (anomaly) =>
+    about(anomaly, Math.min(anomaly.occurred_at, anomaly.detected_at)),
   "id.session.revoked": (revoked) => about(revoked, revoked.revoked_at, revoked.actor),
   "id.session.command": (command) => about(command, command.requested_at, command.actor),
   "id.session.command.result": (result) => about(result, result.decided_at),
@@ -65,5 +66,8 @@ const tellers: Tellers = {
   forgotten: nobody,
 };
 
-export const tellingOf = (item: Item<unknown>): Telling | null =>
-  (tellers[item.topic] as (value: unknown) => Telling | null)(item.value);
+/** What it tells of has happened by its arrival, whatever time it says. */
+export function tellingOf({ topic, value, record }: Item<Arrived>): Telling | null {
+  const told = (tellers[topic] as (value: unknown) => Telling | null)(value);
+  return told === null ? null : { ...told, atMs: Math.min(told.atMs, record.timestampMs) };
+}

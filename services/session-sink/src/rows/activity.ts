@@ -9,6 +9,9 @@ import type {
 import type { ActivityRow } from "./columns.ts";
 import { eventUuid, isoTime, noSessionUuid, type Subject, sessionUuid, subjectIds } from "./ids.ts";
 
+/** An activity as its event tells it; when that came is another matter. */
+export type Happened = Omit<ActivityRow, "arrived_at">;
+
 /** What an activity says beyond who and when. */
 interface Said {
   readonly topic: string;
@@ -26,7 +29,7 @@ const WORD = /^[\w.:/-]{1,64}$/;
 const word = (text: string | null): string | undefined =>
   text !== null && WORD.test(text) ? text : undefined;
 
-function row(subject: Subject, said: Said): ActivityRow {
+function row(subject: Subject, said: Said): Happened {
   const { tenantId, userId } = subjectIds(subject);
   return {
     id: eventUuid(subject, said.topic, said.eventId),
@@ -67,7 +70,7 @@ const LOGIN_SUCCESS = {
 /**
  * ACT-01, CNF-18: activity types are the kinds in lower case; 000's are upper-cased by the view.
  */
-export function loginActivity(event: LoginEvent): ActivityRow {
+export function loginActivity(event: LoginEvent): Happened {
   return row(event, {
     ...about("id.login", event),
     type: event.kind.toLowerCase(),
@@ -83,7 +86,7 @@ export function loginActivity(event: LoginEvent): ActivityRow {
   });
 }
 
-export function heartbeatActivity(event: HeartbeatEvent): ActivityRow {
+export function heartbeatActivity(event: HeartbeatEvent): Happened {
   return row(event, {
     ...about("id.heartbeat", event),
     type: "heartbeat",
@@ -95,7 +98,7 @@ export function heartbeatActivity(event: HeartbeatEvent): ActivityRow {
 
 const MFA_SUCCESS = { CHALLENGE: null, SUCCESS: true, FAIL: false, UNKNOWN: null } as const;
 
-export function mfaActivity(event: MfaEvent): ActivityRow {
+export function mfaActivity(event: MfaEvent): Happened {
   return row(event, {
     ...about("id.mfa", event),
     type: `mfa_${event.kind.toLowerCase()}`,
@@ -106,7 +109,7 @@ export function mfaActivity(event: MfaEvent): ActivityRow {
 }
 
 /** PRV-01: of a place, the country alone. */
-export function geoActivity(event: GeoEvent): ActivityRow {
+export function geoActivity(event: GeoEvent): Happened {
   return row(event, {
     ...about("id.geo", event),
     type: "location_captured",
@@ -121,7 +124,7 @@ export function geoActivity(event: GeoEvent): ActivityRow {
 }
 
 /** ANO-17. Evidence stays with the anomaly. */
-export function anomalyActivity(anomaly: SessionAnomaly): ActivityRow {
+export function anomalyActivity(anomaly: SessionAnomaly): Happened {
   return row(anomaly, {
     topic: "id.session.anomaly",
     eventId: anomaly.anomaly_id,
@@ -142,7 +145,7 @@ export function anomalyActivity(anomaly: SessionAnomaly): ActivityRow {
 }
 
 /** REV-14 */
-export function revokeActivity(revoked: SessionRevoked): ActivityRow {
+export function revokeActivity(revoked: SessionRevoked): Happened {
   return row(revoked, {
     topic: "id.session.revoked",
     eventId: revoked.revocation_id,

@@ -83,6 +83,7 @@ const activity = {
   tenant_id: "uuid",
   user_id: "uuid",
   event_id: "text",
+  arrived_at: "timestamp",
 } as const;
 export const activityColumns = unnest(activity);
 export type ActivityRow = RowOf<typeof activity>;

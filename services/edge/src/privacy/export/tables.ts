@@ -108,6 +108,7 @@ export const exportedTables: readonly ExportedTable[] = [
       activity_type: "what was done",
       activity_category: "auth, security, data",
       timestamp: "when",
+      arrived_at: "when it came, if it says a later time",
       duration_ms: "how long it took",
       endpoint: "what was called",
       http_method: "how",
