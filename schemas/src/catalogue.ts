@@ -138,7 +138,7 @@ export const topics = {
     ...shared,
     keep: days(30),
     writtenBy: ["edge"],
-    readBy: ["session-sink"],
+    readBy: ["SIRA", "session-sink"],
   },
   "id.risk.decision": {
     ...shared,
