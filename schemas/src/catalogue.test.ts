@@ -3,6 +3,7 @@ import { HOUR_MS } from "@vigie/core/time";
 import { expect, test } from "vitest";
 import {
   changelogs,
+  internals,
   isTopicName,
   subjectOf,
   topicDefinitions,
@@ -30,12 +31,20 @@ test("all inputs of one processor have the same partition count", () => {
 
 test("physical names carry the prefix, and each topic has dead letters", () => {
   const names = topicDefinitions({ prefix: "t1." }).map((definition) => definition.topic);
-  expect(names).toHaveLength(2 * topicNames.length + 2);
+  const others = Object.keys(changelogs).length + Object.keys(internals).length;
+  // Of the internal topics one is an input, which has dead letters.
+  expect(names).toHaveLength(2 * topicNames.length + others + 1);
   expect(new Set(names).size).toBe(names.length);
   expect(names).toContain("t1.id.login");
   expect(names).toContain("t1.id.login.dlq");
   expect(names).toContain("t1.vigie.detector.changelog");
   expect(subjectOf("t1.", "id.login")).toBe("t1.id.login-value");
+});
+
+test("a state by address is kept in as many partitions as what it is made of", () => {
+  const { partitions } = internals["vigie.detector.tries"];
+  expect(changelogs["vigie.detector-spray.changelog"].partitions).toBe(partitions);
+  expect(internals["vigie.detector.tries"].keep).toEqual(topics["id.login"].keep);
 });
 
 test("a dead letter can lie in the partition in which it came", () => {

@@ -25,6 +25,7 @@ export type KeyShape =
   | "erasure"
   | "emitter"
   | "partition"
+  | "tenant|address"
   | "as it came";
 
 export interface TopicSpec {
@@ -174,9 +175,34 @@ export const topicNames = Object.keys(topics) as readonly TopicName[];
 
 export const isTopicName = (name: string): name is TopicName => Object.hasOwn(topics, name);
 
+/** Topics by which the processors of one service talk to each other, in layouts of their own. */
+export const internals = {
+  // As long as the logins that it is made of, so that it is there whenever they are.
+  "vigie.detector.tries": {
+    ...shared,
+    contract: false,
+    key: "tenant|address",
+    keep: days(7),
+    writtenBy: ["detector"],
+    readBy: ["detector"],
+  },
+  // Read whole by every worker, and small.
+  "vigie.detector-spray.watched": {
+    ...shared,
+    contract: false,
+    key: "tenant|address",
+    partitions: 1,
+    keep: "compacted",
+    deadLetters: false,
+    writtenBy: ["detector"],
+    readBy: ["detector"],
+  },
+} as const satisfies Record<string, TopicSpec>;
+
 /** Topics that only their own processor reads and writes: its state, to be restored from. */
 export const changelogs = {
   "vigie.detector.changelog": changelog("detector"),
+  "vigie.detector-spray.changelog": changelog("detector"),
   "vigie.sessions.changelog": changelog("sessions"),
 } as const satisfies Record<string, TopicSpec>;
 
@@ -217,12 +243,12 @@ export interface Installation {
 }
 
 /**
- * Every topic of an installation with its dead letters and changelogs, by physical name.
+ * Every topic of an installation with its dead letters, internal topics and changelogs, by physical name.
  * LogAppendTime throughout: retention, compaction and the order of a merge go by the broker's clock, whatever a
  * producer claims.
  */
 export function topicDefinitions(installation: Installation): readonly TopicDefinition[] {
-  const all: [string, TopicSpec][] = [...Object.entries(topics), ...Object.entries(changelogs)];
+  const all: [string, TopicSpec][] = Object.entries({ ...topics, ...internals, ...changelogs });
   return all.flatMap(([name, spec]) => {
     const definition = define(name, spec, installation);
     return spec.deadLetters ? [definition, deadLetters(name, spec, installation)] : [definition];

@@ -1,9 +1,10 @@
 import { DAY_MS } from "@vigie/core/time";
-import { changelogs, type TopicSpec, topics } from "./catalogue.ts";
+import { changelogs, internals, type TopicSpec, topics } from "./catalogue.ts";
 
 /** The table of docs/topics.md, from the catalogue. */
 export function topicTable(): string {
-  const rows = Object.entries({ ...topics, ...changelogs }).map(([name, spec]) => row(name, spec));
+  const all = Object.entries({ ...topics, ...internals, ...changelogs });
+  const rows = all.map(([name, spec]) => row(name, spec));
   const head = ["topic", "key", "partitions", "kept", "written by", "read by"];
   return [line(head), line(head.map(() => "---")), ...rows].join("\n");
 }

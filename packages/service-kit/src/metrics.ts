@@ -37,15 +37,22 @@ export function createMetrics(
   const registry = new Registry();
   if (options.processMetrics ?? true) collectDefaultMetrics({ register: registry });
   const registers = [registry];
+  // Two processors of one service tell the same metrics, apart by their labels.
+  const once = <M>(name: string, make: () => M): M =>
+    (registry.getSingleMetric(name) as M | undefined) ?? make();
   return {
     service,
     registry,
     counter: (name, help, labels = []) =>
-      new Counter({ name, help, labelNames: [...labels], registers }),
+      once(name, () => new Counter({ name, help, labelNames: [...labels], registers })),
     gauge: (name, help, labels = [], aggregator = "sum") =>
-      new Gauge({ name, help, labelNames: [...labels], registers, aggregator }),
+      once(name, () => new Gauge({ name, help, labelNames: [...labels], registers, aggregator })),
     histogram: (name, help, labels = [], buckets = SECONDS_BUCKETS) =>
-      new Histogram({ name, help, labelNames: [...labels], registers, buckets: [...buckets] }),
+      once(
+        name,
+        () =>
+          new Histogram({ name, help, labelNames: [...labels], registers, buckets: [...buckets] }),
+      ),
   };
 }
 

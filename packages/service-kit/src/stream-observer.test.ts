@@ -80,3 +80,21 @@ test("a member to which the group gives no partition is ready", () => {
   observer.assigned?.({ partitions: 0 });
   assert.equal(health.report().status, "healthy");
 });
+
+test("two processors of one service tell the same metrics, and are two parts of its health", async () => {
+  const metrics = createMetrics("detector", { processMetrics: false });
+  const health = createHealth("detector");
+  const one = streamObserver(metrics, health, "detector");
+  const other = streamObserver(metrics, health, "detector-spray", "spray_tasks");
+  one.task({ partition: 0, state: "running" });
+  other.task({ partition: 0, state: "failed" });
+  const { parts } = health.report();
+  assert.deepEqual([parts.tasks?.status, parts.spray_tasks?.status], ["up", "down"]);
+  const text = await metrics.registry.metrics();
+  for (const line of [
+    'vigie_tasks{processor="detector",state="running"} 1',
+    'vigie_tasks{processor="detector-spray",state="failed"} 1',
+  ]) {
+    assert.ok(text.includes(`\n${line}\n`), line);
+  }
+});

@@ -4,15 +4,30 @@ import type { Health } from "./health.ts";
 import { type Metrics, streamMetrics } from "./metrics.ts";
 
 type TaskState = Parameters<StreamObserver["task"]>[0]["state"];
+const STATES = ["restoring", "running", "failed"] as const;
 
-/** Makes metrics and health of what the tasks of `processor` tell. */
+/**
+ * Makes metrics and health of what the tasks of `processor` tell. `part`: the health's name for them, where a service
+ * has several processors.
+ */
 export function streamObserver(
   metrics: Metrics,
   health: Health,
   processor: string,
+  part = "tasks",
 ): StreamObserver {
   const told = streamMetrics(metrics);
   const tasks = new Map<number, TaskState>();
+  const tellTasks = (): void => {
+    const held = [...tasks.values()];
+    for (const state of STATES) {
+      told.tasks.set({ processor, state }, held.filter((each) => each === state).length);
+    }
+    const failed = held.includes("failed");
+    const restoring = held.includes("restoring");
+    const why = failed ? "a task failed" : restoring ? "restoring its state" : undefined;
+    health.set(part, !failed && !restoring, why);
+  };
   return {
     committed(event) {
       countTally(told, event.processor, event.tally);
@@ -38,12 +53,12 @@ export function streamObserver(
       // No task will ever tell that the broker answers.
       told.up.set({ name: "kafka" }, 1);
       health.set("kafka", true);
-      tellTasks(told, health, processor, tasks);
+      tellTasks();
     },
     task({ partition, state }) {
       if (state === "stopped") tasks.delete(partition);
       else tasks.set(partition, state);
-      tellTasks(told, health, processor, tasks);
+      tellTasks();
     },
   };
 }
@@ -64,22 +79,4 @@ function countTally(told: ReturnType<typeof streamMetrics>, processor: string, t
   for (const [outcome, count] of Object.entries(outcomes)) {
     if (count > 0) told.records.inc({ processor, outcome }, count);
   }
-}
-
-const STATES = ["restoring", "running", "failed"] as const;
-
-function tellTasks(
-  told: ReturnType<typeof streamMetrics>,
-  health: Health,
-  processor: string,
-  tasks: ReadonlyMap<number, TaskState>,
-): void {
-  const held = [...tasks.values()];
-  for (const state of STATES) {
-    told.tasks.set({ processor, state }, held.filter((each) => each === state).length);
-  }
-  const failed = held.includes("failed");
-  const restoring = held.includes("restoring");
-  const why = failed ? "a task failed" : restoring ? "restoring its state" : undefined;
-  health.set("tasks", !failed && !restoring, why);
 }

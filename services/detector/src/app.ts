@@ -28,6 +28,9 @@ import { countLogin, populationOf } from "#state/population";
 import { stateFormat, type UserState } from "#state/user-state";
 import { createJudge } from "./judge.ts";
 import { rules as allRules } from "./rules/index.ts";
+import type { AddressNames } from "./spray/address-names.ts";
+import { TRIES, triesOutput, tryOf } from "./spray/tell-tries.ts";
+import { WATCHED, watchedTable } from "./spray/watched.ts";
 
 export interface DetectorOptions {
   readonly codecs: Codecs;
@@ -37,6 +40,8 @@ export interface DetectorOptions {
   readonly maxAheadMs: number;
   /** Default: all. */
   readonly rules?: readonly AnyRule[];
+  /** What addresses are called where logins are told of by address; absent, in replays: they are not. */
+  readonly addresses?: AddressNames;
   /** Told of every policy document that cannot be used. */
   readonly policyRefused?: () => void;
   /** Called once, before the first record is processed. */
@@ -45,7 +50,7 @@ export interface DetectorOptions {
 
 type EventTopic = "id.login" | "id.heartbeat" | "id.mfa" | "id.geo";
 const ERASURE_TOPIC = "id.subject.erasure";
-/** Whom the detector has erased; the other outputs are the rules'. */
+/** Whom the detector has erased; the other outputs are the rules', and TRIES. */
 export const ERASED = "erased";
 export type DetectorInput = RawEvent | SubjectErasure;
 
@@ -89,7 +94,7 @@ const kindOf: Readonly<Record<EventTopic, Readonly<Record<string, EventKind>>>> 
 export function createDetector(
   options: DetectorOptions,
 ): Processor<UserState, DetectorInput, string> {
-  const { codecs, log, geoip, rules = allRules } = options;
+  const { addresses, codecs, log, geoip, rules = allRules } = options;
   const enrichment: Enrichment = { geoip, userAgentOf: userAgentParser() };
   const policies = new Policies((tenantId, faults) => {
     log.warn({ tenantId, faults }, "policy_refused");
@@ -107,13 +112,14 @@ export function createDetector(
       eventInput("id.geo", options),
       erasureInput(options),
     ],
-    outputs: outputsOf(rules, codecs),
+    outputs: { ...outputsOf(rules, codecs), ...(addresses && { [TRIES]: triesOutput }) },
     globals: {
       policy: {
         topic: "id.session.policy",
         optional: true,
         decoder: codecs.decoder<SessionPolicy>("id.session.policy"),
       },
+      ...(addresses && { [WATCHED]: watchedTable }),
     },
     state: format,
     aggregate: createAggregateCodec(),
@@ -143,7 +149,9 @@ export function createDetector(
         population: () => populationOf(tenant_id, context),
       });
       const its = { event, policy, key: record.key, nowMs: context.nowMs };
-      const { emit, counted } = judge.judge(open, its);
+      const { emit: found, counted } = judge.judge(open, its);
+      const tried = addresses && tryOf(addresses, its, record, context);
+      const emit = tried ? [...found, tried] : found;
       const next = open.isChanged ? open.seal() : state;
       if (counted === null) return ok({ state: next, emit });
       return ok({ state: next, emit, aggregates: countLogin(tenant_id, counted, context) });

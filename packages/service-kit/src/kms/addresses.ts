@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { isIPv4, isIPv6 } from "node:net";
-import type { Keys } from "./keys.ts";
+import type { HmacKey, Keys } from "./keys.ts";
 
 /**
  * Longest text form of an address. Source: RFC 4291, IPv6 with an embedded IPv4 address; a zone
@@ -90,9 +90,13 @@ export interface AddressHash {
 export function ipHash(keys: Keys, tenantId: string, ip: string): AddressHash | null {
   const address = canonicalAddress(ip);
   if (address === null) return null;
-  const { keyId, key } = keys.hmacKey(tenantId);
-  return { hash: createHmac("sha256", key).update(address).digest("hex"), keyId };
+  const key = keys.hmacKey(tenantId);
+  return { hash: addressUnder(key, address), keyId: key.keyId };
 }
+
+/** 64 hex digits: the HMAC-SHA-256 of a canonical address under one key. */
+export const addressUnder = ({ key }: HmacKey, canonical: string): string =>
+  createHmac("sha256", key).update(canonical).digest("hex");
 
 /**
  * Whether `ip` is the address behind a stored hash. A key replaced more than 30 days ago compares
@@ -108,7 +112,7 @@ export function isAddressOf(
   const address = canonicalAddress(ip);
   const known = keys.comparableHmacKeys(tenantId).find(({ keyId }) => keyId === stored.keyId);
   if (address === null || known === undefined) return false;
-  const ours = createHmac("sha256", known.key).update(address).digest();
+  const ours = Buffer.from(addressUnder(known, address), "hex");
   const theirs = Buffer.from(stored.hash, "hex");
   return ours.length === theirs.length && timingSafeEqual(ours, theirs);
 }

@@ -1,0 +1,59 @@
+import type { VersionedPolicy } from "@vigie/core/policy";
+import type { Emit, InputRecord, Output, ProcessContext } from "@vigie/stream/processor";
+import type { RawEvent } from "#enrich/event";
+import type { EventKind } from "#rules/rule";
+import type { AddressNames } from "./address-names.ts";
+import { meta } from "./credential-spray.ts";
+import { type LetIn, type Try, tryEncoder, userHash } from "./try.ts";
+import { WATCHED } from "./watched.ts";
+
+/** Logins by address: written by the detector in its own transaction, read by the processor of addresses. */
+export const TRIES_TOPIC = "vigie.detector.tries";
+/** The detector's output of that name. */
+export const TRIES = "tries";
+export const triesOutput: Output<Try> = { topic: TRIES_TOPIC, encoder: tryEncoder };
+
+type Context = Pick<ProcessContext, "isEmpty" | "lookup" | "nowMs">;
+
+/** An event and the policy that holds for it. */
+interface Judged {
+  readonly event: { readonly kind: EventKind };
+  readonly policy: VersionedPolicy;
+}
+
+/**
+ * What the address's task is told of an event, or null: every failed login, and the logins that succeed from an
+ * address that is watched. Without such addresses a success costs one look at an empty table.
+ */
+export function tryOf(
+  names: AddressNames,
+  { event, policy }: Judged,
+  { value, timestampMs }: InputRecord<RawEvent>,
+  context: Context,
+): Emit<typeof TRIES> | null {
+  const isFailure = event.kind === "login_failure";
+  if (!isFailure && (event.kind !== "login_success" || context.isEmpty(WATCHED))) return null;
+  if (policy.document.rules[meta.name]?.mode === "OFF") return null;
+  const { event_id, network, occurred_at, tenant_id, user_id } = value;
+  const ip = network?.ip;
+  if (!ip) return null;
+  const own = names.of(tenant_id, ip, context.nowMs).map((name) => `${tenant_id}|${name}`);
+  const watched = own.find((key) => (context.lookup<number>(WATCHED, key) ?? 0) > timestampMs);
+  // An address keeps the name that it is watched under, though the tenant's key was replaced meanwhile.
+  const key = isFailure ? (watched ?? own[0]) : watched;
+  if (key === undefined) return null;
+  const letIn = isFailure ? null : letInOf(value);
+  const user = userHash(tenant_id, user_id);
+  return {
+    output: TRIES,
+    key,
+    value: { user, atMs: occurred_at, eventId: event_id, letIn } satisfies Try,
+  };
+}
+
+const letInOf = ({ channel, roles = [], session_id, user_id }: RawEvent): LetIn => ({
+  userId: user_id,
+  sessionId: session_id,
+  channel,
+  roles,
+});
