@@ -268,6 +268,26 @@ export const catalogue = {
     retry: false,
     text: "the service could change the audit log: {faults}",
   },
+
+  // History files and replays of policies
+  VIG_ARGUMENT_INVALID: { status: 422, retry: false, text: "{name}: {why}" },
+  VIG_HISTORY_EMPTY: { status: 422, retry: false, text: "there is no history in {where}" },
+  VIG_HISTORY_TORN: { status: 422, retry: false, text: "{file} is no whole history file: {why}" },
+  VIG_HISTORY_KEY: {
+    status: 422,
+    retry: false,
+    text: "{file} does not open with the keys that are here: {why}",
+  },
+  VIG_HISTORY_MIXED: {
+    status: 422,
+    retry: false,
+    text: "the history of {tenant} has pseudonyms of keys {one} and {other}: its users do not join",
+  },
+  VIG_HISTORY_OVERLAP: {
+    status: 422,
+    retry: false,
+    text: "{one} and {other} hold the same time",
+  },
 } as const satisfies Record<`VIG_${string}`, ErrorSpec>;
 
 export type VigCode = keyof typeof catalogue;

@@ -1,0 +1,382 @@
+import { assert } from "@vigie/core/assert";
+import type { RawEvent } from "@vigie/detector/enrich/event";
+import { Place } from "@vigie/detector/enrich/place";
+import type { UserAgent } from "@vigie/detector/enrich/signals";
+import { type Address, unknownAddress } from "@vigie/detector/geoip/geoip";
+import { Reader, Writer } from "@vigie/detector/state/bytes";
+import { TextMap } from "@vigie/schemas/codec-core";
+import type { HistoryEvent } from "./minimise.ts";
+
+/**
+ * Events as bytes: user, topic and kind by number, times as differences, the event's id, then of all else only what
+ * differs from the user's last event of that topic. A number that is new is followed by what it stands for.
+ * Most events take some 30 bytes, and are read without a text being made but for the id.
+ */
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A part of an event that mostly stays as it was. */
+interface Part {
+  /** ids are pseudonyms, each of 16 bytes; values are texts that many users share. */
+  readonly of: "id" | "value";
+  /** As a text; "" for nothing. */
+  text(event: HistoryEvent): string;
+  parse(text: string): unknown;
+}
+
+const json = (value: unknown): string => (value === undefined ? "" : JSON.stringify(value));
+const fromJson = (text: string): unknown => (text === "" ? undefined : JSON.parse(text));
+const idOrNull = (text: string): string | null => (text === "" ? null : text);
+
+const field = (name: keyof RawEvent): Part => ({
+  of: "value",
+  text: ({ value }) => json(value[name]),
+  parse: fromJson,
+});
+
+/** Their places are bits of stored masks: append only. */
+const parts = {
+  session: { of: "id", text: ({ value }) => value.session_id ?? "", parse: idOrNull },
+  deviceId: { of: "id", text: ({ value }) => value.device?.device_id ?? "", parse: idOrNull },
+  address: { of: "value", text: addressText, parse: readAddress },
+  agent: {
+    of: "value",
+    text: ({ userAgent }) => (userAgent === null ? "" : json(userAgent)),
+    parse: fromJson,
+  },
+  fingerprint: { of: "value", text: fingerprintText, parse: readFingerprint },
+  channel: field("channel"),
+  roles: field("roles"),
+  location: field("location"),
+  geohash: field("geohash"),
+  sim: field("sim"),
+} as const satisfies Readonly<Record<string, Part>>;
+
+type PartName = keyof typeof parts;
+const names = Object.keys(parts) as readonly PartName[];
+const slotOf = Object.fromEntries(names.map((name, slot) => [name, slot])) as Readonly<
+  Record<PartName, number>
+>;
+const list: readonly Part[] = names.map((name) => parts[name]);
+
+/** Of a table of shared values; when it is full, it starts over, on both sides. */
+const TABLE_MAX = 32_768;
+const NO_PARTS: readonly string[] = list.map(() => "\u0000");
+
+function addressText({ value, address }: HistoryEvent): string {
+  const token = value.network?.ip;
+  if (!token) return "";
+  const { place, ...rest } = address;
+  const where = place && [place.cell, place.radiusKm, place.country, place.city];
+  return JSON.stringify([token, rest, where]);
+}
+
+interface KnownAddress {
+  readonly network: NonNullable<RawEvent["network"]>;
+  readonly address: Address;
+}
+
+function readAddress(text: string): KnownAddress | null {
+  if (text === "") return null;
+  const [ip, rest, where] = JSON.parse(text) as [
+    string,
+    Omit<Address, "place">,
+    [number, number, string, string] | null,
+  ];
+  const place = where && placeOf(where);
+  return { network: { ip, user_agent: null }, address: { ...rest, place } };
+}
+
+/** Places come again and again, and one object for each makes them quick to compare. */
+const placesKnown = new Map<string, Place>();
+const PLACES_MAX = 100_000;
+
+function placeOf([cell, radiusKm, country, city]: [number, number, string, string]): Place {
+  const name = `${cell}|${radiusKm}|${country}|${city}`;
+  let place = placesKnown.get(name);
+  if (place === undefined) {
+    if (placesKnown.size >= PLACES_MAX) placesKnown.clear();
+    place = new Place(cell, radiusKm, country, city);
+    placesKnown.set(name, place);
+  }
+  return place;
+}
+
+type RawDevice = NonNullable<RawEvent["device"]>;
+type Fingerprint = RawDevice["fingerprint"];
+
+function fingerprintText({ value: { device } }: HistoryEvent): string {
+  if (device === undefined) return "";
+  if (device === null || device.fingerprint === null) return JSON.stringify(device && [null]);
+  const { similarity, signals } = device.fingerprint;
+  return JSON.stringify([similarity, signals && sorted(signals.toObject())]);
+}
+
+const sorted = (texts: Readonly<Record<string, string>>): Fields =>
+  Object.fromEntries(Object.entries(texts).sort(([a], [b]) => (a < b ? -1 : 1)));
+
+/** undefined: the topic tells of no device; null: the event had none. */
+function readFingerprint(text: string): { readonly of: Fingerprint } | null | undefined {
+  if (text === "") return undefined;
+  const read = JSON.parse(text) as [number | null, Record<string, string> | null] | [null] | null;
+  if (read === null) return null;
+  if (read.length === 1) return { of: null };
+  const [similarity, signals] = read;
+  return { of: { similarity, signals: signals && TextMap.of(signals) } };
+}
+
+/** Texts by number: 0 and the text for one that is new. A table that is full starts over, on both sides. */
+class NumberedTexts {
+  private readonly numbers = new Map<string, number>();
+
+  write(writer: Writer, text: string): void {
+    const known = this.numbers.get(text);
+    writer.varint(known ?? 0);
+    if (known !== undefined) return;
+    writer.text(text);
+    if (this.numbers.size === TABLE_MAX) this.numbers.clear();
+    this.numbers.set(text, this.numbers.size + 1);
+  }
+}
+
+class NumberedValues {
+  private readonly parse: (text: string) => unknown;
+  private values: unknown[] = [];
+
+  constructor(parse: (text: string) => unknown) {
+    this.parse = parse;
+  }
+
+  read(reader: Reader): unknown {
+    const number = reader.varint();
+    if (number > 0) return this.values[number - 1];
+    const value = this.parse(reader.text());
+    if (this.values.length === TABLE_MAX) this.values = [];
+    this.values.push(value);
+    return value;
+  }
+}
+
+/** Whose events a file holds, by number; a person comes often enough to be kept to the file's end. */
+interface WrittenUser {
+  readonly number: number;
+  /** Of each topic, by its code. */
+  readonly last: Map<string, readonly string[]>;
+}
+
+const KIND = "\n";
+
+export class EventEncoder {
+  private readonly writer = new Writer(1_048_576);
+  private readonly users = new Map<string, WrittenUser>();
+  private readonly kinds = new NumberedTexts();
+  private readonly tables = list.map(() => new NumberedTexts());
+  private lastMs = 0;
+
+  /** Bytes since the last `take`. */
+  get size(): number {
+    return this.writer.at;
+  }
+
+  take(): Buffer {
+    return this.writer.finish();
+  }
+
+  /** In the order of their append times. */
+  add(event: HistoryEvent): void {
+    const { writer } = this;
+    const { topic, timestampMs, value } = event;
+    const user = this.user(value.user_id);
+    const before = user.last.get(topic) ?? NO_PARTS;
+    const now = list.map((part) => part.text(event));
+    user.last.set(topic, now);
+    this.kinds.write(writer, topic + KIND + (value.kind ?? ""));
+    writer.varint(timestampMs - this.lastMs);
+    this.lastMs = timestampMs;
+    writer.signed(value.occurred_at - timestampMs);
+    writeUuid(writer, value.event_id);
+    let mask = 0;
+    for (let i = 0; i < list.length; i++) if (now[i] !== before[i]) mask |= 1 << i;
+    writer.varint(mask);
+    for (let i = 0; i < list.length; i++) {
+      if ((mask & (1 << i)) === 0) continue;
+      const text = now[i] as string;
+      if ((list[i] as Part).of === "value") (this.tables[i] as NumberedTexts).write(writer, text);
+      else writeId(writer, text);
+    }
+  }
+
+  private user(userId: string): WrittenUser {
+    const known = this.users.get(userId);
+    if (known !== undefined) {
+      this.writer.varint(known.number);
+      return known;
+    }
+    const user: WrittenUser = { number: this.users.size + 1, last: new Map() };
+    this.users.set(userId, user);
+    this.writer.varint(0);
+    writeUuid(this.writer, userId);
+    return user;
+  }
+}
+
+function writeUuid(writer: Writer, uuid: string): void {
+  const bytes = Buffer.from(uuid.replaceAll("-", ""), "hex");
+  assert(bytes.length === 16, "a pseudonym is a UUID");
+  writer.copy(bytes, 0, 16);
+}
+
+function writeId(writer: Writer, text: string): void {
+  writer.varint(text === "" ? 0 : 1);
+  if (text !== "") writeUuid(writer, text);
+}
+
+/** What a reader keeps of a user: the parts of the last event of a topic, put together. */
+interface LastEvent {
+  session: string | null;
+  deviceId: string | null;
+  known: KnownAddress | null;
+  agent: UserAgent | null;
+  fingerprint: { readonly of: Fingerprint } | null | undefined;
+  device: RawDevice | null | undefined;
+  /** Fields of the event that are as they lie. */
+  rest: Pick<RawEvent, "channel" | "roles" | "location" | "geohash" | "sim">;
+}
+
+interface ReadUser<U> {
+  readonly id: string;
+  /** Of each topic, by the number of its kind. */
+  readonly last: Map<string, LastEvent>;
+  readonly own: U;
+}
+
+interface Kind {
+  readonly topic: string;
+  readonly kind: string | undefined;
+}
+
+/** An event as it was written, and what the reader keeps for its user. */
+export interface ReadEvent<U> extends HistoryEvent {
+  readonly own: U;
+}
+
+const restNames = ["channel", "roles", "location", "geohash", "sim"] as const;
+const deviceMask = (1 << slotOf.deviceId) | (1 << slotOf.fingerprint);
+const restMask = restNames.reduce((mask, name) => mask | (1 << slotOf[name]), 0);
+
+/** Reads the events of one file; `ownOf` is asked once for each of its users. */
+export class EventDecoder<U> {
+  private readonly tenantId: string;
+  private readonly ownOf: (userId: string) => U;
+  private readonly users: ReadUser<U>[] = [];
+  private readonly kinds = new NumberedValues((text): Kind => {
+    const [topic = "", kind = ""] = text.split(KIND);
+    return { topic, kind: kind === "" ? undefined : kind };
+  });
+  private readonly tables = list.map(({ parse }) => new NumberedValues(parse));
+  private lastMs = 0;
+
+  constructor(tenantId: string, ownOf: (userId: string) => U) {
+    this.tenantId = tenantId;
+    this.ownOf = ownOf;
+  }
+
+  /** Throws: VIG_INVARIANT for a block that is no block of events; those are authenticated, so it is a bug. */
+  *read(block: Buffer): Generator<ReadEvent<U>> {
+    const reader = new Reader(block, 0, block.length);
+    while (reader.at < reader.end) yield this.next(reader);
+  }
+
+  private next(reader: Reader): ReadEvent<U> {
+    const user = this.user(reader);
+    const { topic, kind } = this.kinds.read(reader) as Kind;
+    this.lastMs += reader.varint();
+    const occurredAtMs = this.lastMs + reader.signed();
+    const eventId = readUuid(reader);
+    const last = this.changed(reader, user, topic);
+    const { rest } = last;
+    const value: RawEvent = {
+      event_id: eventId,
+      tenant_id: this.tenantId,
+      user_id: user.id,
+      occurred_at: occurredAtMs,
+      ...(kind !== undefined && { kind }),
+      session_id: last.session,
+      channel: rest.channel,
+      ...(rest.roles !== undefined && { roles: rest.roles }),
+      network: last.known === null ? null : last.known.network,
+      ...(last.device !== undefined && { device: last.device }),
+      location: rest.location,
+      ...(rest.sim !== undefined && { sim: rest.sim }),
+      ...(rest.geohash !== undefined && { geohash: rest.geohash }),
+    };
+    return {
+      topic,
+      timestampMs: this.lastMs,
+      value,
+      address: last.known === null ? unknownAddress : last.known.address,
+      userAgent: last.agent,
+      own: user.own,
+    };
+  }
+
+  private user(reader: Reader): ReadUser<U> {
+    const number = reader.varint();
+    if (number > 0) return this.users[number - 1] as ReadUser<U>;
+    const id = readUuid(reader);
+    const user = { id, last: new Map<string, LastEvent>(), own: this.ownOf(id) };
+    this.users.push(user);
+    return user;
+  }
+
+  private changed(reader: Reader, user: ReadUser<U>, topic: string): LastEvent {
+    let last = user.last.get(topic);
+    if (last === undefined) {
+      last = nothingYet();
+      user.last.set(topic, last);
+    }
+    const mask = reader.varint();
+    if (mask === 0) return last;
+    if (mask & restMask) last.rest = { ...last.rest };
+    for (let i = 0; i < list.length; i++) {
+      if ((mask & (1 << i)) === 0) continue;
+      const value =
+        (list[i] as Part).of === "value"
+          ? (this.tables[i] as NumberedValues).read(reader)
+          : readId(reader);
+      put(last, names[i] as PartName, value);
+    }
+    if (mask & deviceMask) {
+      const { fingerprint, deviceId } = last;
+      last.device = fingerprint && { device_id: deviceId, fingerprint: fingerprint.of };
+    }
+    return last;
+  }
+}
+
+const nothingYet = (): LastEvent => ({
+  session: null,
+  deviceId: null,
+  known: null,
+  agent: null,
+  fingerprint: undefined,
+  device: undefined,
+  rest: { channel: "UNKNOWN", location: null },
+});
+
+function put(last: LastEvent, name: PartName, value: unknown): void {
+  if (name === "session") last.session = value as string | null;
+  else if (name === "deviceId") last.deviceId = value as string | null;
+  else if (name === "address") last.known = value as KnownAddress | null;
+  else if (name === "agent") last.agent = (value ?? null) as UserAgent | null;
+  else if (name === "fingerprint") last.fingerprint = value as LastEvent["fingerprint"];
+  else (last.rest as Record<string, unknown>)[name] = value;
+}
+
+const readId = (reader: Reader): string | null => (reader.varint() === 0 ? null : readUuid(reader));
+
+function readUuid(reader: Reader): string {
+  const from = reader.skip(16);
+  const hex = reader.bytes.toString("hex", from, from + 16);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}

@@ -1,0 +1,130 @@
+import { cellCentre, cellOf } from "@vigie/core/geo";
+import type { Enrichment, RawEvent } from "@vigie/detector/enrich/event";
+import { familyOf, type UserAgent } from "@vigie/detector/enrich/signals";
+import { type Address, unknownAddress } from "@vigie/detector/geoip/geoip";
+import { TextMap } from "@vigie/schemas/codec-core";
+import type { Location } from "@vigie/schemas/types";
+import type { Pseudonyms } from "./pseudonyms.ts";
+
+/** An event as it is kept: what rules may ask of it, and nothing that names a person, a device or an address. */
+export interface HistoryEvent {
+  readonly topic: string;
+  /** Append time. */
+  readonly timestampMs: number;
+  /** With pseudonyms; the address is one, and the user agent is left out. */
+  readonly value: RawEvent;
+  /** What was known of its address, and of its user agent. */
+  readonly address: Address;
+  readonly userAgent: UserAgent | null;
+}
+
+export interface Source {
+  readonly topic: string;
+  readonly timestampMs: number;
+  readonly value: RawEvent;
+}
+
+/** Source: REQUIREMENTS GEO-19, the default precision; the detector keeps positions no finer. */
+const GEOHASH_LENGTH_MAX = 5;
+
+/** Every field that is kept is named here: a new one is left out until somebody says how it may be kept. */
+export function minimise(
+  { topic, timestampMs, value }: Source,
+  pseudonyms: Pseudonyms,
+  { geoip, userAgentOf }: Enrichment,
+): HistoryEvent {
+  const { network, device, session_id, roles, kind, sim, geohash } = value;
+  const ip = network?.ip;
+  const header = network?.user_agent;
+  return {
+    topic,
+    timestampMs,
+    value: {
+      event_id: pseudonyms.uuid("event", value.event_id),
+      tenant_id: value.tenant_id,
+      user_id: pseudonyms.uuid("user", value.user_id),
+      occurred_at: value.occurred_at,
+      session_id: session_id && pseudonyms.uuid("session", session_id),
+      channel: value.channel,
+      network: ip ? { ip: pseudonyms.uuid("address", ip), user_agent: null } : null,
+      location: value.location && coarse(value.location),
+      ...(kind !== undefined && { kind }),
+      ...(roles !== undefined && { roles }),
+      ...(device !== undefined && { device: device && deviceOf(device, pseudonyms) }),
+      ...(sim !== undefined && { sim: sim && { mcc: sim.mcc } }),
+      ...(geohash !== undefined && { geohash: geohash && coarseHash(geohash) }),
+    },
+    address: ip ? geoip.lookup(ip) : unknownAddress,
+    userAgent: header ? userAgentOf(header) : null,
+  };
+}
+
+/** The centre of the cell: the cell that a position lies in is all that the rules ever see. */
+function coarse(location: Location): Location {
+  const { lat, lon } = location;
+  if (lat === null || lon === null) return { ...location, lat: null, lon: null };
+  return { ...location, ...cellCentre(cellOf({ lat, lon })) };
+}
+
+/** Only its length counts, which says how coarse the user wanted it. */
+const coarseHash = (geohash: string): string =>
+  geohash.slice(0, GEOHASH_LENGTH_MAX).padEnd(geohash.length, "0");
+
+type RawDevice = NonNullable<RawEvent["device"]>;
+
+function deviceOf({ device_id, fingerprint }: RawDevice, pseudonyms: Pseudonyms): RawDevice {
+  return {
+    device_id: device_id && pseudonyms.uuid("device", device_id),
+    fingerprint: fingerprint && {
+      similarity: fingerprint.similarity,
+      signals: fingerprint.signals && signalsOf(fingerprint.signals.toObject(), pseudonyms),
+    },
+  };
+}
+
+function signalsOf(given: Readonly<Record<string, string>>, pseudonyms: Pseudonyms): TextMap {
+  const kept: Record<string, string> = {};
+  for (const [name, value] of Object.entries(given)) {
+    kept[knownNames.has(name) ? name : nameless(name, pseudonyms)] = signal(
+      name,
+      value,
+      pseudonyms,
+    );
+  }
+  return TextMap.of(kept);
+}
+
+/** What a rule compares by its family keeps it; a version keeps its numbers; of the rest only equality is left. */
+function signal(name: string, value: string, pseudonyms: Pseudonyms): string {
+  if (byFamily.has(name)) {
+    return `${familyOf(value)} ${pseudonyms.digits("signal", `${name}|${value}`)}`;
+  }
+  if (name.endsWith(VERSION)) {
+    const numbers = value.match(/\d+/g);
+    if (numbers !== null) return numbers.join(".");
+  }
+  const same = name === "device_model" ? value.trim().toLowerCase() : value;
+  return pseudonyms.uuid("signal", `${name}|${same}`);
+}
+
+const VERSION = "_version";
+const byFamily: ReadonlySet<string> = new Set(["os", "platform", "browser"]);
+/** Source: the contract's word on signals. */
+const knownNames: ReadonlySet<string> = new Set([
+  "os",
+  "os_version",
+  "browser",
+  "browser_version",
+  "device_model",
+  "screen",
+  "timezone",
+  "languages",
+  "gpu_vendor",
+  "gpu_renderer",
+  "app_version",
+  "platform",
+]);
+
+/** A producer's own name for a signal may tell anything; that it is a version has to stay. */
+const nameless = (name: string, pseudonyms: Pseudonyms): string =>
+  `x${pseudonyms.digits("signal", name)}${name.endsWith(VERSION) ? VERSION : ""}`;
