@@ -6,6 +6,7 @@ export const LOCKS = {
   epochs: 7_061_205,
   erasures: 7_061_206,
   verdicts: 7_061_207,
+  calls: 7_061_208,
 } as const;
 
 const LOCK = "select pg_advisory_xact_lock($1, hashtext(current_schema() || $2))";

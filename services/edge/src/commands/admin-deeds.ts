@@ -4,7 +4,7 @@ import { nameUuid } from "@vigie/service-kit/ids";
 import type { Target } from "./command.ts";
 import type { Order, Owner } from "./commander.ts";
 import type { Commands } from "./commands.ts";
-import { createEpochBook, type Decided, type EpochBook } from "./epochs.ts";
+import { createEpochBook, type Decided, type EpochBook, type Scope } from "./epochs.ts";
 import type { Filter, Plan } from "./filter.ts";
 import { type FoundSession, findSessions } from "./found-sessions.ts";
 import { databaseOf, deviceOf, sessionOrGiven, userOf } from "./known-ids.ts";
@@ -34,7 +34,7 @@ export interface Batch {
 /** What was set going. */
 export type Deed =
   | { readonly kind: "order"; readonly order: Order }
-  | { readonly kind: "epoch"; readonly decided: Decided }
+  | { readonly kind: "epoch"; readonly scope: Scope; readonly decided: Decided }
   | { readonly kind: "batch"; readonly batch: Batch };
 
 /** Sessions that one call looks up and commands. Source: some 600 KB of commands, under a second. */
@@ -53,7 +53,8 @@ export function createDeeds(commands: Commands): Deeds {
       if (plan.kind === "user") return commandUser(commands, wish, plan);
       if (plan.kind === "search") return commandFound(commands, wish);
       const book = createEpochBook(databaseOf(commands), encoder);
-      return { kind: "epoch", decided: await decideEpoch(book, wish, plan) };
+      const scope = { tenantId: wish.tenantId, scope: plan.scope, value: plan.value };
+      return { kind: "epoch", scope, decided: await decideEpoch(book, wish, scope) };
     },
   };
 }
@@ -90,11 +91,7 @@ async function knownTarget(commands: Commands, person: Owner, target: Target): P
   }
 }
 
-async function decideEpoch(
-  book: EpochBook,
-  wish: Wish,
-  { scope, value }: Extract<Plan, { kind: "epoch" }>,
-): Promise<Decided> {
+async function decideEpoch(book: EpochBook, wish: Wish, scope: Scope): Promise<Decided> {
   const { callId: epochId, tenantId, reason } = wish;
   const before = await book.find(tenantId, epochId);
   if (before !== null) return before;
@@ -104,7 +101,7 @@ async function decideEpoch(
     throw new VigError("VIG_BROKER_AWAY", { why: "it does not tell its time" });
   }
   const actor = { type, id, impersonator_id };
-  return book.decide({ epochId, tenantId, scope, value, notBeforeMs, reason, actor });
+  return book.decide({ ...scope, epochId, notBeforeMs, reason, actor });
 }
 
 async function commandFound(commands: Commands, wish: Wish): Promise<Deed> {

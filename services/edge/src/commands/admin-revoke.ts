@@ -9,13 +9,15 @@ import { strictBody } from "../strict-body.ts";
 import { createDeeds, type Deed } from "./admin-deeds.ts";
 import { type AdminBody, adminAnswers, adminBody, batchStateSchema } from "./admin-schemas.ts";
 import { answerOrder } from "./answer.ts";
-import { callIdOf } from "./call.ts";
+import { callIdOf, isRepeatable } from "./call.ts";
 import { channelOf } from "./command.ts";
 import type { Commands } from "./commands.ts";
+import { isEpochPublished } from "./epochs.ts";
 import { type Filter, type Plan, planOf } from "./filter.ts";
 import { countSessions } from "./found-sessions.ts";
 import { databaseOf } from "./known-ids.ts";
 import { Once } from "./once.ts";
+import { recordOnce } from "./recorded-calls.ts";
 import { id, strict } from "./schemas.ts";
 import { readBatch } from "./stored-results.ts";
 
@@ -51,12 +53,19 @@ export function adminRevokeRoutes(app: FastifyInstance, commands: Commands): voi
       const record = (userId?: string) => putOnRecord(commands, request, asked, userId);
       if (request.body.dry_run === true) return count(commands, asked, record);
       const { content, ...wish } = asked;
-      const callId = callIdOf(request, callerOf(request), content);
-      const actor = actorOf(callerOf(request), request, "ADMIN");
-      const deed = await calls.run(`${callId}|${asked.after ?? ""}`, () =>
-        deeds.do({ ...wish, callId, actor, record }),
+      const caller = callerOf(request);
+      const callId = callIdOf(request, caller, content);
+      const call = { tenantId: caller.tenantId, name: `${callId}|${asked.after ?? ""}` };
+      const once = (userId?: string) => recordOnce(commands.database, call, () => record(userId));
+      const deed = await calls.run(call.name, () =>
+        deeds.do({
+          ...wish,
+          callId,
+          actor: actorOf(caller, request, "ADMIN"),
+          record: isRepeatable(request) ? once : record,
+        }),
       );
-      return answerDeed(commands, reply, deed, asked.plan);
+      return answerDeed(commands, reply, deed);
     },
   );
   batchRoute(app, commands);
@@ -138,22 +147,23 @@ async function count(commands: Commands, asked: Asked, record: () => Promise<num
   const { tenantId, filter, plan } = asked;
   const stores = { database: databaseOf(commands), view: commands.view };
   await record();
-  const counted = await countSessions(stores, { tenantId, filter, nowMs: commands.clock() });
+  const kept =
+    plan.kind === "user" && plan.target.kind === "all" ? plan.target.keepSessionId : null;
+  const query = { tenantId, filter, kept, nowMs: commands.clock() };
+  const counted = await countSessions(stores, query);
   const { sessions, users, isExact } = counted;
   return { status: "counted", acts_by: plan.kind, sessions, users, is_exact: isExact };
 }
 
-async function answerDeed(commands: Commands, reply: FastifyReply, deed: Deed, plan: Plan) {
+async function answerDeed(commands: Commands, reply: FastifyReply, deed: Deed) {
   if (deed.kind === "order") {
     const { order } = deed;
     return answerOrder(reply, order.commandId, await commands.commander.outcome(order));
   }
   if (deed.kind === "epoch") {
-    const { epochId, notBeforeMs, isGreatest } = deed.decided;
-    const { scope, value } = plan.kind === "epoch" ? plan : { scope: null, value: null };
-    const isTold =
-      !isGreatest ||
-      (await commands.outcomes.epochs.wait(epochId, commands.commandWaitMs)) !== null;
+    const { epochId, notBeforeMs } = deed.decided;
+    const { scope, value } = deed.scope;
+    const isTold = await isEpochTold(commands, deed);
     reply.code(isTold ? 200 : 202);
     const status = isTold ? "done" : "pending";
     const not_before = new Date(notBeforeMs).toISOString();
@@ -162,6 +172,17 @@ async function answerDeed(commands: Commands, reply: FastifyReply, deed: Deed, p
   const { batchId, commands: sent, users, next } = deed.batch;
   reply.code(202).header("location", `/api/id/admin/batches/${batchId}`);
   return { status: "pending", batch_id: batchId, commands: sent, users, next };
+}
+
+/** Whether it lies on its topic, or a greater one of its scope does. */
+async function isEpochTold(
+  { outcomes, commandWaitMs, database }: Commands,
+  { decided, scope }: Extract<Deed, { kind: "epoch" }>,
+): Promise<boolean> {
+  if (!decided.isGreatest) return true;
+  if ((await outcomes.epochs.wait(decided.epochId, commandWaitMs)) !== null) return true;
+  // A repetition of what this edge heard of too long ago, or before it began to listen.
+  return database !== null && (await isEpochPublished(database, scope).catch(() => false));
 }
 
 const batchParams = strict({ id: id("batch_id of an answer") });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { uuidOf } from "@vigie/service-kit/ids";
 import type { DeniableSession } from "@vigie/service-kit/sessions/view";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { addPerson, sessionRow } from "../inventory/test-tables.ts";
@@ -47,6 +48,16 @@ describe("REV-03: a dry run", () => {
     assert.equal((await tables.owner.query("select from outbox")).count, 0);
     expect(edge.audit.entries).toMatchObject([{ action: "session.revoke_counted" }]);
   });
+
+  test.each(["s-2", uuidOf(TENANT, "session", "s-2")])(
+    "the session to spare is not counted: %s",
+    async (keep_session_id) => {
+      await tables.addSessions();
+      const payload = { filter: { user_id: "usr_1" }, keep_session_id, dry_run: true };
+      const response = await call(tables.edgeOn(), { payload });
+      assert.equal(response.json().sessions, 1);
+    },
+  );
 
   test("what was revoked a moment ago does not count", async () => {
     await tables.addSessions();

@@ -23,3 +23,7 @@ export function callIdOf(request: FastifyRequest, caller: Caller, content: objec
   }
   return nameUuid(caller.tenantId, "command", canonicalJson({ by: caller.subject, key, content }));
 }
+
+/** Whether its caller may send it again as the same. */
+export const isRepeatable = (request: FastifyRequest): boolean =>
+  request.headers["idempotency-key"] !== undefined;

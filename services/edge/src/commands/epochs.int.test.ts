@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import type { SessionEpoch } from "@vigie/schemas/types";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { memoryAudit } from "../audit/memory-audit.ts";
 import { createEpochBook } from "./epochs.ts";
 import { ADMIN, call, TENANT, type TestStores, testStores } from "./test-stores.ts";
@@ -69,13 +69,26 @@ test.each([
 test("an epoch is answered 200 once it lies on its topic", async () => {
   const edge = edgeOn({ commandWaitMs: 5_000 });
   const answer = call(edge, { payload: { filter: { org_id: "pay" } } });
-  const told = async () => {
-    const [epoch] = await published();
-    if (epoch === undefined) return void setTimeout(told, 5);
-    edge.outcomes.epochs.deliver(epoch.epoch_id, epoch);
-  };
-  await told();
+  const epoch = await vi.waitFor(async () => {
+    const [first] = await published();
+    assert.ok(first);
+    return first;
+  });
+  edge.outcomes.epochs.deliver(epoch.epoch_id, epoch);
   assert.equal((await answer).json().status, "done");
+});
+
+test("a repetition is answered 200 at an edge that never heard of the epoch, once it is published", async () => {
+  const headers = { "idempotency-key": "k-1" };
+  const payload = { filter: { org_id: "pay" } };
+  const first = await call(edgeOn(), { payload, headers });
+  assert.equal(first.statusCode, 202);
+  assert.equal((await call(edgeOn(), { payload, headers })).statusCode, 202);
+  // As the publisher leaves it.
+  await tables.owner.query("delete from outbox");
+  const again = await call(edgeOn(), { payload, headers });
+  assert.equal(again.statusCode, 200);
+  assert.deepEqual(again.json(), { ...first.json(), status: "done" });
 });
 
 test("REV-05: the same call 50 times at once is one record; at another edge none is added", async () => {
@@ -89,6 +102,16 @@ test("REV-05: the same call 50 times at once is one record; at another edge none
   assert.equal((await published()).length, 1);
   assert.equal(one.audit.entries.length, 1);
   assert.equal(other.audit.entries.length, 0);
+});
+
+test("REV-05: the same call at two edges at once is one record in the audit", async () => {
+  const headers = { "idempotency-key": "k-1" };
+  const edges = [edgeOn(), edgeOn()];
+  const payload = { filter: { role: "teller" } };
+  const answers = await Promise.all(edges.map((edge) => call(edge, { payload, headers })));
+  assert.equal(new Set(answers.map(({ body }) => body)).size, 1);
+  assert.equal((await published()).length, 1);
+  assert.equal(edges.flatMap(({ audit }) => audit.entries).length, 1);
 });
 
 test("the greatest of a scope is the last one on its topic, whatever the order", async () => {

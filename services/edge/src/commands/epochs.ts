@@ -40,6 +40,7 @@ export interface EpochBook {
   decide(decision: Decision): Promise<Decided>;
 }
 
+const EPOCH_TOPIC = "id.session.epoch";
 const FIND = `
   select not_before_ms::float8 as not_before_ms,
          not_before_ms >= all (select other.not_before_ms from epoch_decisions other
@@ -81,6 +82,15 @@ async function find(tx: Queryable, tenantId: string, epochId: string): Promise<D
   return { epochId, notBeforeMs: row.not_before_ms, isGreatest: row.is_greatest };
 }
 
+const WAITING = "select from outbox where topic = $1 and key = $2 limit 1";
+
+/** Whether the newest epoch of a scope lies on its topic: until then it waits in the outbox. */
+export const isEpochPublished = (database: Database, scope: Scope): Promise<boolean> =>
+  database.inTenant(scope.tenantId, async (tx) => {
+    const { rows } = await tx.query(WAITING, [EPOCH_TOPIC, epochKey(scope)]);
+    return rows.length === 0;
+  });
+
 const valuesOf = ({ actor, ...decision }: Decision): readonly unknown[] => [
   tenantUuid(decision.tenantId),
   decision.epochId,
@@ -103,5 +113,5 @@ function publish(tx: Queryable, decision: Decision, encoder: Encoder<SessionEpoc
     reason: decision.reason,
     actor: decision.actor,
   });
-  return enqueue(tx, { topic: "id.session.epoch", key: epochKey(decision), value });
+  return enqueue(tx, { topic: EPOCH_TOPIC, key: epochKey(decision), value });
 }

@@ -38,7 +38,11 @@ interface Clauses {
 }
 
 /** Sessions of the tenant that pass the filter and are not on record as ended. */
-function clausesOf(tenantId: string, filter: Filter, liveAtMs?: number): Clauses {
+function clausesOf(
+  tenantId: string,
+  filter: Filter,
+  { kept = null, liveAtMs }: { readonly kept?: string | null; readonly liveAtMs?: number } = {},
+): Clauses {
   const values: unknown[] = [];
   const put = (value: unknown): string => `$${values.push(value)}`;
   const uuid = (kind: "user" | "session" | "device", id: string | undefined) =>
@@ -48,6 +52,7 @@ function clausesOf(tenantId: string, filter: Filter, liveAtMs?: number): Clauses
     [isoOf(liveAtMs), (place) => `expires_at > ${place}::timestamp`],
     [uuid("user", filter.userId), (place) => `user_id = ${place}`],
     [uuid("session", filter.sessionId), (place) => `id = ${place}`],
+    [uuid("session", kept ?? undefined), (place) => `id <> ${place}`],
     [uuid("device", filter.deviceId), (place) => `device_id = ${place}`],
     [filter.channel?.toLowerCase(), (place) => `session_type = ${place}`],
     [filter.orgId, (place) => `org_id = ${place}`],
@@ -90,10 +95,16 @@ export async function findSessions(
 /** How many sessions a filter means now, denials of the last moments taken off. */
 export async function countSessions(
   { database, view }: { readonly database: Database; readonly view: SessionView },
-  query: { readonly tenantId: string; readonly filter: Filter; readonly nowMs: number },
+  query: {
+    readonly tenantId: string;
+    readonly filter: Filter;
+    /** A session that is spared, by either id. */
+    readonly kept: string | null;
+    readonly nowMs: number;
+  },
 ): Promise<Count> {
-  const { tenantId, filter, nowMs } = query;
-  const clauses = clausesOf(tenantId, filter, nowMs);
+  const { tenantId, filter, kept, nowMs } = query;
+  const clauses = clausesOf(tenantId, filter, { kept, liveAtMs: nowMs });
   return database.inTenant(tenantId, async (tx) => {
     const rows = await rowsOf(tx, clauses, { after: null, limit: ROWS_MAX });
     if (rows.length === ROWS_MAX) return countRoughly(tx, clauses);

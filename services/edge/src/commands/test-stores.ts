@@ -50,7 +50,7 @@ export async function testStores(): Promise<TestStores> {
     async clear() {
       await tables.clear();
       await tables.owner.query(
-        `truncate epoch_decisions, outbox, session_commands, session_revocations,
+        `truncate epoch_decisions, admin_calls, outbox, session_commands, session_revocations,
          session_revocation_acks`,
       );
     },

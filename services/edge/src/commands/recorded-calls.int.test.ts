@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { VigError } from "@vigie/core/errors";
+import { afterAll, beforeAll, beforeEach, test } from "vitest";
+import { recordOnce } from "./recorded-calls.ts";
+import { call, TENANT, type TestStores, testStores } from "./test-stores.ts";
+
+let tables: TestStores;
+beforeAll(async () => {
+  tables = await testStores();
+});
+afterAll(() => tables.close());
+beforeEach(() => tables.clear());
+
+const headers = { "idempotency-key": "k-1" };
+
+test.each([
+  ["one user", { user_id: "usr_1" }],
+  ["a search", { country: "FR" }],
+])("REV-05: %s, the same call at three edges at once: one audit record", async (_what, filter) => {
+  await tables.addSessions();
+  const edges = [tables.edgeOn(), tables.edgeOn(), tables.edgeOn()];
+  const answers = await Promise.all(
+    edges.map((edge) => call(edge, { payload: { filter }, headers })),
+  );
+  assert.ok(answers.every(({ statusCode }) => statusCode < 300));
+  assert.equal(edges.flatMap(({ audit }) => audit.entries).length, 1);
+  const other = await call(tables.edgeOn(), { payload: { filter, reason: "again" }, headers });
+  assert.ok(other.statusCode < 300, "another content is another call");
+});
+
+test("without a key each call is one of its own, and so is each tenant's and caller's", async () => {
+  await tables.addSessions();
+  const edge = tables.edgeOn();
+  const payload = { filter: { user_id: "usr_1" } };
+  await call(edge, { payload });
+  await call(edge, { payload });
+  await call(edge, { payload, headers });
+  await call(edge, { payload, headers, claims: { sub: "admin-2", scope: "id:admin" } });
+  assert.equal(edge.audit.entries.length, 4);
+});
+
+test("what failed to be recorded is recorded by the next; pages of a batch are calls of their own", async () => {
+  const record = (name: string, at: () => Promise<number>) =>
+    recordOnce(tables.edge, { tenantId: TENANT, name }, at);
+  const away = new VigError("VIG_AUDIT_WRITE_FAILED", { why: "away" });
+  await assert.rejects(
+    record("c-1|", () => Promise.reject(away)),
+    away,
+  );
+  assert.equal(await record("c-1|", async () => 7), 7);
+  assert.equal(await record("c-1|", async () => 8), 7);
+  assert.equal(await record("c-1|page", async () => 9), 9);
+});
+
+test("what is older than a week is forgotten", async () => {
+  const record = (name: string) =>
+    recordOnce(tables.edge, { tenantId: TENANT, name }, async () => 1);
+  await record("old");
+  await tables.owner.query("update admin_calls set noted_at = now() - interval '8 days'");
+  await record("new");
+  const { rows } = await tables.owner.query("select call from admin_calls");
+  assert.deepEqual(rows, [{ call: "new" }]);
+});
+
+test("while PostgreSQL is away, or was lost at the end, a call is on record all the same, once", async () => {
+  const away = new VigError("VIG_DATABASE_AWAY", { why: "gone" });
+  let records = 0;
+  const record = async () => {
+    records += 1;
+    return 5;
+  };
+  const wanted = { tenantId: TENANT, name: "c-1|" };
+  const gone = { ...tables.edge, inTenant: () => Promise.reject(away) };
+  assert.equal(await recordOnce(gone, wanted, record), 5);
+  const inTenant: typeof tables.edge.inTenant = async (tenantId, work) => {
+    await tables.edge.inTenant(tenantId, work);
+    throw away;
+  };
+  assert.equal(await recordOnce({ ...tables.edge, inTenant }, wanted, record), 5);
+  assert.equal(records, 2);
+  assert.equal(await recordOnce(null, wanted, record), 5);
+});
