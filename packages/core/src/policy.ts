@@ -92,9 +92,10 @@ export type RoleRefinement = ChannelRefinement & PartsOf<"max_concurrent_session
 export type PolicyOverlay = PartsOf<keyof PolicyDocument>;
 
 /**
- * Source of the numbers: REQUIREMENTS POL-03, POL-04, CNF-13, CNF-14; DESIGN, Detector, for the rules; USSD gateways
- * close a silent dialogue within 3 min (USS-01); 90 days is what the read model kept of activities before a policy could say. The oldest session is
- * revoked, since a limit that only alarms would not hold (DESIGN, Sessions).
+ * Source of the numbers: REQUIREMENTS POL-03, POL-04, CNF-13, CNF-14; DESIGN, Detector, for the rules; the
+ * measurement in docs/login-risk.md for login_risk; USSD gateways close a silent dialogue within 3 min (USS-01); 90
+ * days is what the read model kept of activities before a policy could say. The oldest session is revoked, since a
+ * limit that only alarms would not hold (DESIGN, Sessions).
  */
 export const defaultPolicy: PolicyDocument = {
   idle_timeout: { minutes: 30 },
@@ -108,7 +109,7 @@ export const defaultPolicy: PolicyDocument = {
   unusual_channel: { share_min_percent: 2, logins_min: 10 },
   vpn_networks: { organisations: [] },
   fp_mismatch_tolerance: { score_min: 0.85 },
-  login_risk: { score_max: 20, logins_min: 5 },
+  login_risk: { score_max: 2, logins_min: 5 },
   max_concurrent_sessions: { count: 5, on_excess: "revoke_oldest", per_channel: {} },
   blocked_countries: { countries: [] },
   session_retention: { days: 90 },

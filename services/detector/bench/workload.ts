@@ -3,6 +3,7 @@ import { DAY_MS, HOUR_MS } from "@vigie/core/time";
 import type { TopicName } from "@vigie/schemas/catalogue";
 import type { Codecs } from "@vigie/schemas/codec-core";
 import type { Device, HeartbeatEvent, LoginEvent, MfaEvent, Network } from "@vigie/schemas/types";
+import { randomOf } from "./random.ts";
 
 /** A record as it would lie in a topic. */
 export interface BenchRecord {
@@ -30,17 +31,6 @@ const networks = [
   { country: "fr", prefix: "90.1" },
 ] as const;
 const models = ["SM-A055F", "TECNO CK7n", "Infinix X6711", "itel A666L", "CPH2579", "Pixel 7a"];
-
-/** mulberry32 by Tommy Ettinger (public domain): the same seed gives the same events. */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 /**
  * 60 % logins, 30 % heartbeats, 10 % second factors of uniform users in the order of event time, values of some 560

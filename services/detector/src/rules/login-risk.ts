@@ -35,7 +35,7 @@ export const meta: RuleMeta = {
 
 /** Of fewer logins, a single one moves a share by more than a hundredth. */
 const POPULATION_LOGINS_MIN = 100;
-/** As many as make three of four scores of the simulation fall under the limit; more is a list of all traits. */
+/** Traits that the evidence names; every other one weighs less than any of them. */
 const TOLD_MAX = 3;
 
 export function step(usual: Usual, event: EnrichedEvent, policy: PolicyDocument): Step<Usual> {
@@ -45,11 +45,22 @@ export function step(usual: Usual, event: EnrichedEvent, policy: PolicyDocument)
   const { logins_min, score_max } = policy.login_risk;
   if (usual.loginsEver < Math.max(1, logins_min)) return next;
   if (population.logins < POPULATION_LOGINS_MIN) return next;
+  const scored = scoredLogin(traits, usual, population);
+  if (scored.score <= score_max) return next;
+  return { ...next, findings: [finding(scored, score_max, event)] };
+}
+
+export interface ScoredLogin {
+  readonly user: Counted;
+  readonly others: CountedPopulation;
+  readonly score: number;
+}
+
+/** Both must know of logins. */
+export function scoredLogin(traits: Traits, usual: Usual, population: Population): ScoredLogin {
   const user = userCounts(usual, traits);
   const others = populationCounts(population, traits);
-  const score = riskOf(user, others);
-  if (score <= score_max) return next;
-  return { ...next, findings: [finding({ user, others, score, limit: score_max }, event)] };
+  return { user, others, score: riskOf(user, others) };
 }
 
 const userCounts = (usual: Usual, traits: Traits): Counted => ({
@@ -69,15 +80,8 @@ function populationCounts(population: Population, traits: Traits): CountedPopula
   return { loginsEver, logins, users, counts, distinct };
 }
 
-interface Scored {
-  readonly user: Counted;
-  readonly others: CountedPopulation;
-  readonly score: number;
-  readonly limit: number;
-}
-
-function finding(scored: Scored, event: EnrichedEvent): Finding {
-  const { user, others, score, limit } = scored;
+function finding(scored: ScoredLogin, limit: number, event: EnrichedEvent): Finding {
+  const { user, others, score } = scored;
   const heaviest = weighed(user, others).slice(0, TOLD_MAX);
   const shares = heaviest.map(({ trait }) => [`${trait}_share`, shareOf(trait, user, others)]);
   const ratios = features.map((feature) => [
@@ -100,7 +104,7 @@ function finding(scored: Scored, event: EnrichedEvent): Finding {
     },
     explanation:
       `The login is ${score.toPrecision(3)} times as likely somebody else's as the user's, and ` +
-      `${limit} is the limit; ${remedy(scored)}it would not have fired.`,
+      `${limit} is the limit; ${remedy(scored, limit)}it would not have fired.`,
   };
 }
 
@@ -111,17 +115,17 @@ function shareOf(trait: (typeof traitNames)[number], user: Counted, others: Coun
   return `${share(user)}/${share(others)}`;
 }
 
-/** The heaviest traits, as many as bring the score under the limit when they are the user's own. */
-function remedy({ user, others, limit }: Scored): string {
+/** The heaviest traits one after the other, as many as bring the score under the limit when they are the user's own. */
+function remedy({ user, others }: ScoredLogin, limit: number): string {
   const named: string[] = [];
-  let better = user;
-  for (const { trait } of weighed(user, others)) {
-    named.push(trait.replace("_", " "));
-    better = asUsual(better, traitNames.indexOf(trait));
+  for (let better = user; ; ) {
+    const heaviest = weighed(better, others)[0];
+    if (heaviest === undefined) return "with a higher limit ";
+    named.push(heaviest.trait.replace("_", " "));
+    better = asUsual(better, traitNames.indexOf(heaviest.trait));
     if (riskOf(better, others) <= limit)
       return `had the user always had this ${named.join(", ")}, `;
   }
-  return "with a higher limit ";
 }
 
 const write: Rule<Usual>["write"] = (writer, usual) => usual.write(writer);

@@ -6,12 +6,14 @@ import type { Example } from "./example.ts";
 import { examples as fingerprintExamples } from "./fingerprint-mismatch.examples.ts";
 import { examples as travelExamples } from "./impossible-travel.examples.ts";
 import { rules } from "./index.ts";
+import { examples as loginRiskExamples } from "./login-risk.examples.ts";
 import type { AnyRule, EnrichedEvent, Finding } from "./rule.ts";
 
 const examplesOf: Readonly<Record<string, readonly Example[]>> = {
   impossible_travel: travelExamples,
   fingerprint_mismatch: fingerprintExamples,
   bruteforce: bruteforceExamples,
+  login_risk: loginRiskExamples,
 };
 
 /** Runs an example; `stored`: the state passes through its bytes after every event. */
