@@ -1,5 +1,11 @@
 import { DAY_MS } from "@vigie/core/time";
-import { changelogs, SEGMENT_MS, type TopicSpec, topics } from "@vigie/schemas/catalogue";
+import {
+  changelogs,
+  internals,
+  SEGMENT_MS,
+  type TopicSpec,
+  topics,
+} from "@vigie/schemas/catalogue";
 
 /** The tables that only the edge writes; done with the request itself. */
 export const EDGE_PART = "edge";
@@ -20,13 +26,16 @@ const TOMBSTONE_KEPT_MS = DAY_MS;
 const AUDIT_TOPIC = "id.audit";
 const DEAD_LETTERS_MS = 7 * DAY_MS;
 
-const specs: Readonly<Record<string, TopicSpec>> = { ...topics, ...changelogs };
+/** Logins by address: those that succeeded name the person. */
+const TRIES_TOPIC = "vigie.detector.tries";
+
+const specs: Readonly<Record<string, TopicSpec>> = { ...topics, ...internals, ...changelogs };
 
 /** What no deletion reaches before its time, with that time. The latest end is that of the erasure. */
 export function retainedOf(requestedAtMs: number): readonly Retained[] {
   const byRetention = Map.groupBy(
     Object.entries(specs).flatMap(([name, { key, keep }]) => {
-      const isPersons = key === "tenant|user" || name === AUDIT_TOPIC;
+      const isPersons = key === "tenant|user" || name === AUDIT_TOPIC || name === TRIES_TOPIC;
       return isPersons && keep !== "compacted" ? [{ name, keptMs: keep.retentionMs }] : [];
     }),
     ({ keptMs }) => keptMs,
