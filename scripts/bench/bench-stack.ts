@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { silentLogger } from "@vigie/core/log";
+import { createKeysFile } from "@vigie/service-kit/kms/keys-file";
 import { type KafkaAdmin, openAdmin } from "@vigie/stream/kafka/admin";
 import { type KafkaClient, openKafka } from "@vigie/stream/kafka/client";
 import { freshPrefix, stack } from "@vigie/testkit/stack";
@@ -45,10 +46,13 @@ export async function openBenchStack(): Promise<BenchStack> {
       const prefix = freshPrefix();
       const folder = join(root, name);
       await mkdir(folder, { recursive: true });
+      const keysFile = join(folder, "keys.json");
+      createKeysFile(keysFile, 0);
       const env = {
         ...servers.env,
         VIGIE_TOPIC_PREFIX: prefix,
         VIGIE_STATE_DIR: join(folder, "state"),
+        VIGIE_KEYS_FILE: keysFile,
         METRICS_PORT: "0",
         LOG_LEVEL: "info",
       };

@@ -7,7 +7,6 @@ import { silentLogger } from "@vigie/core/log";
 import { openCodecs } from "@vigie/schemas/codecs";
 import { sampleLogin } from "@vigie/schemas/samples";
 import type { LoginEvent } from "@vigie/schemas/types";
-import { createKeysFile } from "@vigie/service-kit/kms/keys-file";
 import { openBatchingProducer } from "@vigie/stream/kafka/producer";
 import { SignJWT } from "jose";
 import type { BenchStack, Installation } from "./bench-stack.ts";
@@ -128,14 +127,11 @@ async function introspect(url: string, issuer: Issuer, user: string): Promise<bo
 
 /** What a session lives through: everything that decides or tells, and two edges. */
 async function startAll({ folder, env }: Installation, publicKeyPem: string) {
-  const keysFile = join(folder, "keys.json");
-  createKeysFile(keysFile, 0);
   const shared = {
     ...env,
     // Without rate limits.
     NODE_ENV: "test",
     HOST: "127.0.0.1",
-    VIGIE_KEYS_FILE: keysFile,
     JWT_PUBLIC_KEY: publicKeyPem,
   };
   const start = (name: string, log: string, over: Record<string, string> = {}) =>

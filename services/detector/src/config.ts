@@ -3,6 +3,7 @@ import {
   eventsConfig,
   geoipConfig,
   kafkaConfig,
+  keysConfig,
   metricsPortConfig,
   processConfig,
   registryConfig,
@@ -16,6 +17,7 @@ export const detectorConfig = {
   ...stateConfig,
   ...eventsConfig,
   ...geoipConfig,
+  ...keysConfig,
   ...metricsPortConfig(9101),
   DETECTOR_WORKERS: integer({
     about: "threads, each a member of the group; 0 runs in the main thread",

@@ -1,8 +1,10 @@
 import { join } from "node:path";
+import { RULE_NAMES } from "@vigie/core/policy";
 import { DAY_MS } from "@vigie/core/time";
 import { openCodecs } from "@vigie/schemas/codecs";
 import type { Parsed } from "@vigie/service-kit/config";
 import { kafkaOptions } from "@vigie/service-kit/kafka-config";
+import { openFileKeys } from "@vigie/service-kit/kms/file-keys";
 import { anomalyMetrics, type Metrics } from "@vigie/service-kit/metrics";
 import { startLater } from "@vigie/service-kit/start-later";
 import { streamObserver } from "@vigie/service-kit/stream-observer";
@@ -11,8 +13,10 @@ import type { StreamObserver } from "@vigie/stream/observer";
 import { startProcessor } from "@vigie/stream/runtime";
 import { GeoIpDatabases } from "#geoip/databases";
 import { followGeoFiles, openShared, type SharedFiles } from "#geoip/files";
-import { createDetector, ERASED } from "./app.ts";
+import { createDetector } from "./app.ts";
 import type { detectorConfig } from "./config.ts";
+import { addressNames } from "./spray/address-names.ts";
+import { createSprayProcessor } from "./spray/processor.ts";
 
 export interface DetectorData {
   readonly config: Parsed<typeof detectorConfig>;
@@ -24,8 +28,12 @@ export interface DetectorData {
 export async function start(context: WorkerContext<DetectorData>): Promise<RunningWorker> {
   const { index, data, log, metrics, health } = context;
   const { config, geoFiles } = data;
-  for (const part of ["kafka", "registry", "tasks"]) health.declare(part);
+  for (const part of ["kafka", "registry", "tasks", SPRAY_TASKS]) health.declare(part);
   const observer = countingAnomalies(streamObserver(metrics, health, "detector"), metrics);
+  const sprayObserver = countingAnomalies(
+    streamObserver(metrics, health, "detector-spray", SPRAY_TASKS),
+    metrics,
+  );
   const kafka = kafkaOptions(config);
   const codecs = await openCodecs({
     registryUrl: config.SCHEMA_REGISTRY_URL,
@@ -44,41 +52,53 @@ export async function start(context: WorkerContext<DetectorData>): Promise<Runni
     log,
     maxEventAgeMs: config.MAX_EVENT_AGE_DAYS * DAY_MS,
     maxAheadMs: config.MAX_EVENT_AHEAD_MS,
+    addresses: addressNames(openFileKeys(config.VIGIE_KEYS_FILE)),
     policyRefused: () => refused.inc(),
     ...(config.VIGIE_BENCH === "1" && { firstRecord: sayFirst }),
   });
-  // Waits for the registry and the broker; the thread answers meanwhile.
-  const running = startLater(async () => {
-    await codecs.ready();
-    return startProcessor(processor, {
-      ...kafka,
-      stateDir: config.VIGIE_STATE_DIR,
-      log,
-      observer,
-      createInternalTopics: config.NODE_ENV !== "production",
-      maxTaskIdleMs: config.MAX_TASK_IDLE_MS,
-      commitRecordsMax: config.COMMIT_RECORDS_MAX,
-      commitIntervalMs: config.COMMIT_INTERVAL_MS,
-      cacheEntriesMax: config.STATE_CACHE_ENTRIES,
-      processingError: config.PROCESSING_ERROR,
-      member: String(index),
-    });
-  });
+  const spray = createSprayProcessor({ codecs, log, policyRefused: () => refused.inc() });
+  const common = {
+    ...kafka,
+    stateDir: config.VIGIE_STATE_DIR,
+    log,
+    createInternalTopics: config.NODE_ENV !== "production",
+    maxTaskIdleMs: config.MAX_TASK_IDLE_MS,
+    commitRecordsMax: config.COMMIT_RECORDS_MAX,
+    commitIntervalMs: config.COMMIT_INTERVAL_MS,
+    cacheEntriesMax: config.STATE_CACHE_ENTRIES,
+    processingError: config.PROCESSING_ERROR,
+    member: String(index),
+  };
+  // They wait for the registry and the broker; the thread answers meanwhile.
+  const running = [
+    startLater(async () => {
+      await codecs.ready();
+      return startProcessor(processor, { ...common, observer });
+    }),
+    startLater(async () => {
+      await codecs.ready();
+      return startProcessor(spray, { ...common, observer: sprayObserver });
+    }),
+  ];
   return {
-    failed: running.failed,
+    failed: Promise.race(running.map(({ failed }) => failed)),
     async stop() {
-      await running.stop();
+      await Promise.all(running.map((each) => each.stop()));
       codecs.close();
       following.close();
     },
   };
 }
 
+/** What the health calls the tasks that are kept by address. */
+const SPRAY_TASKS = "spray_tasks";
+const ruleNames: ReadonlySet<string> = new Set(RULE_NAMES);
+
 const sayFirst = (): void => {
   process.stdout.write(`FIRST ${Date.now()}\n`);
 };
 
-/** OBS-03: each rule is an output of its own, so what was committed is known by kind. */
+/** OBS-03: each rule is an output of its own name, so what was committed is known by kind. */
 function countingAnomalies(observer: StreamObserver, metrics: Metrics): StreamObserver {
   const { detected } = anomalyMetrics(metrics);
   return {
@@ -86,7 +106,7 @@ function countingAnomalies(observer: StreamObserver, metrics: Metrics): StreamOb
     committed(event) {
       observer.committed(event);
       for (const [kind, count] of Object.entries(event.emitted)) {
-        if (kind !== ERASED) detected.inc({ kind }, count);
+        if (ruleNames.has(kind)) detected.inc({ kind }, count);
       }
     },
   };
