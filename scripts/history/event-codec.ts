@@ -1,10 +1,18 @@
 import { assert } from "@vigie/core/assert";
 import type { RawEvent } from "@vigie/detector/enrich/event";
-import { Place } from "@vigie/detector/enrich/place";
-import type { UserAgent } from "@vigie/detector/enrich/signals";
-import { type Address, unknownAddress } from "@vigie/detector/geoip/geoip";
+import { unknownAddress } from "@vigie/detector/geoip/geoip";
 import { Reader, Writer } from "@vigie/detector/state/bytes";
-import { TextMap } from "@vigie/schemas/codec-core";
+import {
+  type Fingerprint,
+  type KnownAddress,
+  type KnownAgent,
+  list,
+  names,
+  type Part,
+  type PartName,
+  type RawDevice,
+  slotOf,
+} from "./event-parts.ts";
 import type { HistoryEvent } from "./minimise.ts";
 
 /**
@@ -13,118 +21,8 @@ import type { HistoryEvent } from "./minimise.ts";
  * Most events take some 30 bytes, and are read without a text being made but for the id.
  */
 
-type Fields = Readonly<Record<string, unknown>>;
-
-/** A part of an event that mostly stays as it was. */
-interface Part {
-  /** ids are pseudonyms, each of 16 bytes; values are texts that many users share. */
-  readonly of: "id" | "value";
-  /** As a text; "" for nothing. */
-  text(event: HistoryEvent): string;
-  parse(text: string): unknown;
-}
-
-const json = (value: unknown): string => (value === undefined ? "" : JSON.stringify(value));
-const fromJson = (text: string): unknown => (text === "" ? undefined : JSON.parse(text));
-const idOrNull = (text: string): string | null => (text === "" ? null : text);
-
-const field = (name: keyof RawEvent): Part => ({
-  of: "value",
-  text: ({ value }) => json(value[name]),
-  parse: fromJson,
-});
-
-/** Their places are bits of stored masks: append only. */
-const parts = {
-  session: { of: "id", text: ({ value }) => value.session_id ?? "", parse: idOrNull },
-  deviceId: { of: "id", text: ({ value }) => value.device?.device_id ?? "", parse: idOrNull },
-  address: { of: "value", text: addressText, parse: readAddress },
-  agent: {
-    of: "value",
-    text: ({ userAgent }) => (userAgent === null ? "" : json(userAgent)),
-    parse: fromJson,
-  },
-  fingerprint: { of: "value", text: fingerprintText, parse: readFingerprint },
-  channel: field("channel"),
-  roles: field("roles"),
-  location: field("location"),
-  geohash: field("geohash"),
-  sim: field("sim"),
-} as const satisfies Readonly<Record<string, Part>>;
-
-type PartName = keyof typeof parts;
-const names = Object.keys(parts) as readonly PartName[];
-const slotOf = Object.fromEntries(names.map((name, slot) => [name, slot])) as Readonly<
-  Record<PartName, number>
->;
-const list: readonly Part[] = names.map((name) => parts[name]);
-
 /** Of a table of shared values; when it is full, it starts over, on both sides. */
 const TABLE_MAX = 32_768;
-const NO_PARTS: readonly string[] = list.map(() => "\u0000");
-
-function addressText({ value, address }: HistoryEvent): string {
-  const token = value.network?.ip;
-  if (!token) return "";
-  const { place, ...rest } = address;
-  const where = place && [place.cell, place.radiusKm, place.country, place.city];
-  return JSON.stringify([token, rest, where]);
-}
-
-interface KnownAddress {
-  readonly network: NonNullable<RawEvent["network"]>;
-  readonly address: Address;
-}
-
-function readAddress(text: string): KnownAddress | null {
-  if (text === "") return null;
-  const [ip, rest, where] = JSON.parse(text) as [
-    string,
-    Omit<Address, "place">,
-    [number, number, string, string] | null,
-  ];
-  const place = where && placeOf(where);
-  return { network: { ip, user_agent: null }, address: { ...rest, place } };
-}
-
-/** Places come again and again, and one object for each makes them quick to compare. */
-const placesKnown = new Map<string, Place>();
-const PLACES_MAX = 100_000;
-
-function placeOf([cell, radiusKm, country, city]: [number, number, string, string]): Place {
-  const name = `${cell}|${radiusKm}|${country}|${city}`;
-  let place = placesKnown.get(name);
-  if (place === undefined) {
-    if (placesKnown.size >= PLACES_MAX) placesKnown.clear();
-    place = new Place(cell, radiusKm, country, city);
-    placesKnown.set(name, place);
-  }
-  return place;
-}
-
-type RawDevice = NonNullable<RawEvent["device"]>;
-type Fingerprint = RawDevice["fingerprint"];
-
-function fingerprintText({ value: { device } }: HistoryEvent): string {
-  if (device === undefined) return "";
-  if (device === null || device.fingerprint === null) return JSON.stringify(device && [null]);
-  const { similarity, signals } = device.fingerprint;
-  return JSON.stringify([similarity, signals && sorted(signals.toObject())]);
-}
-
-const sorted = (texts: Readonly<Record<string, string>>): Fields =>
-  Object.fromEntries(Object.entries(texts).sort(([a], [b]) => (a < b ? -1 : 1)));
-
-/** undefined: the topic tells of no device; null: the event had none. */
-function readFingerprint(text: string): { readonly of: Fingerprint } | null | undefined {
-  if (text === "") return undefined;
-  const read = JSON.parse(text) as [number | null, Record<string, string> | null] | [null] | null;
-  if (read === null) return null;
-  if (read.length === 1) return { of: null };
-  const [similarity, signals] = read;
-  return { of: { similarity, signals: signals && TextMap.of(signals) } };
-}
-
 /** Texts by number: 0 and the text for one that is new. A table that is full starts over, on both sides. */
 class NumberedTexts {
   private readonly numbers = new Map<string, number>();
@@ -164,6 +62,8 @@ interface WrittenUser {
   readonly last: Map<string, readonly string[]>;
 }
 
+/** No part is this text, so a user's first event has all of them. */
+const NO_PARTS: readonly string[] = list.map(() => "\u0000");
 const KIND = "\n";
 
 export class EventEncoder {
@@ -236,7 +136,8 @@ interface LastEvent {
   session: string | null;
   deviceId: string | null;
   known: KnownAddress | null;
-  agent: UserAgent | null;
+  agent: KnownAgent | null;
+  network: RawEvent["network"];
   fingerprint: { readonly of: Fingerprint } | null | undefined;
   device: RawDevice | null | undefined;
   /** Fields of the event that are as they lie. */
@@ -261,6 +162,7 @@ export interface ReadEvent<U> extends HistoryEvent {
 }
 
 const restNames = ["channel", "roles", "location", "geohash", "sim"] as const;
+const networkMask = (1 << slotOf.address) | (1 << slotOf.agent);
 const deviceMask = (1 << slotOf.deviceId) | (1 << slotOf.fingerprint);
 const restMask = restNames.reduce((mask, name) => mask | (1 << slotOf[name]), 0);
 
@@ -304,7 +206,7 @@ export class EventDecoder<U> {
       session_id: last.session,
       channel: rest.channel,
       ...(rest.roles !== undefined && { roles: rest.roles }),
-      network: last.known === null ? null : last.known.network,
+      network: last.network,
       ...(last.device !== undefined && { device: last.device }),
       location: rest.location,
       ...(rest.sim !== undefined && { sim: rest.sim }),
@@ -315,7 +217,7 @@ export class EventDecoder<U> {
       timestampMs: this.lastMs,
       value,
       address: last.known === null ? unknownAddress : last.known.address,
-      userAgent: last.agent,
+      userAgent: last.agent === null ? null : last.agent.userAgent,
       own: user.own,
     };
   }
@@ -346,6 +248,13 @@ export class EventDecoder<U> {
           : readId(reader);
       put(last, names[i] as PartName, value);
     }
+    if (mask & networkMask) {
+      const { known, agent } = last;
+      last.network =
+        known === null && agent === null
+          ? null
+          : { ip: known?.ip ?? null, user_agent: agent?.header ?? null };
+    }
     if (mask & deviceMask) {
       const { fingerprint, deviceId } = last;
       last.device = fingerprint && { device_id: deviceId, fingerprint: fingerprint.of };
@@ -359,6 +268,7 @@ const nothingYet = (): LastEvent => ({
   deviceId: null,
   known: null,
   agent: null,
+  network: null,
   fingerprint: undefined,
   device: undefined,
   rest: { channel: "UNKNOWN", location: null },
@@ -368,7 +278,7 @@ function put(last: LastEvent, name: PartName, value: unknown): void {
   if (name === "session") last.session = value as string | null;
   else if (name === "deviceId") last.deviceId = value as string | null;
   else if (name === "address") last.known = value as KnownAddress | null;
-  else if (name === "agent") last.agent = (value ?? null) as UserAgent | null;
+  else if (name === "agent") last.agent = value as KnownAgent | null;
   else if (name === "fingerprint") last.fingerprint = value as LastEvent["fingerprint"];
   else (last.rest as Record<string, unknown>)[name] = value;
 }

@@ -11,7 +11,7 @@ export interface HistoryEvent {
   readonly topic: string;
   /** Append time. */
   readonly timestampMs: number;
-  /** With pseudonyms; the address is one, and the user agent is left out. */
+  /** With pseudonyms, also for address and user agent. */
   readonly value: RawEvent;
   /** What was known of its address, and of its user agent. */
   readonly address: Address;
@@ -46,7 +46,10 @@ export function minimise(
       occurred_at: value.occurred_at,
       session_id: session_id && pseudonyms.uuid("session", session_id),
       channel: value.channel,
-      network: ip ? { ip: pseudonyms.uuid("address", ip), user_agent: null } : null,
+      network: network && {
+        ip: ip ? pseudonyms.address(ip) : null,
+        user_agent: header ? pseudonyms.uuid("agent", header) : null,
+      },
       location: value.location && coarse(value.location),
       ...(kind !== undefined && { kind }),
       ...(roles !== undefined && { roles }),

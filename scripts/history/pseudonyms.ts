@@ -1,8 +1,17 @@
 import { createHmac } from "node:crypto";
+import { ipPrefix } from "@vigie/service-kit/kms/addresses";
 import type { Keys } from "@vigie/service-kit/kms/keys";
 
 /** What a pseudonym stands for: the same text as another thing is another pseudonym. */
-export type PseudonymKind = "user" | "session" | "device" | "event" | "address" | "signal";
+export type PseudonymKind =
+  | "user"
+  | "session"
+  | "device"
+  | "event"
+  | "network"
+  | "address"
+  | "agent"
+  | "signal";
 
 /**
  * Pseudonyms of one tenant: HMAC-SHA-256 under its key, cut to 128 bits and written as UUIDs, so that they join
@@ -11,31 +20,47 @@ export type PseudonymKind = "user" | "session" | "device" | "event" | "address" 
 export interface Pseudonyms {
   readonly keyId: string;
   uuid(kind: PseudonymKind, text: string): string;
-  /** The same as `digits` decimal digits. */
+  /** 64 bits of it as decimal digits. */
   digits(kind: PseudonymKind, text: string): string;
+  /** As the text of an IPv6 address that nobody has: addresses of one /24 or /48 have one /48. */
+  address(ip: string): string;
 }
 
 /** People, devices and sessions come again soon: what was reckoned last is kept. */
 const KEPT_MAX = 50_000;
+/** 48 bits of an IPv6 address are its network's. Source: PRV-02. */
+const NETWORK_HEX_DIGITS = 12;
 
 export function pseudonymsOf(keys: Keys, tenantId: string): Pseudonyms {
   const { keyId, key } = keys.hmacKey(tenantId);
   const kept = new Map<string, string>();
   const digest = (kind: PseudonymKind, text: string): Buffer =>
     createHmac("sha256", key).update(`history|${kind}|${text}`).digest();
+  const keptOr = (kind: PseudonymKind, text: string, make: () => string): string => {
+    const name = `${kind}|${text}`;
+    const known = kept.get(name);
+    if (known !== undefined) return known;
+    const made = make();
+    if (kept.size >= KEPT_MAX) kept.clear();
+    kept.set(name, made);
+    return made;
+  };
   return {
     keyId,
     uuid(kind, text) {
-      const name = `${kind}|${text}`;
-      const known = kept.get(name);
-      if (known !== undefined) return known;
-      const hex = digest(kind, text).toString("hex", 0, 16);
-      const uuid = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
-      if (kind === "event") return uuid;
-      if (kept.size >= KEPT_MAX) kept.clear();
-      kept.set(name, uuid);
-      return uuid;
+      const make = (): string => uuidText(digest(kind, text).toString("hex", 0, 16));
+      return kind === "event" ? make() : keptOr(kind, text, make);
     },
     digits: (kind, text) => digest(kind, text).readBigUInt64BE().toString(),
+    address: (ip) =>
+      keptOr("address", ip, () => {
+        const network = digest("network", ipPrefix(ip) ?? "").toString("hex");
+        const own = digest("address", ip).toString("hex");
+        const hex = network.slice(0, NETWORK_HEX_DIGITS) + own.slice(0, 32 - NETWORK_HEX_DIGITS);
+        return (hex.match(/.{4}/g) ?? []).join(":");
+      }),
   };
 }
+
+const uuidText = (hex: string): string =>
+  `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
