@@ -1,34 +1,17 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
 import { afterAll, beforeAll, test } from "vitest";
-import { type ForeignEvents, foreignEvents } from "./support/events.ts";
-import { createIntrospection, type Introspection, type Who } from "./support/introspection.ts";
+import type { Who } from "./support/introspection.ts";
 import { mostAtOnce, watchLives } from "./support/lives.ts";
 import { type OwnServers, type ServerName, startOwnServers } from "./support/own-servers.ts";
-import { openPipeline, type Pipeline, TENANT } from "./support/pipeline.ts";
-import { createService, type ServiceProcess } from "./support/processes.ts";
+import { TENANT } from "./support/pipeline.ts";
 import { count } from "./support/read-model.ts";
-import { type RevocationStream, startRevocations } from "./support/revocations.ts";
+import { DEADLINE_MS, startTwoEdges, type TwoEdges } from "./support/two-edges.ts";
 import { untilTrue } from "./support/until.ts";
-import { startWatch, type Watch } from "./support/watch.ts";
-
-/**
- * Two edges under load, whose answers are compared with what is known to be true while servers come and go: one
- * revokes without pause, and whatever it has answered is asked of both.
- */
 
 let servers: OwnServers;
-let pipeline: Pipeline;
-let events: ForeignEvents;
-let introspection: Introspection;
-let first: ServiceProcess;
-let other: ServiceProcess;
-let watch: Watch;
-let stream: RevocationStream;
+let edges: TwoEdges;
 
-const DEADLINE_MS = 60_000;
 /** Source: the default policy, max_concurrent_sessions. */
 const MAX_SESSIONS = 5;
 const LOGINS = 200;
@@ -36,69 +19,12 @@ const ROUNDS = process.env.VIGIE_TEST_FULL === "1" ? 5 : 1;
 
 beforeAll(async () => {
   servers = await startOwnServers();
-  pipeline = await openPipeline(servers);
-  events = await foreignEvents(pipeline.producer);
-  introspection = createIntrospection(pipeline);
-  const directory = join(pipeline.directory, "other-edge");
-  mkdirSync(directory);
-  const env = { ...pipeline.env, VIGIE_STATE_DIR: directory, INSTANCE_ID: "other" };
-  other = await createService({ name: "edge", env, directory });
-  await other.start();
-  first = pipeline.service("edge");
-  watch = startWatch([first.url, other.url], introspection.introspect);
-  stream = startRevocations(pipeline, events, introspection, (userId) => watch.revoked(userId));
+  edges = await startTwoEdges(servers);
 });
 afterAll(async () => {
-  await stream?.stop().catch(() => undefined);
-  await watch?.stop();
-  await other?.kill();
-  await pipeline?.close();
+  await edges?.close();
   await servers?.close();
 });
-
-const says = (url: string, who: Who, what: string): Promise<void> =>
-  untilTrue(
-    `${who.userId} is ${what}`,
-    async () => (await introspection.introspect(url, who)) === what,
-    DEADLINE_MS,
-  );
-
-/** Whoever is signed in and was not revoked is active at both edges, or becomes so. */
-async function sparedAreActive(): Promise<void> {
-  const users = [...stream.spared];
-  for (const { url } of [first, other]) {
-    await Promise.all(users.map((userId) => says(url, { userId }, "active")));
-  }
-}
-
-/** People sign in and are called active; sessions are revoked and the calls answered. */
-async function goesOn(): Promise<void> {
-  const spared = stream.spared.size;
-  const revoked = stream.revoked.size;
-  await untilTrue("logins go on", () => stream.spared.size >= spared + 3, DEADLINE_MS);
-  await untilTrue("revocations go on", () => stream.revoked.size >= revoked + 6, DEADLINE_MS);
-  await sparedAreActive();
-}
-
-/** So many answers about revoked sessions from now on. */
-async function answers(count: number): Promise<void> {
-  const { asked } = watch.figures;
-  await untilTrue("edges answer", () => watch.figures.asked >= asked + count, DEADLINE_MS);
-}
-
-/** Waits until all is well; tells how long that took, and what was answered so far. */
-async function recovers(after: string): Promise<void> {
-  const fromMs = performance.now();
-  await goesOn();
-  const tookMs = Math.round(performance.now() - fromMs);
-  const { asked, unsure, lateMs, wrong } = watch.figures;
-  console.info(
-    `${after}: well after ${tookMs} ms; so far ${stream.revoked.size} revoked, ${stream.spared.size} spared, ` +
-      `${asked} asked, ${unsure} unsure, ${wrong.length} wrong, ` +
-      `${lateMs.length} late (at most ${Math.max(0, ...lateMs).toFixed(0)} ms)`,
-  );
-  assert.deepEqual(wrong, [], "no revoked session is ever called active");
-}
 
 /** Does it with these servers stopped. */
 async function without(names: readonly ServerName[], act: () => Promise<void>): Promise<void> {
@@ -114,80 +40,81 @@ const rounds = async (act: () => Promise<void>): Promise<void> => {
   for (let round = 0; round < ROUNDS; round += 1) await act();
 };
 
-test("SUB-02, REV-12: what one edge revokes the other calls inactive", () => recovers("a start"));
+test("SUB-02, REV-12: what one edge revokes the other calls inactive", () =>
+  edges.recovers("a start"));
 
 test("a Redis that is emptied under load fills itself again", () =>
   rounds(async () => {
-    await pipeline.redis.command("FLUSHALL");
-    await answers(200);
-    await recovers("Redis emptied");
+    await edges.pipeline.redis.command("FLUSHALL");
+    await edges.answers(200);
+    await edges.recovers("Redis emptied");
   }));
 
 test("with Redis stopped PostgreSQL answers; what is revoked meanwhile is dead at once", () =>
   rounds(async () => {
-    await without(["redis"], goesOn);
+    await without(["redis"], edges.goesOn);
     // It has forgotten everything.
-    await recovers("Redis stopped");
+    await edges.recovers("Redis stopped");
   }));
 
 test("with PostgreSQL stopped Redis answers, and fills itself again when it is emptied", () =>
   rounds(async () => {
     await without(["postgres"], async () => {
-      await goesOn();
-      await pipeline.redis.command("FLUSHALL");
-      await goesOn();
+      await edges.goesOn();
+      await edges.pipeline.redis.command("FLUSHALL");
+      await edges.goesOn();
     });
-    await recovers("PostgreSQL stopped");
+    await edges.recovers("PostgreSQL stopped");
   }));
 
 test("with both stopped nobody vouches for a life, and an end stays one", () =>
   rounds(async () => {
-    await sparedAreActive();
-    const [userId = ""] = stream.spared;
+    await edges.sparedAreActive();
+    const [userId = ""] = edges.stream.spared;
     await without(["redis", "postgres"], async () => {
-      for (const { url } of [first, other]) {
-        await says(url, { userId }, "VIG_SESSION_STATE_UNKNOWN");
+      for (const { url } of [edges.first, edges.other]) {
+        await edges.says(url, { userId }, "VIG_SESSION_STATE_UNKNOWN");
       }
-      await answers(200);
+      await edges.answers(200);
     });
-    await recovers("both stopped");
+    await edges.recovers("both stopped");
   }));
 
 test("an edge that starts anew without Redis knows all revocations before it answers", () =>
   rounds(async () => {
     await without(["redis"], async () => {
-      await other.kill();
-      await other.start();
-      await answers(200);
+      await edges.other.kill();
+      await edges.other.start();
+      await edges.answers(200);
     });
-    await recovers("edge killed");
+    await edges.recovers("edge killed");
   }));
 
 test("HBT-01: a person's heartbeat is taken while the session lives, and refused once it is revoked", async () => {
   const beat = async (userId = "") => {
-    const response = await fetch(`${other.url}/api/id/sessions/heartbeat`, {
+    const response = await fetch(`${edges.other.url}/api/id/sessions/heartbeat`, {
       method: "POST",
       headers: {
-        authorization: `Bearer ${introspection.tokenOf({ userId })}`,
+        authorization: `Bearer ${edges.introspection.tokenOf({ userId })}`,
         "content-type": "application/json",
       },
       body: JSON.stringify({ channel: "MOBILE", tenant_id: TENANT }),
     });
     return { status: response.status, body: (await response.json()) as { readonly code?: string } };
   };
-  const [spared] = stream.spared;
+  const [spared] = edges.stream.spared;
   assert.equal((await beat(spared)).status, 202);
-  const [revoked] = stream.revoked;
+  const [revoked] = edges.stream.revoked;
   const refused = await beat(revoked);
   assert.deepEqual([refused.status, refused.body.code], [401, "VIG_SESSION_ENDED"]);
 });
 
 /** A login by HTTP, as its trusted service sends it. */
 async function signInByHttp({ userId, sessionId, tenantId = TENANT }: Who, occurredAt: number) {
-  const response = await fetch(`${first.url}/v1/events/login`, {
+  const response = await fetch(`${edges.first.url}/v1/events/login`, {
     method: "POST",
     headers: {
-      authorization: `Bearer ${pipeline.token({ tenant_id: tenantId })}`,
+      authorization: `Bearer ${edges.pipeline.token({ tenant_id: tenantId })}`,
       "content-type": "application/json",
     },
     body: JSON.stringify({
@@ -215,22 +142,25 @@ test.each([
       }));
       const bornMs = Date.now() - LOGINS;
       let begun = 0;
-      const asking = { introspect: introspection.introspect, begun: () => begun };
-      const watched = [first, other].map(({ url }) => watchLives(url, all, asking));
+      const asking = { introspect: edges.introspection.introspect, begun: () => begun };
+      const watched = [edges.first, edges.other].map(({ url }) => watchLives(url, all, asking));
       const client = async (): Promise<void> => {
         for (let n = begun++; n < LOGINS; n = begun++) {
           const who = { userId, sessionId: `${userId}-${n}` };
           const occurredAt = bornMs + n;
           if (n % 2 === 0) await signInByHttp(who, occurredAt);
-          else await pipeline.producer.send("id.login", [events.login({ ...who, occurredAt })]);
+          else
+            await edges.pipeline.producer.send("id.login", [
+              edges.events.login({ ...who, occurredAt }),
+            ]);
         }
       };
       await Promise.all(Array.from({ length: clients }, client));
       begun = LOGINS;
       const signedInMs = performance.now();
       const newest = all.slice(-MAX_SESSIONS);
-      for (const { url } of [first, other]) {
-        await Promise.all(newest.map((who) => says(url, who, "active")));
+      for (const { url } of [edges.first, edges.other]) {
+        await Promise.all(newest.map((who) => edges.says(url, who, "active")));
       }
       // Rounds in which any other would be found.
       for (const each of watched) {
@@ -253,7 +183,7 @@ test.each([
       await untilTrue(
         "5 are stored as active",
         async () =>
-          (await count(pipeline, "sessions where user_key = $1 and is_active", [userId])) ===
+          (await count(edges.pipeline, "sessions where user_key = $1 and is_active", [userId])) ===
           MAX_SESSIONS,
         DEADLINE_MS,
       );
@@ -266,14 +196,18 @@ test("REV-03, REV-12: a tenant that is signed out is signed out everywhere, and 
   const left = sessionsOf("tenant-left");
   const stays = sessionsOf("tenant-stays");
   const areAll = (whose: readonly Who[], what: string) =>
-    Promise.all([first, other].flatMap(({ url }) => whose.map((who) => says(url, who, what))));
+    Promise.all(
+      [edges.first, edges.other].flatMap(({ url }) =>
+        whose.map((who) => edges.says(url, who, what)),
+      ),
+    );
   await Promise.all([...left, ...stays].map((who) => signInByHttp(who, Date.now())));
   await areAll([...left, ...stays], "active");
   const claims = { sub: "console", tenant_id: "tenant-left", scope: "id:admin" };
-  const response = await fetch(`${first.url}/api/id/admin/sessions/revoke`, {
+  const response = await fetch(`${edges.first.url}/api/id/admin/sessions/revoke`, {
     method: "POST",
     headers: {
-      authorization: `Bearer ${pipeline.token(claims)}`,
+      authorization: `Bearer ${edges.pipeline.token(claims)}`,
       "content-type": "application/json",
     },
     body: JSON.stringify({ filter: { tenant_id: "tenant-left" }, reason: "breach" }),
@@ -284,20 +218,23 @@ test("REV-03, REV-12: a tenant that is signed out is signed out everywhere, and 
   const tookMs = performance.now() - answeredMs;
   console.info(`a tenant is signed out at both edges ${tookMs.toFixed(0)} ms after the answer`);
   await areAll(stays, "active");
-  await sparedAreActive();
+  await edges.sparedAreActive();
   await untilTrue(
     "it is stored",
     async () =>
-      (await count(pipeline, "user_sessions where tenant_key = 'tenant-left' and is_active")) === 0,
+      (await count(
+        edges.pipeline,
+        "user_sessions where tenant_key = 'tenant-left' and is_active",
+      )) === 0,
     DEADLINE_MS,
   );
   assert.ok(tookMs < 1_000, `${tookMs} ms`);
 });
 
 test("after all of it no revoked session was ever called active", async () => {
-  await stream.stop();
-  const { asked, wrong } = await watch.stop();
+  await edges.stream.stop();
+  const { asked, wrong } = await edges.watch.stop();
   assert.ok(asked > 1_000, `${asked} answers`);
   assert.deepEqual(wrong, []);
-  assert.equal(stream.statuses.get(500), undefined);
+  assert.equal(edges.stream.statuses.get(500), undefined);
 });

@@ -89,14 +89,14 @@ function libraryFolders(root) {
 }
 
 /** Starts Redis with an append-only file, so that a second start finds the data of the first. */
-export async function startRedis({ port, data, log, register, durable }) {
+export async function startRedis({ name = "redis", port, data, log, register, durable }) {
   const { command, libraries } = findRedis();
-  const folder = join(data, "redis");
+  const folder = join(data, name);
   mkdirSync(folder, { recursive: true });
   const args = ["--port", port, "--bind", "127.0.0.1", "--dir", folder, "--daemonize", "no"];
   const keep = durable ? ["--appendonly", "yes"] : ["--save", ""];
   const server = launch({
-    name: "redis",
+    name,
     command,
     args: [...args, ...keep].map(String),
     log,

@@ -3,18 +3,20 @@ import { once } from "node:events";
 import { join } from "node:path";
 import type { Servers } from "./pipeline.ts";
 
-export type ServerName = keyof Servers;
+export type ServerName = keyof Servers | "standby";
 
 /** Servers of one test alone, that may be stopped and started again on the same ports and data. */
 export interface OwnServers extends Servers {
   stop(name: ServerName): Promise<void>;
-  start(name: ServerName): Promise<void>;
+  /** Resolves with its address. "standby", a second Redis, does not run before. */
+  start(name: ServerName): Promise<string>;
   close(): Promise<void>;
 }
 
 interface Answer {
   readonly id: number;
   readonly error: string | null;
+  readonly address?: string | null;
   readonly addresses?: Servers;
 }
 
@@ -40,15 +42,15 @@ export async function startOwnServers(): Promise<OwnServers> {
   const { addresses } = await answerTo(0);
   if (addresses === undefined) throw new Error("the servers' keeper told no addresses");
   let orders = 0;
-  const tell = async (order: "stop" | "start", name: ServerName): Promise<void> => {
+  const tell = async (order: "stop" | "start", name: ServerName): Promise<string> => {
     orders += 1;
     const done = answerTo(orders);
     child.send({ id: orders, order, name });
-    await done;
+    return (await done).address ?? "";
   };
   return {
     ...addresses,
-    stop: (name) => tell("stop", name),
+    stop: async (name) => void (await tell("stop", name)),
     start: (name) => tell("start", name),
     async close() {
       if (child.connected) child.disconnect();

@@ -43,7 +43,7 @@ export async function count(
 
 /** What Redis holds of a session. */
 export async function inRedis(
-  { redis }: Pipeline,
+  { redis }: Pick<Pipeline, "redis">,
   userId: string,
   sessionId: string,
 ): Promise<Found["kind"]> {

@@ -1,5 +1,5 @@
 // Kafka, registry, PostgreSQL and Redis for one test, each to be stopped and started by order of the
-// parent: {id, order, name} over IPC, answered with {id, error} once done. Ends them when the parent goes.
+// parent: {id, order, name} over IPC, answered with {id, error, address} once done. Ends them when the parent goes.
 import { randomBytes } from "node:crypto";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -38,7 +38,7 @@ const shared = {
     if (outside !== null) state.set({ folders: [...state.get().folders, outside] });
   },
 };
-const ports = await freePorts(["kafka", "registry", ...INNER_PORTS]);
+const ports = await freePorts(["kafka", "registry", "standby", ...INNER_PORTS]);
 const java = checkNative();
 const at = (name) => ({
   ...shared,
@@ -52,6 +52,8 @@ const start = {
   kafka: () => startKafka({ ...at("kafka"), controllerPort: ports.controller }),
   postgres: () => startPostgres(at("postgres")),
   redis: () => startRedis(at("redis")),
+  // A second Redis, begun when it is asked for.
+  standby: () => startRedis({ ...at("standby"), name: "standby" }),
   registry: () => {
     const managementPort = ports.registryManagement;
     return startRegistry({ ...at("registry"), managementPort, postgres: postgresUrl });
@@ -77,8 +79,8 @@ async function endAll() {
 process.on("message", async ({ id, order, name }) => {
   try {
     if (order === "stop") await stopAll([records[name]]);
-    else await start[name]();
-    process.send({ id, error: null });
+    const address = order === "start" ? await start[name]() : null;
+    process.send({ id, error: null, address });
   } catch (error) {
     process.send({ id, error: String(error) });
   }

@@ -113,6 +113,8 @@ function driverOptions(options: RedisOptions): Omit<DriverOptions, "replyMapping
     commandTimeout: options.commandTimeoutMs ?? COMMAND_TIMEOUT_MS,
     maxRetriesPerRequest: RETRIES_PER_COMMAND,
     retryStrategy: (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 6), RECONNECT_MAX_MS),
+    // After a failover the connection may still be to the server that was the primary: the address is another's now.
+    reconnectOnError: (error: Error) => error.message.includes("READONLY"),
     ...(options.caPath && { tls: { ca: readFileSync(options.caPath, "utf8") } }),
   };
 }
