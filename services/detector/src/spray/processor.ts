@@ -28,13 +28,15 @@ export interface SprayOptions {
   readonly log: Logger;
   /** Told of every policy document that cannot be used. */
   readonly policyRefused?: () => void;
+  /** Addresses of a partition that are watched at a time. Default 50,000. */
+  readonly watchedMax?: number;
 }
 
 const WATCHED_OUTPUT = "watched";
 type OutputName = "credential_spray" | typeof WATCHED_OUTPUT;
 
-/** What is watched fits into the memory of every detector: six partitions of this make some 60 MB there. */
-export const WATCHED_MAX = 50_000;
+/** What is watched fits into the memory of every worker: six partitions of this make some 60 MB there. */
+const WATCHED_MAX = 50_000;
 /** The aggregate that counts them. */
 export const WATCHED_COUNT = "watched";
 const ADDRESS_KEY = /^[A-Za-z0-9._-]{1,64}\|ip:[0-9a-f]{64}$/;
@@ -43,7 +45,7 @@ const ADDRESS_KEY = /^[A-Za-z0-9._-]{1,64}\|ip:[0-9a-f]{64}$/;
 export function createSprayProcessor(
   options: SprayOptions,
 ): Processor<AddressState, Try, OutputName> {
-  const { codecs, log } = options;
+  const { codecs, log, watchedMax = WATCHED_MAX } = options;
   const policies = new Policies((tenantId, faults) => {
     log.warn({ tenantId, faults }, "policy_refused");
     options.policyRefused?.();
@@ -78,7 +80,7 @@ export function createSprayProcessor(
       const lookup = (key: string): SessionPolicy | undefined => context.lookup("policy", key);
       const policy = policies.of(tenantId, lookup);
       if (policy.document.rules[meta.name]?.mode === "OFF") return drop("no_effect");
-      return ok(take(record, stored, policy, context));
+      return ok(take(record, stored, { policy, context, watchedMax }));
     },
     wakeAtMs: ({ tries, watchedUntilMs }) => {
       const atMs = Math.min(forgetAtMs(tries), watchedUntilMs || Number.POSITIVE_INFINITY);
@@ -104,17 +106,24 @@ function admitTry({ key, value }: InputRecord<Try>): Outcome<Try> {
 const tenantOf = (key: string): string => key.slice(0, key.indexOf("|"));
 const addressOf = (key: string): string => key.slice(key.indexOf("|") + 1);
 
+interface Setting {
+  readonly policy: VersionedPolicy;
+  readonly context: ProcessContext;
+  readonly watchedMax: number;
+}
+
 function take(
-  { key, value: tried, timestampMs }: InputRecord<Try>,
+  record: InputRecord<Try>,
   stored: AddressState | null,
-  policy: VersionedPolicy,
-  context: ProcessContext,
+  setting: Setting,
 ): Effects<AddressState, OutputName> {
+  const { key, value: tried, timestampMs } = record;
+  const { policy, context } = setting;
   const { letIn } = tried;
   const scoped = letIn === null ? policy : versionedFor(policy, letIn);
   const before = stored ?? unknownAddress;
   const next = step(before.tries, tried, scoped.document, timestampMs);
-  const watch = letIn === null ? watching(key, before, scoped, timestampMs, context) : unwatched;
+  const watch = letIn === null ? watching(record, before, setting) : unwatched;
   const watchedUntilMs = watch.untilMs ?? before.watchedUntilMs;
   const owner = {
     tenantId: tenantOf(key),
@@ -157,17 +166,15 @@ const unwatched: Watch = { untilMs: null, emit: [], aggregates: [] };
 const SPARE_QUARTERS = 1 / 4;
 
 function watching(
-  key: string,
+  { key, timestampMs }: InputRecord<Try>,
   { watchedUntilMs }: AddressState,
-  policy: VersionedPolicy,
-  arrivedMs: number,
-  context: ProcessContext,
+  { policy, context, watchedMax }: Setting,
 ): Watch {
   const windowMs = windowOf(policy.document);
-  if (watchedUntilMs >= arrivedMs + windowMs) return unwatched;
+  if (watchedUntilMs >= timestampMs + windowMs) return unwatched;
   const isNew = watchedUntilMs === 0;
-  if (isNew && countOf(context) >= WATCHED_MAX) return unwatched;
-  const untilMs = arrivedMs + Math.ceil(windowMs * (1 + SPARE_QUARTERS));
+  if (isNew && countOf(context) >= watchedMax) return unwatched;
+  const untilMs = timestampMs + Math.ceil(windowMs * (1 + SPARE_QUARTERS));
   return {
     untilMs,
     emit: [{ output: WATCHED_OUTPUT, key, value: untilMs }],
