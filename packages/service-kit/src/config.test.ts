@@ -14,7 +14,13 @@ import {
   text,
   url,
 } from "./config.ts";
-import { databaseConfig, jwtConfig, kafkaConfig, keysConfig } from "./shared-config.ts";
+import {
+  databaseConfig,
+  jwtConfig,
+  kafkaConfig,
+  keysConfig,
+  keysOrLessConfig,
+} from "./shared-config.ts";
 
 const schema = {
   MAX_TASK_IDLE_MS: integer({ about: "waits for a slower input", min: 0, max: 60_000 }),
@@ -165,6 +171,9 @@ test("SEC-13: blanks around NODE_ENV or in place of a key let nothing slip throu
 test("--check-config looks into the keys file and at what a database URL asks for", () => {
   const keys = { VIGIE_KEYS_FILE: import.meta.filename };
   assert.match(faultsOf(keys, keysConfig)[0] ?? "", /^VIGIE_KEYS_FILE is of no use/);
+  assert.match(faultsOf(keys, keysOrLessConfig)[0] ?? "", /^VIGIE_KEYS_FILE is of no use/);
+  assert.deepEqual(faultsOf({}, keysOrLessConfig), []);
+  assert.equal(faultsOf({ NODE_ENV: "production" }, keysOrLessConfig).length, 1);
   const faults = (query: string, env = {}) =>
     faultsOf({ DATABASE_URL: `postgres://u:hunter2@h/d${query}`, ...env }, databaseConfig);
   assert.deepEqual(faults(""), []);

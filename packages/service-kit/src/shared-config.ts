@@ -259,6 +259,13 @@ export const keysConfig = {
   ),
 };
 
+/** For who does less without keys; production may not. */
+export const keysOrLessConfig = {
+  VIGIE_KEYS_FILE: given(optional(keysConfig.VIGIE_KEYS_FILE), ({ env, production }) =>
+    production && !env.VIGIE_KEYS_FILE ? "is missing, production wants it" : null,
+  ),
+};
+
 function keysFault(path: string): string | null {
   try {
     readKeysFile(path);

@@ -3,7 +3,7 @@ import {
   eventsConfig,
   geoipConfig,
   kafkaConfig,
-  keysConfig,
+  keysOrLessConfig,
   metricsPortConfig,
   processConfig,
   registryConfig,
@@ -17,7 +17,7 @@ export const detectorConfig = {
   ...stateConfig,
   ...eventsConfig,
   ...geoipConfig,
-  ...keysConfig,
+  ...keysOrLessConfig,
   ...metricsPortConfig(9101),
   DETECTOR_WORKERS: integer({
     about: "threads, each a member of the group; 0 runs in the main thread",

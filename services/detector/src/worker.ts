@@ -46,13 +46,17 @@ export async function start(context: WorkerContext<DetectorData>): Promise<Runni
   const geoip = new GeoIpDatabases(openShared(geoFiles));
   const following = followGeoFiles((files) => geoip.replace(openShared(files)));
   const refused = metrics.counter("vigie_policies_refused_total", "Policy documents not usable");
+  const { VIGIE_KEYS_FILE: keysFile } = config;
+  if (keysFile === null) {
+    log.warn({ rule: "credential_spray", needs: "VIGIE_KEYS_FILE" }, "rule_off");
+  }
   const processor = createDetector({
     codecs,
     geoip,
     log,
     maxEventAgeMs: config.MAX_EVENT_AGE_DAYS * DAY_MS,
     maxAheadMs: config.MAX_EVENT_AHEAD_MS,
-    addresses: addressNames(openFileKeys(config.VIGIE_KEYS_FILE)),
+    ...(keysFile !== null && { addresses: addressNames(openFileKeys(keysFile)) }),
     policyRefused: () => refused.inc(),
     ...(config.VIGIE_BENCH === "1" && { firstRecord: sayFirst }),
   });
