@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { VersionedPolicy } from "@vigie/core/policy";
+import { modeFor } from "@vigie/core/policy-shares";
 import { anomalyRecord } from "@vigie/schemas/anomaly";
 import type { SessionAnomaly } from "@vigie/schemas/types";
 import type { EnrichedEvent, Finding, RuleMeta } from "#rules/rule";
@@ -13,8 +14,8 @@ export function anomalyOf(
   detectedAtMs: number,
 ): SessionAnomaly {
   const own = policy.document.rules[meta.name];
-  const mode = own?.mode ?? meta.mode;
   const { tenantId, userId } = owner;
+  const mode = modeFor(own, meta.name, owner, meta.mode);
   return anomalyRecord(meta, finding, {
     anomalyId: uuidOf([meta.name, tenantId, userId, ...finding.identity]),
     tenantId,

@@ -31,6 +31,7 @@ import { rules as allRules } from "./rules/index.ts";
 import type { AddressNames } from "./spray/address-names.ts";
 import { TRIES, triesOutput, tryOf } from "./spray/tell-tries.ts";
 import { WATCHED, watchedTable } from "./spray/watched.ts";
+import { CANDIDATE, type Tell } from "./tell.ts";
 
 export interface DetectorOptions {
   readonly codecs: Codecs;
@@ -40,6 +41,10 @@ export interface DetectorOptions {
   readonly maxAheadMs: number;
   /** Default: all. */
   readonly rules?: readonly AnyRule[];
+  /** Default: parses the header. A replay may have it parsed. */
+  readonly userAgentOf?: Enrichment["userAgentOf"];
+  /** Default: as anomalies for everybody. A replay compares them. */
+  readonly tell?: Tell;
   /** What addresses are called where logins are told of by address; absent, in replays: they are not. */
   readonly addresses?: AddressNames;
   /** Told of every policy document that cannot be used. */
@@ -95,12 +100,13 @@ export function createDetector(
   options: DetectorOptions,
 ): Processor<UserState, DetectorInput, string> {
   const { addresses, codecs, log, geoip, rules = allRules } = options;
-  const enrichment: Enrichment = { geoip, userAgentOf: userAgentParser() };
+  const { userAgentOf = userAgentParser() } = options;
+  const enrichment: Enrichment = { geoip, userAgentOf };
   const policies = new Policies((tenantId, faults) => {
     log.warn({ tenantId, faults }, "policy_refused");
     options.policyRefused?.();
   });
-  const judge = createJudge(rules);
+  const judge = createJudge(rules, options.tell);
   const format = stateFormat(judge.parts);
   let { firstRecord } = options;
   return {
@@ -184,6 +190,7 @@ function outputsOf(
   const erased = "id.subject.erasure.part";
   return {
     ...Object.fromEntries(rules.map(({ meta }) => [meta.name, { topic, encoder }])),
+    [CANDIDATE]: { topic, encoder },
     [ERASED]: { topic: erased, encoder: codecs.encoder<SubjectErasurePart>(erased) },
   };
 }

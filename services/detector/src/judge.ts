@@ -1,23 +1,17 @@
-import type { PolicyDocument, RuleMode, VersionedPolicy } from "@vigie/core/policy";
+import { modeFor } from "@vigie/core/policy-shares";
 import type { Emit } from "@vigie/stream/processor";
-import type { AnyRule, EnrichedEvent, EventKind, RuleMeta } from "#rules/rule";
+import type { AnyRule, EnrichedEvent, EventKind, Step } from "#rules/rule";
+import { dropShadow, ShadowSteps, shadowPart } from "#shadow/shadow";
+import { trialFor } from "#shadow/trial";
 import { type Habits, habitsPart } from "#state/habits";
 import type { FreshLogin } from "#state/population";
 import type { AnyPart, OpenState } from "#state/user-state";
-import { anomalyOf } from "./anomaly.ts";
+import { type Case, publish, type Tell } from "./tell.ts";
 
 /** A rule and where its state lies. */
 interface Placed {
   readonly rule: AnyRule;
   readonly slot: number;
-}
-
-export interface Case {
-  readonly event: EnrichedEvent;
-  readonly policy: VersionedPolicy;
-  /** Of the user. */
-  readonly key: string;
-  readonly nowMs: number;
 }
 
 export interface Judge {
@@ -40,13 +34,15 @@ const quiet: Judgement = { emit: nothing, counted: null };
 const HABITS = 0;
 
 /** Rules as one table for each kind of event. */
-export function createJudge(rules: readonly AnyRule[]): Judge {
+export function createJudge(rules: readonly AnyRule[], tell: Tell = publish): Judge {
   const parts: AnyPart[] = [habitsPart];
   const placed = rules.map((rule): Placed => {
     const { part } = rule.meta;
     const known = parts.findIndex((other) => other.part === part);
     return { rule, slot: known < 0 ? parts.push({ part, codec: rule }) - 1 : known };
   });
+  // The last one: where a state grows too large, it is left out before any live part.
+  const shadow = parts.push(shadowPart(rules)) - 1;
   const tables = new Map<EventKind, readonly Placed[]>();
   const tableOf = (kind: EventKind): readonly Placed[] => {
     let table = tables.get(kind);
@@ -59,24 +55,36 @@ export function createJudge(rules: readonly AnyRule[]): Judge {
   return {
     parts,
     habitsOf: (state) => state.get<Habits>(HABITS),
-    judge(state, { event, policy, key, nowMs }) {
+    judge(state, given) {
+      const { event, policy } = given;
+      const trial = trialFor(policy, event);
+      if (trial === null) dropShadow(state, shadow);
+      const beside = trial && new ShadowSteps(trial, event, state, shadow);
       let emit: Emit<string>[] | null = null;
       let counted: FreshLogin | null = null;
       for (const { rule, slot } of tableOf(event.kind)) {
         const { meta } = rule;
-        if (modeOf(meta, policy.document) === "OFF") continue;
+        const mode = modeFor(policy.document.rules[meta.name], meta.name, event, meta.mode);
+        if (mode === "OFF" && trial === null) continue;
         const before = state.get(slot);
-        const step = rule.step(before, event, policy.document);
-        for (const finding of step.findings) {
+        const step = mode === "OFF" ? off : rule.step(before, event, policy.document);
+        const tried = beside?.step(rule, before, step) ?? null;
+        if (step.findings.length > 0) {
+          const isShared = beside !== null && tried === null;
           emit ??= [];
-          emit.push({
-            output: meta.name,
-            key,
-            value: anomalyOf(meta, finding, event, policy, nowMs),
-          });
+          for (const finding of step.findings) {
+            emit.push(tell({ ...given, meta, finding, candidate: null, isShared }));
+          }
         }
-        if (step.state !== before) state.put(slot, step.state);
-        counted = step.counted ?? counted;
+        if (trial !== null && tried !== null && tried.findings.length > 0) {
+          emit ??= [];
+          const its = { ...given, policy: trial.policy, meta, candidate: trial.name };
+          for (const finding of tried.findings) {
+            emit.push(tell({ ...its, finding, isShared: false }));
+          }
+        }
+        if (step !== off && step.state !== before) state.put(slot, step.state);
+        counted = step.counted ?? tried?.counted ?? counted;
       }
       if (event.kind === "login_success") learn(state, event);
       return emit === null && counted === null ? quiet : { emit: emit ?? nothing, counted };
@@ -84,8 +92,8 @@ export function createJudge(rules: readonly AnyRule[]): Judge {
   };
 }
 
-export const modeOf = (meta: RuleMeta, document: PolicyDocument): RuleMode =>
-  document.rules[meta.name]?.mode ?? meta.mode ?? "ENFORCE";
+/** Of a rule that is off. */
+const off: Step<unknown> = { state: undefined, findings: [] };
 
 /** After the rules: what they were told of was the user's before this event. */
 const learn = (state: OpenState, event: EnrichedEvent): void =>

@@ -128,6 +128,14 @@ export class OpenState {
     this.partsChanged = true;
   }
 
+  /** As if there never was anything of this part. */
+  drop(slot: number): void {
+    this.values[slot] = undefined;
+    this.changed[slot] = false;
+    this.froms[slot] = ABSENT;
+    this.partsChanged = true;
+  }
+
   seal(): UserState {
     const { writer, parts } = this;
     writer.at = 0;

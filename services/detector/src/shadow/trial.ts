@@ -1,0 +1,92 @@
+import { canonicalJson } from "@vigie/core/canonical-json";
+import {
+  type PolicyDocument,
+  policyFor,
+  type RuleMode,
+  type VersionedPolicy,
+} from "@vigie/core/policy";
+import { isInShare, modeFor } from "@vigie/core/policy-shares";
+import type { EnrichedEvent, RuleMeta } from "#rules/rule";
+import { hashText } from "#state/bytes";
+
+/** A candidate policy as it is tried on one kind of session, beside the policy in force. */
+export interface Trial {
+  /** 12 hexadecimal digits of the candidate's content: another content is another candidate. */
+  readonly name: string;
+  /** As it counts for the session. */
+  readonly policy: VersionedPolicy;
+  /** Whether the rule has other settings to step by, or only in one of the two is off. */
+  stepsOtherwise(meta: RuleMeta, event: EnrichedEvent): boolean;
+  /** Whether what the rule finds is told of otherwise: by mode, action or risk. */
+  tellsOtherwise(meta: RuleMeta, event: EnrichedEvent): boolean;
+}
+
+/** Parts of a document that no rule of the detector steps by. */
+const notSteppedBy: ReadonlySet<string> = new Set([
+  "idle_timeout",
+  "absolute_timeout",
+  "max_concurrent_sessions",
+  "session_retention",
+  "activity_retention",
+  "rules",
+  "channels",
+  "roles",
+] satisfies (keyof PolicyDocument)[]);
+
+const NAME_DIGITS = 12;
+const CANDIDATE = "candidate";
+
+/** The trial that a user's event is part of, or null. Costs a look when no candidate is set. */
+export function trialFor(policy: VersionedPolicy, event: EnrichedEvent): Trial | null {
+  const { candidate, document, version } = policy;
+  if (candidate === undefined || !isInShare(candidate.share, event, CANDIDATE)) return null;
+  const tried = policyFor(candidate.document, event);
+  let trials = known.get(document);
+  if (trials === undefined) {
+    trials = new WeakMap();
+    known.set(document, trials);
+  }
+  let trial = trials.get(tried);
+  if (trial === undefined) {
+    trial = trialOf(nameOf(candidate.document), document, { version, document: tried });
+    trials.set(tried, trial);
+  }
+  return trial;
+}
+
+const known = new WeakMap<PolicyDocument, WeakMap<PolicyDocument, Trial>>();
+const namesKnown = new WeakMap<PolicyDocument, string>();
+
+function nameOf(document: PolicyDocument): string {
+  let name = namesKnown.get(document);
+  if (name === undefined) {
+    name = hashText(canonicalJson(document)).slice(0, NAME_DIGITS);
+    namesKnown.set(document, name);
+  }
+  return name;
+}
+
+function trialOf(name: string, live: PolicyDocument, policy: VersionedPolicy): Trial {
+  const tried = policy.document;
+  const differing = (Object.keys(live) as (keyof PolicyDocument)[]).filter(
+    (part) => !notSteppedBy.has(part) && canonicalJson(live[part]) !== canonicalJson(tried[part]),
+  );
+  const modes = (meta: RuleMeta, event: EnrichedEvent): readonly [RuleMode, RuleMode] => [
+    modeFor(live.rules[meta.name], meta.name, event, meta.mode),
+    modeFor(tried.rules[meta.name], meta.name, event, meta.mode),
+  ];
+  return {
+    name,
+    policy,
+    stepsOtherwise(meta, event) {
+      const [now, then] = modes(meta, event);
+      if ((now === "OFF") !== (then === "OFF")) return true;
+      return differing.some((part) => meta.settings?.includes(part) ?? true);
+    },
+    tellsOtherwise(meta, event) {
+      const [now, then] = modes(meta, event);
+      const [one, other] = [live.rules[meta.name], tried.rules[meta.name]];
+      return now !== then || one?.action !== other?.action || one?.risk_score !== other?.risk_score;
+    },
+  };
+}
