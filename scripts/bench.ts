@@ -1,6 +1,6 @@
 /**
  * Usage: npm run bench [-- detector|edge|latency|introspection|revocation ...]
- *   [--events N] [--users N] [--pairs N] [--revocations N]
+ *   [--events N] [--users N] [--rounds N] [--pairs N] [--revocations N]
  * Prints absolute figures and ratios to a bare baseline of the same run; writes .vigie/bench/<name>.json.
  */
 import { mkdir, writeFile } from "node:fs/promises";
@@ -21,6 +21,7 @@ const { values, positionals } = parseArgs({
   options: {
     events: { type: "string", default: "1000000" },
     users: { type: "string", default: "100000" },
+    rounds: { type: "string", default: "2" },
     pairs: { type: "string", default: "1000" },
     revocations: { type: "string", default: "1000" },
   },
@@ -29,7 +30,11 @@ const { values, positionals } = parseArgs({
 const servers = await openBenchStack();
 const benches = {
   detector: () =>
-    benchDetector(servers, { events: Number(values.events), users: Number(values.users) }),
+    benchDetector(servers, {
+      events: Number(values.events),
+      users: Number(values.users),
+      rounds: Number(values.rounds),
+    }),
   latency: () => benchLatency(servers, Number(values.pairs)),
   edge: () => benchEdge(servers),
   introspection: () => benchIntrospection(servers),

@@ -1,12 +1,17 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { assert } from "@vigie/core/assert";
+import { threeRulesOnly } from "@vigie/core/testing/three-rules";
 import { DAY_MS, HOUR_MS } from "@vigie/core/time";
 import { PARTITIONS_DEFAULT } from "@vigie/schemas/catalogue";
 import { anomalyKinds, Workload } from "@vigie/testkit/workload/workload";
 import { followAnomalies } from "./anomalies.ts";
 import type { BenchStack, Installation } from "./bench-stack.ts";
+import { percentile } from "./percentiles.ts";
+import { publishPolicy } from "./policy.ts";
 import { inputTopics, preload } from "./preload.ts";
 import { runScript, type ServiceProcess, startService, until } from "./processes.ts";
+import { type StateBytes, stateBytesOf } from "./state-bytes.ts";
 
 const RAW_CONSUMER = fileURLToPath(new URL("raw-consumer.ts", import.meta.url));
 interface RawFigures {
@@ -16,60 +21,135 @@ interface RawFigures {
 
 const GROUP = "vigie.detector";
 
-export interface DetectorFigures {
-  readonly events: number;
-  readonly users: number;
-  readonly valueBytesAverage: number;
-  readonly preloadPerSecond: number;
-  readonly rawPerSecond: number;
-  readonly detectorPerSecond: number;
-  readonly detectorPerSecondSecondHalf: number;
-  readonly ratioToRaw: number;
+interface RunFigures {
+  readonly perSecond: number;
+  readonly perSecondSecondHalf: number;
   readonly startToFirstCommitSeconds: number;
   readonly cpuSeconds: number;
   readonly rssAnonMiB: number;
   readonly anomaliesExpected: number;
   readonly anomaliesFound: number;
   readonly anomaliesEqual: boolean;
+  readonly stateBytes: StateBytes;
+}
+
+export interface DetectorFigures {
+  readonly events: number;
+  readonly users: number;
+  readonly valueBytesAverage: number;
+  readonly preloadPerSecond: number;
+  readonly rawPerSecond: number;
+  readonly allRules: readonly RunFigures[];
+  readonly threeRules: readonly RunFigures[];
+  /** Medians of the runs. */
+  readonly allRulesPerSecond: number;
+  readonly threeRulesPerSecond: number;
+  readonly ratioToRaw: number;
+  readonly ratioToThreeRules: number;
+  readonly cpuRatioToThreeRules: number;
+}
+
+export interface DetectorSize {
+  readonly events: number;
+  readonly users: number;
+  /** How often both are run; in turn, the other one first each time. */
+  readonly rounds: number;
 }
 
 /**
- * Preloaded events through the detector, exactly once, against plain kafkajs consumption of the same topics.
- * The clock runs from the first committed offset to the last, as seen from outside by the group's offsets.
+ * Preloaded events through the detector, exactly once, with all rules, and with the first three alone; against plain
+ * kafkajs consumption of the same topics. The clock runs from the first committed offset to the last, as seen from
+ * outside by the group's offsets.
  */
 export async function benchDetector(
   servers: BenchStack,
-  size: { readonly events: number; readonly users: number },
+  size: DetectorSize,
 ): Promise<DetectorFigures> {
-  const installation = await servers.installation("detector");
+  const allRules: RunFigures[] = [];
+  const threeRules: RunFigures[] = [];
+  let loaded: Loaded | null = null;
+  for (let round = 0; round < size.rounds; round++) {
+    const order = [false, true] as const;
+    for (const onlyThree of round % 2 === 0 ? order : order.toReversed()) {
+      const name = `detector-${round}-${onlyThree ? "three" : "all"}`;
+      const next = await load(servers, name, size);
+      loaded ??= next;
+      if (onlyThree) await publishPolicy(servers, next.installation, threeRulesOnly);
+      (onlyThree ? threeRules : allRules).push(await run(servers, next, size.events));
+    }
+  }
+  assert(loaded !== null, "a benchmark has a round");
+  const rawPerSecond = await timeRaw(servers, loaded.installation, size.events);
+  const allRulesPerSecond = median(allRules.map(({ perSecond }) => perSecond));
+  const threeRulesPerSecond = median(threeRules.map(({ perSecond }) => perSecond));
+  const cpu = (runs: readonly RunFigures[]): number =>
+    median(runs.map(({ cpuSeconds }) => cpuSeconds));
+  return {
+    events: size.events,
+    users: size.users,
+    valueBytesAverage: loaded.valueBytesAverage,
+    preloadPerSecond: loaded.perSecond,
+    rawPerSecond,
+    allRules,
+    threeRules,
+    allRulesPerSecond,
+    threeRulesPerSecond,
+    ratioToRaw: allRulesPerSecond / rawPerSecond,
+    ratioToThreeRules: allRulesPerSecond / threeRulesPerSecond,
+    cpuRatioToThreeRules: cpu(threeRules) / cpu(allRules),
+  };
+}
+
+interface Loaded {
+  readonly installation: Installation;
+  readonly workload: Workload;
+  readonly valueBytesAverage: number;
+  readonly perSecond: number;
+}
+
+/** The workload in the topics of a fresh installation. */
+async function load(
+  servers: BenchStack,
+  name: string,
+  { events, users }: DetectorSize,
+): Promise<Loaded> {
+  const installation = await servers.installation(name);
   const { prefix, folder } = installation;
   const spanMs = 10 * DAY_MS;
   const startMs = Date.now() - spanMs - HOUR_MS;
-  const workload = new Workload({ ...size, seed: 1, startMs, spanMs });
+  const workload = new Workload({ events, users, seed: 1, startMs, spanMs });
   const { registryUrl, client } = servers;
-  const cacheDir = join(folder, "schemas");
-  const loaded = await preload(client, workload, { prefix, registryUrl, cacheDir });
+  const where = { prefix, registryUrl, cacheDir: join(folder, "schemas") };
+  const { seconds, valueBytesAverage } = await preload(client, workload, where);
+  return { installation, workload, valueBytesAverage, perSecond: Math.round(events / seconds) };
+}
+
+async function timeRaw(servers: BenchStack, { prefix }: Installation, events: number) {
   const topics = inputTopics.map((topic) => prefix + topic);
-  const rawArgs = [servers.kafka, `${prefix}bench-raw`, String(size.events), ...topics];
-  const raw = JSON.parse(await runScript(RAW_CONSUMER, rawArgs)) as RawFigures;
-  const rawPerSecond = raw.records / raw.seconds;
-  const service = startService("detector", installation.env, join(folder, "detector.log"));
+  const args = [servers.kafka, `${prefix}bench-raw`, String(events), ...topics];
+  const raw = JSON.parse(await runScript(RAW_CONSUMER, args)) as RawFigures;
+  return Math.round(raw.records / raw.seconds);
+}
+
+async function run(
+  servers: BenchStack,
+  { installation, workload }: Loaded,
+  events: number,
+): Promise<RunFigures> {
+  const { prefix, folder, env } = installation;
+  const service = startService("detector", env, join(folder, "detector.log"));
   try {
-    const timed = await timeToEnd(servers, prefix, size.events);
+    const timed = await timeToEnd(servers, prefix, events);
     const usage = await usageOf(service);
     const found = await foundAnomalies(servers, installation, workload);
-    const perSecond = size.events / timed.seconds;
+    await service.stop();
     return {
-      ...size,
-      valueBytesAverage: loaded.valueBytesAverage,
-      preloadPerSecond: Math.round(loaded.events / loaded.seconds),
-      rawPerSecond: Math.round(rawPerSecond),
-      detectorPerSecond: Math.round(perSecond),
-      detectorPerSecondSecondHalf: Math.round(timed.secondHalfPerSecond),
-      ratioToRaw: perSecond / rawPerSecond,
+      perSecond: Math.round(events / timed.seconds),
+      perSecondSecondHalf: Math.round(timed.secondHalfPerSecond),
       startToFirstCommitSeconds: timed.startToFirstSeconds,
       ...usage,
       ...found,
+      stateBytes: await stateBytesOf(join(folder, "state", `${prefix}detector`)),
     };
   } finally {
     await service.stop();
@@ -143,4 +223,5 @@ async function foundAnomalies(servers: BenchStack, installation: Installation, w
   };
 }
 
+const median = (numbers: readonly number[]): number => percentile(numbers, 0.5);
 const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
