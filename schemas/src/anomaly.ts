@@ -39,8 +39,8 @@ export interface AnomalyContext {
   readonly detectedAtMs: number;
 }
 
-/** Source: DESIGN, detector. */
-const actionOf: Readonly<Record<AnomalyRule["severity"], RuleAction>> = {
+/** What a rule without an action of its own wants done. Source: DESIGN, detector. */
+export const actionBySeverity: Readonly<Record<AnomalyRule["severity"], RuleAction>> = {
   LOW: "LOG_ONLY",
   MEDIUM: "LOG_ONLY",
   HIGH: "STEP_UP",
@@ -60,7 +60,7 @@ export const anomalyRecord = (
   kind: rule.name,
   severity: rule.severity,
   risk_score: own?.risk_score ?? rule.riskScore,
-  action: own?.action ?? rule.action ?? actionOf[rule.severity],
+  action: own?.action ?? rule.action ?? actionBySeverity[rule.severity],
   mode: context.mode,
   occurred_at: finding.occurredAtMs,
   detected_at: context.detectedAtMs,
