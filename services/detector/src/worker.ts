@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { Logger } from "@vigie/core/log";
 import { RULE_NAMES } from "@vigie/core/policy";
 import { DAY_MS } from "@vigie/core/time";
 import { openCodecs } from "@vigie/schemas/codecs";
@@ -10,12 +11,13 @@ import { startLater } from "@vigie/service-kit/start-later";
 import { streamObserver } from "@vigie/service-kit/stream-observer";
 import type { RunningWorker, WorkerContext } from "@vigie/service-kit/workers";
 import type { StreamObserver } from "@vigie/stream/observer";
-import { startProcessor } from "@vigie/stream/runtime";
+import type { AnyProcessor } from "@vigie/stream/processor";
+import { type RunningProcessor, startProcessor } from "@vigie/stream/runtime";
 import { GeoIpDatabases } from "#geoip/databases";
 import { followGeoFiles, openShared, type SharedFiles } from "#geoip/files";
 import { createDetector } from "./app.ts";
 import type { detectorConfig } from "./config.ts";
-import { addressNames } from "./spray/address-names.ts";
+import { type AddressNames, addressNames } from "./spray/address-names.ts";
 import { createSprayProcessor } from "./spray/processor.ts";
 
 export interface DetectorData {
@@ -28,12 +30,8 @@ export interface DetectorData {
 export async function start(context: WorkerContext<DetectorData>): Promise<RunningWorker> {
   const { index, data, log, metrics, health } = context;
   const { config, geoFiles } = data;
-  for (const part of ["kafka", "registry", "tasks", SPRAY_TASKS]) health.declare(part);
+  for (const part of ["kafka", "registry", "tasks"]) health.declare(part);
   const observer = countingAnomalies(streamObserver(metrics, health, "detector"), metrics);
-  const sprayObserver = countingAnomalies(
-    streamObserver(metrics, health, "detector-spray", SPRAY_TASKS),
-    metrics,
-  );
   const kafka = kafkaOptions(config);
   const codecs = await openCodecs({
     registryUrl: config.SCHEMA_REGISTRY_URL,
@@ -46,21 +44,17 @@ export async function start(context: WorkerContext<DetectorData>): Promise<Runni
   const geoip = new GeoIpDatabases(openShared(geoFiles));
   const following = followGeoFiles((files) => geoip.replace(openShared(files)));
   const refused = metrics.counter("vigie_policies_refused_total", "Policy documents not usable");
-  const { VIGIE_KEYS_FILE: keysFile } = config;
-  if (keysFile === null) {
-    log.warn({ rule: "credential_spray", needs: "VIGIE_KEYS_FILE" }, "rule_off");
-  }
+  const names = namesOf(config, log);
   const processor = createDetector({
     codecs,
     geoip,
     log,
     maxEventAgeMs: config.MAX_EVENT_AGE_DAYS * DAY_MS,
     maxAheadMs: config.MAX_EVENT_AHEAD_MS,
-    ...(keysFile !== null && { addresses: addressNames(openFileKeys(keysFile)) }),
+    ...(names !== null && { addresses: names }),
     policyRefused: () => refused.inc(),
     ...(config.VIGIE_BENCH === "1" && { firstRecord: sayFirst }),
   });
-  const spray = createSprayProcessor({ codecs, log, policyRefused: () => refused.inc() });
   const common = {
     ...kafka,
     stateDir: config.VIGIE_STATE_DIR,
@@ -74,16 +68,18 @@ export async function start(context: WorkerContext<DetectorData>): Promise<Runni
     member: String(index),
   };
   // They wait for the registry and the broker; the thread answers meanwhile.
-  const running = [
+  const run = (given: AnyProcessor, observed: StreamObserver): RunningProcessor =>
     startLater(async () => {
       await codecs.ready();
-      return startProcessor(processor, { ...common, observer });
-    }),
-    startLater(async () => {
-      await codecs.ready();
-      return startProcessor(spray, { ...common, observer: sprayObserver });
-    }),
-  ];
+      return startProcessor(given, { ...common, observer: observed });
+    });
+  const running = [run(processor, observer)];
+  if (names !== null) {
+    health.declare(SPRAY_TASKS);
+    const spray = createSprayProcessor({ codecs, log, policyRefused: () => refused.inc() });
+    const observed = streamObserver(metrics, health, spray.name, SPRAY_TASKS);
+    running.push(run(spray, countingAnomalies(observed, metrics)));
+  }
   return {
     failed: Promise.race(running.map(({ failed }) => failed)),
     async stop() {
@@ -96,6 +92,17 @@ export async function start(context: WorkerContext<DetectorData>): Promise<Runni
 
 /** What the health calls the tasks that are kept by address. */
 const SPRAY_TASKS = "spray_tasks";
+
+/** What addresses are called; without keys they have no names, and the rule that goes by them is off. */
+function namesOf(
+  { VIGIE_KEYS_FILE: file }: DetectorData["config"],
+  log: Logger,
+): AddressNames | null {
+  if (file !== null) return addressNames(openFileKeys(file));
+  log.warn({ rule: "credential_spray", needs: "VIGIE_KEYS_FILE" }, "rule_off");
+  return null;
+}
+
 const ruleNames: ReadonlySet<string> = new Set(RULE_NAMES);
 
 const sayFirst = (): void => {
