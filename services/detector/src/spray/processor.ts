@@ -151,7 +151,7 @@ function tell(
 ): readonly Emit<OutputName>[] {
   const mode = modeFor(policy.document.rules[meta.name], meta.name, owner, meta.mode);
   if (mode === "OFF") return [];
-  const value = { ...anomalyOf(meta, finding, owner, policy, nowMs), mode };
+  const value = anomalyOf(meta, finding, owner, policy, nowMs);
   return [{ output: "credential_spray", key: `${owner.tenantId}|${owner.userId}`, value }];
 }
 
