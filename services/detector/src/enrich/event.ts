@@ -1,13 +1,13 @@
-import { countriesOfMcc } from "@vigie/core/mcc";
 import type { TextMap } from "@vigie/schemas/codec-core";
 import type { Channel, Device, Fingerprint, Location, Network, Sim } from "@vigie/schemas/types";
 import { type Address, type GeoIp, unknownAddress } from "#geoip/geoip";
 import type { EnrichedEvent, EventDevice, EventKind, EventSim } from "#rules/rule";
 import type { Habits } from "#state/habits";
 import type { Population } from "#state/population";
-import { locate, locateAddress } from "./locate.ts";
+import { locateAddress, locateGiven } from "./locate.ts";
 import type { Place } from "./place.ts";
 import { type Signals, type UserAgent, withUserAgent } from "./signals.ts";
+import { simOf } from "./sim.ts";
 import { type Traits, traitsOf } from "./traits.ts";
 
 /** What the detector reads of an event of any input topic; what a contract does not have is missing. */
@@ -71,6 +71,8 @@ export class LazyEvent implements EnrichedEvent {
   private readonly enrichment: Enrichment;
   private readonly known: Known;
   private where: Place | null | undefined;
+  private isGiven = false;
+  private from: Address | undefined;
 
   constructor(kind: EventKind, raw: RawEvent, enrichment: Enrichment, known: Known) {
     this.kind = kind;
@@ -104,27 +106,41 @@ export class LazyEvent implements EnrichedEvent {
   }
 
   get position(): Place | null {
-    if (this.where === undefined) {
-      const { location, geohash } = this.raw;
-      if (!isPosition[this.kind]) this.where = null;
-      else if (location === null) this.where = locateAddress(this.address);
-      else this.where = locate(location, geohash ?? null, () => this.address);
-    }
+    if (this.where === undefined) this.where = isPosition[this.kind] ? this.locate() : null;
     return this.where;
   }
 
+  get isPositionGiven(): boolean {
+    return this.position !== null && this.isGiven;
+  }
+
+  /** A given location counts before the address. */
+  private locate(): Place | null {
+    const { location, geohash, channel, sim } = this.raw;
+    if (location !== null) {
+      const given = locateGiven(location, geohash ?? null, () => this.address);
+      this.isGiven = given !== null;
+      if (given !== null) return given;
+    }
+    return locateAddress(this.address, channel, sim ? simOf(sim.mcc).countries : null);
+  }
+
   get address(): Address {
-    const ip = this.raw.network?.ip;
-    return ip ? this.enrichment.geoip.lookup(ip) : unknownAddress;
+    if (this.from === undefined) {
+      const ip = this.raw.network?.ip;
+      this.from = ip ? this.enrichment.geoip.lookup(ip) : unknownAddress;
+    }
+    return this.from;
   }
 
   get givenCountry(): string | null {
-    return this.raw.location?.country ?? null;
+    const { location } = this.raw;
+    return location === null || location.source === "IP" ? null : location.country;
   }
 
   get sim(): EventSim | null {
     const { sim } = this.raw;
-    return sim ? { mcc: sim.mcc, countries: countriesOfMcc(sim.mcc) } : null;
+    return sim ? simOf(sim.mcc) : null;
   }
 
   get roles(): readonly string[] {

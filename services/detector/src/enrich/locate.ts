@@ -1,7 +1,8 @@
-import type { Location } from "@vigie/schemas/types";
+import { gridCellCentre } from "@vigie/core/geo";
+import type { Channel, Location } from "@vigie/schemas/types";
 import type { Address } from "#geoip/geoip";
 import { countryCentre, countryRadiusKm } from "./countries.ts";
-import { type Place, placeAt } from "./place.ts";
+import { Place, placeAt } from "./place.ts";
 
 /** Source of the radii: DESIGN, detector, impossible_travel. */
 export const GPS_RADIUS_KM = 0.1;
@@ -13,22 +14,49 @@ export const ACCURACY_MAX_KM = 50;
 const geohashRadiusKm: readonly number[] = [20_015, 2_500, 630, 78, 20, 2.4, 0.61, 0.076];
 
 /**
- * Where an event says that the user was: a given location before the address's. Null when neither is known, or when
- * the address is an exit that stands for nobody.
+ * Where an address says that the user was, or null; `simCountries`: those of the event's SIM, null without one.
+ * A USSD dialogue comes from its operator's gateway: its address and its SIM tell of a country together, or of nothing.
+ * Elsewhere a SIM of another country is a doubt: the place may be anywhere in the country that the address is said to be in.
  */
-export function locate(
-  location: Location,
-  geohash: string | null,
-  address: () => Address,
+export function locateAddress(
+  { place, isAnchor }: Address,
+  channel: Channel,
+  simCountries: readonly string[] | null,
 ): Place | null {
-  return locateGiven(location, geohash, address) ?? locateAddress(address());
+  if (place === null || !isAnchor) return null;
+  const agrees = simCountries?.includes(place.country) === true;
+  if (channel === "USSD") return agrees ? countryPlace(place) : null;
+  return agrees || simCountries === null || simCountries.length === 0 ? place : doubted(place);
 }
 
-/** Where an address says that the user was; null for an exit that stands for nobody. */
-export const locateAddress = (address: Address): Place | null =>
-  address.isAnchor ? address.place : null;
+/** Made once for each country. */
+const countryPlaces = new Map<string, Place>();
 
-function locateGiven(
+function countryPlace({ cell, country }: Place): Place {
+  let known = countryPlaces.get(country);
+  if (known === undefined) {
+    const centre = countryCentre(country) ?? gridCellCentre(cell);
+    known = placeAt(centre, countryRadiusKm(country), country, "");
+    countryPlaces.set(country, known);
+  }
+  return known;
+}
+
+/** Made once for each place of the databases. */
+const doubtedPlaces = new WeakMap<Place, Place>();
+
+function doubted(place: Place): Place {
+  let known = doubtedPlaces.get(place);
+  if (known === undefined) {
+    const { cell, radiusKm, country, city } = place;
+    known = new Place(cell, Math.max(radiusKm, countryRadiusKm(country)), country, city);
+    doubtedPlaces.set(place, known);
+  }
+  return known;
+}
+
+/** Where a producer says that the user was, or null. */
+export function locateGiven(
   location: Location,
   geohash: string | null,
   address: () => Address,

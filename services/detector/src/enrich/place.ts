@@ -1,12 +1,12 @@
-import { cellOf, type GeoCell, type Point } from "@vigie/core/geo";
+import { type GridCell, gridCellOf, type Point } from "@vigie/core/geo";
 import { type Reader, Writer } from "#state/bytes";
 
 /**
- * A position as it is kept: no finer than a geohash-5 cell, with the radius within which the truth lies.
+ * A position as it is kept: no finer than a hundredth of a degree, with the radius within which the truth lies.
  * Its bytes are made once: the same places come again and again, and are compared and stored by their bytes.
  */
 export class Place {
-  readonly cell: GeoCell;
+  readonly cell: GridCell;
   /** In steps of 100 m, so that it is the same after it was stored. */
   readonly radiusKm: number;
   /** ISO 3166-1 alpha-2, or "". */
@@ -14,7 +14,7 @@ export class Place {
   readonly city: string;
   private encoded: Buffer | null = null;
 
-  constructor(cell: GeoCell, radiusKm: number, country: string, city: string) {
+  constructor(cell: GridCell, radiusKm: number, country: string, city: string) {
     this.cell = cell;
     this.radiusKm = radiusKm;
     this.country = country;
@@ -75,7 +75,7 @@ export function placeAt(
 ): Place {
   const steps = Math.round(Math.min(radiusKm, RADIUS_MAX_KM) * RADIUS_STEPS_PER_KM);
   return new Place(
-    cellOf(point),
+    gridCellOf(point),
     steps / RADIUS_STEPS_PER_KM,
     country && /^[A-Z]{2}$/.test(country) ? country : "",
     city ? city.slice(0, CITY_CHARACTERS_MAX).toWellFormed() : "",

@@ -60,6 +60,7 @@ export class GeoIpDatabases implements GeoIp {
       asn: organisation?.asn ?? null,
       organisation: organisation?.name ?? null,
       anonymous: organisation?.anonymous ?? false,
+      isVpn: organisation?.isVpn ?? false,
       isAnchor: organisation?.isAnchor ?? true,
     };
   }

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cellOf } from "@vigie/core/geo";
+import { gridCellOf } from "@vigie/core/geo";
 import { silentLogger } from "@vigie/core/log";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { parseAsnCsv } from "./asn-ranges.ts";
@@ -66,7 +66,7 @@ describe("mmdb files", () => {
     (recordSize) => {
       const geoip = new GeoIpDatabases({ city: [mmdb(dakar, { recordSize })], asn: [] });
       expect(geoip.lookup("41.1.2.3").place).toMatchObject({
-        cell: cellOf({ lat: 14.69, lon: -17.44 }),
+        cell: gridCellOf({ lat: 14.69, lon: -17.44 }),
         radiusKm: 20,
         country: "SN",
         city: "Dakar",
@@ -107,6 +107,7 @@ describe("mmdb files", () => {
       asn: 1,
       organisation: "Some Hosting",
       anonymous: true,
+      isVpn: true,
       isAnchor: false,
     });
   });

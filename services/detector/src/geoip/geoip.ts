@@ -11,6 +11,8 @@ export interface Address {
   readonly organisation: string | null;
   /** A VPN's, proxy's, relay's or hosting company's: it stands for nobody. */
   readonly anonymous: boolean;
+  /** ANO-10: its organisation's name holds one of the words; more are named so than are anonymous. */
+  readonly isVpn: boolean;
   /** Whether its place says where the user is: not that of an anonymous address or of a satellite's ground station. */
   readonly isAnchor: boolean;
 }
@@ -31,6 +33,7 @@ export interface Organisation {
   readonly asn: number | null;
   readonly name: string;
   readonly anonymous: boolean;
+  readonly isVpn: boolean;
   readonly isAnchor: boolean;
 }
 
@@ -40,6 +43,7 @@ export const unknownAddress: Address = {
   asn: null,
   organisation: null,
   anonymous: false,
+  isVpn: false,
   isAnchor: true,
 };
 
@@ -49,6 +53,8 @@ export const unknownAddress: Address = {
  * of access networks too, whose users would never be found travelling.
  */
 const anonymousWords = /vpn|proxy|hosting|relay/i;
+/** Source: ANO-10, with the word that makes an address anonymous besides. */
+const vpnWords = /vpn|proxy|hosting|data ?center|cloud|relay/i;
 
 /**
  * Operators of satellites: their subscribers come out at a ground station, often in another country.
@@ -59,5 +65,6 @@ const satelliteWords =
 
 export function organisationOf(asn: number | null, name: string): Organisation {
   const anonymous = anonymousWords.test(name);
-  return { asn, name, anonymous, isAnchor: !anonymous && !satelliteWords.test(name) };
+  const isVpn = anonymous || vpnWords.test(name);
+  return { asn, name, anonymous, isVpn, isAnchor: !anonymous && !satelliteWords.test(name) };
 }

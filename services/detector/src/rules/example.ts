@@ -1,19 +1,19 @@
-import { countriesOfMcc } from "@vigie/core/mcc";
 import type { PolicyOverlay } from "@vigie/core/policy";
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from "@vigie/core/time";
 import type { Channel } from "@vigie/schemas/types";
 import { type Place, placeAt } from "#enrich/place";
 import type { Signals } from "#enrich/signals";
+import { simOf } from "#enrich/sim";
 import { TRAIT_COUNT, type Traits } from "#enrich/traits";
-import { type Address, unknownAddress } from "#geoip/geoip";
+import { type Address, organisationOf, unknownAddress } from "#geoip/geoip";
 import { Habits } from "#state/habits";
 import { Population } from "#state/population";
-import type { EnrichedEvent, EventDevice, EventKind, EventSim } from "./rule.ts";
+import type { EnrichedEvent, EventDevice, EventKind } from "./rule.ts";
 
 /** A worked example of a rule. One test runs all of them, with the state written and read after every event. */
 export interface Example {
   readonly name: string;
-  /** In the order of their delivery. */
+  /** In the order of their delivery. The logins among them make the user's habits. */
   readonly given: readonly EnrichedEvent[];
   readonly when: EnrichedEvent;
   readonly policy?: PolicyOverlay;
@@ -37,23 +37,24 @@ export function at(clock: string): number {
   return DAY_START_MS + hours * HOUR_MS + minutes * MINUTE_MS + seconds * SECOND_MS;
 }
 
-/** Source of the reference case: REQUIREMENTS ANO-03. Radii: an address's city, 150 km. */
-export const DAKAR = placeAt({ lat: 14.69, lon: -17.44 }, 150, "SN", "Dakar");
-export const PARIS = placeAt({ lat: 48.85, lon: 2.35 }, 150, "FR", "Paris");
+/** Source: the cities' centres, as DB-IP places them. Radii: an address's city, 150 km. */
+export const DAKAR = placeAt({ lat: 14.7167, lon: -17.4677 }, 150, "SN", "Dakar");
+export const PARIS = placeAt({ lat: 48.8566, lon: 2.3522 }, 150, "FR", "Paris");
+export const ABIDJAN = placeAt({ lat: 5.3544, lon: -4.0017 }, 150, "CI", "Abidjan");
+export const LAGOS = placeAt({ lat: 6.5244, lon: 3.3792 }, 150, "NG", "Lagos");
 export const THIES = placeAt({ lat: 14.79, lon: -16.93 }, 150, "SN", "Thiès");
 
-interface Content {
+export interface Content {
   readonly id?: string;
   readonly sessionId?: string | null;
   readonly position?: Place | null;
+  readonly isPositionGiven?: boolean;
   readonly device?: EventDevice | null;
   readonly channel?: Channel;
   readonly address?: Address;
   readonly givenCountry?: string;
   readonly mcc?: number;
   readonly roles?: readonly string[];
-  /** What was known of the user before. */
-  readonly habits?: Habits;
   readonly traits?: Traits;
   /** What was known of the tenant before. */
   readonly population?: Population;
@@ -70,19 +71,18 @@ function event(kind: EventKind, clock: string, content: Content): EnrichedEvent 
     channel: content.channel ?? "MOBILE",
     atMs: at(clock),
     position: content.position ?? null,
+    isPositionGiven: content.isPositionGiven ?? false,
     device: content.device ?? null,
     userAgent: null,
     address: content.address ?? unknownAddress,
     givenCountry: content.givenCountry ?? null,
     sim: content.mcc === undefined ? null : simOf(content.mcc),
     roles: content.roles ?? [],
-    habits: content.habits ?? Habits.none,
+    habits: Habits.none,
     traits: content.traits ?? new Uint32Array(TRAIT_COUNT),
     population: content.population ?? Population.none,
   };
 }
-
-const simOf = (mcc: number): EventSim => ({ mcc, countries: countriesOfMcc(mcc) });
 
 /** The same words give the same id. */
 export function uuidOf(words: string): string {
@@ -100,7 +100,25 @@ export const failedLogin = make("login_failure");
 export const heartbeat = make("heartbeat");
 export const mfaSuccess = make("mfa_success");
 export const mfaFailure = make("mfa_failure");
+export const mfaChallenge = make("mfa_challenge");
 export const logout = make("logout");
+export const geo = make("geo");
+
+/** A login at 9:00 of each of the days from the given one on, counted from the day of the examples. */
+export const dailyLogins = (
+  { days, from = 0 }: { readonly days: number; readonly from?: number },
+  content: Content = {},
+): readonly EnrichedEvent[] =>
+  Array.from({ length: days }, (_, i) => login(`${(from + i) * 24 + 9}:00`, content));
+
+/** An address of such an organisation. */
+export const addressOf = (
+  about: Partial<Address> & { readonly organisation: string },
+): Address => ({
+  ...unknownAddress,
+  ...organisationOf(about.asn ?? null, about.organisation),
+  ...about,
+});
 
 export const device = (
   signals: Signals,

@@ -1,6 +1,6 @@
 import type { PolicyDocument } from "@vigie/core/policy";
 import { compareSignals } from "#enrich/signals";
-import { Devices, type KnownDevice } from "#state/devices";
+import { Devices, type KnownDevice, UNNAMED } from "#state/devices";
 import { isPrintOf, isPrintOfMap, type Print, printOf, signalsOf } from "#state/print";
 import {
   type EnrichedEvent,
@@ -20,9 +20,6 @@ export const meta: RuleMeta = {
   severity: "HIGH",
   riskScore: 70,
 };
-
-/** Stands for a device without an id; only a producer's own comparison counts for it. */
-const UNNAMED = "";
 
 export function step(
   devices: Devices,

@@ -1,8 +1,8 @@
-import { cellCentre, haversineKm } from "@vigie/core/geo";
+import { geodesicKm, gridCellCentre, haversineKm } from "@vigie/core/geo";
 import type { PolicyDocument } from "@vigie/core/policy";
 import { hoursFromMs, SECOND_MS } from "@vigie/core/time";
 import type { Place } from "#enrich/place";
-import { sameId } from "#state/id";
+import { keptId, sameId } from "#state/id";
 import { type Fix, Trail } from "#state/trail";
 import {
   type EnrichedEvent,
@@ -16,8 +16,8 @@ import {
 
 export const meta: RuleMeta = {
   name: "impossible_travel",
-  part: 1,
-  version: "1",
+  part: 12,
+  version: "2",
   events: ["login_success", "heartbeat", "mfa_success", "geo"],
   severity: "HIGH",
   riskScore: 95,
@@ -25,28 +25,46 @@ export const meta: RuleMeta = {
 };
 
 export function step(trail: Trail, event: EnrichedEvent, policy: PolicyDocument): Step<Trail> {
-  const { position, atMs, id, sessionId } = event;
+  const { position, atMs, sessionId } = event;
   if (position === null) return quiet(trail);
-  const here: Fix = { atMs, place: position, eventId: id, sessionId };
+  const id = keptId(event.id);
+  const here: Fix = {
+    atMs,
+    place: position,
+    eventId: id,
+    sessionId,
+    carrier: mobileCarrierOf(event),
+    isGiven: event.isPositionGiven,
+  };
   if (trail.isEmpty) return quiet(trail.prepend(here));
   const { newestMs } = trail;
-  if (atMs < newestMs) return late(trail.fixes(), here, policy) ?? quiet(trail);
+  if (atMs < newestMs) return late(trail.fixes(), here, { policy, event }) ?? quiet(trail);
   if (atMs === newestMs && sameId(trail.newest.eventId, id)) return quiet(trail);
   const state = trail.prepend(here);
   // Most users stay where they are, which their bytes tell at a glance.
-  const finding = trail.isAt(position) ? null : judge(trail.newest, here, policy);
+  if (trail.isAt(position)) return quiet(state);
+  const finding = judge(trail.newest, here, { policy, event });
   return finding === null ? quiet(state) : { state, findings: [finding] };
 }
 
+const mobileCarrierOf = ({ channel, address }: EnrichedEvent): number =>
+  channel === "MOBILE" || channel === "USSD" ? (address.asn ?? 0) : 0;
+
+/** What a pair is judged by. */
+interface About {
+  readonly policy: PolicyDocument;
+  readonly event: EnrichedEvent;
+}
+
 /** A late event is compared with its neighbours in time on both sides; null when it is there already. */
-function late(fixes: readonly Fix[], here: Fix, policy: PolicyDocument): Step<Trail> | null {
+function late(fixes: readonly Fix[], here: Fix, about: About): Step<Trail> | null {
   let next = fixes.length;
   while (next > 0 && (fixes[next - 1] as Fix).atMs > here.atMs) next--;
   const before = fixes[next - 1];
   const after = fixes[next];
   if (before?.atMs === here.atMs && sameId(before.eventId, here.eventId)) return null;
-  const arrival = before === undefined ? null : judge(before, here, policy);
-  const departure = after === undefined ? null : judge(here, after, policy);
+  const arrival = before === undefined ? null : judge(before, here, about);
+  const departure = after === undefined ? null : judge(here, after, about);
   return {
     state: Trail.of(fixes.toSpliced(next, 0, here)),
     findings: [arrival, departure].filter((finding) => finding !== null),
@@ -54,15 +72,20 @@ function late(fixes: readonly Fix[], here: Fix, policy: PolicyDocument): Step<Tr
 }
 
 /** The finding on two fixes next to each other in time, or null. Radii and skew speak for the user. */
-function judge(from: Fix, to: Fix, policy: PolicyDocument): Finding | null {
+function judge(from: Fix, to: Fix, { policy, event }: About): Finding | null {
   if (from.place.cell === to.place.cell) return null;
   const limits = policy.impossible_travel;
-  const distanceKm = haversineKm(cellCentre(from.place.cell), cellCentre(to.place.cell));
-  const certainKm = distanceKm - from.place.radiusKm - to.place.radiusKm;
+  const [start, end] = [gridCellCentre(from.place.cell), gridCellCentre(to.place.cell)];
+  const radiiKm = from.place.radiusKm + to.place.radiusKm;
+  // Most pairs are near each other, which the sphere tells with less work.
+  if (haversineKm(start, end) * SPHERE_ERROR_MAX - radiiKm <= limits.distance_min_km) return null;
+  const distanceKm = geodesicKm(start, end);
+  const certainKm = distanceKm - radiiKm;
   if (certainKm <= limits.distance_min_km) return null;
   const elapsedMs = to.atMs - from.atMs;
   const minSpeedKmh = certainKm / hoursFromMs(elapsedMs + limits.skew_s * SECOND_MS);
   if (minSpeedKmh <= limits.kmh_threshold) return null;
+  if (isOneNetwork(from, to) || isUsual(from, to, event)) return null;
 
   const causes = [idText(from.eventId), idText(to.eventId)];
   const speedKmh = distanceKm / hoursFromMs(Math.max(elapsedMs, SECOND_MS));
@@ -79,6 +102,24 @@ function judge(from: Fix, to: Fix, policy: PolicyDocument): Finding | null {
       `between the two it would not have exceeded the limit of ${limits.kmh_threshold} km/h.`,
   };
 }
+
+/** The distance along the ellipsoid is at most this many times that on the sphere. Source: `haversineKm`. */
+const SPHERE_ERROR_MAX = 1.006;
+
+/**
+ * A mobile carrier's addresses are placed all over its country, whoever has them: two of one Dakar phone lie 275 km
+ * apart in DB-IP. Two given positions have nothing to do with that.
+ */
+const isOneNetwork = (from: Fix, to: Fix): boolean =>
+  from.carrier !== 0 &&
+  from.carrier === to.carrier &&
+  from.place.country !== "" &&
+  from.place.country === to.place.country &&
+  !(from.isGiven && to.isGiven);
+
+/** Between two places that the user is often at, what looks like a trip is two devices, or a tunnel to the office. */
+const isUsual = (from: Fix, to: Fix, { habits, atMs }: EnrichedEvent): boolean =>
+  habits.isOftenAt(from.place, atMs) && habits.isOftenAt(to.place, atMs);
 
 interface Trip {
   readonly distanceKm: number;

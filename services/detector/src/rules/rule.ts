@@ -53,11 +53,13 @@ export interface EnrichedEvent {
   readonly atMs: number;
   /** Where the user was; null when the event tells of no place, or of one that stands for nobody (a VPN's exit). */
   readonly position: Place | null;
+  /** Its producer gave the position; it was not looked up by the address. */
+  readonly isPositionGiven: boolean;
   readonly device: EventDevice | null;
   readonly userAgent: UserAgent | null;
   /** What is known of the address that it came from. */
   readonly address: Address;
-  /** The country that the producer's location names, or null. */
+  /** The country that the producer's location names, unless that came of an address too; or null. */
   readonly givenCountry: string | null;
   readonly sim: EventSim | null;
   /** Of logins and heartbeats; the other events do not tell. */
@@ -77,6 +79,8 @@ export interface RuleMeta extends AnomalyRule {
   readonly events: readonly EventKind[];
   /** While no policy says otherwise. Default: ENFORCE. */
   readonly mode?: RuleMode;
+  /** The parts of a policy that its step reads; it is tried anew only where one of them differs. Default: any may be. */
+  readonly settings?: readonly (keyof PolicyDocument)[];
 }
 
 /** What a rule found. */
@@ -94,6 +98,8 @@ export interface Step<S> {
 }
 
 const nothing: readonly Finding[] = [];
+/** The quiet step of a rule without a state. */
+export const stateless: Step<null> = { state: null, findings: nothing };
 export const quiet = <S>(state: S): Step<S> => ({ state, findings: nothing });
 
 /** One detection: pure, so examples, shadow runs and replays need nothing else. */

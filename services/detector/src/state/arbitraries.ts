@@ -1,4 +1,4 @@
-import { CELL_LIMIT } from "@vigie/core/geo";
+import { GRID_LIMIT } from "@vigie/core/geo";
 import * as fc from "fast-check";
 import { Place } from "#enrich/place";
 import type { Signals } from "#enrich/signals";
@@ -41,7 +41,7 @@ export const signals: fc.Arbitrary<Signals> = fc.dictionary(name, value, {
 
 const place: fc.Arbitrary<Place> = fc
   .tuple(
-    fc.oneof(fc.constant(0), fc.constant(15_149_390), fc.integer({ min: 0, max: CELL_LIMIT - 1 })),
+    fc.oneof(fc.constant(0), fc.constant(15_149_390), fc.integer({ min: 0, max: GRID_LIMIT - 1 })),
     fc.oneof(
       fc.constant(150),
       fc.integer({ min: 0, max: 200_150 }).map((steps) => steps / 10),
@@ -70,6 +70,7 @@ export const event: fc.Arbitrary<EnrichedEvent> = fc.record({
   channel: fc.constant("MOBILE" as const),
   atMs,
   position: fc.option(place),
+  isPositionGiven: fc.boolean(),
   device: fc.option(device),
   userAgent: fc.constant(null),
   address: fc.constant(unknownAddress),

@@ -1,6 +1,8 @@
 import { Reader, Writer } from "./bytes.ts";
-import { type Id, readId, sameId, writeId } from "./id.ts";
+import { type Id, isUuidIdAt, readId, sameId, writeId } from "./id.ts";
 import { type Print, readPrint, writePrint } from "./print.ts";
+
+const scratch = new Writer(1_024);
 
 /** A device as it was last seen. */
 export interface KnownDevice {
@@ -16,6 +18,9 @@ export interface FoundDevice extends KnownDevice {
   readonly from: number;
   readonly to: number;
 }
+
+/** Stands for a device without an id; only a producer's own comparison counts for it. */
+export const UNNAMED = "";
 
 /** More devices than people use; beyond it the one not seen for longest is forgotten. */
 export const DEVICES_MAX = 8;
@@ -57,9 +62,8 @@ export class Devices {
   /** The same devices, all of them in bytes. */
   settled(): Devices {
     if (this.front === null) return this;
-    const writer = new Writer(1_024);
-    this.write(writer);
-    const bytes = writer.finish();
+    this.write(scratch);
+    const bytes = scratch.finish();
     return new Devices(null, null, bytes, 0, bytes.length);
   }
 
@@ -67,6 +71,19 @@ export class Devices {
   find(deviceId: string): FoundDevice | null {
     for (const device of this.list()) if (sameId(device.deviceId, deviceId)) return device;
     return null;
+  }
+
+  /** Whether the device is the one last seen, as far as its bytes tell at a glance. */
+  isInFront(deviceId: string): boolean {
+    if (this.front !== null) return sameId(this.front.deviceId, deviceId);
+    return this.bytes[this.from] !== 0 && isUuidIdAt(this.bytes, this.from + 1, deviceId);
+  }
+
+  /** Of settled devices: how many have an id of their own. */
+  namedCount(): number {
+    let count = 0;
+    for (const { deviceId } of this.list()) if (!sameId(deviceId, UNNAMED)) count++;
+    return count;
   }
 
   /** Of settled devices: with one in front that was found here, or is new. */

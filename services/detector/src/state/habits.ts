@@ -1,4 +1,4 @@
-import { cellCentre, type GeoCell, haversineKm } from "@vigie/core/geo";
+import { type GridCell, gridCellCentre, haversineKm } from "@vigie/core/geo";
 import { DAY_MS, SECOND_MS } from "@vigie/core/time";
 import type { Channel } from "@vigie/schemas/types";
 import type { Place } from "#enrich/place";
@@ -20,7 +20,7 @@ export interface CountrySeen {
 
 /** A place that the user logged in from. */
 interface Haunt {
-  readonly cell: GeoCell;
+  readonly cell: GridCell;
   /** Days with a login, 255 at most. */
   readonly days: number;
   /** The newest of them, in days since the epoch. */
@@ -210,16 +210,16 @@ function withChannel(runs: readonly Run[], channel: number): readonly Run[] {
   return next;
 }
 
-function indexOfHaunt(haunts: readonly Haunt[], cell: GeoCell): number {
+function indexOfHaunt(haunts: readonly Haunt[], cell: GridCell): number {
   const same = haunts.findIndex((haunt) => haunt.cell === cell);
   if (same >= 0) return same;
-  const centre = cellCentre(cell);
+  const centre = gridCellCentre(cell);
   return haunts.findIndex(
-    (haunt) => haversineKm(cellCentre(haunt.cell), centre) <= HAUNT_RADIUS_KM,
+    (haunt) => haversineKm(gridCellCentre(haunt.cell), centre) <= HAUNT_RADIUS_KM,
   );
 }
 
-function withHaunt(haunts: readonly Haunt[], cell: GeoCell, atMs: number): readonly Haunt[] {
+function withHaunt(haunts: readonly Haunt[], cell: GridCell, atMs: number): readonly Haunt[] {
   const day = Math.floor(atMs / DAY_MS);
   const at = indexOfHaunt(haunts, cell);
   const known = haunts[at];

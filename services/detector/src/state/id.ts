@@ -1,10 +1,17 @@
-import type { Reader, Writer } from "./bytes.ts";
+import { hashText, type Reader, type Writer } from "./bytes.ts";
 
 /**
  * An id as it came, or as it lies in the bytes of a stored state: most ids are only carried along, so a stored
  * one is made a string no earlier than when a finding names it.
  */
 export type Id = string | StoredId;
+
+/** A canonical UUID and some more. */
+const KEPT_BYTES_MAX = 40;
+
+/** An id as it is kept where many are: a longer one stands as its hash, so that it cannot make a state large. */
+export const keptId = (id: string): string =>
+  hasUuidShape(id) || Buffer.byteLength(id) <= KEPT_BYTES_MAX ? id : `#${hashText(id)}`;
 
 /** Where a stored id begins and ends. */
 export function skipId(reader: Reader): void {
@@ -55,6 +62,10 @@ export class StoredId {
 
 const lengthSize = (bytes: Buffer, from: number): number =>
   (bytes[from] as number) < 0x80 ? 1 : 2;
+
+/** Whether a stored id begins there and is this UUID; of another id it may be false too. */
+export const isUuidIdAt = (bytes: Buffer, at: number, id: string): boolean =>
+  bytes[at] === 0 && isUuidAt(id, bytes, at + 1);
 
 export function sameId(a: Id, b: Id): boolean {
   if (typeof a === "string") return typeof b === "string" ? a === b : b.is(a);

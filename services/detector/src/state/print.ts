@@ -39,6 +39,9 @@ const NAME_CHARACTERS_MAX = 32;
 /** Longer values are kept as a hash: only whether they are equal counts. */
 export const VALUE_CHARACTERS_MAX = 96;
 
+/** Of a device that told nothing. */
+export const noPrint: Print = { bytes: Buffer.from([0]), from: 0, to: 1 };
+
 const scratch = new Writer();
 
 export function printOf(signals: Signals): Print {

@@ -228,18 +228,25 @@ describe("a user's state", () => {
   });
 });
 
-const fix: fc.Arbitrary<Fix> = event
-  .filter(({ position }) => position !== null)
-  .map(({ atMs, position, id: eventId, sessionId }) => ({
+const fix: fc.Arbitrary<Fix> = fc
+  .tuple(
+    event.filter(({ position }) => position !== null),
+    fc.constantFrom(0, 8_346, 29_571),
+  )
+  .map(([{ atMs, position, id: eventId, sessionId, isPositionGiven }, carrier]) => ({
     atMs,
     place: position as Place,
     eventId,
     sessionId,
+    carrier,
+    isGiven: isPositionGiven,
   }));
 
 const plain = (fixes: readonly Fix[]): unknown =>
-  fixes.map(({ atMs, place, eventId, sessionId }) => [
+  fixes.map(({ atMs, place, eventId, sessionId, carrier, isGiven }) => [
     atMs,
+    carrier,
+    isGiven,
     place.bytes.toString("hex"),
     String(eventId),
     sessionId && String(sessionId),
@@ -270,10 +277,11 @@ describe("a trail", () => {
 
   test("of a stay keeps the newest and fixes just under ten minutes apart", () => {
     const place = new Place(1, 150, "SN", "Dakar");
+    const about = { sessionId: "s", carrier: 8_346, isGiven: false };
     let trail = Trail.none;
     for (let i = 0; i < 100; i++) {
       const atMs = 1e12 + i * 30_000;
-      trail = stored(trail.prepend({ atMs, place, eventId: `e${i}`, sessionId: "s" }));
+      trail = stored(trail.prepend({ atMs, place, ...about, eventId: `e${i}` }));
     }
     const times = trail.fixes().map(({ atMs }) => (atMs - 1e12) / 30_000);
     expect(times).toEqual([0, 19, 38, 57, 76, 95, 99]);

@@ -8,6 +8,10 @@ export interface Fix {
   readonly place: Place;
   readonly eventId: Id;
   readonly sessionId: Id | null;
+  /** The autonomous system of the mobile network that the event came through; 0: none, or unknown. */
+  readonly carrier: number;
+  /** A producer gave the position; it was not looked up by the address. */
+  readonly isGiven: boolean;
 }
 
 /** Enough for the neighbours in time of an event that is hours late, since a stay is thinned. */
@@ -19,10 +23,18 @@ export const STAY_STEP_MS = 600_000;
 const SAME_PLACE = 1;
 const SAME_SESSION = 2;
 const NO_SESSION = 4;
+/** A carrier follows. */
+const CARRIER = 8;
+const SAME_CARRIER = 16;
+/** Not left out: the entry's own. */
+const GIVEN = 32;
+
+/** Long ids and names must not make a state large: then fewer fixes are kept. Twelve common ones take 500 bytes. */
+export const TRAIL_BYTES_MAX = 1_280;
 
 /**
  * The last fixes of a user by event time: count, time of the newest in 48 bits, then from the newest to the oldest
- * flags, place, session and event id, and how much older the next one is. So a new fix is put before the bytes that
+ * flags, place, session, carrier and event id, and how much older the next one is. So a new fix is put before the bytes that
  * are there, and only the formerly newest entry is looked at.
  */
 export class Trail {
@@ -67,19 +79,27 @@ export class Trail {
 
   /** All fixes, oldest first. */
   fixes(): Fix[] {
-    const fixes = readAll(this.readerAt(0));
-    return this.head === null ? fixes : kept([...fixes, this.head]);
+    return readAll(this.settled().readerAt(0));
   }
 
   /** With a fix that is not older than the newest. */
   prepend(fix: Fix): Trail {
-    const { bytes, from, to } = this.head === null ? this : Trail.of(this.fixes());
+    const { bytes, from, to } = this.settled();
     return new Trail(fix, bytes, from, to);
+  }
+
+  /** The same fixes, all of them in bytes. */
+  private settled(): Trail {
+    if (this.head === null) return this;
+    const writer = new Writer(TRAIL_BYTES_MAX);
+    this.write(writer);
+    const bytes = writer.finish();
+    return new Trail(null, bytes, 0, bytes.length);
   }
 
   /** Of fixes in the order of their times; the slow way, for late events. */
   static of(fixes: readonly Fix[]): Trail {
-    const writer = new Writer(1_024);
+    const writer = new Writer(TRAIL_BYTES_MAX);
     writeAll(writer, kept(fixes));
     const bytes = writer.finish();
     return new Trail(null, bytes, 0, bytes.length);
@@ -94,6 +114,7 @@ export class Trail {
   /** The head, then what was the newest with other flags, then the bytes that follow it as they are. */
   private writeHead(writer: Writer, head: Fix): void {
     const { bytes } = this;
+    const start = writer.at;
     const count = bytes[this.from] as number;
     const next = nextEntry(this.readerAt(ENTRIES_AT), this.newestStoredMs, head);
     const second = count > 1 && next.isSamePlace ? entryAfter(this.readerAt(0), next) : null;
@@ -105,14 +126,21 @@ export class Trail {
     writer.u48(head.atMs);
     writeEntry(writer, head, null);
     writer.varint(head.atMs - base.atMs);
-    const { session } = base;
+    const { session, carrier } = base;
     const isSameSession =
       session !== null && head.sessionId !== null && sameId(session, head.sessionId);
+    const carrierFlag = carrierFlagOf(carrier, head.carrier);
     writer.room(1);
-    writer.u8(flagsOf(base.isSamePlace, session === null, isSameSession));
+    writer.u8(
+      flagsOf(base.isSamePlace, session === null, isSameSession) | carrierFlag | base.given,
+    );
     if (!base.isSamePlace) writer.copy(bytes, base.placeAt, base.placeEnd);
     if (session !== null && !isSameSession) session.write(writer);
+    if (carrierFlag === CARRIER) writer.u32(carrier);
     writer.copy(bytes, base.idAt, total > FIXES_MAX ? this.endWithoutOldest() : this.to);
+    if (writer.at - start <= TRAIL_BYTES_MAX) return;
+    writer.at = start;
+    writeAll(writer, kept([...readAll(this.readerAt(0)), head]));
   }
 
   private endWithoutOldest(): number {
@@ -159,6 +187,9 @@ interface Entry {
   readonly placeAt: number;
   readonly placeEnd: number;
   readonly session: StoredId | null;
+  readonly carrier: number;
+  /** Its flag. */
+  readonly given: number;
   readonly idAt: number;
 }
 
@@ -170,7 +201,9 @@ function nextEntry(reader: Reader, atMs: number, head: Fix): Entry {
   if (!isSamePlace) Place.skip(reader);
   const placeEnd = reader.at;
   const session = (flags & NO_SESSION) === 0 ? readId(reader) : null;
-  return { atMs, isSamePlace, placeAt, placeEnd, session, idAt: reader.at };
+  const carrier = readCarrier(reader, flags, 0);
+  const given = flags & GIVEN;
+  return { atMs, isSamePlace, placeAt, placeEnd, session, carrier, given, idAt: reader.at };
 }
 
 /** The entry after the newest. */
@@ -186,8 +219,18 @@ function entryAfter(reader: Reader, newest: Entry): Entry {
   let session: StoredId | null = null;
   if ((flags & SAME_SESSION) !== 0) session = newest.session;
   else if ((flags & NO_SESSION) === 0) session = readId(reader);
-  return { atMs, isSamePlace, placeAt, placeEnd, session, idAt: reader.at };
+  const carrier = readCarrier(reader, flags, newest.carrier);
+  const given = flags & GIVEN;
+  return { atMs, isSamePlace, placeAt, placeEnd, session, carrier, given, idAt: reader.at };
 }
+
+function readCarrier(reader: Reader, flags: number, newer: number): number {
+  if ((flags & CARRIER) !== 0) return reader.u32();
+  return (flags & SAME_CARRIER) === 0 ? 0 : newer;
+}
+
+const carrierFlagOf = (carrier: number, newer: number): number =>
+  carrier === 0 ? 0 : carrier === newer ? SAME_CARRIER : CARRIER;
 
 const flagsOf = (samePlaces: boolean, noSession: boolean, sameSession: boolean): number =>
   (samePlaces ? SAME_PLACE : 0) | (noSession ? NO_SESSION : sameSession ? SAME_SESSION : 0);
@@ -197,14 +240,27 @@ function writeEntry(writer: Writer, fix: Fix, newer: Fix | null): void {
   const isSamePlace = newer !== null && samePlace(newer.place, place);
   const known = newer === null ? null : newer.sessionId;
   const isSameSession = known !== null && sessionId !== null && sameId(known, sessionId);
+  const carrierFlag = carrierFlagOf(fix.carrier, newer === null ? 0 : newer.carrier);
+  const given = fix.isGiven ? GIVEN : 0;
   writer.room(1);
-  writer.u8(flagsOf(isSamePlace, sessionId === null, isSameSession));
+  writer.u8(flagsOf(isSamePlace, sessionId === null, isSameSession) | carrierFlag | given);
   if (!isSamePlace) writer.copy(place.bytes, 0, place.bytes.length);
   if (sessionId !== null && !isSameSession) writeId(writer, sessionId);
+  if (carrierFlag === CARRIER) writer.u32(fix.carrier);
   writeId(writer, fix.eventId);
 }
 
+/** The oldest go until what is left is within the bound; the newest two stay, whatever they take. */
 function writeAll(writer: Writer, fixes: readonly Fix[]): void {
+  const start = writer.at;
+  for (let first = 0; ; first++) {
+    writeThese(writer, fixes.slice(first));
+    if (writer.at - start <= TRAIL_BYTES_MAX || fixes.length - first <= 2) return;
+    writer.at = start;
+  }
+}
+
+function writeThese(writer: Writer, fixes: readonly Fix[]): void {
   writer.room(1);
   writer.u8(fixes.length);
   let newer: Fix | null = null;
@@ -235,12 +291,15 @@ function readEntry(reader: Reader, atMs: number, newer: Fix | null): Fix {
   let sessionId: Id | null = null;
   if ((flags & SAME_SESSION) !== 0) sessionId = newer === null ? null : newer.sessionId;
   else if ((flags & NO_SESSION) === 0) sessionId = readId(reader);
-  return { atMs, place, eventId: readId(reader), sessionId };
+  const carrier = readCarrier(reader, flags, newer === null ? 0 : newer.carrier);
+  const isGiven = (flags & GIVEN) !== 0;
+  return { atMs, place, eventId: readId(reader), sessionId, carrier, isGiven };
 }
 
 function skipEntry(reader: Reader): void {
   const flags = reader.u8();
   if ((flags & SAME_PLACE) === 0) Place.skip(reader);
   if ((flags & (SAME_SESSION | NO_SESSION)) === 0) skipId(reader);
+  if ((flags & CARRIER) !== 0) reader.skip(4);
   skipId(reader);
 }

@@ -1,0 +1,54 @@
+import type { PolicyDocument } from "@vigie/core/policy";
+import { DAY_MS } from "@vigie/core/time";
+import { type EnrichedEvent, type Rule, type RuleMeta, type Step, stateless } from "./rule.ts";
+
+/** Its memory is the user's habits. */
+export const meta: RuleMeta = {
+  name: "country_change",
+  part: 15,
+  version: "1",
+  events: ["login_success"],
+  severity: "MEDIUM",
+  riskScore: 40,
+};
+
+export function step(_: null, event: EnrichedEvent, policy: PolicyDocument): Step<null> {
+  const { position, habits, atMs } = event;
+  const { days, logins_min: loginsMin } = policy.country_change;
+  if (position === null || position.country === "" || habits.logins < loginsMin) return stateless;
+  const { country } = position;
+  const newest = habits.countries[0];
+  // Of a user whose countries were never known, no one is new.
+  if (newest === undefined) return stateless;
+  const lastMs = habits.lastSeenInMs(country);
+  if (lastMs !== null && atMs - lastMs < days * DAY_MS) return stateless;
+  const since = lastMs === null ? "ever" : `in the last ${days} days`;
+  return {
+    state: null,
+    findings: [
+      {
+        sessionId: event.sessionId,
+        occurredAtMs: atMs,
+        causes: [event.id],
+        identity: [event.id],
+        evidence: {
+          country,
+          last_country: newest.country,
+          days: String(days),
+          logins: String(habits.logins),
+        },
+        explanation:
+          `A login from ${country}, where the user was not seen ${since}, after ${habits.logins} logins; ` +
+          `with a login from there less than ${days} days ago it would not have fired.`,
+      },
+    ],
+  };
+}
+
+export const countryChange: Rule<null> = {
+  meta,
+  initial: null,
+  step,
+  write() {},
+  read: () => null,
+};

@@ -1,0 +1,59 @@
+import type { PolicyDocument } from "@vigie/core/policy";
+import type { Address } from "#geoip/geoip";
+import { noneTold, readTold, type Told, wasTold, withTold, writeTold } from "#state/told";
+import { type EnrichedEvent, quiet, type Rule, type RuleMeta, type Step } from "./rule.ts";
+
+export const meta: RuleMeta = {
+  name: "vpn_detected",
+  part: 17,
+  version: "1",
+  events: ["login_success", "heartbeat", "mfa_success", "geo"],
+  severity: "LOW",
+  riskScore: 30,
+};
+
+export function step(told: Told, event: EnrichedEvent, policy: PolicyDocument): Step<Told> {
+  const { address } = event;
+  const by = reasonOf(address, policy.vpn_networks.organisations);
+  if (by === null) return quiet(told);
+  const organisation = address.organisation ?? "";
+  const what = `${event.sessionId ?? event.id} ${organisation}`;
+  if (wasTold(told, what)) return quiet(told);
+  const listed =
+    by === "word" ? "names a VPN, proxy, relay, hosting company or cloud" : "is listed";
+  return {
+    state: withTold(told, what),
+    findings: [
+      {
+        sessionId: event.sessionId,
+        occurredAtMs: event.atMs,
+        causes: [event.id],
+        identity: [event.id],
+        evidence: {
+          organisation,
+          by,
+          ...(address.asn === null ? {} : { asn: String(address.asn) }),
+          ...(address.country === null ? {} : { ip_country: address.country }),
+        },
+        explanation:
+          `The address belongs to "${organisation}", which ${listed}; ` +
+          `from the network of a carrier or company it would not have fired.`,
+      },
+    ],
+  };
+}
+
+function reasonOf({ isVpn, organisation }: Address, listed: readonly string[]) {
+  if (isVpn) return "word";
+  if (listed.length === 0 || organisation === null) return null;
+  const name = organisation.toLowerCase();
+  return listed.some((part) => name.includes(part.toLowerCase())) ? "list" : null;
+}
+
+export const vpnDetected: Rule<Told> = {
+  meta,
+  initial: noneTold,
+  step,
+  write: writeTold,
+  read: readTold,
+};
