@@ -33,7 +33,7 @@ export interface FollowTopicsOptions {
   readonly log: Logger;
   /** Stands before the events of the log. */
   readonly name: string;
-  onState(up: boolean, why?: string): void;
+  onState?(up: boolean, why?: string): void;
   /** False: following broke off; it begins anew at the ends, and records in between are never told. */
   onFollowing?(isFollowing: boolean): void;
 }
@@ -102,7 +102,7 @@ class Follower {
       } catch (error) {
         const why = messageOf(error);
         log.warn({ why }, `${name}_interrupted`);
-        onState(false, why);
+        onState?.(false, why);
         // What is no longer in the topic is not waited for by anybody.
         this.positions.clear();
         onFollowing?.(false);
@@ -123,9 +123,9 @@ class Follower {
         this.positions.set(nameOf(place), position);
       },
       failed: broken.reject,
-      broker: onState,
+      broker: (up, why) => onState?.(up, why),
     });
-    onState(true);
+    onState?.(true);
     onFollowing?.(true);
     try {
       await Promise.race([this.stopped.promise, broken.promise]);

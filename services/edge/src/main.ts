@@ -21,7 +21,7 @@ import { edgeConfig } from "./config.ts";
 import { openEdgeDatabase } from "./database.ts";
 import { followTicks } from "./follow-ticks.ts";
 import { followTopics } from "./follow-topics.ts";
-import { liveTakers } from "./live/follow-live.ts";
+import { excessTakers, followWhileNeeded, liveTakers } from "./live/follow-live.ts";
 import { Hub } from "./live/hub.ts";
 import { kafkaOutput } from "./output/kafka-output.ts";
 import { postgresPolicies } from "./policies/policy-store.ts";
@@ -84,7 +84,7 @@ const outcomes = createOutcomes();
 const hub = new Hub();
 const excess = excessOf(wiring, limits.limiter);
 health.declare("outcomes", { needed: false });
-health.declare("live", { needed: false });
+health.declare("excess", { needed: false });
 // Apart, so that nobody's command waits behind a burst of sessions.
 const followingOutcomes = followTopics({
   client,
@@ -95,20 +95,30 @@ const followingOutcomes = followTopics({
   name: "outcomes",
   onState: (up, why) => health.set("outcomes", up, why),
 });
-const followingLive = followTopics({
+const followingExcess = followTopics({
   client,
   prefix,
   codecs,
-  takers: liveTakers(hub, excess),
+  takers: excessTakers(excess),
   log,
-  name: "live",
-  onState: (up, why) => health.set("live", up, why),
-  onFollowing: (isFollowing) => (isFollowing ? hub.follows() : hub.lost()),
+  name: "excess",
+  onState: (up, why) => health.set("excess", up, why),
 });
+const followingLive = followWhileNeeded(hub, (onFollowing) =>
+  followTopics({
+    client,
+    prefix,
+    codecs,
+    takers: liveTakers(hub),
+    log,
+    name: "live",
+    onFollowing,
+  }),
+);
 
 // At once: with the broker away each takes its time.
 const following = {
-  stop: () => Promise.all([followingOutcomes.stop(), followingLive.stop()]),
+  stop: () => Promise.all([followingOutcomes.stop(), followingExcess.stop(), followingLive.stop()]),
 };
 
 const lines = openLineWriter(1, (count) => log.warn({ count }, "request_lines_lost"));

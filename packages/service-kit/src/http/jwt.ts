@@ -4,6 +4,7 @@ import { type Clock, MINUTE_MS, SECOND_MS } from "@vigie/core/time";
 import { errors, type JWTPayload, jwtVerify } from "jose";
 import type { KeySource } from "./jwt-keys.ts";
 import { TokenCache } from "./token-cache.ts";
+import { isWellFormed } from "./well-formed.ts";
 
 /** Who calls, as the token says. */
 export interface Caller {
@@ -132,6 +133,7 @@ function factsOf(payload: JWTPayload, defaultTenant: string | null): TokenFacts 
 
 /** Throws: VIG_TOKEN_INVALID when a claim is missing or has another shape than DESIGN's table. */
 function callerOf(payload: JWTPayload, defaultTenant: string | null): Caller {
+  if (!isWellFormed(payload)) throw invalid("a claim is not well-formed Unicode");
   if (payload.type !== "access") throw invalid("claim type is not access");
   const subject = payload.sub;
   if (typeof subject !== "string" || !USER_ID.test(subject)) throw invalid("claim sub is no id");
@@ -156,14 +158,15 @@ function callerOf(payload: JWTPayload, defaultTenant: string | null): Caller {
   };
 }
 
-/** Ids of a token go into events: as long as an event takes. */
-const ID_LENGTH_MAX = 128;
+/** Ids of a token go into events: as an event takes them. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+const ID = /^[^\u0000-\u001f\u007f]{1,128}$/;
 
 function textClaim(payload: JWTPayload, name: string): string | null {
   const value = payload[name];
   if (value === undefined || value === null) return null;
-  if (typeof value === "string" && value.length > 0 && value.length <= ID_LENGTH_MAX) return value;
-  throw invalid(`claim ${name} is no text of 1..${ID_LENGTH_MAX} characters`);
+  if (typeof value === "string" && ID.test(value)) return value;
+  throw invalid(`claim ${name} is no id of 1..128 characters`);
 }
 
 function userTypeOf(payload: JWTPayload): Caller["userType"] {

@@ -13,6 +13,7 @@ import { framesOf, PROBLEM_TYPE, problemOf, publicError, sendProblem } from "./p
 import type { RequestLog } from "./request-log.ts";
 import { RequestMeter } from "./request-meter.ts";
 import { securityHeaders } from "./security-headers.ts";
+import { refuseHalfCharacters } from "./well-formed.ts";
 
 export interface HttpOptions {
   readonly title: string;
@@ -73,6 +74,7 @@ export function createHttp(options: HttpOptions): FastifyInstance {
   });
   // JSON only: whatever else comes is answered 415.
   app.removeContentTypeParser("text/plain");
+  takeJson(app);
   app.decorateRequest("caller", null);
   app.decorateReply("problemCode", null);
   closeIdleWhileDraining(app);
@@ -90,6 +92,26 @@ export function createHttp(options: HttpOptions): FastifyInstance {
   });
   app.register(async (scope) => serveOperations(scope, options));
   return app;
+}
+
+/** As Fastify reads it, and no text that nothing behind takes. */
+function takeJson(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser("error", "error");
+  app.addContentTypeParser<string>(
+    "application/json",
+    { parseAs: "string" },
+    (request, text, done) => {
+      void parse(request, text, (fault, value) => {
+        if (fault !== null) return done(fault);
+        try {
+          refuseHalfCharacters(text, value);
+        } catch (error) {
+          return done(error as VigError);
+        }
+        done(null, value);
+      });
+    },
+  );
 }
 
 /** Source: short against the drain limit of 10 s. */

@@ -192,6 +192,8 @@ describe("a filter that is none", () => {
     [{ filter: { user_id: ["u-1"] } }],
     [{ filter: { user_id: 7 } }],
     [{ filter: { user_id: "a|b" } }],
+    [{ filter: { user_id: "\ud800" } }],
+    [{ filter: { user_id: "u-1" }, reason: "\udfff" }],
     [{ filter: { user_id: "u-1", __proto__x: 1 } }],
     [{ filter: { channel: "fax" } }],
     [{ filter: { country: "SN' or 1=1 --" } }],

@@ -102,6 +102,18 @@ test("who does not say who they are within 5 s is cut off", async () => {
   assert.deepEqual(socket.ends, [[4_401, "VIG_TOKEN_MISSING"]]);
 });
 
+test("no stream begins before events are followed, and none waits for that for ever", async () => {
+  const hub = new Hub();
+  const { socket } = open({ hub });
+  socket.emit("message", JSON.stringify({ type: "auth", token: await issued() }), false);
+  await until(() => vi.getTimerCount() === 2);
+  await pass(2_999);
+  assert.deepEqual([socket.sent, socket.ends], [[], []]);
+  await pass(1);
+  await until(() => socket.ends.length > 0);
+  assert.deepEqual([socket.sent, socket.ends], [[], [[1_013, "VIG_BROKER_AWAY"]]]);
+});
+
 test("no stream begins before the policies in force are known", async () => {
   const { socket } = open({ policies: { ...memoryPolicyBook(), ready: false } });
   socket.emit("message", JSON.stringify({ type: "auth", token: await issued() }), false);

@@ -13,6 +13,8 @@ import { readAsked, type Subscription, subscriptionOf } from "./subscription.ts"
 
 /** Who has not said by then who they are is cut off. */
 export const AUTH_WITHIN_MS = 5 * SECOND_MS;
+/** Source: beginning to follow takes some 100 ms; well within the time to say who one is. */
+const FOLLOWED_WITHIN_MS = 3 * SECOND_MS;
 /** Whether token, session and client still live is asked anew this often. */
 const CHECK_EVERY_MS = 30 * SECOND_MS;
 /** What was read of a revocation before the connection joined may reach the view of sessions a moment later. */
@@ -78,8 +80,6 @@ export class Connection implements Listener {
 
   async #open(text: string): Promise<void> {
     const { doors, hub, policies } = this.#live;
-    if (!hub.isFollowing)
-      throw new VigError("VIG_BROKER_AWAY", { why: "events are not followed yet" });
     // Whether a listed session is active follows from them.
     if (!policies.ready) {
       throw new VigError("VIG_SESSION_STATE_UNKNOWN", { why: "policies are still being read" });
@@ -97,6 +97,9 @@ export class Connection implements Listener {
     }
     if (this.#isOver) return;
     this.#leaves.push(doors.sit(caller.limitKey));
+    this.#leaves.push(hub.need());
+    await hub.following(FOLLOWED_WITHIN_MS);
+    if (this.#isOver) return;
     this.#subscription = subscription;
     // Joined before its session is asked for: what ends it meanwhile is not missed.
     this.#leaves.push(hub.join(this, subscription.keys));

@@ -6,6 +6,7 @@ import { silentLogger } from "@vigie/core/log";
 import type { TopicName } from "@vigie/schemas/catalogue";
 import { type Codecs, openCodecs } from "@vigie/schemas/codecs";
 import { noRateLimit } from "@vigie/service-kit/http/rate-limit";
+import { uuidOf } from "@vigie/service-kit/ids";
 import { openBatchingProducer } from "@vigie/stream/kafka/producer";
 import { afterAll, beforeAll, test, vi } from "vitest";
 import { type FollowedTopics, followTopics } from "../follow-topics.ts";
@@ -15,14 +16,15 @@ import { kafkaOutput } from "../output/kafka-output.ts";
 import { testEdge } from "../test-edge.ts";
 import { type EdgeStack, edgeStack } from "../test-stack.ts";
 import { issued, issuerAuth } from "../test-tokens.ts";
-import { liveTakers } from "./follow-live.ts";
+import { excessTakers, followWhileNeeded, liveTakers } from "./follow-live.ts";
+import { Hub } from "./hub.ts";
 import { anomaly, connect, epoch, revocation, state } from "./test-client.ts";
 
 let servers: EdgeStack;
 let codecs: Codecs;
 let output: EventOutput;
 let cacheDir: string;
-let following: FollowedTopics;
+let following: readonly FollowedTopics[] = [];
 const excess = excessLogins({
   limiter: noRateLimit,
   clock: () => 0,
@@ -30,7 +32,8 @@ const excess = excessLogins({
   limitMs: 1,
 });
 const noted: string[] = [];
-const edge = testEdge({ auth: issuerAuth });
+const hub = new Hub();
+const edge = { ...testEdge({ auth: issuerAuth, hub }), hub };
 
 beforeAll(async () => {
   servers = await edgeStack();
@@ -41,20 +44,23 @@ beforeAll(async () => {
   await codecs.ready();
   output = kafkaOutput(await openBatchingProducer(client), prefix);
   const note: typeof excess.note = (each) => noted.push(each.anomaly_id);
-  following = followTopics({
-    client,
-    prefix,
-    codecs,
-    takers: liveTakers(edge.hub, { ...excess, note }),
-    log: silentLogger,
-    name: "live",
-    onState: () => undefined,
+  const begun = Promise.withResolvers<void>();
+  const shared = { client, prefix, codecs, log: silentLogger };
+  const followingExcess = followTopics({
+    ...shared,
+    takers: excessTakers({ ...excess, note }),
+    name: "excess",
     onFollowing: (isFollowing) => (isFollowing ? begun.resolve() : undefined),
   });
+  const followingLive = followWhileNeeded(edge.hub, (onFollowing) => {
+    starts += 1;
+    return followTopics({ ...shared, takers: liveTakers(edge.hub), name: "live", onFollowing });
+  });
+  following = [followingExcess, followingLive];
   await begun.promise;
 });
 afterAll(async () => {
-  await following?.stop();
+  await Promise.all(following.map((each) => each.stop()));
   await edge.app.close();
   await output?.close();
   codecs?.close();
@@ -62,7 +68,7 @@ afterAll(async () => {
   rmSync(cacheDir, { recursive: true, force: true });
 });
 
-const begun = Promise.withResolvers<void>();
+let starts = 0;
 const topics = [
   "id.session.state",
   "id.session.anomaly",
@@ -72,6 +78,19 @@ const topics = [
 
 const publish = (topic: (typeof topics)[number], key: string, value: object) =>
   output.publish({ topic, key, value: codecs.encoder<object>(topic).encode(value) });
+
+test("without a stream nothing of sessions is read; from hello on nothing is missed", async () => {
+  await publish("id.session.state", "acme|u-1|s-0", state({ session_id: "s-0" }));
+  assert.equal(starts, 0);
+  const client = await connect(edge, { type: "auth", token: await issued({ scope: "" }) });
+  await client.told(1);
+  assert.equal(starts, 1);
+  await publish("id.session.state", "acme|u-1|s-2", state({ session_id: "s-2" }));
+  const [, told] = await client.told(2);
+  assert.equal(told?.session_id, uuidOf("acme", "session", "s-2"));
+  client.socket.close();
+  await client.ended;
+});
 
 test("what lies in Kafka from now on reaches a stream within a second, and ends it", async () => {
   const token = await issued({ scope: "" });

@@ -12,6 +12,40 @@ export interface Listener {
 export class Hub {
   readonly #listeners = new Map<string, Set<Listener>>();
   #isFollowing = false;
+  #needs = 0;
+  #onNeeded: (isNeeded: boolean) => void = () => undefined;
+  #onFollowing = Promise.withResolvers<void>();
+
+  /** Has `tell` told when somebody needs events, and when nobody does any more. */
+  whenNeeded(tell: (isNeeded: boolean) => void): void {
+    this.#onNeeded = tell;
+  }
+
+  /** Somebody needs events. Returns: how to need them no longer. */
+  need(): () => void {
+    this.#needs += 1;
+    if (this.#needs === 1) this.#onNeeded(true);
+    return () => {
+      this.#needs -= 1;
+      if (this.#needs === 0) this.#onNeeded(false);
+    };
+  }
+
+  /** Resolves once what happens from then on will be told. Throws: VIG_BROKER_AWAY if it is not in time. */
+  async following(timeoutMs: number): Promise<void> {
+    if (this.#isFollowing) return;
+    const late = Promise.withResolvers<never>();
+    const why = "events are not followed yet";
+    const timer = setTimeout(
+      () => late.reject(new VigError("VIG_BROKER_AWAY", { why })),
+      timeoutMs,
+    );
+    try {
+      await Promise.race([this.#onFollowing.promise, late.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
 
   /** Returns: how to leave. */
   join(listener: Listener, keys: readonly string[]): () => void {
@@ -41,17 +75,14 @@ export class Hub {
     }
   }
 
-  /** Whether what happens from now on will be told. */
-  get isFollowing(): boolean {
-    return this.#isFollowing;
-  }
-
   follows(): void {
     this.#isFollowing = true;
+    this.#onFollowing.resolve();
   }
 
   /** Events were lost: whoever listens has to read the lists again. */
   lost(): void {
+    if (this.#isFollowing) this.#onFollowing = Promise.withResolvers();
     this.#isFollowing = false;
     const why = new VigError("VIG_BROKER_AWAY", { why: "events were missed" });
     const all = new Set([...this.#listeners.values()].flatMap((joined) => [...joined]));

@@ -1,6 +1,7 @@
 import { VigError } from "@vigie/core/errors";
 import { userKey } from "@vigie/core/keys";
 import type { Caller, TokenFacts } from "@vigie/service-kit/http/jwt";
+import { refuseHalfCharacters } from "@vigie/service-kit/http/well-formed";
 import { uuidOf } from "@vigie/service-kit/ids";
 import { Ajv } from "ajv";
 import { type Static, Type } from "typebox";
@@ -35,6 +36,7 @@ export function readAsked(text: string): Asked {
   } catch {
     throw new VigError("VIG_BODY_INVALID", { path: "message", why: "is no JSON" });
   }
+  refuseHalfCharacters(text, asked);
   if (isAsked(asked)) return asked;
   const [fault] = isAsked.errors ?? [];
   const path = fault?.instancePath.split("/").slice(1).join(".") || "message";

@@ -149,13 +149,7 @@ function readTimes(kind: Kind, value: Record<string, unknown>): void {
 function faultsOf(kind: Kind, value: Fields, nowMs: number): readonly Fault[] {
   const faults = checkEvent(kind.topic, value);
   const why = timeFault(value.occurred_at as number, nowMs, kind.limits);
-  const broken = !(value.user_id as string).isWellFormed();
-  if (why === null && !broken) return faults;
-  const more = [...faults];
-  if (why !== null) more.push({ path: "occurred_at", why });
-  // Half a surrogate pair has no UTF-8: two such ids would become one.
-  if (broken) more.push({ path: "user_id", why: "is not well-formed Unicode" });
-  return more;
+  return why === null ? faults : [...faults, { path: "occurred_at", why }];
 }
 
 function timeFault(atMs: number, nowMs: number, limits: AdmitLimits): string | null {
