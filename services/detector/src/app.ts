@@ -20,9 +20,10 @@ import type {
   Processor,
 } from "@vigie/stream/processor";
 import { type Enrichment, LazyEvent, type RawEvent } from "#enrich/event";
+import { type EventTopic, eventDecoder, kindOf } from "#enrich/event-topics";
 import { userAgentParser } from "#enrich/user-agent";
 import type { GeoIp } from "#geoip/geoip";
-import type { AnyRule, EventKind } from "#rules/rule";
+import type { AnyRule } from "#rules/rule";
 import { createAggregateCodec } from "#state/aggregates";
 import { countLogin, populationOf } from "#state/population";
 import { stateFormat, type UserState } from "#state/user-state";
@@ -53,47 +54,10 @@ export interface DetectorOptions {
   readonly firstRecord?: () => void;
 }
 
-type EventTopic = "id.login" | "id.heartbeat" | "id.mfa" | "id.geo";
 const ERASURE_TOPIC = "id.subject.erasure";
 /** Whom the detector has erased; the other outputs are the rules', and TRIES. */
 export const ERASED = "erased";
 export type DetectorInput = RawEvent | SubjectErasure;
-
-const common = [
-  "event_id",
-  "tenant_id",
-  "user_id",
-  "occurred_at",
-  "session_id",
-  "channel",
-  "location",
-];
-const deviceFields = [
-  "network",
-  "device.device_id",
-  "device.fingerprint.similarity",
-  "device.fingerprint.signals",
-];
-
-/** What is decoded of each input: what the rules ask for, no more. */
-const fieldsOf: Readonly<Record<EventTopic, readonly string[]>> = {
-  "id.login": [...common, ...deviceFields, "sim.mcc", "roles", "kind"],
-  "id.heartbeat": [...common, ...deviceFields, "sim.mcc", "roles"],
-  "id.mfa": [...common, "network.ip", "kind"],
-  "id.geo": [...common, "network.ip", "sim.mcc", "geohash"],
-};
-
-const kindOf: Readonly<Record<EventTopic, Readonly<Record<string, EventKind>>>> = {
-  "id.login": {
-    AUTH_SUCCESS: "login_success",
-    AUTH_FAIL: "login_failure",
-    LOGOUT: "logout",
-    PASSWORD_CHANGED: "password_changed",
-  },
-  "id.heartbeat": { "": "heartbeat" },
-  "id.mfa": { CHALLENGE: "mfa_challenge", SUCCESS: "mfa_success", FAIL: "mfa_failure" },
-  "id.geo": { "": "geo" },
-};
 
 /** The detector as a processor: pure, so the same object runs in production, in tests and in replays. */
 export function createDetector(
@@ -220,7 +184,7 @@ function eventInput(topic: EventTopic, options: DetectorOptions): Input<Detector
     topic,
     order: "merged",
     optional: topic === "id.geo",
-    decoder: codecs.decoder<RawEvent>(topic, { fields: fieldsOf[topic], unreadMaps: true }),
+    decoder: eventDecoder(codecs, topic),
     misplaced: "republish",
     admit: ({ value, key, timestampMs }) =>
       admitEvent(topic, value, key, { recordTimestampMs: timestampMs, maxEventAgeMs, maxAheadMs }),

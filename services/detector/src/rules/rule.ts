@@ -10,6 +10,7 @@ import type { Habits } from "#state/habits";
 import type { Id } from "#state/id";
 import type { FreshLogin, Population } from "#state/population";
 import type { PartCodec } from "#state/user-state";
+import type { Stands } from "./recheck.ts";
 
 export type EventKind =
   | "login_success"
@@ -106,6 +107,8 @@ export const quiet = <S>(state: S): Step<S> => ({ state, findings: nothing });
 export interface Rule<S> extends PartCodec<S> {
   readonly meta: RuleMeta;
   step(state: S, event: EnrichedEvent, policy: PolicyDocument): Step<S>;
+  /** Of a rule that goes by data on addresses: what becomes of its anomalies when that data is replaced. */
+  readonly stands?: Stands;
 }
 
 /** A rule among others, whose state only itself can read. */
