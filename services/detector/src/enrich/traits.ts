@@ -43,7 +43,8 @@ export function traitsOf(sources: TraitSources): Traits {
   traits[1] = asn === null ? 0 : mixed(asn);
   traits[2] = country === null ? 0 : textHash(country);
   if (client === null || userAgent === null) return traits;
-  traits.set(clientTraits(userAgent, client), CLIENT_AT);
+  const theirs = clientTraits(userAgent, client);
+  for (let i = 0; i < theirs.length; i++) traits[CLIENT_AT + i] = theirs[i] as number;
   return traits;
 }
 

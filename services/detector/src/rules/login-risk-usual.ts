@@ -1,137 +1,178 @@
 import { TRAIT_COUNT, type Traits } from "#enrich/traits";
 import { Reader, Writer } from "#state/bytes";
 
-/** How many different values are remembered of each trait of one user; together with their counts 281 bytes. */
+/** How many different values are remembered of each trait of one user; together with their counts 168 bytes. */
 const capacities = [16, 8, 6, 8, 8, 6, 4] as const;
 /** The counts are halved at so many logins: a user who moves is at home in the new place after that many. */
 export const WINDOW_MAX = 128;
-const ENTRY_BYTES = 5;
+/**
+ * Two bytes of a value's hash, a byte of count. Of 16 values that are kept, another one is taken for one in 4,096
+ * times: a login that is let pass, among the ones that a score lets pass anyway.
+ */
+const ENTRY_BYTES = 3;
+/** In the byte of count, which is below it: the last entry of a trait. */
+const LAST = 0x80;
+const COUNT = 0x7f;
 
 /**
- * What a user usually logs in with: of each trait the values as 32-bit hashes, and how often each came. Kept as the
- * bytes that it is stored as: varint logins ever; a byte of those that the counts stand for; of each trait a byte of
- * size, then 4 bytes of value and a byte of count for each, the one used last first. Immutable.
+ * What a user usually logs in with: of each trait the values, and how often each came. Kept as the bytes that it is
+ * stored as, and written with a login that was added no earlier than when it is stored: varint logins ever; a byte of
+ * those that the counts stand for; of each trait the entries, the one used last first. Immutable.
  */
 export class Usual {
-  static readonly none = new Usual(Buffer.alloc(2 + TRAIT_COUNT), 0, 2 + TRAIT_COUNT);
+  static readonly none = new Usual(Buffer.alloc(0), 0, 0, null);
 
   private readonly bytes: Buffer;
   private readonly from: number;
   private readonly to: number;
+  /** Came after what the bytes hold. */
+  private readonly newest: Traits | null;
 
-  private constructor(bytes: Buffer, from: number, to: number) {
+  private constructor(bytes: Buffer, from: number, to: number, newest: Traits | null) {
     this.bytes = bytes;
     this.from = from;
     this.to = to;
+    this.newest = newest;
   }
 
   get loginsEver(): number {
-    return this.reader().varint();
+    const before = this.from === this.to ? 0 : this.reader().varint();
+    return before + (this.newest === null ? 0 : 1);
   }
 
   /** Those that the counts stand for. */
   get logins(): number {
-    const reader = this.reader();
+    const usual = this.written();
+    if (usual.from === usual.to) return 0;
+    const reader = usual.reader();
     reader.varint();
     return reader.u8();
   }
 
   /** In how many of `logins` each trait had this login's value. */
   countsOf(login: Traits): Uint8Array {
+    const { bytes, from, to } = this.written();
     const counts = new Uint8Array(TRAIT_COUNT);
-    const reader = this.reader();
-    reader.varint();
-    reader.u8();
+    if (from === to) return counts;
+    let at = entriesFrom(bytes, from);
     for (let trait = 0; trait < TRAIT_COUNT; trait++) {
-      const size = reader.u8();
-      const at = reader.skip(size * ENTRY_BYTES);
-      const found = entryOf(this.bytes, at, size, login[trait] as number);
-      if (found >= 0) counts[trait] = this.bytes[found + 4] as number;
+      const value = shortOf(login[trait] as number);
+      for (let isLast = false; !isLast; at += ENTRY_BYTES) {
+        const last = bytes[at + 2] as number;
+        if (shortAt(bytes, at) === value) counts[trait] = last & COUNT;
+        isLast = last >= LAST;
+      }
     }
     return counts;
   }
 
   plus(login: Traits): Usual {
-    const reader = this.reader();
-    const ever = reader.varint() + 1;
-    const logins = reader.u8() + 1;
-    const shift = logins === WINDOW_MAX ? 1 : 0;
-    scratch.at = 0;
-    scratch.varint(ever);
-    scratch.room(this.to - this.from + TRAIT_COUNT * (ENTRY_BYTES + 1));
-    scratch.u8(logins >> shift);
-    for (let trait = 0; trait < TRAIT_COUNT; trait++) {
-      const size = reader.u8();
-      const at = reader.skip(size * ENTRY_BYTES);
-      const capacity = capacities[trait] as number;
-      writeTrait(this.bytes, { at, size, capacity, shift }, login[trait] as number);
-    }
-    const bytes = scratch.finish();
-    return new Usual(bytes, 0, bytes.length);
+    const { bytes, from, to } = this.written();
+    return new Usual(bytes, from, to, login);
   }
 
   write(writer: Writer): void {
-    writer.copy(this.bytes, this.from, this.to);
+    const { bytes, from, to, newest } = this;
+    if (newest === null) writer.copy(bytes, from, to);
+    else if (from === to) writeFirst(writer, newest);
+    else writeNext(writer, bytes, new Reader(bytes, from, to), newest);
   }
 
   static read(reader: Reader): Usual {
-    return new Usual(reader.bytes, reader.at, reader.end);
+    return new Usual(reader.bytes, reader.at, reader.end, null);
   }
 
   private reader(): Reader {
     return new Reader(this.bytes, this.from, this.to);
   }
+
+  private written(): Usual {
+    if (this.newest === null) return this;
+    scratch.at = 0;
+    this.write(scratch);
+    const bytes = scratch.finish();
+    return new Usual(bytes, 0, bytes.length, null);
+  }
 }
 
 const scratch = new Writer(512);
 
-interface Entries {
+function writeFirst(writer: Writer, login: Traits): void {
+  writer.room(2 + TRAIT_COUNT * ENTRY_BYTES);
+  writer.u8(1);
+  writer.u8(1);
+  for (let trait = 0; trait < TRAIT_COUNT; trait++) {
+    writeEntry(writer, shortOf(login[trait] as number), 1);
+    endTrait(writer);
+  }
+}
+
+function writeNext(writer: Writer, bytes: Buffer, reader: Reader, login: Traits): void {
+  writer.varint(reader.varint() + 1);
+  const logins = reader.u8() + 1;
+  const shift = logins === WINDOW_MAX ? 1 : 0;
+  writer.room(1 + reader.end - reader.at + TRAIT_COUNT * ENTRY_BYTES);
+  writer.u8(logins >> shift);
+  let { at } = reader;
+  for (let trait = 0; trait < TRAIT_COUNT; trait++) {
+    const value = shortOf(login[trait] as number);
+    at = writeTrait(writer, bytes, { at, value, capacity: capacities[trait] as number, shift });
+  }
+}
+
+interface NextOfTrait {
   readonly at: number;
-  readonly size: number;
+  readonly value: number;
   readonly capacity: number;
-  /** 1: counts are halved, and what came once is forgotten. */
+  /** 1: counts are halved, and what came once is forgotten; but for the newest value. */
   readonly shift: number;
 }
 
-/** Writes a trait's entries with one more login of `value`, which comes first. */
-function writeTrait(bytes: Buffer, { at, size, capacity, shift }: Entries, value: number): void {
-  const found = entryOf(bytes, at, size, value);
-  const left = found >= 0 || size < capacity ? found : leastUsed(bytes, at, size);
-  const sizeAt = scratch.at;
-  scratch.u8(0);
-  let kept = writeEntry(value, ((found >= 0 ? (bytes[found + 4] as number) : 0) + 1) >> shift);
-  for (let entry = at; entry < at + size * ENTRY_BYTES; entry += ENTRY_BYTES) {
-    if (entry === left) continue;
-    kept += writeEntry(bytes.readUInt32BE(entry), (bytes[entry + 4] as number) >> shift);
-  }
-  scratch.bytes[sizeAt] = kept;
-}
-
-/** Returns: how many entries it wrote; none for a count of 0. */
-function writeEntry(value: number, count: number): number {
-  if (count === 0) return 0;
-  scratch.u32(value);
-  scratch.room(1);
-  scratch.u8(count);
-  return 1;
-}
-
-/** Where the entry of a value begins, or -1. */
-function entryOf(bytes: Buffer, at: number, size: number, value: number): number {
-  const first = value >>> 24;
-  for (let i = 0; i < size; i++) {
-    const entry = at + i * ENTRY_BYTES;
-    if (bytes[entry] === first && bytes.readUInt32BE(entry) === value) return entry;
-  }
-  return -1;
-}
-
-/** The entry with the smallest count; of several, the one not used for longest. */
-function leastUsed(bytes: Buffer, at: number, size: number): number {
+/** Writes a trait's entries with one more login of `value`, which comes first. Returns: where the next trait begins. */
+function writeTrait(
+  writer: Writer,
+  bytes: Buffer,
+  { at, value, capacity, shift }: NextOfTrait,
+): number {
+  let found = -1;
   let least = at;
-  for (let i = 1; i < size; i++) {
-    const entry = at + i * ENTRY_BYTES;
-    if ((bytes[entry + 4] as number) <= (bytes[least + 4] as number)) least = entry;
+  let end = at;
+  for (let isLast = false; !isLast; end += ENTRY_BYTES) {
+    isLast = (bytes[end + 2] as number) >= LAST;
+    if (shortAt(bytes, end) === value) found = end;
+    if (countAt(bytes, end) <= countAt(bytes, least)) least = end;
   }
-  return least;
+  const known = found < 0 ? 0 : countAt(bytes, found);
+  writeEntry(writer, value, Math.max(1, (known + 1) >> shift));
+  const isFull = found < 0 && end - at === capacity * ENTRY_BYTES;
+  const left = isFull ? least : found;
+  for (let entry = at; entry < end; entry += ENTRY_BYTES) {
+    const count = countAt(bytes, entry) >> shift;
+    if (entry !== left && count > 0) writeEntry(writer, shortAt(bytes, entry), count);
+  }
+  endTrait(writer);
+  return end;
+}
+
+function writeEntry(writer: Writer, value: number, count: number): void {
+  writer.u8(value >>> 8);
+  writer.u8(value);
+  writer.u8(count);
+}
+
+const endTrait = (writer: Writer): void => {
+  const last = writer.at - 1;
+  writer.bytes[last] = (writer.bytes[last] as number) | LAST;
+};
+
+const shortOf = (value: number): number => value >>> 16;
+const shortAt = (bytes: Buffer, at: number): number =>
+  ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
+const countAt = (bytes: Buffer, at: number): number => (bytes[at + 2] as number) & COUNT;
+
+/** Behind the logins ever and those counted. */
+function entriesFrom(bytes: Buffer, from: number): number {
+  let at = from;
+  while ((bytes[at] as number) >= 0x80) at++;
+  return at + 2;
 }

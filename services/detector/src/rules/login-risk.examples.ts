@@ -4,11 +4,13 @@ import { type Example, login } from "./example.ts";
 import type { EnrichedEvent } from "./rule.ts";
 
 /** Address, asn, country; user agent, browser, system, device type. */
-const mine = Uint32Array.of(1, 10, 100, 1, 10, 100, 1_000);
-const common = Uint32Array.of(2, 20, 100, 2, 20, 200, 1_000);
+const traits = (...values: readonly number[]): Traits =>
+  Uint32Array.from(values, (value) => value * 65_536);
+const mine = traits(1, 10, 100, 1, 10, 100, 1_000);
+const common = traits(2, 20, 100, 2, 20, 200, 1_000);
 /** The client that I have, in the network that most others are in. */
-const moved = Uint32Array.of(2, 20, 100, 1, 10, 100, 1_000);
-const abroad = Uint32Array.of(3, 30, 300, 3, 30, 300, 3_000);
+const moved = traits(2, 20, 100, 1, 10, 100, 1_000);
+const abroad = traits(3, 30, 300, 3, 30, 300, 3_000);
 
 /** Of 1,600 logins of 160 users, nine in ten from one network with one client; mine are the rest. */
 const population = populationOf([...Array(9).fill(common), mine], 160);
@@ -25,8 +27,8 @@ function populationOf(tenth: readonly Traits[], users: number): Population {
   return counted;
 }
 
-const at = (count: number, traits: Traits): readonly EnrichedEvent[] =>
-  Array.from({ length: count }, (_, i) => login(`${8 + i}:00`, { traits, population }));
+const at = (count: number, its: Traits): readonly EnrichedEvent[] =>
+  Array.from({ length: count }, (_, i) => login(`${8 + i}:00`, { traits: its, population }));
 
 export const examples: readonly Example[] = [
   {

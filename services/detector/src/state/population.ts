@@ -110,21 +110,25 @@ export class FreshLogins {
   /** The values of one trait in ascending order. */
   valuesOf(trait: number): Uint32Array {
     const values = new Uint32Array(this.size);
-    let at = 0;
-    for (const { traits } of this.logins()) values[at++] = traits[trait] as number;
+    this.logins().forEach(({ traits }, i) => {
+      values[i] = traits[trait] as number;
+    });
     return values.sort();
   }
 
-  private *logins(): Iterable<FreshLogin> {
-    for (let at: FreshLogins | null = this; at !== null; at = at.older) {
-      if (at.newest !== null) yield at.newest;
+  /** Oldest first. */
+  private logins(): readonly FreshLogin[] {
+    const logins = new Array<FreshLogin>(this.size);
+    for (let at: FreshLogins | null = this; at !== null && at.newest !== null; at = at.older) {
+      logins[at.size - 1] = at.newest;
     }
+    return logins;
   }
 
   /** Oldest first: the size, then a byte for a new user and the values, for each. */
   write(writer: Writer): void {
     writer.varint(this.size);
-    for (const { traits, newUser } of [...this.logins()].reverse()) {
+    for (const { traits, newUser } of this.logins()) {
       writer.room(1);
       writer.u8(newUser ? 1 : 0);
       for (const value of traits) writer.u32(value);

@@ -55,11 +55,15 @@ export class Tally {
       values[size] = value;
       counts[size++] = known + i - first;
     }
-    values.set(this.values.subarray(from), size);
-    counts.set(this.counts.subarray(from), size);
-    size += this.size - from;
-    const excess = size > capacity ? nthGreatest(counts.subarray(0, size), capacity) : 0;
-    return Tally.kept(values, counts.subarray(0, size), (count) => count - excess);
+    while (from < this.size) {
+      values[size] = this.values[from] as number;
+      counts[size++] = this.counts[from++] as number;
+    }
+    // Copies, so that what is kept holds no more.
+    const [allValues, allCounts] = [values.slice(0, size), counts.slice(0, size)];
+    if (size <= capacity) return new Tally(allValues, allCounts);
+    const excess = nthGreatest(allCounts, capacity);
+    return Tally.kept(allValues, allCounts, (count) => count - excess);
   }
 
   /** All counts halved, rounded down: what came once is forgotten. */
@@ -88,7 +92,7 @@ export class Tally {
     return new Tally(values, counts);
   }
 
-  /** The values whose count is positive after it was changed; copies, so that what is kept holds no more. */
+  /** The values whose count is positive after it was changed. */
   private static kept(
     values: Uint32Array,
     counts: Uint32Array,
