@@ -14,6 +14,8 @@ export type Fact =
       readonly kind: string;
       readonly user: string;
       readonly causes: readonly string[];
+      /** Event time of the later cause. */
+      readonly atMs: number;
     }
   | {
       readonly type: "label";

@@ -1,0 +1,35 @@
+import { VigError } from "@vigie/core/errors";
+import { loadConfig } from "@vigie/service-kit/config";
+import { namedArguments, needed, spanOf, tenantOf, withDevelopment } from "./history/arguments.ts";
+import { exportFromTopics, topicsConfig } from "./history/from-topics.ts";
+
+const USAGE = `npm run history:export -- --out DIR [--from T] [--to T] [--tenant T]
+Writes what the input topics hold, from T on and before T by append time (ISO 8601; default: all, up to now), to
+encrypted files without names or addresses, for npm run whatif -- --history DIR. See docs/what-if.md.`;
+
+async function main(): Promise<void> {
+  const args = namedArguments(process.argv.slice(2), ["out", "from", "to", "tenant"]);
+  const wanted = {
+    directory: needed("--out", args.out),
+    tenant: tenantOf(args.tenant),
+    ...spanOf(args, Date.now()),
+  };
+  const env = withDevelopment(process.env);
+  const config = loadConfig(topicsConfig, { env, argv: [] });
+  const { events, leftOut, erased, files } = await exportFromTopics(config, wanted);
+  console.log(
+    `${events} events in ${files} files; left out: ${leftOut} records that no task takes, ` +
+      `${erased} events of people who were erased`,
+  );
+  if (events === 0) throw new VigError("VIG_HISTORY_EMPTY", { where: "the topics of this time" });
+}
+
+if (import.meta.main) {
+  try {
+    await main();
+  } catch (error) {
+    if (!(error instanceof VigError)) throw error;
+    console.error(`${error.message}\n${USAGE}`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,162 @@
+import { mkdirSync } from "node:fs";
+import type { Logger } from "@vigie/core/log";
+import { createDetector } from "@vigie/detector/app";
+import type { Enrichment, RawEvent } from "@vigie/detector/enrich/event";
+import { physicalName } from "@vigie/schemas/catalogue";
+import type { Codecs } from "@vigie/schemas/codec-core";
+import type { Keys } from "@vigie/service-kit/kms/keys";
+import type { LoneReader } from "@vigie/stream/kafka/lone-reader";
+import type { Input } from "@vigie/stream/processor";
+import { type ExportedFacts, readFactsOfTopics } from "./facts.ts";
+import { EventFile, type Fact, FactFile, type HeadOf } from "./history-file.ts";
+import { minimise } from "./minimise.ts";
+import { readPartition } from "./partition-reader.ts";
+import { type Pseudonyms, pseudonymsOf } from "./pseudonyms.ts";
+
+export interface ExportOptions {
+  readonly reader: LoneReader;
+  /** Null: there is no such topic. */
+  readonly partitionsOf: (topic: string) => Promise<number | null>;
+  readonly codecs: Codecs;
+  readonly prefix: string;
+  readonly enrichment: Enrichment;
+  readonly keys: Keys;
+  readonly log: Logger;
+  readonly directory: string;
+  /** Null: all. */
+  readonly tenant: string | null;
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly maxEventAgeMs: number;
+  readonly maxAheadMs: number;
+}
+
+export interface Exported {
+  events: number;
+  /** Records that no task would have taken: malformed, misplaced, of an unknown kind. */
+  leftOut: number;
+  /** Of people who were erased since. */
+  erased: number;
+  files: number;
+}
+
+/**
+ * Writes what the input topics hold of the given time, and what is known of alarms, labels, erasures and policies, to
+ * files of one tenant and partition each. A file of the same tenant and time is replaced.
+ * Throws: VIG_BROKER_AWAY, VIG_OFFSET_OUT_OF_RANGE, VIG_KEY_UNKNOWN; then no half file has a name.
+ */
+export async function exportHistory(options: ExportOptions): Promise<Exported> {
+  mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+  const tenants = new Tenants(options);
+  const facts = await readFactsOfTopics(options, (tenant) => tenants.pseudonyms(tenant));
+  const done: Exported = { events: 0, leftOut: 0, erased: 0, files: 0 };
+  const { inputs, partitions } = await inputsOf(options);
+  for (let partition = 0; partition < partitions; partition++) {
+    await exportPartition({ ...options, inputs, partition, partitions }, tenants, facts, done);
+  }
+  for (const tenant of tenants.named) {
+    const own = facts.byTenant.get(tenant) ?? [];
+    writeFacts(options, tenants.head(tenant, 0), [...facts.common, ...own]);
+    done.files += 1;
+  }
+  return done;
+}
+
+class Tenants {
+  private readonly options: ExportOptions;
+  private readonly known = new Map<string, Pseudonyms>();
+
+  constructor(options: ExportOptions) {
+    this.options = options;
+  }
+
+  /** All of whom anything came up. */
+  get named(): readonly string[] {
+    const { tenant } = this.options;
+    return [...this.known.keys()].filter((name) => tenant === null || name === tenant).sort();
+  }
+
+  pseudonyms(tenant: string): Pseudonyms {
+    let pseudonyms = this.known.get(tenant);
+    if (pseudonyms === undefined) {
+      pseudonyms = pseudonymsOf(this.options.keys, tenant);
+      this.known.set(tenant, pseudonyms);
+    }
+    return pseudonyms;
+  }
+
+  head(tenant: string, partition: number): HeadOf {
+    const { fromMs, toMs } = this.options;
+    const pseudonymKeyId = this.pseudonyms(tenant).keyId;
+    return { tenant, partition, fromMs, toMs, pseudonymKeyId };
+  }
+}
+
+/** The detector's own inputs: what they decode is what its rules ask for. */
+async function inputsOf(options: ExportOptions) {
+  const { codecs, log, enrichment, maxEventAgeMs, maxAheadMs, partitionsOf, prefix } = options;
+  const { geoip } = enrichment;
+  const detector = createDetector({ codecs, log, geoip, maxEventAgeMs, maxAheadMs });
+  const merged = detector.inputs.filter(({ order }) => order === "merged");
+  const counts = await Promise.all(
+    merged.map(({ topic }) => partitionsOf(physicalName(prefix, topic))),
+  );
+  return {
+    inputs: merged.filter((_, i) => counts[i] !== null) as readonly Input<RawEvent>[],
+    partitions: Math.max(0, ...counts.map((count) => count ?? 0)),
+  };
+}
+
+interface PartitionJob extends ExportOptions {
+  readonly inputs: readonly Input<RawEvent>[];
+  readonly partition: number;
+  readonly partitions: number;
+}
+
+async function exportPartition(
+  job: PartitionJob,
+  tenants: Tenants,
+  facts: ExportedFacts,
+  done: Exported,
+): Promise<void> {
+  const { prefix, directory, keys, enrichment, partition } = job;
+  const files = new Map<string, EventFile>();
+  const source = { ...job, physicalName: (topic: string) => physicalName(prefix, topic) };
+  try {
+    for await (const record of readPartition(source)) {
+      const tenant = record?.value.tenant_id;
+      if (record === null || tenant === undefined) {
+        done.leftOut += 1;
+        continue;
+      }
+      if (job.tenant !== null && tenant !== job.tenant) continue;
+      const event = minimise(record, tenants.pseudonyms(tenant), enrichment);
+      if (event.value.occurred_at <= facts.erasedUntilMs(tenant, event.value.user_id)) {
+        done.erased += 1;
+        continue;
+      }
+      let file = files.get(tenant);
+      if (file === undefined) {
+        file = new EventFile(directory, tenants.head(tenant, partition), keys);
+        files.set(tenant, file);
+      }
+      file.add(event);
+      done.events += 1;
+    }
+  } catch (error) {
+    for (const file of files.values()) file.abandon();
+    throw error;
+  }
+  for (const file of files.values()) file.finish();
+  done.files += files.size;
+}
+
+function writeFacts(
+  { directory, keys }: ExportOptions,
+  head: HeadOf,
+  facts: readonly Fact[],
+): void {
+  const file = new FactFile(directory, head, keys);
+  for (const fact of facts) file.add(fact);
+  file.finish();
+}

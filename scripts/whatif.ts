@@ -1,0 +1,97 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { messageOf, VigError } from "@vigie/core/errors";
+import { loadConfig } from "@vigie/service-kit/config";
+import { openFileKeys } from "@vigie/service-kit/kms/file-keys";
+import { keysConfig } from "@vigie/service-kit/shared-config";
+import {
+  namedArguments,
+  needed,
+  type Span,
+  spanOf,
+  tenantOf,
+  withDevelopment,
+} from "./history/arguments.ts";
+import { exportFromTopics, topicsConfig } from "./history/from-topics.ts";
+import { htmlOf } from "./whatif/html.ts";
+import { readPolicyFile } from "./whatif/policies.ts";
+import { readLabels } from "./whatif/read-labels.ts";
+import { whatIf } from "./whatif/run.ts";
+import { summaryOf } from "./whatif/summary.ts";
+
+const USAGE = `npm run whatif -- --policy FILE [--current FILE] [--tenant T] [--from T] [--to T]
+                  [--history DIR] [--labels FILE] [--out DIR]
+What the rules would have found under another policy: replays the topics as far as they reach back, or the files of
+npm run history:export, under FILE and under the policy in force. Writes whatif.json and whatif.{en,fr}.html to the
+directory --out (default whatif-report). See docs/what-if.md.`;
+
+const names = ["policy", "current", "tenant", "from", "to", "history", "labels", "out"] as const;
+
+interface Arguments extends Span {
+  readonly tenant: string | null;
+  readonly candidate: object;
+  readonly current: object | null;
+  readonly history: string | null;
+  readonly labels: ReadonlyMap<string, boolean>;
+  readonly out: string;
+}
+
+function read(argv: readonly string[]): Arguments {
+  const args = namedArguments(argv, names);
+  return {
+    ...spanOf(args, Number.POSITIVE_INFINITY),
+    tenant: tenantOf(args.tenant),
+    candidate: readPolicyFile("--policy", needed("--policy", args.policy)),
+    current: args.current === undefined ? null : readPolicyFile("--current", args.current),
+    history: args.history ?? null,
+    labels: args.labels === undefined ? new Map() : readLabels(args.labels),
+    out: args.out ?? "whatif-report",
+  };
+}
+
+async function main(): Promise<void> {
+  const args = read(process.argv.slice(2));
+  const env = withDevelopment(process.env);
+  if (args.history !== null) {
+    run(args, args.history, loadConfig(keysConfig, { env, argv: [] }).VIGIE_KEYS_FILE);
+    return;
+  }
+  const config = loadConfig(topicsConfig, { env, argv: [] });
+  const directory = mkdtempSync(join(tmpdir(), "vigie-whatif-"));
+  try {
+    const { tenant } = args;
+    await exportFromTopics(config, { directory, tenant, fromMs: 0, toMs: Date.now() });
+    run(args, directory, config.VIGIE_KEYS_FILE);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function run(args: Arguments, directory: string, keysFile: string): void {
+  const startedMs = performance.now();
+  const { report, count } = whatIf({ ...args, directory, keys: openFileKeys(keysFile) });
+  const seconds = (performance.now() - startedMs) / 1_000;
+  mkdirSync(args.out, { recursive: true });
+  writeFileSync(join(args.out, "whatif.json"), `${JSON.stringify(report, null, 2)}\n`);
+  for (const language of ["en", "fr"] as const) {
+    writeFileSync(join(args.out, `whatif.${language}.html`), htmlOf(report, language));
+  }
+  const replayed = count.events + count.before;
+  console.log(summaryOf(report));
+  console.log(
+    `${replayed} events in ${seconds.toFixed(1)} s, ${Math.round(replayed / seconds)}/s; ` +
+      `the report is in ${args.out}`,
+  );
+}
+
+if (import.meta.main) {
+  try {
+    await main();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (!(error instanceof VigError) && code === undefined) throw error;
+    console.error(`${messageOf(error)}\n${USAGE}`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,124 @@
+import { existsSync } from "node:fs";
+import { VigError } from "@vigie/core/errors";
+import type { SessionPolicy } from "@vigie/schemas/types";
+import type { Keys } from "@vigie/service-kit/kms/keys";
+import { type Fact, type HistoryFile, listHistory, readFacts } from "../history/history-file.ts";
+import type { Judged } from "./labels.ts";
+
+/** The files of a directory that belong together, and what they know beside the events. */
+export interface HistorySet {
+  /** By tenant and partition, each in the order of time. */
+  readonly partitions: readonly (readonly HistoryFile[])[];
+  readonly tenants: readonly string[];
+  /** As they were when the newest files were exported. */
+  readonly policies: ReadonlyMap<string, SessionPolicy>;
+  readonly erased: ReadonlyMap<string, number>;
+  readonly alarms: ReadonlyMap<string, Extract<Fact, { type: "alarm" }>>;
+  readonly labels: ReadonlyMap<string, Extract<Fact, { type: "label" }>>;
+}
+
+/**
+ * Throws: VIG_HISTORY_EMPTY, VIG_HISTORY_MIXED, VIG_HISTORY_OVERLAP, VIG_HISTORY_TORN, VIG_HISTORY_KEY.
+ */
+export function openHistory(directory: string, tenant: string | null, keys: Keys): HistorySet {
+  if (!existsSync(directory)) throw new VigError("VIG_HISTORY_EMPTY", { where: directory });
+  const all = listHistory(directory).filter(
+    ({ head }) => tenant === null || head.tenant === tenant,
+  );
+  const events = all.filter(({ head }) => head.kind === "events");
+  if (events.length === 0) {
+    const where = tenant === null ? directory : `${directory} of tenant ${tenant}`;
+    throw new VigError("VIG_HISTORY_EMPTY", { where });
+  }
+  checkPseudonyms(all);
+  const partitions = byPartition(events);
+  const facts = all.filter(({ head }) => head.kind === "facts").sort(byTime);
+  return { partitions, tenants: tenantsOf(events), ...gather(facts, keys) };
+}
+
+const tenantsOf = (files: readonly HistoryFile[]): readonly string[] =>
+  [...new Set(files.map(({ head }) => head.tenant))].sort();
+
+/** The user of one key's files would be another person in those of another key. */
+function checkPseudonyms(files: readonly HistoryFile[]): void {
+  const keyOf = new Map<string, string>();
+  for (const { head } of files) {
+    const { tenant, pseudonymKeyId: other } = head;
+    const one = keyOf.get(tenant) ?? other;
+    if (one !== other) throw new VigError("VIG_HISTORY_MIXED", { tenant, one, other });
+    keyOf.set(tenant, one);
+  }
+}
+
+const byTime = (a: HistoryFile, b: HistoryFile): number =>
+  a.head.fromMs - b.head.fromMs || a.head.toMs - b.head.toMs || (a.path < b.path ? -1 : 1);
+
+function byPartition(files: readonly HistoryFile[]): readonly (readonly HistoryFile[])[] {
+  const partitions = new Map<string, HistoryFile[]>();
+  for (const file of files) {
+    const name = `${file.head.tenant}|${String(file.head.partition).padStart(6, "0")}`;
+    partitions.set(name, [...(partitions.get(name) ?? []), file]);
+  }
+  const sorted = [...partitions].sort(([a], [b]) => (a < b ? -1 : 1));
+  return sorted.map(([, partition]) => {
+    partition.sort(byTime);
+    partition.forEach((file, i) => {
+      const next = partition[i + 1];
+      if (next !== undefined && next.head.fromMs < file.head.toMs) {
+        throw new VigError("VIG_HISTORY_OVERLAP", { one: file.path, other: next.path });
+      }
+    });
+    return partition;
+  });
+}
+
+function gather(files: readonly HistoryFile[], keys: Keys) {
+  const policies = new Map<string, SessionPolicy>();
+  const erased = new Map<string, number>();
+  const alarms = new Map<string, Extract<Fact, { type: "alarm" }>>();
+  const labels = new Map<string, Extract<Fact, { type: "label" }>>();
+  for (const file of files) {
+    for (const fact of readFacts(file, keys)) {
+      if (fact.type === "policy") policies.set(fact.key, recordOf(fact));
+      else if (fact.type === "alarm") alarms.set(fact.id, fact);
+      else if (fact.type === "erased") {
+        erased.set(fact.user, Math.max(fact.untilMs, erased.get(fact.user) ?? 0));
+      } else {
+        const known = labels.get(fact.id);
+        if (known === undefined || known.labelledAtMs <= fact.labelledAtMs)
+          labels.set(fact.id, fact);
+      }
+    }
+  }
+  return { policies, erased, alarms, labels };
+}
+
+const recordOf = ({
+  key,
+  version,
+  document,
+}: Extract<Fact, { type: "policy" }>): SessionPolicy => ({
+  tenant_id: key,
+  version,
+  updated_at: 0,
+  actor: { type: "SYSTEM", id: "history", impersonator_id: null },
+  document,
+});
+
+/** Labels of alarms of this time, and how many name an alarm that the history does not hold. */
+export function judgedOf(
+  { alarms, labels }: Pick<HistorySet, "alarms" | "labels">,
+  fromMs: number,
+  toMs: number,
+): { readonly judged: readonly Judged[]; readonly unknown: number } {
+  const judged: Judged[] = [];
+  let unknown = 0;
+  for (const { id, isTrue } of labels.values()) {
+    const alarm = alarms.get(id);
+    if (alarm === undefined) unknown += 1;
+    else if (alarm.atMs >= fromMs && alarm.atMs < toMs) {
+      judged.push({ kind: alarm.kind, user: alarm.user, causes: alarm.causes, isTrue });
+    }
+  }
+  return { judged, unknown };
+}
