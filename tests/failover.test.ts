@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { silentLogger } from "@vigie/core/log";
 import { openRedis } from "@vigie/service-kit/redis/redis";
 import { layoutOf } from "@vigie/service-kit/sessions/layout";
-import { afterAll, beforeAll, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, onTestFinished, test, vi } from "vitest";
 import { type OwnServers, startOwnServers } from "./support/own-servers.ts";
 import { inRedis } from "./support/read-model.ts";
 import { type RedisNode, type RedisPair, startRedisPair } from "./support/redis-pair.ts";
@@ -17,6 +17,9 @@ let edges: TwoEdges;
 
 const ROUNDS = process.env.VIGIE_TEST_FULL === "1" ? 5 : 1;
 const UNSURE = "VIG_SESSION_STATE_UNKNOWN";
+
+// The longest test takes a minute a round.
+vi.setConfig({ testTimeout: ROUNDS * 180_000 });
 
 beforeAll(async () => {
   servers = await startOwnServers();
@@ -139,6 +142,11 @@ test("a replica that lags brings back no session whose end was lost with the pri
     try {
       // Nor does it vouch for anybody when there is nobody else to ask.
       await areAll([spared], UNSURE);
+      for (const { url } of [edges.first, edges.other]) {
+        for (let n = 0; n < 50; n += 1) {
+          assert.equal(await edges.introspection.introspect(url, { userId: spared }), UNSURE);
+        }
+      }
       await edges.answers(400);
     } finally {
       await servers.start("postgres");
