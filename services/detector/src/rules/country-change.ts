@@ -1,5 +1,6 @@
 import type { PolicyDocument } from "@vigie/core/policy";
 import { DAY_MS } from "@vigie/core/time";
+import { isPlaceUnknown, type Stands } from "./recheck.ts";
 import { type EnrichedEvent, type Rule, type RuleMeta, type Step, stateless } from "./rule.ts";
 
 /** Its memory is the user's habits. */
@@ -45,10 +46,15 @@ export function step(_: null, event: EnrichedEvent, policy: PolicyDocument): Ste
   };
 }
 
+/** What the user had been seen in is no longer known: the anomaly was about this country. */
+const stands: Stands = ({ evidence }, events) =>
+  events.every((event) => isPlaceUnknown(event) || event.position?.country === evidence.country);
+
 export const countryChange: Rule<null> = {
   meta,
   initial: null,
   step,
+  stands,
   write() {},
   read: () => null,
 };

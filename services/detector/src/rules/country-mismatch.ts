@@ -1,4 +1,5 @@
 import { noneTold, readTold, type Told, wasTold, withTold, writeTold } from "#state/told";
+import { findsAnew, type Stands } from "./recheck.ts";
 import { type EnrichedEvent, quiet, type Rule, type RuleMeta, type Step } from "./rule.ts";
 
 export const meta: RuleMeta = {
@@ -57,10 +58,15 @@ function finding(event: EnrichedEvent, country: string, { source, countries, mcc
   };
 }
 
+const stands: Stands = (_, events, policy) =>
+  events.some(({ address }) => address.country === null && address.isAnchor) ||
+  findsAnew(countryMismatch, events, policy);
+
 export const countryMismatch: Rule<Told> = {
   meta,
   initial: noneTold,
   step,
+  stands,
   write: writeTold,
   read: readTold,
 };

@@ -1,5 +1,6 @@
 import type { PolicyDocument } from "@vigie/core/policy";
 import { noneTold, readTold, type Told, wasTold, withTold, writeTold } from "#state/told";
+import { findsAnew, type Stands } from "./recheck.ts";
 import { type EnrichedEvent, quiet, type Rule, type RuleMeta, type Step } from "./rule.ts";
 
 export const meta: RuleMeta = {
@@ -47,10 +48,17 @@ function blockedOf(event: EnrichedEvent, countries: readonly string[]): Blocked 
   return country !== null && countries.includes(country) ? [country, "address"] : [null, null];
 }
 
+/** A given location is no matter of the data, and the list may have changed since. */
+const stands: Stands = ({ evidence }, events, policy) =>
+  evidence.source === "location" ||
+  events.every(({ address: { country } }) => country === null || country === evidence.country) ||
+  findsAnew(geoBlock, events, policy);
+
 export const geoBlock: Rule<Told> = {
   meta,
   initial: noneTold,
   step,
+  stands,
   write: writeTold,
   read: readTold,
 };

@@ -4,6 +4,7 @@ import { hoursFromMs, SECOND_MS } from "@vigie/core/time";
 import type { Place } from "#enrich/place";
 import { keptId, sameId } from "#state/id";
 import { type Fix, Trail } from "#state/trail";
+import { findsAnew, isPlaceUnknown, type Stands } from "./recheck.ts";
 import {
   type EnrichedEvent,
   type Finding,
@@ -152,10 +153,20 @@ const seconds = (ms: number): string => (ms / SECOND_MS).toFixed(0);
 const nameOf = ({ city, country }: Place): string =>
   [city, country].filter((name) => name !== "").join(", ") || "one place";
 
+/** By the limit of then; the tolerances are those of now. */
+const stands: Stands = ({ evidence }, events, policy) => {
+  if (events.some(isPlaceUnknown)) return true;
+  const limits = policy.impossible_travel;
+  const kmh_threshold = Number(evidence.limit_kmh ?? limits.kmh_threshold);
+  const then = { ...policy, impossible_travel: { ...limits, kmh_threshold } };
+  return findsAnew(impossibleTravel, events, then);
+};
+
 export const impossibleTravel: Rule<Trail> = {
   meta,
   initial: Trail.none,
   step,
+  stands,
   write: (writer, trail) => trail.write(writer),
   read: Trail.read,
 };

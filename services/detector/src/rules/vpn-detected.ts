@@ -1,6 +1,7 @@
 import type { PolicyDocument } from "@vigie/core/policy";
 import type { Address } from "#geoip/geoip";
 import { noneTold, readTold, type Told, wasTold, withTold, writeTold } from "#state/told";
+import { findsAnew, type Stands } from "./recheck.ts";
 import { type EnrichedEvent, quiet, type Rule, type RuleMeta, type Step } from "./rule.ts";
 
 export const meta: RuleMeta = {
@@ -50,10 +51,18 @@ function reasonOf({ isVpn, organisation }: Address, listed: readonly string[]) {
   return listed.some((part) => name.includes(part.toLowerCase())) ? "list" : null;
 }
 
+/** The policy's list may have changed since: of the same organisation it stands. */
+const stands: Stands = ({ evidence }, events, policy) =>
+  events.every(
+    ({ address: { organisation } }) =>
+      organisation === null || organisation === evidence.organisation,
+  ) || findsAnew(vpnDetected, events, policy);
+
 export const vpnDetected: Rule<Told> = {
   meta,
   initial: noneTold,
   step,
+  stands,
   write: writeTold,
   read: readTold,
 };
