@@ -1,59 +1,29 @@
-import { defaultPolicy, overlayPolicy, RULE_NAMES } from "@vigie/core/policy";
+import { defaultPolicy, RULE_NAMES } from "@vigie/core/policy";
 import { describe, expect, test } from "vitest";
-import { Reader, Writer } from "#state/bytes";
-import { Habits } from "#state/habits";
 import { anomalyOf } from "../anomaly.ts";
 import { type Example, login } from "./example.ts";
 import { rules } from "./index.ts";
-import type { AnyRule, EnrichedEvent, Finding } from "./rule.ts";
+import type { AnyRule, Finding } from "./rule.ts";
+import { examplesOf, runExample } from "./run-example.ts";
 
-/** The examples of a rule lie beside it: `<rule>.examples.ts`. */
-const examplesOf = new Map<string, readonly Example[]>();
-for (const { meta } of rules) {
-  const file = meta.name.replaceAll("_", "-");
-  const { examples } = (await import(`./${file}.examples.ts`)) as { examples: readonly Example[] };
-  examplesOf.set(meta.name, examples);
-}
-
-/** Runs an example; `stored`: the state passes through its bytes after every event. */
-function run(rule: AnyRule, example: Example, stored: boolean): readonly Finding[] {
-  const policy = overlayPolicy(defaultPolicy, example.policy ?? {});
-  let state: unknown = rule.initial;
-  let habits = Habits.none;
-  let findings: readonly Finding[] = [];
-  for (const event of [...example.given, example.when]) {
-    const known: EnrichedEvent = { ...event, habits };
-    if (event.kind === "login_success") habits = habits.after(event);
-    findings = [];
-    if (!rule.meta.events.includes(event.kind)) continue;
-    ({ state, findings } = rule.step(state, known, policy));
-    if (stored) state = throughBytes(rule, state);
-  }
-  return findings;
-}
-
-function throughBytes(rule: AnyRule, state: unknown): unknown {
-  const writer = new Writer();
-  rule.write(writer, state);
-  const bytes = writer.finish();
-  return rule.read(new Reader(bytes, 0, bytes.length));
-}
+const examplesByName = new Map<string, readonly Example[]>();
+for (const rule of rules) examplesByName.set(rule.meta.name, await examplesOf(rule));
 
 describe.each(rules)("$meta.name", (rule) => {
-  const examples = examplesOf.get(rule.meta.name) ?? [];
+  const examples = examplesByName.get(rule.meta.name) ?? [];
 
   test("has examples", () => {
     expect(examples.length).toBeGreaterThan(0);
   });
 
   test.each(examples)("$name", (example) => {
-    const findings = run(rule, example, true);
+    const findings = runExample(rule, example);
     expect(findings).toHaveLength(example.finds.length);
     example.finds.forEach(({ says, ...parts }, i) => {
       expect(findings[i]).toMatchObject(parts);
       expect(findings[i]?.explanation).toContain(says ?? "would not have");
     });
-    expect(findings).toEqual(run(rule, example, false));
+    expect(findings).toEqual(runExample(rule, example, false));
   });
 });
 
@@ -86,8 +56,8 @@ test.each([
   ["new_device", "LOW", 25, "LOG_ONLY"],
 ])("%s is %s, risk %i, %s", (name, severity, risk, action) => {
   const rule = rules.find(({ meta }) => meta.name === name) as AnyRule;
-  const [example] = examplesOf.get(name)?.filter(({ finds }) => finds.length > 0) ?? [];
-  const [found] = run(rule, example as Example, true);
+  const [example] = examplesByName.get(name)?.filter(({ finds }) => finds.length > 0) ?? [];
+  const [found] = runExample(rule, example as Example);
   const policy = { version: 0, document: defaultPolicy };
   const anomaly = anomalyOf(rule.meta, found as Finding, login("10:00"), policy, 0);
   expect(anomaly).toMatchObject({ severity, risk_score: risk, action, mode: "ENFORCE" });
