@@ -1,4 +1,14 @@
-import type { GeoEvent, HeartbeatEvent, LoginEvent, MfaEvent } from "./types.ts";
+import { HOUR_MS, MINUTE_MS } from "@vigie/core/time";
+import type {
+  GeoEvent,
+  HeartbeatEvent,
+  LoginEvent,
+  MfaEvent,
+  SessionAnomaly,
+  SessionEpoch,
+  SessionRevoked,
+  SessionState,
+} from "./types.ts";
 
 /** 2026-01-05T10:00:00Z */
 export const SAMPLE_TIME_MS = 1_767_607_200_000;
@@ -96,3 +106,92 @@ export const sampleGeo: GeoEvent = {
   source: "geo",
   ...context,
 };
+
+/** A live session that began at `atMs`, and was seen then. */
+export const sampleState = (atMs: number, over: Partial<SessionState> = {}): SessionState => ({
+  ...subject,
+  session_id: "s-1",
+  version: atMs,
+  status: "ACTIVE",
+  adopted: false,
+  user_type: "EXTERNAL",
+  org_id: null,
+  roles: ["customer"],
+  channel: "MOBILE",
+  device_id: "d-1",
+  client: { browser: "Chrome", os: "Android" },
+  user_agent: "Mozilla/5.0 (Linux; Android 14; SM-A155F) AppleWebKit/537.36",
+  login_method: "pin",
+  ip_prefix: "41.82.17.0/24",
+  ip_hash: "a".repeat(64),
+  ip_hash_key_id: "k1",
+  country: "SN",
+  city: "Dakar",
+  created_at: atMs,
+  last_seen_at: atMs,
+  idle_expires_at: atMs + 30 * MINUTE_MS,
+  absolute_expires_at: atMs + 720 * HOUR_MS,
+  step_up_required_at: null,
+  ended_at: null,
+  end_reason: null,
+  risk_score: 0,
+  policy_version: 3,
+  upstream_session_ref: null,
+  ...over,
+});
+
+export const sampleAnomaly = (
+  atMs: number,
+  over: Partial<SessionAnomaly> = {},
+): SessionAnomaly => ({
+  ...subject,
+  anomaly_id: "a-1",
+  session_id: "s-1",
+  kind: "impossible_travel",
+  severity: "HIGH",
+  risk_score: 95,
+  action: "STEP_UP",
+  mode: "ENFORCE",
+  occurred_at: atMs,
+  detected_at: atMs + 5,
+  rule_version: "1",
+  policy_version: 3,
+  cause_event_ids: ["e-1", "e-2"],
+  evidence: { speed_kmh: "8400" },
+  explanation: "It would not have fired below 900 km/h.",
+  retracts: null,
+  ...over,
+});
+
+const actor = { type: "ADMIN", id: "admin-1", impersonator_id: null } as const;
+
+export const sampleRevocation = (
+  atMs: number,
+  over: Partial<SessionRevoked> = {},
+): SessionRevoked => ({
+  ...subject,
+  revocation_id: "r-1",
+  session_id: "s-1",
+  device_id: "d-1",
+  channel: "MOBILE",
+  revoked_at: atMs,
+  session_expires_at: atMs + 720 * HOUR_MS,
+  command_id: "c-1",
+  anomaly_id: null,
+  epoch_id: null,
+  reason: "lost_phone",
+  actor,
+  ...over,
+});
+
+/** Of the whole tenant. */
+export const sampleEpoch = (atMs: number, over: Partial<SessionEpoch> = {}): SessionEpoch => ({
+  tenant_id: subject.tenant_id,
+  epoch_id: "e-1",
+  scope: "TENANT",
+  value: null,
+  not_before: atMs,
+  reason: "breach",
+  actor,
+  ...over,
+});

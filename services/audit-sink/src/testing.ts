@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { TopicName } from "@vigie/schemas/catalogue";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
+import { sampleAnomaly } from "@vigie/schemas/samples";
 import type { AuditEvent, SessionAnomaly } from "@vigie/schemas/types";
 import { derivedKeys } from "@vigie/service-kit/kms/file-keys";
 import type { SinkPosition, SinkRecord } from "@vigie/stream/kafka/sink";
@@ -40,28 +41,8 @@ export function auditEvent(number: number, over: Partial<AuditEvent> = {}): Audi
   };
 }
 
-export function anomaly(number: number, over: Partial<SessionAnomaly> = {}): SessionAnomaly {
-  return {
-    anomaly_id: `a-${number}`,
-    tenant_id: "molam-sn",
-    user_id: "u-1",
-    session_id: "s-1",
-    kind: "impossible_travel",
-    severity: "HIGH",
-    risk_score: 95,
-    action: "STEP_UP",
-    mode: "ENFORCE",
-    occurred_at: T0 + number,
-    detected_at: T0 + number + 5,
-    rule_version: "1",
-    policy_version: 3,
-    cause_event_ids: ["e-1", "e-2"],
-    evidence: { speed_kmh: "8400" },
-    explanation: "It would not have fired below 900 km/h.",
-    retracts: null,
-    ...over,
-  };
-}
+export const anomaly = (number: number, over: Partial<SessionAnomaly> = {}): SessionAnomaly =>
+  sampleAnomaly(T0 + number, { anomaly_id: `a-${number}`, user_id: "u-1", ...over });
 
 type AuditTopic = (typeof auditTopics)[number] & TopicName;
 type Value<T extends AuditTopic> = T extends "id.audit" ? AuditEvent : SessionAnomaly;

@@ -1,7 +1,7 @@
 import { userKey } from "@vigie/core/keys";
-import { MINUTE_MS } from "@vigie/core/time";
 import type { TopicName } from "@vigie/schemas/catalogue";
 import { type MemoryCodecs, memoryCodecs } from "@vigie/schemas/memory-codecs";
+import { sampleAnomaly, sampleRevocation, sampleState } from "@vigie/schemas/samples";
 import type {
   AnomalyLabel,
   AuditEvent,
@@ -20,79 +20,19 @@ import type { SinkPosition, SinkRecord } from "@vigie/stream/kafka/sink";
 
 const subject = { tenant_id: "molam-sn", user_id: "u-1" } as const;
 
-export function sessionState(atMs: number, over: Partial<SessionState> = {}): SessionState {
-  return {
-    ...subject,
-    session_id: "s-1",
-    version: atMs,
-    status: "ACTIVE",
-    adopted: false,
-    user_type: "EXTERNAL",
-    org_id: null,
-    roles: ["customer"],
-    channel: "MOBILE",
-    device_id: "d-1",
-    client: { browser: "Chrome", os: "Android" },
-    user_agent: "Mozilla/5.0",
-    login_method: "pin",
-    ip_prefix: "41.82.17.0/24",
-    ip_hash: "a".repeat(64),
-    ip_hash_key_id: "k1",
-    country: "SN",
-    city: "Dakar",
-    created_at: atMs,
-    last_seen_at: atMs,
-    idle_expires_at: atMs + 30 * MINUTE_MS,
-    absolute_expires_at: atMs + 720 * 60 * MINUTE_MS,
-    step_up_required_at: null,
-    ended_at: null,
-    end_reason: null,
-    risk_score: 0,
-    policy_version: 3,
-    upstream_session_ref: "ak-1",
-    ...over,
-  };
-}
+export const sessionState = (atMs: number, over: Partial<SessionState> = {}): SessionState =>
+  sampleState(atMs, { ...subject, upstream_session_ref: "ak-1", ...over });
 
-export function anomaly(atMs: number, over: Partial<SessionAnomaly> = {}): SessionAnomaly {
-  return {
-    anomaly_id: "a-1",
-    ...subject,
-    session_id: "s-1",
-    kind: "impossible_travel",
-    severity: "HIGH",
-    risk_score: 95,
-    action: "STEP_UP",
-    mode: "ENFORCE",
-    occurred_at: atMs,
-    detected_at: atMs + 5,
-    rule_version: "1",
-    policy_version: 3,
-    cause_event_ids: ["e-1", "e-2"],
-    evidence: { speed_kmh: "8400", to_country: "FR" },
-    explanation: "It would not have fired below 900 km/h.",
-    retracts: null,
-    ...over,
-  };
-}
+export const anomaly = (atMs: number, over: Partial<SessionAnomaly> = {}): SessionAnomaly =>
+  sampleAnomaly(atMs, { ...subject, evidence: { speed_kmh: "8400", to_country: "FR" }, ...over });
 
-export function revoked(atMs: number, over: Partial<SessionRevoked> = {}): SessionRevoked {
-  return {
-    revocation_id: "r-1",
+export const revoked = (atMs: number, over: Partial<SessionRevoked> = {}): SessionRevoked =>
+  sampleRevocation(atMs, {
     ...subject,
-    session_id: "s-1",
-    device_id: "d-1",
-    channel: "MOBILE",
-    revoked_at: atMs,
-    session_expires_at: atMs + 30 * MINUTE_MS,
-    command_id: "c-1",
-    anomaly_id: null,
-    epoch_id: null,
     reason: "user_request",
-    actor: { type: "USER", id: "u-1", impersonator_id: null },
+    actor: { type: "USER", id: subject.user_id, impersonator_id: null },
     ...over,
-  };
-}
+  });
 
 const actor = { type: "ADMIN", id: "admin-1", impersonator_id: null } as const;
 

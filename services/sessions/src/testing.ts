@@ -5,6 +5,7 @@ import { DAY_MS, SECOND_MS } from "@vigie/core/time";
 import type { TopicName } from "@vigie/schemas/catalogue";
 import type { Codecs } from "@vigie/schemas/codec-core";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
+import { sampleAnomaly } from "@vigie/schemas/samples";
 import type {
   AuditEvent,
   GeoEvent,
@@ -115,26 +116,8 @@ export const command = (over: Partial<SessionCommand> = {}): SessionCommand => (
 });
 
 /** Of one second later, in force. */
-export const anomaly = (over: Partial<SessionAnomaly> = {}): SessionAnomaly => ({
-  anomaly_id: "an-1",
-  tenant_id: TENANT,
-  user_id: USER,
-  session_id: "s-1",
-  kind: "impossible_travel",
-  severity: "HIGH",
-  risk_score: 95,
-  action: "STEP_UP",
-  mode: "ENFORCE",
-  occurred_at: T0 + SECOND_MS,
-  detected_at: T0 + SECOND_MS,
-  rule_version: "1",
-  policy_version: 0,
-  cause_event_ids: ["e-1"],
-  evidence: {},
-  explanation: "",
-  retracts: null,
-  ...over,
-});
+export const anomaly = (over: Partial<SessionAnomaly> = {}): SessionAnomaly =>
+  sampleAnomaly(T0 + SECOND_MS, { tenant_id: TENANT, user_id: USER, anomaly_id: "an-1", ...over });
 
 /** SIRA answers it. */
 export const decision = (over: Partial<RiskDecision> = {}): RiskDecision => ({

@@ -79,7 +79,7 @@ test("a person is told what is wanted, then of their own sessions, and of nobody
   });
   assert.deepEqual(Object.keys(session ?? {}).sort(), fieldsOf(detailsSchema));
   assert.equal(session?.session_id, uuidOf("acme", "session", "s-9"));
-  assert.equal(session?.ip_prefix, "41.82.0.0/24");
+  assert.equal(session?.ip_prefix, "41.82.17.0/24");
   assert.equal(session?.is_active, true);
   assert.deepEqual(Object.keys(found ?? {}).sort(), fieldsOf(toldAnomalySchema));
   assert.equal(found?.mode, "ENFORCE");
@@ -144,7 +144,7 @@ test("a retraction tells ids and times alone", async () => {
     type: "anomaly",
     anomaly_id: "a-0",
     session_id: uuidOf("acme", "session", "s-1"),
-    retracted_at: "2026-01-05T10:00:00.020Z",
+    retracted_at: "2026-01-05T10:00:00.005Z",
     retracted_by: "a-1",
   });
 });

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { request } from "node:http";
 import type { AddressInfo } from "node:net";
+import { sampleAnomaly, sampleEpoch, sampleRevocation, sampleState } from "@vigie/schemas/samples";
 import type {
   SessionAnomaly,
   SessionEpoch,
@@ -13,89 +14,16 @@ import { STREAM_PATH } from "./live.ts";
 
 /** What tests of streams share: events of acme's u-1, and a client on a real socket. */
 
-export const state = (over: Partial<SessionState> = {}): SessionState => ({
-  tenant_id: "acme",
-  user_id: "u-1",
-  session_id: "s-1",
-  version: NOW_MS,
-  status: "ACTIVE",
-  adopted: false,
-  user_type: "EXTERNAL",
-  org_id: null,
-  roles: ["customer"],
-  channel: "MOBILE",
-  device_id: "phone-1",
-  client: { browser: "Firefox", os: "Android" },
-  user_agent: "Firefox",
-  login_method: "password",
-  ip_prefix: "41.82.0.0/24",
-  ip_hash: "c0ffee",
-  ip_hash_key_id: "k-1",
-  country: "SN",
-  city: "Dakar",
-  created_at: NOW_MS - 60_000,
-  last_seen_at: NOW_MS,
-  idle_expires_at: NOW_MS + 1_800_000,
-  absolute_expires_at: NOW_MS + 86_400_000,
-  step_up_required_at: null,
-  ended_at: null,
-  end_reason: null,
-  risk_score: 45,
-  policy_version: 3,
-  upstream_session_ref: "upstream-1",
-  ...over,
-});
+const subject = { tenant_id: "acme", user_id: "u-1" } as const;
 
-export const anomaly = (over: Partial<SessionAnomaly> = {}): SessionAnomaly => ({
-  anomaly_id: "a-1",
-  tenant_id: "acme",
-  user_id: "u-1",
-  session_id: "s-1",
-  kind: "impossible_travel",
-  severity: "HIGH",
-  risk_score: 95,
-  action: "STEP_UP",
-  mode: "ENFORCE",
-  occurred_at: NOW_MS,
-  detected_at: NOW_MS + 20,
-  rule_version: "1",
-  policy_version: 3,
-  cause_event_ids: ["e-1", "e-2"],
-  evidence: { distance_km: "4200" },
-  explanation: "Too far.",
-  retracts: null,
-  ...over,
-});
-
-const actor = { type: "ADMIN", id: "admin-7", impersonator_id: null } as const;
-
-export const revocation = (over: Partial<SessionRevoked> = {}): SessionRevoked => ({
-  revocation_id: "r-1",
-  tenant_id: "acme",
-  user_id: "u-1",
-  session_id: "s-1",
-  device_id: "phone-1",
-  channel: "MOBILE",
-  revoked_at: NOW_MS,
-  session_expires_at: NOW_MS + 86_400_000,
-  command_id: "c-1",
-  anomaly_id: null,
-  epoch_id: null,
-  reason: "lost_phone",
-  actor,
-  ...over,
-});
-
-export const epoch = (over: Partial<SessionEpoch> = {}): SessionEpoch => ({
-  epoch_id: "e-1",
-  tenant_id: "acme",
-  scope: "TENANT",
-  value: null,
-  not_before: NOW_MS,
-  reason: "breach",
-  actor,
-  ...over,
-});
+export const state = (over: Partial<SessionState> = {}): SessionState =>
+  sampleState(NOW_MS, { ...subject, ...over });
+export const anomaly = (over: Partial<SessionAnomaly> = {}): SessionAnomaly =>
+  sampleAnomaly(NOW_MS, { ...subject, ...over });
+export const revocation = (over: Partial<SessionRevoked> = {}): SessionRevoked =>
+  sampleRevocation(NOW_MS, { ...subject, ...over });
+export const epoch = (over: Partial<SessionEpoch> = {}): SessionEpoch =>
+  sampleEpoch(NOW_MS, { tenant_id: subject.tenant_id, ...over });
 
 export type Message = Readonly<Record<string, unknown>> & { readonly type: string };
 
