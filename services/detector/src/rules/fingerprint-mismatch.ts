@@ -1,7 +1,15 @@
 import type { PolicyDocument } from "@vigie/core/policy";
 import { compareSignals } from "#enrich/signals";
 import { Devices, type KnownDevice, UNNAMED } from "#state/devices";
-import { isPrintOf, isPrintOfMap, type Print, printOf, signalsOf } from "#state/print";
+import { keptId } from "#state/id";
+import {
+  isEmptyPrint,
+  isPrintOf,
+  isPrintOfMap,
+  type Print,
+  printOf,
+  signalsOf,
+} from "#state/print";
 import {
   type EnrichedEvent,
   type EventDevice,
@@ -32,16 +40,20 @@ export function step(
   if (silent && device.similarity === null) return quiet(devices);
 
   const settled = devices.settled();
-  const known = settled.find(device.id ?? UNNAMED);
-  const unchanged = known !== null && (silent || isUnchanged(known.print, device));
-  const judged = judge(known, device, { unchanged, atMs: event.atMs });
+  const deviceId = keptId(device.id ?? UNNAMED);
+  const known = settled.find(deviceId);
+  // A device that told nothing yet is known by its id alone.
+  const before = known !== null && !isEmptyPrint(known.print) ? known : null;
+  const unchanged =
+    known !== null && (silent || (before !== null && isUnchanged(before.print, device)));
+  const judged = judge(before, device, { unchanged, atMs: event.atMs });
   const mismatch = judged !== null && judged.similarity < policy.fp_mismatch_tolerance.score_min;
   const isLate = known !== null && event.atMs < known.atMs;
   const state = isLate
     ? settled
     : settled.withFront(
         {
-          deviceId: known?.deviceId ?? device.id ?? UNNAMED,
+          deviceId: known?.deviceId ?? deviceId,
           atMs: event.atMs,
           told: mismatch,
           print: unchanged ? known.print : printOf(device.signals),

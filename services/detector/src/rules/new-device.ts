@@ -1,4 +1,5 @@
 import { Devices } from "#state/devices";
+import { keptId } from "#state/id";
 import { noPrint } from "#state/print";
 import { type EnrichedEvent, quiet, type Rule, type RuleMeta, type Step } from "./rule.ts";
 
@@ -13,8 +14,9 @@ export const meta: RuleMeta = {
 };
 
 export function step(devices: Devices, event: EnrichedEvent): Step<Devices> {
-  const deviceId = event.device?.id ?? "";
-  if (deviceId === "" || devices.isInFront(deviceId)) return quiet(devices);
+  const given = event.device?.id ?? "";
+  if (given === "" || devices.isInFront(given)) return quiet(devices);
+  const deviceId = keptId(given);
   const settled = devices.settled();
   if (settled.find(deviceId) !== null) return quiet(devices);
   const known = settled.namedCount();

@@ -25,6 +25,9 @@ export const UNNAMED = "";
 /** More devices than people use; beyond it the one not seen for longest is forgotten. */
 export const DEVICES_MAX = 8;
 
+/** Beyond it, too, the one not seen for longest is forgotten. Eight common phones take less. */
+export const DEVICES_BYTES_MAX = 1_600;
+
 /**
  * The devices of a user, the one last seen first: count, then id, time and a bit, print. A device that is seen again
  * is put in front; the bytes of the others are copied as they are.
@@ -111,20 +114,26 @@ export class Devices {
       writer.copy(bytes, from, to);
       return;
     }
-    const others = (bytes[from] as number) - (replaced === null ? 0 : 1);
+    const start = writer.at;
     writer.room(1);
-    writer.u8(Math.min(others + 1, DEVICES_MAX));
+    writer.u8(1);
     writeId(writer, front.deviceId);
     writer.u48(front.atMs * 2 + (front.told ? 1 : 0));
     writePrint(writer, front.print);
-    const end = others < DEVICES_MAX ? to : this.endWithoutOldest();
-    writer.copy(bytes, from + 1, replaced?.from ?? end);
-    if (replaced !== null) writer.copy(bytes, replaced.to, end);
+    const others = (bytes[from] as number) - (replaced === null ? 0 : 1);
+    if (others > 0) this.writeOthers(writer, start);
   }
 
-  private endWithoutOldest(): number {
-    let end = this.from + 1;
-    for (const { from } of this.list()) end = from;
-    return end;
+  /** Behind the front that was written at `start`, as many as there is room for. */
+  private writeOthers(writer: Writer, start: number): void {
+    let count = 1;
+    for (const { from, to } of this.list()) {
+      if (from === this.replaced?.from) continue;
+      const bytes = writer.at - start + to - from;
+      if (count === DEVICES_MAX || bytes > DEVICES_BYTES_MAX) break;
+      writer.copy(this.bytes, from, to);
+      count++;
+    }
+    writer.bytes[start] = count;
   }
 }

