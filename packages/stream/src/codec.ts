@@ -1,4 +1,5 @@
 import type { Outcome } from "@vigie/core/outcome";
+import type { ENVELOPE_HEADER_BYTES } from "./state/envelope.ts";
 
 /**
  * Turns a record's value into what the processor works with. The runtime knows no contract.
@@ -16,10 +17,15 @@ export interface Encoder<V> {
 
 /**
  * Turns the state of one key into bytes and back. `version` is stored with the bytes; `decode` gets the version
- * that wrote them, so that an older one can be read.
+ * that wrote them, so that an older one can be read. Bytes given either way are not changed any more by the giver.
  */
 export interface StateCodec<S> {
   readonly version: number;
+  /**
+   * So many bytes in front of the state's own belong to the runtime, in what `encode` returns and in what `decode`
+   * gets: the state is then stored as it lies, without a copy. Absent: none.
+   */
+  readonly room?: typeof ENVELOPE_HEADER_BYTES;
   encode(state: S): Uint8Array;
   decode(bytes: Uint8Array, version: number): S;
 }

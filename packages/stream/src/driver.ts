@@ -5,7 +5,7 @@ import type { Decoder, Encoder } from "./codec.ts";
 import { type DriverDeadLetter, letterOf, textHeaders } from "./driver-letters.ts";
 import type { Tally } from "./observer.ts";
 import type { AnyProcessor, Input, Processor } from "./processor.ts";
-import { openEnvelope } from "./state/envelope.ts";
+import { openState } from "./state/envelope.ts";
 import { MemoryStore } from "./state/memory-store.ts";
 import { aggregateKey, isReservedKey } from "./state/store.ts";
 import { type OutRecord, REDIRECTED_HEADER } from "./task/record.ts";
@@ -199,9 +199,8 @@ class MemoryDriver<S, V, O extends string> implements Driver<S, V, O> {
 
   aggregate<A>(key: string, partition = 0): A | null {
     const sealed = this.laneOf(partition).store.get(aggregateKey(key));
-    if (sealed === undefined) return null;
-    const { bytes, version } = openEnvelope(sealed);
-    return (this.processor.aggregate?.decode(bytes, version) ?? null) as A | null;
+    const codec = this.processor.aggregate;
+    return sealed === undefined || codec === undefined ? null : (openState(codec, sealed) as A);
   }
 
   changelog(): { key: string; state: S | null }[] {
@@ -373,7 +372,6 @@ class MemoryDriver<S, V, O extends string> implements Driver<S, V, O> {
   }
 
   private decode(sealed: Uint8Array): S {
-    const { bytes, version } = openEnvelope(sealed);
-    return this.processor.state.decode(bytes, version) as S;
+    return openState(this.processor.state, sealed) as S;
   }
 }

@@ -14,7 +14,7 @@ import type { FetchedRecord, TopicMessages } from "./kafka/types.ts";
 import type { Tally } from "./observer.ts";
 import { type Fed, type Letter, runtimeBehaviours, type Stage } from "./runtime.suite.ts";
 import { type RunningProcessor, startProcessor } from "./runtime.ts";
-import { openEnvelope } from "./state/envelope.ts";
+import { openState } from "./state/envelope.ts";
 import { isReservedKey } from "./state/store.ts";
 import { addTally, emptyTally } from "./task/tally.ts";
 import {
@@ -117,7 +117,7 @@ class KafkaStage implements Stage {
     for (const { key, value } of await this.read(`${this.prefix}vigie.ledger.changelog`)) {
       if (isReservedKey(String(key))) continue;
       if (value === null) states.delete(String(key));
-      else states.set(String(key), ledgerCodec.decode(openEnvelope(value).bytes, 1));
+      else states.set(String(key), openState(ledgerCodec, value));
     }
     return states;
   }

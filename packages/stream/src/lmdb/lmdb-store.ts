@@ -102,9 +102,12 @@ export class LmdbStore implements StateStore {
   }
 
   get(key: string): Uint8Array | undefined {
-    // LMDB's own buffer is longer than its `length` says: only a view is safe to take apart.
     const bytes = this.db.states.getBinaryFast(key);
-    return bytes?.subarray(0, bytes.length);
+    if (bytes === undefined) return undefined;
+    // LMDB reads into one buffer, longer than its `length` says.
+    const own = Buffer.allocUnsafe(bytes.length);
+    bytes.copy(own, 0, 0, bytes.length);
+    return own;
   }
 
   async write(changes: StateChanges, checkpoint: Checkpoint): Promise<void> {

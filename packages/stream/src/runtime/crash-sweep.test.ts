@@ -6,7 +6,7 @@ import { test } from "vitest";
 import { LmdbStore } from "../lmdb/lmdb-store.ts";
 import type { StreamObserver } from "../observer.ts";
 import type { AnyProcessor } from "../processor.ts";
-import { openEnvelope } from "../state/envelope.ts";
+import { openState } from "../state/envelope.ts";
 import { isReservedKey } from "../state/store.ts";
 import { type LedgerEvent, ledgerCodec, ledgerProcessor } from "../testing/ledger.ts";
 import {
@@ -73,8 +73,7 @@ function restored(broker: MemoryBroker): Map<string, unknown> {
   return new Map([...states].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-const decode = (sealed: Uint8Array): { wakeAtMs: number | null } =>
-  ledgerCodec.decode(openEnvelope(sealed).bytes, 1);
+const decode = (sealed: Uint8Array): { wakeAtMs: number | null } => openState(ledgerCodec, sealed);
 
 /** Every partition has an aggregate of the same key. */
 const nameOf = (key: string, partition: number): string =>

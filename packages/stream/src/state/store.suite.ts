@@ -36,6 +36,14 @@ export const storeBehaviours: Record<string, (store: StateStore) => Promise<void
     assert.equal(textOf(store, "ada"), "a2");
     assert.deepEqual(store.checkpoint(), checkpoint(3));
   },
+  "what was read is the reader's, whatever is read and written later": async (store) => {
+    await write(store, 1, { ada: envelope("a1"), bob: envelope("b1") });
+    const read = store.get("ada");
+    assert.equal(textOf(store, "bob"), "b1");
+    await write(store, 2, { ada: envelope("a2") });
+    assert.equal(textOf(store, "ada"), "a2");
+    assert.deepEqual(Buffer.from(read ?? []), envelope("a1"));
+  },
   "a forgotten key is gone, also when it was never there": async (store) => {
     await write(store, 1, { ada: envelope("a1", 500), bob: envelope("b1") });
     await write(store, 2, { ada: null, eve: null });

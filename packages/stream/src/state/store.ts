@@ -22,7 +22,7 @@ export interface DueKey {
  * Keys are at most KEY_BYTES_MAX bytes of UTF-8.
  */
 export interface StateStore {
-  /** The envelope as last written; valid until the next call. undefined: none. */
+  /** The envelope as last written, the caller's to keep and not to change. undefined: none. */
   get(key: string): Uint8Array | undefined;
   /** Resolves when reads see it. Rejects with VIG_STORE_LOST when another owner has opened the store since. */
   write(changes: StateChanges, checkpoint: Checkpoint): Promise<void>;

@@ -1,6 +1,6 @@
 import { assert } from "@vigie/core/assert";
 import type { StateCodec } from "../codec.ts";
-import { openEnvelope, sealEnvelope } from "../state/envelope.ts";
+import { openState, sealState } from "../state/envelope.ts";
 import { KEY_BYTES_MAX, type StateStore } from "../state/store.ts";
 
 /** What the overlay must know of a processor: its codec and when a state wants to be woken. */
@@ -98,14 +98,11 @@ export class StateOverlay<S> {
       key.length * 3 <= KEY_BYTES_MAX || Buffer.byteLength(key) <= KEY_BYTES_MAX,
       "a state's key fits the store",
     );
-    const { codec } = this.kind;
-    return sealEnvelope(codec.encode(state), codec.version, this.kind.wakeAtMs(state));
+    return sealState(this.kind.codec, state, this.kind.wakeAtMs(state));
   }
 
   private read(key: string): S | null {
     const sealed = this.store.get(key);
-    if (sealed === undefined) return null;
-    const { bytes, version } = openEnvelope(sealed);
-    return this.kind.codec.decode(bytes, version);
+    return sealed === undefined ? null : openState(this.kind.codec, sealed);
   }
 }

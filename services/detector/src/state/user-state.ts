@@ -1,12 +1,13 @@
 import { assert } from "@vigie/core/assert";
 import type { StateCodec } from "@vigie/stream/codec";
+import { ENVELOPE_HEADER_BYTES } from "@vigie/stream/state/envelope";
 import { Reader, Writer } from "./bytes.ts";
 import { SeenIds } from "./seen.ts";
 
 /**
- * All that the detector knows of one user, as bytes: seen ids; then per part its number, 16 bits of length, its
- * bytes. It is kept as bytes between events, since a cache of many small objects costs more to collect than to
- * take apart again.
+ * All that the detector knows of one user, as bytes: room for the runtime's own; seen ids; then per part its number,
+ * 16 bits of length, its bytes. It is kept as bytes between events, since a cache of many small objects costs more to
+ * collect than to take apart again.
  */
 export interface UserState {
   readonly bytes: Buffer;
@@ -69,6 +70,8 @@ export class OpenState {
     this.changed = new Array<boolean>(parts.length).fill(false);
     this.froms = new Array<number>(parts.length).fill(ABSENT);
     this.ends = new Array<number>(parts.length).fill(0);
+    // Equal states are equal bytes before the runtime has written there, too.
+    this.writer.bytes.fill(0, 0, ENVELOPE_HEADER_BYTES);
   }
 
   /** Takes another state. Parts of numbers that are no longer known are dropped. */
@@ -84,7 +87,7 @@ export class OpenState {
       this.opened = this.seen = SeenIds.none;
       return;
     }
-    const reader = new Reader(bytes, 0, bytes.length);
+    const reader = new Reader(bytes, ENVELOPE_HEADER_BYTES, bytes.length);
     this.opened = this.seen = SeenIds.read(reader);
     let { at } = reader;
     while (at < bytes.length) {
@@ -138,7 +141,7 @@ export class OpenState {
 
   seal(): UserState {
     const { writer, parts } = this;
-    writer.at = 0;
+    writer.at = ENVELOPE_HEADER_BYTES;
     this.seen.write(writer);
     for (let slot = 0; slot < parts.length; slot++) {
       const from = this.froms[slot] as number;
@@ -172,13 +175,11 @@ export function stateFormat(parts: readonly AnyPart[]): StateFormat {
   const open = new OpenState(parts, slotOf);
   return {
     version: VERSION,
+    room: ENVELOPE_HEADER_BYTES,
     encode: ({ bytes }) => bytes,
     decode(bytes, version) {
       assert(version === VERSION, "a state's version is known");
-      // A copy: the store may use its buffer again.
-      const own = Buffer.allocUnsafe(bytes.length);
-      own.set(bytes);
-      return { bytes: own };
+      return { bytes: asBuffer(bytes) };
     },
     open(state) {
       open.load(state === null ? null : state.bytes);
@@ -186,3 +187,6 @@ export function stateFormat(parts: readonly AnyPart[]): StateFormat {
     },
   };
 }
+
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
