@@ -36,6 +36,8 @@ export interface WorkersOptions<D> {
   /** Plain data for `start`, such as the configuration. */
   readonly data: D;
   readonly logLevel?: string;
+  /** The process's own, which the workers' are added to; default: new ones. */
+  readonly metrics?: Metrics;
   /** Old space of one thread's heap, in MB; V8's own default if not given. */
   readonly heapMaxMb?: number;
 }
@@ -82,7 +84,7 @@ interface Member {
  * Throws: what `start` of a worker throws; the others are stopped first.
  */
 export async function startWorkers<D>(options: WorkersOptions<D>): Promise<Workers> {
-  const own = createMetrics(options.service);
+  const own = options.metrics ?? createMetrics(options.service);
   const indexes = Array.from({ length: Math.max(1, options.count) }, (_, index) => index);
   const start = options.count === 0 ? inThisThread : inThread;
   const starts = await Promise.allSettled(indexes.map((index) => start(options, index)));

@@ -1,23 +1,36 @@
 import { loadConfig } from "@vigie/service-kit/config";
 import { createLogger } from "@vigie/service-kit/log";
+import { createMetrics } from "@vigie/service-kit/metrics";
 import { startOpsServer } from "@vigie/service-kit/ops-server";
 import { geoipPaths } from "@vigie/service-kit/shared-config";
 import { runUntilSignal } from "@vigie/service-kit/shutdown";
 import { startWorkers } from "@vigie/service-kit/workers";
 import { geoPaths, readGeoFiles, tellGeoFiles, watchGeoFiles } from "#geoip/files";
 import { detectorConfig } from "./config.ts";
+import { startRecheck } from "./recheck/service.ts";
 import type { DetectorData } from "./worker.ts";
 
 const config = loadConfig(detectorConfig, process);
 const log = createLogger("detector", { level: config.LOG_LEVEL });
 const paths = geoPaths(geoipPaths(config));
 const teller = tellGeoFiles();
-const watch = watchGeoFiles(paths, teller.tell, log);
+const files = await readGeoFiles(paths);
+const metrics = createMetrics("detector");
+const recheck = startRecheck({ config, paths, files, log, metrics });
+const watch = watchGeoFiles(
+  paths,
+  (others) => {
+    teller.tell(others);
+    recheck.changed(others);
+  },
+  log,
+);
 const workers = await startWorkers<DetectorData>({
   service: "detector",
   module: new URL("./worker.ts", import.meta.url),
   count: config.DETECTOR_WORKERS,
-  data: { config, geoFiles: await readGeoFiles(paths) },
+  data: { config, geoFiles: files },
+  metrics,
   logLevel: config.LOG_LEVEL,
 });
 const ops = await startOpsServer({
@@ -27,7 +40,7 @@ const ops = await startOpsServer({
   health: () => workers.health(),
 });
 log.info({ port: ops.port, workers: config.DETECTOR_WORKERS }, "started");
-await runUntilSignal([workers, watch, teller, ops], {
+await runUntilSignal([recheck, workers, watch, teller, ops], {
   log,
   drainTimeoutMs: config.DRAIN_TIMEOUT_MS,
   failed: [workers.failed],

@@ -1,0 +1,95 @@
+import { join } from "node:path";
+import type { Logger } from "@vigie/core/log";
+import { openCodecs } from "@vigie/schemas/codecs";
+import type { Parsed } from "@vigie/service-kit/config";
+import { kafkaOptions } from "@vigie/service-kit/kafka-config";
+import type { Metrics } from "@vigie/service-kit/metrics";
+import { openKafka } from "@vigie/stream/kafka/client";
+import { openLoneReader } from "@vigie/stream/kafka/lone-reader";
+import { openBatchingProducer } from "@vigie/stream/kafka/producer";
+import { GeoIpDatabases } from "#geoip/databases";
+import { type GeoPaths, openShared, type SharedFiles } from "#geoip/files";
+import { rules } from "#rules/index";
+import type { detectorConfig } from "../config.ts";
+import { followData } from "./follow-data.ts";
+import { digestOf, geoMark } from "./geo-mark.ts";
+import { type RecheckCounts, recheck } from "./recheck.ts";
+
+export interface RecheckServiceOptions {
+  readonly config: Parsed<typeof detectorConfig>;
+  readonly paths: GeoPaths;
+  /** As they were read at the start. */
+  readonly files: SharedFiles;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+export interface RecheckService {
+  /** The files are others by now. */
+  changed(files: SharedFiles): void;
+  close(): Promise<void>;
+}
+
+/** Withdraws, in the background, what newer GeoIP data contradicts. Connected to the servers only while it works. */
+export function startRecheck(options: RecheckServiceOptions): RecheckService {
+  const { config, paths, log, metrics } = options;
+  const counter = metrics.counter(
+    "vigie_rechecked_anomalies_total",
+    "Anomalies judged again by newer GeoIP data, by verdict",
+    ["verdict"],
+  );
+  let { files } = options;
+  const following = followData({
+    mark: geoMark(join(config.VIGIE_STATE_DIR, `${config.VIGIE_TOPIC_PREFIX}geoip.sha256`)),
+    digest: () => digestOf([...paths.city, ...paths.asn]),
+    run: (signal) => run({ config, files, log }, signal),
+    done: (counts) => {
+      for (const [verdict, count] of Object.entries(counts)) counter.inc({ verdict }, count);
+    },
+    log,
+  });
+  return {
+    changed(others) {
+      files = others;
+      following.changed();
+    },
+    close: () => following.close(),
+  };
+}
+
+async function run(
+  { config, files, log }: Pick<RecheckServiceOptions, "config" | "files" | "log">,
+  signal: AbortSignal,
+): Promise<RecheckCounts> {
+  const kafka = kafkaOptions(config);
+  const { prefix } = kafka;
+  const client = openKafka({ ...kafka, clientId: "vigie.detector.recheck", log });
+  const codecs = await openCodecs({
+    registryUrl: config.SCHEMA_REGISTRY_URL,
+    cacheDir: config.VIGIE_SCHEMA_CACHE_DIR ?? join(config.VIGIE_STATE_DIR, "schemas"),
+    prefix,
+    log,
+  });
+  const reader = await openLoneReader(client);
+  const producer = await openBatchingProducer(client);
+  // What is being read then ends at once.
+  const end = (): void => void reader.close();
+  signal.addEventListener("abort", end);
+  try {
+    const geoip = new GeoIpDatabases(openShared(files));
+    return await recheck({
+      reader,
+      producer,
+      codecs,
+      rules,
+      geoip,
+      prefix,
+      clock: Date.now,
+      signal,
+    });
+  } finally {
+    signal.removeEventListener("abort", end);
+    codecs.close();
+    await Promise.all([reader.close(), producer.close()]);
+  }
+}
