@@ -1,6 +1,8 @@
 import { addressOf, type Example, geo, heartbeat, login } from "./example.ts";
 
-const of = (organisation: string) => ({ address: addressOf({ organisation, asn: 64_500 }) });
+const of = (organisation: string) => ({
+  address: addressOf({ organisation, asn: 64_500, country: "NL" }),
+});
 const vpn = { ...of("Nord VPN S.A."), sessionId: "s-1" };
 
 export const examples: readonly Example[] = [
@@ -12,7 +14,7 @@ export const examples: readonly Example[] = [
       finds: [
         {
           sessionId: "s-1",
-          evidence: { organisation, by: "word", asn: "64500" },
+          evidence: { organisation, by: "word", asn: "64500", ip_country: "NL" },
           says: "from the network of a carrier or company it would not have fired",
         },
       ],
