@@ -10,30 +10,8 @@ import {
   mfaActivity,
   revokeActivity,
 } from "./rows/activity.ts";
-import type {
-  ActivityRow,
-  AnomalyRow,
-  DeviceRow,
-  OwnedRow,
-  RetractionRow,
-  RevocationRow,
-  SessionRow,
-  StubRow,
-  TenantRow,
-  UserRow,
-} from "./rows/columns.ts";
-import type {
-  AckRow,
-  CommandRow,
-  DecisionRow,
-  EpochRow,
-  ErasurePartRow,
-  LabelRow,
-  PointRow,
-  PolicyChangeRow,
-  ResultRow,
-  SecurityEventRow,
-} from "./rows/columns-security.ts";
+import type * as columns from "./rows/columns.ts";
+import type * as security from "./rows/columns-security.ts";
 import {
   ackRow,
   commandRow,
@@ -52,35 +30,35 @@ import { sessionRow } from "./rows/session.ts";
 
 /** Rows of one write, each table's by its key: a row that comes twice is written once. */
 export class Batch {
-  readonly tenants = new Map<string, TenantRow>();
-  readonly users = new Map<string, UserRow>();
-  readonly devices = new Map<string, DeviceRow>();
+  readonly tenants = new Map<string, columns.TenantRow>();
+  readonly users = new Map<string, columns.UserRow>();
+  readonly devices = new Map<string, columns.DeviceRow>();
   /** The newest state of each session, by `rowKey`. */
-  readonly sessions = new Map<string, SessionRow>();
+  readonly sessions = new Map<string, columns.SessionRow>();
   /** Another spelling of a session's id. */
   readonly conflicts: Conflict[] = [];
   /** Sessions to be deleted before any is written. */
-  readonly forgotten = new Map<string, OwnedRow>();
+  readonly forgotten = new Map<string, columns.OwnedRow>();
   /** Rows that foreign keys need, should nobody have delivered them yet; by `rowKey`. */
-  readonly stubs = new Map<string, StubRow>();
+  readonly stubs = new Map<string, columns.StubRow>();
   /** Sessions of successful logins (SES-22). */
-  readonly awaited = new Map<string, OwnedRow>();
-  readonly activities = new Map<string, ActivityRow>();
-  readonly anomalies = new Map<string, AnomalyRow>();
+  readonly awaited = new Map<string, columns.OwnedRow>();
+  readonly activities = new Map<string, columns.ActivityRow>();
+  readonly anomalies = new Map<string, columns.AnomalyRow>();
   /** The first of each user's anomaly. */
-  readonly retractions = new Map<string, RetractionRow>();
-  readonly revocations = new Map<string, RevocationRow>();
-  readonly commands = new Map<string, CommandRow>();
-  readonly results = new Map<string, ResultRow>();
-  readonly decisions = new Map<string, DecisionRow>();
-  readonly labels = new Map<string, LabelRow>();
+  readonly retractions = new Map<string, columns.RetractionRow>();
+  readonly revocations = new Map<string, columns.RevocationRow>();
+  readonly commands = new Map<string, security.CommandRow>();
+  readonly results = new Map<string, security.ResultRow>();
+  readonly decisions = new Map<string, security.DecisionRow>();
+  readonly labels = new Map<string, security.LabelRow>();
   /** The first word of each enforcement point. */
-  readonly acks = new Map<string, AckRow>();
-  readonly points = new Map<string, PointRow>();
-  readonly epochs = new Map<string, EpochRow>();
-  readonly policyChanges = new Map<string, PolicyChangeRow>();
-  readonly erasureParts = new Map<string, ErasurePartRow>();
-  readonly securityEvents = new Map<string, SecurityEventRow>();
+  readonly acks = new Map<string, security.AckRow>();
+  readonly points = new Map<string, security.PointRow>();
+  readonly epochs = new Map<string, security.EpochRow>();
+  readonly policyChanges = new Map<string, security.PolicyChangeRow>();
+  readonly erasureParts = new Map<string, security.ErasurePartRow>();
+  readonly securityEvents = new Map<string, security.SecurityEventRow>();
   heartbeats = 0;
 }
 
@@ -133,7 +111,8 @@ const adders: Adders = {
     keep(batch.acks, key, row, (held) => text(row.acted_at) < text(held.acted_at));
     const point = pointRow(ack);
     const pointKey = `${point.tenant_id}|${point.name}`;
-    const isLater = (held: PointRow) => text(point.last_acted_at) > text(held.last_acted_at);
+    const isLater = (held: security.PointRow) =>
+      text(point.last_acted_at) > text(held.last_acted_at);
     keep(batch.points, pointKey, point, isLater);
   },
   "id.session.epoch"(batch, epoch) {
@@ -205,7 +184,7 @@ interface RowIds {
 export const rowKey = ({ tenant_id, user_id, id }: RowIds): string =>
   `session|${tenant_id}|${user_id}|${id}`;
 
-function ownedRow(subject: Subject, sessionId: string): OwnedRow {
+function ownedRow(subject: Subject, sessionId: string): columns.OwnedRow {
   const { tenantId, userId } = subjectIds(subject);
   const id = sessionUuid(subject, sessionId);
   return { tenant_id: tenantId, user_id: userId, id, session_key: sessionId };
@@ -234,7 +213,7 @@ function addUser(batch: Batch, { tenant_id, user_id }: Subject): void {
   batch.users.set(key, { id: userId, tenant_id: tenantId, external_id: user_id });
 }
 
-function addSession(batch: Batch, row: SessionRow): void {
+function addSession(batch: Batch, row: columns.SessionRow): void {
   addUser(batch, { tenant_id: text(row.tenant_key), user_id: text(row.user_key) });
   if (row.device_id !== null) {
     const { tenant_id, user_id, device_id: id, device_key: external_id } = row;
@@ -243,7 +222,7 @@ function addSession(batch: Batch, row: SessionRow): void {
   const key = rowKey(row);
   const held = batch.sessions.get(key);
   if (held !== undefined && held.session_key !== row.session_key) {
-    batch.conflicts.push(row as SessionRow & Conflict);
+    batch.conflicts.push(row as columns.SessionRow & Conflict);
   } else if (held === undefined || Number(held.version) < Number(row.version)) {
     batch.sessions.set(key, row);
   }
@@ -265,7 +244,7 @@ function addActivity(batch: Batch, event: Event, row: Happened, arrivedMs: numbe
 /**
  * A row for a session that is only named: not active, of version 0, so that any state replaces it.
  */
-const stubRow = (event: Event, row: Happened): StubRow => ({
+const stubRow = (event: Event, row: Happened): columns.StubRow => ({
   id: row.session_id,
   user_id: row.user_id,
   tenant_id: row.tenant_id,

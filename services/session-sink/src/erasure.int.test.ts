@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { DAY_MS, MINUTE_MS } from "@vigie/core/time";
 import { sampleMfa } from "@vigie/schemas/samples";
 import type { SinkRecord } from "@vigie/stream/kafka/sink";
-import { afterAll, beforeAll, beforeEach, test } from "vitest";
-import { NOW, openTestSink, type TestSink } from "./test-sink.ts";
+import { test } from "vitest";
+import { NOW, testSink } from "./test-sink.ts";
 import {
   anomaly,
   audited,
@@ -17,12 +17,7 @@ import {
   revoked,
 } from "./testing.ts";
 
-let at: TestSink;
-beforeAll(async () => {
-  at = await openTestSink();
-});
-afterAll(() => at.close());
-beforeEach(() => at.reset());
+const at = await testSink();
 
 const PERSON = "awa.diop@example.sn";
 const T = NOW - DAY_MS;

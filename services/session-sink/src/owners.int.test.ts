@@ -1,17 +1,12 @@
 import assert from "node:assert/strict";
 import { partitionOf } from "@vigie/core/keys";
 import { tenantUuid, uuidOf } from "@vigie/service-kit/ids";
-import { afterAll, beforeAll, beforeEach, test } from "vitest";
-import { NOW, openTestSink, type TestSink } from "./test-sink.ts";
+import { test } from "vitest";
+import { NOW, testSink } from "./test-sink.ts";
 
 const UUID = "3b9c1f4e-53e6-4e0f-9d0b-1f3d2a6c7e88";
 
-let at: TestSink;
-beforeAll(async () => {
-  at = await openTestSink();
-});
-afterAll(() => at.close());
-beforeEach(() => at.reset());
+const at = await testSink();
 
 const SESSIONS = "select tenant_key, user_key, version, is_active from sessions order by 1, 2";
 const conflicts = () =>

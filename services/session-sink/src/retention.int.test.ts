@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { DAY_MS } from "@vigie/core/time";
-import { afterAll, beforeAll, beforeEach, test } from "vitest";
+import { test } from "vitest";
 import { activityPartitions } from "./partitions.ts";
 import { applyRetention, type Forgotten } from "./retention.ts";
-import { NOW, openTestSink, type TestSink } from "./test-sink.ts";
+import { NOW, testSink } from "./test-sink.ts";
 import {
   ack,
   anomaly,
@@ -15,12 +15,7 @@ import {
   revoked,
 } from "./testing.ts";
 
-let at: TestSink;
-beforeAll(async () => {
-  at = await openTestSink();
-});
-afterAll(() => at.close());
-beforeEach(() => at.reset());
+const at = await testSink();
 
 const retain = (inDays: number, rowsMax?: number): Promise<Forgotten> =>
   applyRetention({

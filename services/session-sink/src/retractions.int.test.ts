@@ -1,14 +1,9 @@
 import assert from "node:assert/strict";
-import { afterAll, beforeAll, beforeEach, describe, onTestFinished, test } from "vitest";
-import { NOW, openTestSink, type TestSink } from "./test-sink.ts";
+import { describe, onTestFinished, test } from "vitest";
+import { NOW, testSink } from "./test-sink.ts";
 import { anomaly } from "./testing.ts";
 
-let at: TestSink;
-beforeAll(async () => {
-  at = await openTestSink();
-});
-afterAll(() => at.close());
-beforeEach(() => at.reset());
+const at = await testSink();
 
 type Over = Parameters<typeof anomaly>[1];
 const found = (over?: Over) => at.maker.record("id.session.anomaly", anomaly(NOW, over));

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { REVOCATIONS_HELD } from "@vigie/schemas/audit-actions";
 import { tenantUuid } from "@vigie/service-kit/ids";
-import { afterAll, beforeAll, beforeEach, onTestFinished, test } from "vitest";
-import { NOW, openTestSink, type TestSink } from "./test-sink.ts";
+import { onTestFinished, test } from "vitest";
+import { NOW, testSink } from "./test-sink.ts";
 import {
   ack,
   anomaly,
@@ -16,12 +16,7 @@ import {
   revoked,
 } from "./testing.ts";
 
-let at: TestSink;
-beforeAll(async () => {
-  at = await openTestSink();
-});
-afterAll(() => at.close());
-beforeEach(() => at.reset());
+const at = await testSink();
 
 const asked = (over?: Parameters<typeof command>[1]) =>
   at.maker.record("id.session.command", command(NOW, over));

@@ -3,20 +3,15 @@ import { type Logger, silentLogger } from "@vigie/core/log";
 import { DAY_MS } from "@vigie/core/time";
 import { sampleMfa } from "@vigie/schemas/samples";
 import { tenantUuid, uuidOf } from "@vigie/service-kit/ids";
-import { afterAll, beforeAll, beforeEach, onTestFinished, test } from "vitest";
+import { onTestFinished, test } from "vitest";
 import { warnOfMissingSessions } from "./missing-sessions.ts";
 import { activityPartitions } from "./partitions.ts";
-import { NOW, openTestSink, type TestSink } from "./test-sink.ts";
+import { NOW, type TestSink, testSink } from "./test-sink.ts";
 import { anomaly, revoked } from "./testing.ts";
 
 const SESSION = uuidOf("molam-sn", "session", "s-1");
 
-let at: TestSink;
-beforeAll(async () => {
-  at = await openTestSink();
-});
-afterAll(() => at.close());
-beforeEach(() => at.reset());
+const at = await testSink();
 
 const write: TestSink["write"] = (records, to) => at.write(records, to);
 const rowsOf: TestSink["rows"] = (text) => at.rows(text);

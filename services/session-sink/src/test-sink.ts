@@ -6,6 +6,7 @@ import { type Database, openDatabase, schemaOf } from "@vigie/service-kit/postgr
 import { migrate, migrationFolders } from "@vigie/service-kit/postgres/migrate";
 import type { Sink, SinkRecord, UnusableRecord } from "@vigie/stream/kafka/sink";
 import { stack } from "@vigie/testkit/stack";
+import { afterAll, beforeEach } from "vitest";
 import { createDecode } from "./decode.ts";
 import { activityPartitions } from "./partitions.ts";
 import { createSessionSink, type SinkWritten } from "./sink.ts";
@@ -105,6 +106,14 @@ export async function openTestSink(): Promise<TestSink> {
     },
   };
   return held;
+}
+
+/** The sink of one test file: every test finds the tables empty. */
+export async function testSink(): Promise<TestSink> {
+  const at = await openTestSink();
+  beforeEach(() => at.reset());
+  afterAll(() => at.close());
+  return at;
 }
 
 /** Of what names its tenant by a foreign key, and the rest. */

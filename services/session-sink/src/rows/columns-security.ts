@@ -1,18 +1,22 @@
 import { type RowOf, unnest } from "@vigie/service-kit/postgres/unnest";
+import { named, owned } from "./columns.ts";
 
 /** The columns of commands, decisions and security events, as the sink's migrations define them. */
 
-/** What is asked; its result comes apart, before or after. */
-const command = {
-  id: "uuid",
-  tenant_id: "uuid",
-  user_id: "uuid",
+/** What a command and its result both tell: either may come first. */
+const half = {
+  ...owned,
   user_key: "text",
   command_id: "text",
   batch_id: "text",
+  noted_at: "timestamp",
+} as const;
+
+const command = {
+  ...half,
+  session_key: "text",
   requested_at: "timestamp",
   kind: "text",
-  session_key: "text",
   device_key: "text",
   channel: "text",
   keep_session_key: "text",
@@ -20,34 +24,24 @@ const command = {
   actor_type: "text",
   actor_id: "text",
   impersonator_id: "text",
-  noted_at: "timestamp",
 } as const;
 export const commandColumns = unnest(command);
 export const commandColumnNames = Object.keys(command);
 export type CommandRow = RowOf<typeof command>;
 
 const result = {
-  id: "uuid",
-  tenant_id: "uuid",
-  user_id: "uuid",
-  user_key: "text",
-  command_id: "text",
-  batch_id: "text",
+  ...half,
   decided_at: "timestamp",
   revoked_session_keys: "jsonb",
   already_ended: "integer",
-  noted_at: "timestamp",
 } as const;
 export const resultColumns = unnest(result);
 export type ResultRow = RowOf<typeof result>;
 
 const decision = {
-  id: "uuid",
-  tenant_id: "uuid",
-  user_id: "uuid",
+  ...owned,
+  ...named,
   session_id: "uuid",
-  user_key: "text",
-  session_key: "text",
   decision_id: "text",
   anomaly_id: "text",
   action: "text",
@@ -58,9 +52,7 @@ export const decisionColumns = unnest(decision);
 export type DecisionRow = RowOf<typeof decision>;
 
 const label = {
-  id: "uuid",
-  tenant_id: "uuid",
-  user_id: "uuid",
+  ...owned,
   anomaly_id: "text",
   label: "text",
   note: "text",
@@ -112,12 +104,9 @@ export const policyChangeColumns = unnest(policyChange);
 export type PolicyChangeRow = RowOf<typeof policyChange>;
 
 const securityEvent = {
-  id: "uuid",
-  tenant_id: "uuid",
-  user_id: "uuid",
+  ...owned,
+  ...named,
   session_id: "uuid",
-  user_key: "text",
-  session_key: "text",
   kind: "text",
   severity: "text",
   source: "text",

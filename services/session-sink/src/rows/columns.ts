@@ -2,6 +2,11 @@ import { type RowOf, unnest } from "@vigie/service-kit/postgres/unnest";
 
 /** The columns that the sink writes, as its migrations define them. */
 
+/** A row of a person. */
+export const owned = { id: "uuid", tenant_id: "uuid", user_id: "uuid" } as const;
+/** The person and the session as events name them. */
+export const named = { user_key: "text", session_key: "text" } as const;
+
 export const tenantColumns = unnest({ id: "uuid", slug: "text", name: "text" });
 export type TenantRow = RowOf<{ id: "uuid"; slug: "text"; name: "text" }>;
 
@@ -9,14 +14,13 @@ const user = { id: "uuid", tenant_id: "uuid", external_id: "text" } as const;
 export const userColumns = unnest(user);
 export type UserRow = RowOf<typeof user>;
 
-const device = { id: "uuid", tenant_id: "uuid", user_id: "uuid", external_id: "text" } as const;
+const device = { ...owned, external_id: "text" } as const;
 export const deviceColumns = unnest(device);
 export type DeviceRow = RowOf<typeof device>;
 
 const session = {
-  id: "uuid",
-  user_id: "uuid",
-  tenant_id: "uuid",
+  ...owned,
+  ...named,
   device_id: "uuid",
   authentik_session_id: "text",
   ip_address_hash: "text",
@@ -32,8 +36,6 @@ const session = {
   terminated_at: "timestamp",
   termination_reason: "text",
   tenant_key: "text",
-  user_key: "text",
-  session_key: "text",
   device_key: "text",
   version: "bigint",
   status: "text",
@@ -54,18 +56,15 @@ export const sessionColumnNames = Object.keys(session);
 export type SessionRow = RowOf<typeof session>;
 
 /** A session and whose it is. */
-const owned = { tenant_id: "uuid", user_id: "uuid", id: "uuid", session_key: "text" } as const;
-export const ownedColumns = unnest(owned);
-export type OwnedRow = RowOf<typeof owned>;
+const ownedSession = { ...owned, session_key: "text" } as const;
+export const ownedColumns = unnest(ownedSession);
+export type OwnedRow = RowOf<typeof ownedSession>;
 
 /** A session that an event names before its state has come. */
 const stub = {
-  id: "uuid",
-  user_id: "uuid",
-  tenant_id: "uuid",
+  ...owned,
+  ...named,
   tenant_key: "text",
-  user_key: "text",
-  session_key: "text",
   status: "text",
   created_at: "timestamp",
 } as const;
@@ -73,15 +72,13 @@ export const stubColumns = unnest(stub);
 export type StubRow = RowOf<typeof stub>;
 
 const activity = {
-  id: "uuid",
+  ...owned,
   session_id: "uuid",
   activity_type: "text",
   activity_category: "text",
   timestamp: "timestamp",
   details: "jsonb",
   success: "boolean",
-  tenant_id: "uuid",
-  user_id: "uuid",
   event_id: "text",
   arrived_at: "timestamp",
 } as const;
@@ -89,12 +86,9 @@ export const activityColumns = unnest(activity);
 export type ActivityRow = RowOf<typeof activity>;
 
 const anomaly = {
-  id: "uuid",
-  tenant_id: "uuid",
-  user_id: "uuid",
+  ...owned,
+  ...named,
   session_id: "uuid",
-  user_key: "text",
-  session_key: "text",
   anomaly_id: "text",
   kind: "text",
   severity: "text",
@@ -113,23 +107,14 @@ export const anomalyColumns = unnest(anomaly);
 export type AnomalyRow = RowOf<typeof anomaly>;
 
 /** `id` is the anomaly's, and that of its security event. */
-const retraction = {
-  id: "uuid",
-  tenant_id: "uuid",
-  user_id: "uuid",
-  retracted_by: "text",
-  retracted_at: "timestamp",
-} as const;
+const retraction = { ...owned, retracted_by: "text", retracted_at: "timestamp" } as const;
 export const retractionColumns = unnest(retraction);
 export type RetractionRow = RowOf<typeof retraction>;
 
 const revocation = {
-  id: "uuid",
-  tenant_id: "uuid",
-  user_id: "uuid",
+  ...owned,
+  ...named,
   session_id: "uuid",
-  user_key: "text",
-  session_key: "text",
   device_key: "text",
   channel: "text",
   revocation_id: "text",

@@ -9,31 +9,18 @@ import type {
   SubjectErasurePart,
 } from "@vigie/schemas/types";
 import { nameUuid, tenantUuid } from "@vigie/service-kit/ids";
-import type {
-  AckRow,
-  CommandRow,
-  DecisionRow,
-  EpochRow,
-  ErasurePartRow,
-  LabelRow,
-  PointRow,
-  PolicyChangeRow,
-  ResultRow,
-} from "./columns-security.ts";
-import { anomalyUuid, isoTime, revocationUuid, sessionUuid, subjectIds } from "./ids.ts";
+import type * as columns from "./columns-security.ts";
+import { anomalyUuid, isoTime, personOf, revocationUuid, sessionOf } from "./ids.ts";
 
 const commandUuid = (tenantId: string, commandId: string): string =>
   nameUuid(tenantId, "command", commandId);
 
 /** Who asked, without address and agent: those are the audit's (PRV-12). */
-export function commandRow(command: SessionCommand): CommandRow {
-  const { tenantId, userId } = subjectIds(command);
+export function commandRow(command: SessionCommand): columns.CommandRow {
   const requestedAt = isoTime(command.requested_at);
   return {
     id: commandUuid(command.tenant_id, command.command_id),
-    tenant_id: tenantId,
-    user_id: userId,
-    user_key: command.user_id,
+    ...personOf(command),
     command_id: command.command_id,
     batch_id: command.batch_id,
     requested_at: requestedAt,
@@ -50,14 +37,11 @@ export function commandRow(command: SessionCommand): CommandRow {
   };
 }
 
-export function resultRow(result: SessionCommandResult): ResultRow {
-  const { tenantId, userId } = subjectIds(result);
+export function resultRow(result: SessionCommandResult): columns.ResultRow {
   const decidedAt = isoTime(result.decided_at);
   return {
     id: commandUuid(result.tenant_id, result.command_id),
-    tenant_id: tenantId,
-    user_id: userId,
-    user_key: result.user_id,
+    ...personOf(result),
     command_id: result.command_id,
     batch_id: result.batch_id,
     decided_at: decidedAt,
@@ -68,16 +52,11 @@ export function resultRow(result: SessionCommandResult): ResultRow {
 }
 
 /** CNF-12 */
-export function decisionRow(decision: RiskDecision): DecisionRow {
-  const { tenantId, userId } = subjectIds(decision);
-  const { session_id: session } = decision;
+export function decisionRow(decision: RiskDecision): columns.DecisionRow {
   return {
     id: nameUuid(decision.tenant_id, "decision", decision.decision_id),
-    tenant_id: tenantId,
-    user_id: userId,
-    session_id: session === null ? null : sessionUuid(decision, session),
-    user_key: decision.user_id,
-    session_key: session,
+    ...personOf(decision),
+    ...sessionOf(decision, decision.session_id),
     decision_id: decision.decision_id,
     anomaly_id: decision.anomaly_id,
     action: decision.action,
@@ -86,12 +65,10 @@ export function decisionRow(decision: RiskDecision): DecisionRow {
   };
 }
 
-export function labelRow(label: AnomalyLabel): LabelRow {
-  const { tenantId, userId } = subjectIds(label);
+export function labelRow(label: AnomalyLabel): columns.LabelRow {
   return {
     id: anomalyUuid(label, label.anomaly_id),
-    tenant_id: tenantId,
-    user_id: userId,
+    ...personOf(label),
     anomaly_id: label.anomaly_id,
     label: label.label,
     note: label.note,
@@ -101,7 +78,7 @@ export function labelRow(label: AnomalyLabel): LabelRow {
   };
 }
 
-export const ackRow = (ack: RevocationAck): AckRow => ({
+export const ackRow = (ack: RevocationAck): columns.AckRow => ({
   tenant_id: tenantUuid(ack.tenant_id),
   revocation: revocationUuid(ack, ack.revocation_id),
   enforcement_point: ack.enforcement_point,
@@ -109,13 +86,13 @@ export const ackRow = (ack: RevocationAck): AckRow => ({
   acted_at: isoTime(ack.acted_at),
 });
 
-export const pointRow = (ack: RevocationAck): PointRow => ({
+export const pointRow = (ack: RevocationAck): columns.PointRow => ({
   tenant_id: tenantUuid(ack.tenant_id),
   name: ack.enforcement_point,
   last_acted_at: isoTime(ack.acted_at),
 });
 
-export const epochRow = (epoch: SessionEpoch): EpochRow => ({
+export const epochRow = (epoch: SessionEpoch): columns.EpochRow => ({
   tenant_id: tenantUuid(epoch.tenant_id),
   scope: epoch.scope,
   value: epoch.value ?? "",
@@ -127,7 +104,7 @@ export const epochRow = (epoch: SessionEpoch): EpochRow => ({
   actor_id: epoch.actor.id,
 });
 
-export const policyChangeRow = (policy: SessionPolicy): PolicyChangeRow => ({
+export const policyChangeRow = (policy: SessionPolicy): columns.PolicyChangeRow => ({
   tenant_id: tenantUuid(policy.tenant_id),
   tenant_key: policy.tenant_id,
   version: policy.version,
@@ -137,7 +114,7 @@ export const policyChangeRow = (policy: SessionPolicy): PolicyChangeRow => ({
   document: policy.document,
 });
 
-export const erasurePartRow = (told: SubjectErasurePart): ErasurePartRow => ({
+export const erasurePartRow = (told: SubjectErasurePart): columns.ErasurePartRow => ({
   tenant_id: tenantUuid(told.tenant_id),
   erasure_id: told.erasure_id,
   part: told.part,

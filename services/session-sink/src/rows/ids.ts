@@ -19,6 +19,18 @@ export const subjectIds = ({ tenant_id, user_id }: Subject): SubjectIds => ({
 export const sessionUuid = ({ tenant_id }: Subject, sessionId: string): string =>
   uuidOf(tenant_id, "session", sessionId);
 
+/** Whose a row is, by id and as events name them. */
+export function personOf(subject: Subject) {
+  const { tenantId, userId } = subjectIds(subject);
+  return { tenant_id: tenantId, user_id: userId, user_key: subject.user_id };
+}
+
+/** Of which session a row is, likewise. */
+export const sessionOf = (subject: Subject, sessionId: string | null) => ({
+  session_id: sessionId === null ? null : sessionUuid(subject, sessionId),
+  session_key: sessionId,
+});
+
 export const anomalyUuid = ({ tenant_id }: Pick<Subject, "tenant_id">, anomalyId: string): string =>
   nameUuid(tenant_id, "anomaly", anomalyId);
 

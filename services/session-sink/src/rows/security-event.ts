@@ -1,9 +1,9 @@
 import { ACCESS_DENIED, REVOCATIONS_HELD } from "@vigie/schemas/audit-actions";
 import type { AuditEvent, SessionAnomaly } from "@vigie/schemas/types";
-import { tenantUuid, uuidOf } from "@vigie/service-kit/ids";
+import { tenantUuid } from "@vigie/service-kit/ids";
 import type { OwnedRow } from "./columns.ts";
 import type { SecurityEventRow } from "./columns-security.ts";
-import { anomalyUuid, eventUuid, isoTime, type Subject, sessionUuid } from "./ids.ts";
+import { anomalyUuid, eventUuid, isoTime, personOf, sessionOf } from "./ids.ts";
 
 /** What the sessions service finds; every other kind of anomaly is the detector's. */
 const FOUND_BY_SESSIONS: ReadonlySet<string> = new Set([
@@ -16,12 +16,10 @@ const SEVERE: ReadonlySet<string> = new Set(["HIGH", "CRITICAL"]);
 export function anomalyEvent(anomaly: SessionAnomaly): SecurityEventRow | null {
   const ours = FOUND_BY_SESSIONS.has(anomaly.kind);
   if (!ours && !SEVERE.has(anomaly.severity)) return null;
-  const { session_id: session } = anomaly;
   return {
-    ...aboutUser(anomaly),
+    ...personOf(anomaly),
     id: anomalyUuid(anomaly, anomaly.anomaly_id),
-    session_id: session === null ? null : sessionUuid(anomaly, session),
-    session_key: session,
+    ...sessionOf(anomaly, anomaly.session_id),
     kind: anomaly.kind,
     severity: anomaly.severity,
     source: ours ? "sessions" : "detector",
@@ -30,12 +28,6 @@ export function anomalyEvent(anomaly: SessionAnomaly): SecurityEventRow | null {
     occurred_at: isoTime(anomaly.occurred_at),
   };
 }
-
-const aboutUser = ({ tenant_id, user_id }: Subject) => ({
-  tenant_id: tenantUuid(tenant_id),
-  user_id: uuidOf(tenant_id, "user", user_id),
-  user_key: user_id,
-});
 
 /** Audited actions that concern a security operations centre, each with its severity. */
 const SEVERITIES: ReadonlyMap<string, string> = new Map([
@@ -58,7 +50,7 @@ export function auditedEvent(event: AuditEvent): SecurityEventRow | null {
   return {
     ...(about === null
       ? { tenant_id: tenantUuid(tenant_id), user_id: null, user_key: null }
-      : aboutUser({ tenant_id, user_id: about })),
+      : personOf({ tenant_id, user_id: about })),
     id: eventUuid({ tenant_id, user_id: "" }, "security/audit", event.event_id),
     session_id: null,
     session_key: null,

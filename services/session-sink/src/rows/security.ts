@@ -1,20 +1,16 @@
 import type { SessionAnomaly, SessionRevoked } from "@vigie/schemas/types";
 import type { AnomalyRow, RetractionRow, RevocationRow } from "./columns.ts";
-import { anomalyUuid, isoTime, revocationUuid, sessionUuid, subjectIds } from "./ids.ts";
+import { anomalyUuid, isoTime, personOf, revocationUuid, sessionOf } from "./ids.ts";
 
 /** What a rule on trial found is kept for study, and is no alarm. */
 export const isAlarm = (mode: string): boolean => mode === "ENFORCE";
 
 /** Of an anomaly that withdraws none. */
 export function anomalyRow(anomaly: SessionAnomaly): AnomalyRow {
-  const { tenantId, userId } = subjectIds(anomaly);
   return {
     id: anomalyUuid(anomaly, anomaly.anomaly_id),
-    tenant_id: tenantId,
-    user_id: userId,
-    session_id: anomaly.session_id === null ? null : sessionUuid(anomaly, anomaly.session_id),
-    user_key: anomaly.user_id,
-    session_key: anomaly.session_id,
+    ...personOf(anomaly),
+    ...sessionOf(anomaly, anomaly.session_id),
     anomaly_id: anomaly.anomaly_id,
     kind: anomaly.kind,
     severity: anomaly.severity,
@@ -33,25 +29,19 @@ export function anomalyRow(anomaly: SessionAnomaly): AnomalyRow {
 
 /** Marks the anomaly that `anomaly` withdraws, and its security event; both only if they are of its user. */
 export function retractionRow(anomaly: SessionAnomaly, retracts: string): RetractionRow {
-  const { tenantId, userId } = subjectIds(anomaly);
   return {
     id: anomalyUuid(anomaly, retracts),
-    tenant_id: tenantId,
-    user_id: userId,
+    ...personOf(anomaly),
     retracted_by: anomaly.anomaly_id,
     retracted_at: isoTime(anomaly.detected_at),
   };
 }
 
 export function revocationRow(revoked: SessionRevoked): RevocationRow {
-  const { tenantId, userId } = subjectIds(revoked);
   return {
     id: revocationUuid(revoked, revoked.revocation_id),
-    tenant_id: tenantId,
-    user_id: userId,
-    session_id: sessionUuid(revoked, revoked.session_id),
-    user_key: revoked.user_id,
-    session_key: revoked.session_id,
+    ...personOf(revoked),
+    ...sessionOf(revoked, revoked.session_id),
     device_key: revoked.device_id,
     channel: revoked.channel,
     revocation_id: revoked.revocation_id,
