@@ -1,10 +1,5 @@
+import type { Cursor } from "./cursor.ts";
 import type { FetchedRecord, RecordHeader, TopicPartition } from "./types.ts";
-
-/** Where a field lies in its batch. Shape: -1 bytes for null. */
-export interface Field {
-  readonly at: number;
-  readonly bytes: number;
-}
 
 /** A record that knows where its key and value lie: some thousands of them wait in queues, so they are kept small. */
 export class LogRecord implements FetchedRecord {
@@ -18,25 +13,17 @@ export class LogRecord implements FetchedRecord {
   private readonly valueAt: number;
   private readonly valueBytes: number;
 
-  constructor(
-    place: TopicPartition,
-    bytes: Buffer,
-    at: { readonly offset: number; readonly timestampMs: number },
-    content: {
-      readonly key: Field;
-      readonly value: Field;
-      readonly headers: readonly RecordHeader[];
-    },
-  ) {
+  /** The cursor stands at the record's key. */
+  constructor(place: TopicPartition, cursor: Cursor, offset: number, timestampMs: number) {
     this.place = place;
-    this.bytes = bytes;
-    this.offset = at.offset;
-    this.timestampMs = at.timestampMs;
-    this.headers = content.headers;
-    this.keyAt = content.key.at;
-    this.keyBytes = content.key.bytes;
-    this.valueAt = content.value.at;
-    this.valueBytes = content.value.bytes;
+    this.bytes = cursor.buffer;
+    this.offset = offset;
+    this.timestampMs = timestampMs;
+    this.keyBytes = cursor.varInt();
+    this.keyAt = cursor.skip(this.keyBytes);
+    this.valueBytes = cursor.varInt();
+    this.valueAt = cursor.skip(this.valueBytes);
+    this.headers = cursor.headers();
   }
 
   get topic(): string {

@@ -1,15 +1,10 @@
 import { gzipSync } from "node:zlib";
 import { assert } from "@vigie/core/assert";
 import { crc32c } from "./crc32c.ts";
+import { Cursor } from "./cursor.ts";
 import { decompress } from "./decompress.ts";
-import { type Field, LogRecord } from "./log-record.ts";
-import type {
-  Compression,
-  FetchedRecord,
-  OutgoingMessage,
-  RecordHeader,
-  TopicPartition,
-} from "./types.ts";
+import { LogRecord } from "./log-record.ts";
+import type { Compression, FetchedRecord, OutgoingMessage, TopicPartition } from "./types.ts";
 
 // Source of the layout: Kafka protocol, record batch magic 2 (KIP-98).
 const BATCH_OVERHEAD = 61;
@@ -24,7 +19,6 @@ const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
 const GZIP = 1;
 const INT32 = 2 ** 32;
-const NO_HEADERS: readonly RecordHeader[] = Object.freeze([]);
 
 /** What the header of a record batch says. */
 export interface BatchHeader {
@@ -227,68 +221,6 @@ export function signBatch(batch: Buffer, identity: Omit<BatchIdentity, "transact
   batch.writeUInt32BE(crc32c(batch, ATTRIBUTES_AT), CRC_AT);
 }
 
-/** Reads varints and fields in place; one per batch, so that records cost no reader of their own. */
-class Cursor {
-  readonly buffer: Buffer;
-  at: number;
-
-  constructor(buffer: Buffer, at: number) {
-    this.buffer = buffer;
-    this.at = at;
-  }
-
-  varInt(): number {
-    const buffer = this.buffer;
-    let byte = buffer[this.at++] as number;
-    if (byte < 0x80) return (byte >>> 1) ^ -(byte & 1);
-    let z = byte & 0x7f;
-    let shift = 7;
-    do {
-      byte = buffer[this.at++] as number;
-      z |= (byte & 0x7f) << shift;
-      shift += 7;
-    } while (byte >= 0x80);
-    z >>>= 0;
-    return (z >>> 1) ^ -(z & 1);
-  }
-
-  /** A 64-bit varint as a number; exact up to 2^53. */
-  varLong(): number {
-    let scale = 1;
-    let z = 0;
-    let byte: number;
-    do {
-      byte = this.buffer[this.at++] as number;
-      z += (byte & 0x7f) * scale;
-      scale *= 128;
-    } while (byte >= 0x80);
-    return z % 2 === 0 ? z / 2 : -(z + 1) / 2;
-  }
-
-  span(): Field {
-    const bytes = this.varInt();
-    const at = this.at;
-    this.at = at + Math.max(0, bytes);
-    return { at, bytes };
-  }
-
-  field(): Buffer | null {
-    const { at, bytes } = this.span();
-    return bytes < 0 ? null : this.buffer.subarray(at, at + bytes);
-  }
-
-  headers(): readonly RecordHeader[] {
-    const count = this.varInt();
-    if (count <= 0) return NO_HEADERS;
-    const headers: RecordHeader[] = [];
-    for (let i = 0; i < count; i += 1) {
-      const name = this.field();
-      headers.push({ name: name === null ? "" : name.toString("utf8"), value: this.field() });
-    }
-    return headers;
-  }
-}
-
 /** The header of the batch at `at`, or null when less than a whole batch is left (a fetch may cut the last one off). */
 export function readBatchHeader(
   set: Buffer,
@@ -337,10 +269,8 @@ export function readRecords(
       cursor.at = end;
       continue;
     }
-    const timestampMs = appendMs ?? baseMs + deltaMs;
-    const content = { key: cursor.span(), value: cursor.span(), headers: cursor.headers() };
+    options.into.push(new LogRecord(place, cursor, offset, appendMs ?? baseMs + deltaMs));
     cursor.at = end;
-    options.into.push(new LogRecord(place, cursor.buffer, { offset, timestampMs }, content));
   }
 }
 
