@@ -56,9 +56,11 @@ export class Population {
       users: this.users + fresh.newUsers,
       recent: this.logins + fresh.size,
     };
-    const tallies = this.tallies.map((tally, trait) =>
-      tally.plus(fresh.valuesOf(trait), capacities[trait] as number),
-    );
+    const logins = fresh.logins();
+    const tallies = this.tallies.map((tally, trait) => {
+      const values = logins.map(({ traits }) => traits[trait] as number);
+      return tally.plus(values, capacities[trait] as number);
+    });
     if (totals.recent < WINDOW_MAX) return new Population(totals, tallies);
     return new Population(
       { ...totals, recent: totals.recent >>> 1 },
@@ -107,17 +109,8 @@ export class FreshLogins {
     return new FreshLogins(login, this);
   }
 
-  /** The values of one trait in ascending order. */
-  valuesOf(trait: number): Uint32Array {
-    const values = new Uint32Array(this.size);
-    this.logins().forEach(({ traits }, i) => {
-      values[i] = traits[trait] as number;
-    });
-    return values.sort();
-  }
-
   /** Oldest first. */
-  private logins(): readonly FreshLogin[] {
+  logins(): readonly FreshLogin[] {
     const logins = new Array<FreshLogin>(this.size);
     for (let at: FreshLogins | null = this; at !== null && at.newest !== null; at = at.older) {
       logins[at.size - 1] = at.newest;

@@ -9,12 +9,13 @@ import type { Reader, Writer } from "./bytes.ts";
  * (PODS 2012). Immutable.
  */
 export class Tally {
-  static readonly none = new Tally(new Uint32Array(0), new Uint32Array(0));
+  static readonly none = new Tally([], []);
 
-  private readonly values: Uint32Array;
-  private readonly counts: Uint32Array;
+  /** Ascending; shared by tallies that differ in their counts alone, as most that follow each other do. */
+  private readonly values: readonly number[];
+  private readonly counts: readonly number[];
 
-  private constructor(values: Uint32Array, counts: Uint32Array) {
+  private constructor(values: readonly number[], counts: readonly number[]) {
     this.values = values;
     this.counts = counts;
   }
@@ -26,6 +27,43 @@ export class Tally {
 
   /** How often the value came; 0 when it is not kept. */
   of(value: number): number {
+    const at = this.placeOf(value);
+    return this.values[at] === value ? (this.counts[at] as number) : 0;
+  }
+
+  /** `added`: in any order, any value as often as it came. */
+  plus(added: readonly number[], capacity: number): Tally {
+    const counts = this.counts.slice();
+    const unknown: number[] = [];
+    for (const value of added) {
+      const at = this.placeOf(value);
+      if (this.values[at] === value) counts[at] = (counts[at] as number) + 1;
+      else unknown.push(value);
+    }
+    if (unknown.length === 0) return new Tally(this.values, counts);
+    return Tally.merged(this.values, counts, unknown).fitted(capacity);
+  }
+
+  /** All counts halved, rounded down: what came once is forgotten. */
+  halved(): Tally {
+    return this.changed((count) => count >>> 1);
+  }
+
+  private fitted(capacity: number): Tally {
+    if (this.size <= capacity) return this;
+    const excess = this.counts.toSorted((a, b) => b - a)[capacity] as number;
+    return this.changed((count) => count - excess);
+  }
+
+  /** The values whose count is positive after it was changed. */
+  private changed(change: (count: number) => number): Tally {
+    const changed = this.counts.map(change);
+    const isKept = (_: number, i: number): boolean => (changed[i] as number) > 0;
+    return new Tally(this.values.filter(isKept), changed.filter(isKept));
+  }
+
+  /** Where the value is, or would be. */
+  private placeOf(value: number): number {
     const { values } = this;
     let low = 0;
     let high = values.length;
@@ -34,41 +72,32 @@ export class Tally {
       if ((values[middle] as number) < value) low = middle + 1;
       else high = middle;
     }
-    return values[low] === value ? (this.counts[low] as number) : 0;
+    return low;
   }
 
-  /** `added`: ascending, any value as often as it came. */
-  plus(added: Uint32Array, capacity: number): Tally {
-    const values = new Uint32Array(this.size + added.length);
-    const counts = new Uint32Array(values.length);
-    let size = 0;
+  /** With values that are not known yet, in any order, any as often as it came. */
+  private static merged(
+    known: readonly number[],
+    knownCounts: readonly number[],
+    unknown: number[],
+  ): Tally {
+    unknown.sort((a, b) => a - b);
+    const values: number[] = [];
+    const counts: number[] = [];
     let from = 0;
-    for (let i = 0; i < added.length; ) {
-      const value = added[i] as number;
-      while (from < this.size && (this.values[from] as number) < value) {
-        values[size] = this.values[from] as number;
-        counts[size++] = this.counts[from++] as number;
+    for (const value of unknown) {
+      if (values.at(-1) === value) {
+        counts.push((counts.pop() as number) + 1);
+        continue;
       }
-      const known = this.values[from] === value ? (this.counts[from++] as number) : 0;
-      const first = i;
-      while (added[i] === value) i++;
-      values[size] = value;
-      counts[size++] = known + i - first;
+      for (; from < known.length && (known[from] as number) < value; from++) {
+        values.push(known[from] as number);
+        counts.push(knownCounts[from] as number);
+      }
+      values.push(value);
+      counts.push(1);
     }
-    while (from < this.size) {
-      values[size] = this.values[from] as number;
-      counts[size++] = this.counts[from++] as number;
-    }
-    // Copies, so that what is kept holds no more.
-    const [allValues, allCounts] = [values.slice(0, size), counts.slice(0, size)];
-    if (size <= capacity) return new Tally(allValues, allCounts);
-    const excess = nthGreatest(allCounts, capacity);
-    return Tally.kept(allValues, allCounts, (count) => count - excess);
-  }
-
-  /** All counts halved, rounded down: what came once is forgotten. */
-  halved(): Tally {
-    return Tally.kept(this.values, this.counts, (count) => count >>> 1);
+    return new Tally(values.concat(known.slice(from)), counts.concat(knownCounts.slice(from)));
   }
 
   /** varint size, then each value as 4 bytes and its count as a varint. */
@@ -82,35 +111,14 @@ export class Tally {
 
   static read(reader: Reader): Tally {
     const size = reader.varint();
-    const values = new Uint32Array(size);
-    const counts = new Uint32Array(size);
+    const values: number[] = [];
+    const counts: number[] = [];
     for (let i = 0; i < size; i++) {
-      values[i] = reader.u32();
-      counts[i] = reader.varint();
-      assert(i === 0 || (values[i - 1] as number) < (values[i] as number), "a tally is in order");
+      const value = reader.u32();
+      assert(i === 0 || (values[i - 1] as number) < value, "a tally is in order");
+      values.push(value);
+      counts.push(reader.varint());
     }
     return new Tally(values, counts);
   }
-
-  /** The values whose count is positive after it was changed. */
-  private static kept(
-    values: Uint32Array,
-    counts: Uint32Array,
-    change: (count: number) => number,
-  ): Tally {
-    const keptValues = new Uint32Array(counts.length);
-    const keptCounts = new Uint32Array(counts.length);
-    let size = 0;
-    for (let i = 0; i < counts.length; i++) {
-      const count = change(counts[i] as number);
-      if (count <= 0) continue;
-      keptValues[size] = values[i] as number;
-      keptCounts[size++] = count;
-    }
-    return new Tally(keptValues.slice(0, size), keptCounts.slice(0, size));
-  }
 }
-
-/** n = 0: the greatest. */
-const nthGreatest = (counts: Uint32Array, n: number): number =>
-  counts.slice().sort()[counts.length - 1 - n] as number;
