@@ -8,10 +8,11 @@ import { openCodecs } from "@vigie/schemas/codecs";
 import { sampleLogin } from "@vigie/schemas/samples";
 import type { LoginEvent } from "@vigie/schemas/types";
 import { openBatchingProducer } from "@vigie/stream/kafka/producer";
+import { freePort } from "@vigie/testkit/free-port";
 import { SignJWT } from "jose";
 import type { BenchStack, Installation } from "./bench-stack.ts";
 import { percentile } from "./percentiles.ts";
-import { freePort, startService, until } from "./processes.ts";
+import { startService, until } from "./processes.ts";
 
 export interface RevocationFigures {
   readonly eventsPerSecond: number;

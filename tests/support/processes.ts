@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
-import type { AddressInfo } from "node:net";
-import { createServer } from "node:net";
 import { join } from "node:path";
+import { freePort } from "@vigie/testkit/free-port";
 import { Hopeless, until } from "./until.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
@@ -130,16 +129,6 @@ function sumOf(text: string, name: string, labels: Readonly<Record<string, strin
     if (fits) sum += Number(match[3]);
   }
   return sum;
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** Runs a script of ours to its end. Throws: with its output when it fails. */

@@ -3,6 +3,7 @@ import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import type { SessionEpoch } from "@vigie/schemas/types";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { memoryAudit } from "../audit/memory-audit.ts";
+import { outboxOf } from "../inventory/test-tables.ts";
 import { createEpochBook } from "./epochs.ts";
 import { ADMIN, call, TENANT, type TestStores, testStores } from "./test-stores.ts";
 
@@ -19,19 +20,11 @@ beforeEach(() => tables.clear());
 const edgeOn: TestStores["edgeOn"] = (overrides) =>
   tables.edgeOn({ commandWaitMs: 20, ...overrides });
 
-const decoder = memoryCodecs().decoder<SessionEpoch>("id.session.epoch");
-
 async function published(): Promise<SessionEpoch[]> {
-  const { rows } = await tables.owner.query<{ topic: string; key: string; value: Buffer }>(
-    "select topic, key, value from outbox order by id",
-  );
-  return rows.map(({ topic, key, value }) => {
-    assert.equal(topic, "id.session.epoch");
-    const decoded = decoder.decode(value);
-    assert.ok(decoded.kind === "ok");
-    const { tenant_id, scope, value: of } = decoded.value;
-    assert.equal(key, `${tenant_id}|${scope}|${of ?? ""}`);
-    return decoded.value;
+  const records = await outboxOf<SessionEpoch>(tables, "id.session.epoch");
+  return records.map(({ key, value: epoch }) => {
+    assert.equal(key, `${epoch.tenant_id}|${epoch.scope}|${epoch.value ?? ""}`);
+    return epoch;
   });
 }
 

@@ -1,7 +1,7 @@
 import type { Queryable } from "@vigie/service-kit/postgres/database";
 import { type Page, type PageWanted, pageOf } from "./keyset.ts";
 import type { Person } from "./person.ts";
-import { timeText, Values } from "./statement.ts";
+import { afterPlace, Values } from "./statement.ts";
 
 export interface AnomalyRow {
   readonly id: string;
@@ -35,11 +35,7 @@ export async function anomaliesPage(
   const values = new Values();
   const tenant = values.put(person.tenantId, "uuid");
   const user = values.put(person.userId, "uuid");
-  const before =
-    after === null
-      ? ""
-      : `and (occurred_at, anomaly.id) < (${values.put(timeText(after.atMs), "timestamp")},
-                                  ${values.put(after.id, "uuid")})`;
+  const rest = afterPlace(values, after)("occurred_at", "anomaly.id");
   const text = `
     select anomaly.id, anomaly_id, session_id, kind, severity, risk_score, action, mode,
            occurred_at, detected_at, rule_version, policy_version, evidence, explanation,
@@ -48,7 +44,7 @@ export async function anomaliesPage(
       left join lateral (
         select lower(label) as label, labelled_at from session_anomaly_verdicts verdict
          where verdict.id = anomaly.id order by labelled_at desc limit 1) as newest on true
-     where tenant_id = ${tenant} and user_id = ${user} ${before}
+     where tenant_id = ${tenant} and user_id = ${user} ${rest}
      order by occurred_at desc, anomaly.id desc limit ${values.put(limit + 1, "integer")}`;
   const { rows } = await tx.query<AnomalyRow>(text, values.all);
   return pageOf(rows, limit, ({ occurred_at, id }) => ({ atMs: occurred_at.getTime(), id }));

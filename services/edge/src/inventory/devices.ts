@@ -2,7 +2,7 @@ import type { Queryable } from "@vigie/service-kit/postgres/database";
 import { type Page, type PageWanted, pageOf } from "./keyset.ts";
 import type { Person } from "./person.ts";
 import { IS_SESSION } from "./session-rows.ts";
-import { timeText, Values } from "./statement.ts";
+import { afterPlace, Values } from "./statement.ts";
 
 /** A device and what its latest session says of it; null without a session. */
 export interface DeviceRow {
@@ -24,15 +24,11 @@ export async function devicesPage(
   const values = new Values();
   const tenant = values.put(person.tenantId, "uuid");
   const user = values.put(person.userId, "uuid");
-  const before =
-    after === null
-      ? ""
-      : `and (first_seen_at, id) < (${values.put(timeText(after.atMs), "timestamp")},
-                                    ${values.put(after.id, "uuid")})`;
+  const rest = afterPlace(values, after)("first_seen_at");
   const text = `
     select device.id, external_id, first_seen_at, last_activity, client_info, country, city
       from (select id, external_id, first_seen_at from user_devices
-             where tenant_id = ${tenant} and user_id = ${user} ${before}
+             where tenant_id = ${tenant} and user_id = ${user} ${rest}
              order by first_seen_at desc, id desc
              limit ${values.put(limit + 1, "integer")}) as device
       left join lateral (

@@ -1,3 +1,5 @@
+import type { Place } from "./keyset.ts";
+
 /** A statement and its values; nothing that came from outside is ever part of the text. */
 export interface Statement {
   readonly text: string;
@@ -17,3 +19,18 @@ export class Values {
 
 /** As the columns have it: UTC without a zone. */
 export const timeText = (ms: number): string => new Date(ms).toISOString();
+
+/**
+ * What comes after a place in a list that is sorted newest first, by the columns of time and id. The bound on the time
+ * alone lets PostgreSQL leave out the days after it.
+ */
+export function afterPlace(
+  values: Values,
+  after: Place | null,
+): (time: string, id?: string) => string {
+  if (after === null) return () => "";
+  const atTime = values.put(timeText(after.atMs), "timestamp");
+  const atId = values.put(after.id, "uuid");
+  return (time, id = "id") =>
+    `and ${time} <= ${atTime} and (${time}, ${id}) < (${atTime}, ${atId})`;
+}

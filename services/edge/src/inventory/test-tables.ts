@@ -1,5 +1,8 @@
 import { join } from "node:path";
+import { assert } from "@vigie/core/assert";
 import { silentLogger } from "@vigie/core/log";
+import type { TopicName } from "@vigie/schemas/catalogue";
+import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import { nameUuid, tenantUuid, uuidOf } from "@vigie/service-kit/ids";
 import { type Database, openDatabase } from "@vigie/service-kit/postgres/database";
 import { migrate, migrationFolders } from "@vigie/service-kit/postgres/migrate";
@@ -60,6 +63,23 @@ export async function testTables({
       await servers.close();
     },
   };
+}
+
+/** What waits in the outbox for a topic, in order; each under the key of its person or, of an epoch, its scope. */
+export async function outboxOf<T>(
+  { owner }: Pick<TestTables, "owner">,
+  topic: TopicName,
+): Promise<{ readonly key: string; readonly value: T }[]> {
+  const { rows } = await owner.query<{ key: string; value: Buffer }>(
+    "select key, value from outbox where topic = $1 order by id",
+    [topic],
+  );
+  const decoder = memoryCodecs().decoder<T>(topic);
+  return rows.map(({ key, value }) => {
+    const decoded = decoder.decode(value);
+    assert(decoded.kind === "ok", "what waits can be decoded");
+    return { key, value: decoded.value };
+  });
 }
 
 const iso = (ms: number): string => new Date(ms).toISOString();

@@ -1,8 +1,8 @@
 import { nameUuid, noSessionUuid } from "@vigie/service-kit/ids";
 import type { Queryable } from "@vigie/service-kit/postgres/database";
-import { type Page, type PageWanted, type Place, pageOf } from "./keyset.ts";
+import { type Page, type PageWanted, pageOf } from "./keyset.ts";
 import type { Person } from "./person.ts";
-import { timeText, Values } from "./statement.ts";
+import { afterPlace, Values } from "./statement.ts";
 
 /** One thing that happened to a person. */
 export interface TimelineRow {
@@ -60,11 +60,11 @@ export async function timelinePage(
   const tenant = values.put(person.tenantId, "uuid");
   const user = values.put(person.userId, "uuid");
   const limit = values.put(page.limit + 1, "integer");
-  const before = beforePlace(page.after, values);
+  const rest = afterPlace(values, page.after);
   const parts = sources.map(
     ({ table, time, columns }) => `
       (select id, ${time} as at, ${columns} from ${table}
-        where tenant_id = ${tenant} and user_id = ${user} ${before(time)}
+        where tenant_id = ${tenant} and user_id = ${user} ${rest(time)}
         order by ${time} desc, id desc limit ${limit})`,
   );
   const text = `
@@ -75,14 +75,6 @@ export async function timelinePage(
   const { rows } = await tx.query<TimelineRow>(text, values.all);
   const { items, next } = pageOf(rows, page.limit, ({ at, id }) => ({ atMs: at.getTime(), id }));
   return { items: await withDetails(tx, person, items), next };
-}
-
-/** The bound on the time alone lets PostgreSQL leave out the days after it. */
-function beforePlace(after: Place | null, values: Values): (time: string) => string {
-  if (after === null) return () => "";
-  const at = values.put(timeText(after.atMs), "timestamp");
-  const id = values.put(after.id, "uuid");
-  return (time) => `and ${time} <= ${at} and (${time}, id) < (${at}, ${id})`;
 }
 
 /** What the table of a kind adds; its rows are found by the id that they have there. */

@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
 import { VigError } from "@vigie/core/errors";
-import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import type { AnomalyLabel } from "@vigie/schemas/types";
 import { afterAll, beforeAll, beforeEach, test } from "vitest";
 import { memoryAudit } from "../audit/memory-audit.ts";
-import { addPerson, anomalyRow, type TestTables, testTables } from "../inventory/test-tables.ts";
+import {
+  addPerson,
+  anomalyRow,
+  outboxOf,
+  type TestTables,
+  testTables,
+} from "../inventory/test-tables.ts";
 import { bearer, NOW_MS, testEdge } from "../test-edge.ts";
 
 const ADMIN = { sub: "adm_1", user_type: "INTERNAL", scope: "id:admin" };
@@ -42,18 +47,11 @@ async function label({ anomaly = "a-1", payload, claims = ADMIN, over = {} }: Ca
   return { response, edge };
 }
 
-const decoder = memoryCodecs().decoder<AnomalyLabel>("id.anomaly.label");
-
 async function published(): Promise<AnomalyLabel[]> {
-  const { rows } = await tables.owner.query<{ topic: string; key: string; value: Buffer }>(
-    "select topic, key, value from outbox where topic <> 'id.subject.erasure' order by id",
-  );
-  return rows.map(({ topic, key, value }) => {
-    assert.equal(topic, "id.anomaly.label");
-    const decoded = decoder.decode(value);
-    assert.ok(decoded.kind === "ok");
-    assert.equal(key, `${decoded.value.tenant_id}|${decoded.value.user_id}`);
-    return decoded.value;
+  const records = await outboxOf<AnomalyLabel>(tables, "id.anomaly.label");
+  return records.map(({ key, value }) => {
+    assert.equal(key, `${value.tenant_id}|${value.user_id}`);
+    return value;
   });
 }
 

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { DAY_MS } from "@vigie/core/time";
-import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import type { SubjectErasure } from "@vigie/schemas/types";
 import { tenantUuid, uuidOf } from "@vigie/service-kit/ids";
 import { afterAll, beforeAll, beforeEach, test } from "vitest";
-import { addPerson, type TestTables, testTables } from "../../inventory/test-tables.ts";
+import { addPerson, outboxOf, type TestTables, testTables } from "../../inventory/test-tables.ts";
 import { memoryView } from "../../memory-view.ts";
 import { bearer, NOW_MS, testEdge } from "../../test-edge.ts";
 import { expectedParts } from "./parts.ts";
@@ -37,18 +36,11 @@ async function call(url: string, { method = "POST", claims = ME, over = {} }: Ca
   return { response, audit: edge.audit };
 }
 
-const decoder = memoryCodecs().decoder<SubjectErasure>("id.subject.erasure");
-
 async function published(): Promise<SubjectErasure[]> {
-  const { rows } = await tables.owner.query<{ topic: string; key: string; value: Buffer }>(
-    "select topic, key, value from outbox order by id",
-  );
-  return rows.map(({ topic, key, value }) => {
-    assert.equal(topic, "id.subject.erasure");
-    const decoded = decoder.decode(value);
-    assert.ok(decoded.kind === "ok");
-    assert.equal(key, `${decoded.value.tenant_id}|${decoded.value.user_id}`);
-    return decoded.value;
+  const records = await outboxOf<SubjectErasure>(tables, "id.subject.erasure");
+  return records.map(({ key, value }) => {
+    assert.equal(key, `${value.tenant_id}|${value.user_id}`);
+    return value;
   });
 }
 

@@ -1,6 +1,6 @@
 import type { Queryable } from "@vigie/service-kit/postgres/database";
 import type { Person } from "../../inventory/person.ts";
-import { timeText, Values } from "../../inventory/statement.ts";
+import { afterPlace, Values } from "../../inventory/statement.ts";
 import { EXPORT_VERSION, type ExportedTable, exportedTables, heldElsewhere } from "./tables.ts";
 
 /** Rows of one statement: some hundred kilobytes. */
@@ -58,14 +58,10 @@ async function pageAfter(
 ): Promise<readonly Row[]> {
   const values = new Values();
   const mine = `tenant_id = ${values.put(tenantId, "uuid")} and ${owner} = ${values.put(userId, "uuid")}`;
+  const place =
+    last === null ? null : { atMs: (last[time] as Date).getTime(), id: String(last.id) };
   const text = `select ${Object.keys(columns).join(", ")} from ${table}
-    where ${mine} ${after(time, last, values)}
+    where ${mine} ${afterPlace(values, place)(time)}
     order by ${time} desc, id desc limit ${ROWS_AT_ONCE}`;
   return (await tx.query<Row>(text, values.all)).rows;
-}
-
-function after(time: string, last: Row | null, values: Values): string {
-  if (last === null) return "";
-  const at = values.put(timeText((last[time] as Date).getTime()), "timestamp");
-  return `and ${time} <= ${at} and (${time}, id) < (${at}, ${values.put(last.id, "uuid")})`;
 }
