@@ -197,9 +197,9 @@ describe("a user's state", () => {
       { numRuns: 200 },
     ));
 
-  test("is bounded: ten thousand events leave less than 32 KiB", () => {
+  test("is bounded: ten thousand events leave less than 8 KiB", () => {
     const events = fc.sample(event, { numRuns: 10_000, seed: 1 });
-    expect(keptAfter(events).bytes.length).toBeLessThan(32_768);
+    expect(keptAfter(events).bytes.length).toBeLessThan(8_192);
   });
 
   test("loses the part of a rule that is gone, and starts a new rule from nothing", () => {
