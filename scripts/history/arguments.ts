@@ -65,8 +65,8 @@ export const withDevelopment = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
   env.NODE_ENV === "production"
     ? env
     : {
-        KAFKA_BROKERS: "127.0.0.1:9092",
-        SCHEMA_REGISTRY_URL: "http://127.0.0.1:8081/apis/ccompat/v7",
+        KAFKA_BROKERS: `127.0.0.1:${env.VIGIE_KAFKA_PORT || 9092}`,
+        SCHEMA_REGISTRY_URL: `http://127.0.0.1:${env.VIGIE_REGISTRY_PORT || 8081}/apis/ccompat/v7`,
         ...(existsSync(DEVELOPMENT_KEYS) && { VIGIE_KEYS_FILE: DEVELOPMENT_KEYS }),
         ...env,
       };
