@@ -1,7 +1,7 @@
 import { silentLogger } from "@vigie/core/log";
 import { openRedis, type RedisStore } from "@vigie/service-kit/redis/redis";
+import { openSwitch } from "@vigie/testkit/tcp-switch";
 import type { OwnServers, ServerName } from "./own-servers.ts";
-import { openSwitch } from "./tcp-switch.ts";
 import { untilTrue } from "./until.ts";
 
 /** One Redis of the two, whichever part it plays. */

@@ -1,7 +1,4 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import net from "node:net";
-import { setTimeout as pause } from "node:timers/promises";
 import { VigError } from "@vigie/core/errors";
 import { partitionOf, userKey } from "@vigie/core/keys";
 import { silentLogger } from "@vigie/core/log";
@@ -20,6 +17,7 @@ import { openKafka } from "@vigie/stream/kafka/client";
 import { type BatchingProducer, openBatchingProducer } from "@vigie/stream/kafka/producer";
 import type { StreamObserver } from "@vigie/stream/observer";
 import { freshPrefix, stack, type TestStack } from "@vigie/testkit/stack";
+import { openSwitch } from "@vigie/testkit/tcp-switch";
 import { afterAll, beforeAll, onTestFinished, test, vi } from "vitest";
 import { startSessionCache } from "./app.ts";
 import { createSessionCache } from "./cache.ts";
@@ -45,13 +43,8 @@ const quiet: StreamObserver = {
   task() {},
 };
 
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const startedMs = performance.now();
-  while (!(await holds())) {
-    assert.ok(performance.now() - startedMs < DEADLINE_MS, `in time: ${what}`);
-    await pause(20);
-  }
-}
+const until = (what: string, holds: () => Promise<boolean>): Promise<void> =>
+  vi.waitFor(async () => assert.ok(await holds(), what), { timeout: DEADLINE_MS, interval: 20 });
 
 /** A topic of its own, a way to write to it, and the cache as readers see it. */
 async function open() {
@@ -247,56 +240,20 @@ test("a restart goes on where Redis says, and what was written while it was down
 
 test("while Redis is away it waits, says so, and loses nothing", async () => {
   const { cache, publish, start } = await open();
-  const target = new URL(servers.redis);
-  const proxy = await openProxy(Number(target.port), target.hostname);
+  const port = Number(new URL(servers.redis).port);
+  const wire = await openSwitch();
+  wire.moveTo(port);
+  onTestFinished(() => wire.close());
   const told: boolean[] = [];
-  await start(`redis://127.0.0.1:${proxy.port}`, (up) => told.push(up));
+  await start(`redis://127.0.0.1:${wire.port}`, (up) => told.push(up));
   const nowMs = Date.now();
   await publish(...users(10, nowMs));
   await until("filled", async () => (await cache.countActive()) === 10);
-  proxy.cut();
+  wire.moveTo(null);
   await publish(...users(30, nowMs + 1));
   await until("health says so", async () => told.at(-1) === false);
   assert.equal(await cache.countActive(), 10);
-  proxy.mend();
+  wire.moveTo(port);
   await until("all arrived", async () => (await cache.countActive()) === 30);
   await until("health says so", async () => told.at(-1) === true);
 });
-
-/** A wire to a server that can be cut. */
-async function openProxy(port: number, host: string) {
-  const sockets = new Set<net.Socket>();
-  let isCut = false;
-  const server = net.createServer((near) => {
-    if (isCut) return void near.destroy();
-    const far = net.connect(port, host);
-    for (const [one, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      sockets.add(one);
-      one.on("error", () => other.destroy());
-      one.on("close", () => {
-        sockets.delete(one);
-        other.destroy();
-      });
-      one.pipe(other);
-    }
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  return {
-    port: (server.address() as net.AddressInfo).port,
-    cut() {
-      isCut = true;
-      for (const socket of sockets) socket.destroy();
-    },
-    mend() {
-      isCut = false;
-    },
-  };
-}
