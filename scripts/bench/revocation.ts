@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from "node:crypto";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { assert } from "@vigie/core/assert";
@@ -9,7 +8,7 @@ import { sampleLogin } from "@vigie/schemas/samples";
 import type { LoginEvent } from "@vigie/schemas/types";
 import { openBatchingProducer } from "@vigie/stream/kafka/producer";
 import { freePort } from "@vigie/testkit/free-port";
-import { SignJWT } from "jose";
+import { createIssuer } from "@vigie/testkit/issuer";
 import type { BenchStack, Installation } from "./bench-stack.ts";
 import { percentile } from "./percentiles.ts";
 import { startService, until } from "./processes.ts";
@@ -41,7 +40,7 @@ export async function benchRevocation(
   count: number,
 ): Promise<RevocationFigures> {
   const installation = await servers.installation("revocation");
-  const issuer = createIssuer();
+  const issuer = createTokens();
   const services = await startAll(installation, issuer.publicKeyPem);
   const sender = await openSender(servers, installation);
   try {
@@ -72,7 +71,7 @@ export async function benchRevocation(
 interface Turn {
   readonly user: string;
   readonly revoker: string;
-  readonly issuer: Issuer;
+  readonly issuer: Tokens;
   isActive(user: string): Promise<boolean>;
 }
 
@@ -84,7 +83,7 @@ interface Taken {
 }
 
 async function revokeOne({ user, revoker, issuer, isActive }: Turn): Promise<Taken> {
-  const token = await issuer.person(user);
+  const token = issuer.person(user);
   const startMs = performance.now();
   const response = await fetch(`${revoker}/api/id/sessions/s-${user}/revoke`, {
     method: "POST",
@@ -115,11 +114,11 @@ function figuresOf(taken: readonly Taken[], eventsPerSecond: number): Revocation
   };
 }
 
-async function introspect(url: string, issuer: Issuer, user: string): Promise<boolean> {
+async function introspect(url: string, issuer: Tokens, user: string): Promise<boolean> {
   const response = await fetch(`${url}/oauth2/introspect`, {
     method: "POST",
-    headers: { authorization: `Bearer ${await issuer.asking}` },
-    body: new URLSearchParams({ token: await issuer.person(user) }),
+    headers: { authorization: `Bearer ${issuer.asking}` },
+    body: new URLSearchParams({ token: issuer.person(user) }),
   });
   const said = (await response.json()) as { readonly active?: boolean; readonly code?: string };
   assert(said.active !== undefined, `introspection answers: ${said.code}`);
@@ -163,31 +162,25 @@ async function startAll({ folder, env }: Installation, publicKeyPem: string) {
   return { urls, stop: () => Promise.all(all.map((service) => service.stop())) };
 }
 
-interface Issuer {
+interface Tokens {
   readonly publicKeyPem: string;
   /** Of a subsidiary. */
-  readonly asking: Promise<string>;
-  person(user: string): Promise<string>;
+  readonly asking: string;
+  person(user: string): string;
 }
 
-function createIssuer(): Issuer {
-  const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2_048 });
-  const persons = new Map<string, Promise<string>>();
-  const sign = (claims: Record<string, unknown>): Promise<string> =>
-    new SignJWT({ tenant_id: TENANT, type: "access", ...claims })
-      .setProtectedHeader({ alg: "RS256" })
-      .setAudience("molam-id")
-      .setIssuer("https://id.molam.example")
-      .setIssuedAt()
-      .setExpirationTime("1h")
-      .sign(privateKey);
+function createTokens(): Tokens {
+  const { publicKeyPem, token } = createIssuer();
+  const signed = (claims: Readonly<Record<string, unknown>>): string =>
+    token({ tenant_id: TENANT, ...claims });
+  const persons = new Map<string, string>();
   return {
-    publicKeyPem: publicKey.export({ type: "spki", format: "pem" }).toString(),
-    asking: sign({ sub: "pay", client_id: "pay", scope: "id:introspect" }),
+    publicKeyPem,
+    asking: signed({ sub: "pay", client_id: "pay", scope: "id:introspect" }),
     person(user) {
-      const token = persons.get(user) ?? sign({ sub: user, sid: `s-${user}` });
-      persons.set(user, token);
-      return token;
+      const known = persons.get(user) ?? signed({ sub: user, sid: `s-${user}` });
+      persons.set(user, known);
+      return known;
     },
   };
 }

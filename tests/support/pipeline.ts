@@ -5,10 +5,10 @@ import { silentLogger } from "@vigie/core/log";
 import { createKeysFile } from "@vigie/service-kit/kms/keys-file";
 import { type Database, openDatabase, schemaOf } from "@vigie/service-kit/postgres/database";
 import { openRedis, type RedisStore } from "@vigie/service-kit/redis/redis";
+import { createIssuer } from "@vigie/testkit/issuer";
 import { freshPrefix } from "@vigie/testkit/stack";
 import { type ForeignProducer, openForeignProducer } from "./foreign-producer.ts";
 import { createService, runScript, type ServiceName, type ServiceProcess } from "./processes.ts";
-import { createIssuer } from "./token.ts";
 import { openTopicReader, type TopicReader } from "./topic-reader.ts";
 
 export interface Servers {

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { open, readFile } from "node:fs/promises";
+import { mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -104,7 +105,7 @@ export async function stopServer({ child }: Server): Promise<void> {
 }
 
 /** `perSecond` null: as fast as the connections can. */
-export async function load(
+async function load(
   url: string,
   traffic: Traffic,
   { seconds, perSecond = null }: { readonly seconds: number; readonly perSecond?: number | null },
@@ -137,17 +138,88 @@ export async function measured(
   const beforeMs = await cpuMs(child);
   const round = await load(url, traffic, pace);
   const spentMs = (await cpuMs(child)) - beforeMs;
-  const requests = round.accepted + round.refused;
-  return { ...round, serverCpuUs: Math.round((spentMs * 1_000) / requests) };
+  assert(round.refused === 0, `every answer is right: ${round.firstRefusal}`);
+  return { ...round, serverCpuUs: Math.round((spentMs * 1_000) / round.accepted) };
 }
 
-export const median = (values: readonly number[]): number => {
+/** Compiled code, warm servers, and each token's signature verified once, as for a caller that comes again. */
+const WARM_UP_SECONDS = 4;
+
+export interface Rounds {
+  readonly bare: readonly Measured[];
+  readonly edge: readonly Measured[];
+}
+
+/** What is measured side by side, in alternating rounds: a server, and what it is asked. */
+export type Asked = readonly [server: Server, traffic: Traffic];
+
+/** Throws: VIG_INVARIANT when an answer was not what it had to be. */
+export async function sideBySide(
+  bare: Asked,
+  edge: Asked,
+  { seconds, rounds }: { readonly seconds: number; readonly rounds: number },
+): Promise<Rounds> {
+  const all = { bare: [] as Measured[], edge: [] as Measured[] };
+  for (const [{ url }, traffic] of [bare, edge]) {
+    await load(url, traffic, { seconds: WARM_UP_SECONDS });
+  }
+  for (let round = 0; round < rounds; round += 1) {
+    all.bare.push(await measured(...bare, { seconds }));
+    all.edge.push(await measured(...edge, { seconds }));
+  }
+  return all;
+}
+
+/** The figures of both, and their ratios. */
+export function compared({ bare, edge }: Rounds) {
+  const middle = (all: readonly Measured[], of: "perSecond" | "serverCpuUs" | "p99Ms"): number =>
+    median(all.map((round) => round[of]));
+  const [barePerSecond, edgePerSecond] = [middle(bare, "perSecond"), middle(edge, "perSecond")];
+  const [bareCpuUs, edgeCpuUs] = [middle(bare, "serverCpuUs"), middle(edge, "serverCpuUs")];
+  return {
+    ratio: ratioOf(edgePerSecond, barePerSecond),
+    /** What the ratio would be if nothing but the server's own CPU time held it back. */
+    cpuRatio: ratioOf(bareCpuUs, edgeCpuUs),
+    ...{ barePerSecond, edgePerSecond, bareCpuUs, edgeCpuUs },
+    bareP99Ms: middle(bare, "p99Ms"),
+    edgeP99Ms: middle(edge, "p99Ms"),
+  };
+}
+
+/** What an edge of a benchmark is told besides where its servers are. */
+export const edgeEnv = (
+  { env }: Installation,
+  { folder, publicKeyPem }: { readonly folder: string; readonly publicKeyPem: string },
+) => ({
+  ...env,
+  NODE_ENV: "production",
+  HOST: "127.0.0.1",
+  PORT: "0",
+  VIGIE_STATE_DIR: folder,
+  JWT_PUBLIC_KEY: publicKeyPem,
+  RATE_LIMIT_SERVICE_PER_MINUTE: "100000000",
+});
+
+/** Runs a benchmark on an installation, with a folder that is gone after. */
+export async function withInstallation<T>(
+  work: (installation: Installation, folder: string) => Promise<T>,
+): Promise<T> {
+  const installation = await openInstallation();
+  const folder = await mkdtemp(join(tmpdir(), "vigie-bench-"));
+  try {
+    return await work(installation, folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+    await installation.close();
+  }
+}
+
+const median = (values: readonly number[]): number => {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? 0;
 };
 
-export const ratioOf = (part: number, whole: number): number =>
-  Math.round((part / whole) * 1_000) / 1_000;
+const ratioOf = (part: number, whole: number): number => Math.round((part / whole) * 1_000) / 1_000;
 
 /** Where a benchmark works. */
 export interface Installation {
@@ -160,7 +232,7 @@ export interface Installation {
 }
 
 /** The one that the environment names, else one of its own; with topics and schemas. */
-export async function openInstallation(): Promise<Installation> {
+async function openInstallation(): Promise<Installation> {
   const installation = named() ?? (await own());
   const { kafka, registry, prefix } = installation;
   await withAdmin(kafka, (admin) => provisionTopics(admin, { prefix, replicationFactor: 1 }));

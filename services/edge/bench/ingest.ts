@@ -1,26 +1,23 @@
-import { generateKeyPairSync, type KeyObject } from "node:crypto";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { assert } from "@vigie/core/assert";
 import { silentLogger } from "@vigie/core/log";
 import { physicalName } from "@vigie/schemas/catalogue";
 import { openCodecs } from "@vigie/schemas/codecs";
-import { SignJWT } from "jose";
+import { createIssuer } from "@vigie/testkit/issuer";
 import { createAdmit } from "../src/ingest/steps/admit-event.ts";
 import {
+  compared,
+  edgeEnv,
   fileHere,
   type Installation,
-  load,
-  type Measured,
-  measured,
-  median,
-  openInstallation,
-  ratioOf,
+  type Rounds,
+  sideBySide,
   startServer,
   stopServer,
   type Traffic,
+  withInstallation,
 } from "./harness.ts";
 import { bodies } from "./traffic.ts";
 
@@ -44,11 +41,13 @@ const seconds = Number(options.seconds);
 const rounds = Number(options.rounds);
 const connections = Number(options.connections);
 
-/** Compiled code and a warm broker. */
-const WARM_UP_SECONDS = 4;
 const TENANT = "molam-sn";
-const AUDIENCE = "molam-id";
-const ISSUER = "https://id.molam.example";
+const SERVICE = {
+  sub: "auth-gateway",
+  tenant_id: TENANT,
+  scope: "events:write",
+  client_id: "auth-gateway",
+};
 
 /** The same bytes for both. */
 const trafficOf = (token: string): Traffic => ({
@@ -62,23 +61,6 @@ const trafficOf = (token: string): Traffic => ({
   holds: "",
   connections,
 });
-
-function sign(privateKey: KeyObject): Promise<string> {
-  const claims = {
-    sub: "auth-gateway",
-    tenant_id: TENANT,
-    type: "access",
-    scope: "events:write",
-    client_id: "auth-gateway",
-  };
-  return new SignJWT(claims)
-    .setProtectedHeader({ alg: "RS256" })
-    .setAudience(AUDIENCE)
-    .setIssuer(ISSUER)
-    .setIssuedAt()
-    .setExpirationTime("10m")
-    .sign(privateKey);
-}
 
 /** The bytes that the edge makes of each body, for the bare route to produce as they are. */
 async function recordsOf(servers: Installation, cacheDir: string): Promise<object[]> {
@@ -111,75 +93,29 @@ async function recordsOf(servers: Installation, cacheDir: string): Promise<objec
   return records;
 }
 
+interface Result extends ReturnType<typeof compared>, Rounds {
+  readonly benchmark: "edge-ingest";
+  readonly connections: number;
+}
+
 async function measure(servers: Installation, folder: string): Promise<Result> {
   const { kafka, prefix } = servers;
-  const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2_048 });
-  const token = await sign(privateKey);
-  const env = {
-    ...servers.env,
-    NODE_ENV: "production",
-    HOST: "127.0.0.1",
-    PORT: "0",
-    VIGIE_STATE_DIR: folder,
-    JWT_PUBLIC_KEY: publicKey.export({ type: "spki", format: "pem" }).toString(),
-    RATE_LIMIT_SERVICE_PER_MINUTE: "100000000",
-  };
+  const { publicKeyPem, token } = createIssuer();
   const topic = physicalName(prefix, "id.login");
   const setup = { brokers: kafka.split(","), topic, records: await recordsOf(servers, folder) };
   const { profile } = options;
   const input = JSON.stringify(setup);
   const bare = await startServer({ folder, file: fileHere("./bare.ts"), env: {}, input, profile });
-  const main = fileHere("../src/main.ts");
-  const edge = await startServer({ folder, file: main, env, input: "", profile });
-  const traffic = trafficOf(token);
-  const results: { bare: Measured[]; edge: Measured[] } = { bare: [], edge: [] };
+  const file = fileHere("../src/main.ts");
+  const env = edgeEnv(servers, { folder, publicKeyPem });
+  const edge = await startServer({ folder, file, env, input: "", profile });
+  const traffic = trafficOf(token(SERVICE));
   try {
-    await load(bare.url, traffic, { seconds: WARM_UP_SECONDS });
-    await load(edge.url, traffic, { seconds: WARM_UP_SECONDS });
-    for (let round = 0; round < rounds; round += 1) {
-      results.bare.push(await measured(bare, traffic, { seconds }));
-      results.edge.push(await measured(edge, traffic, { seconds }));
-    }
+    const all = await sideBySide([bare, traffic], [edge, traffic], { seconds, rounds });
+    return { benchmark: "edge-ingest", connections, ...compared(all), ...all };
   } finally {
     await Promise.all([bare, edge].map(stopServer));
   }
-  return report(results);
-}
-
-interface Rounds {
-  readonly bare: readonly Measured[];
-  readonly edge: readonly Measured[];
-}
-
-interface Result extends Rounds {
-  readonly benchmark: "edge-ingest";
-  readonly connections: number;
-  readonly ratio: number;
-  /** What the ratio would be if nothing but the server's own CPU time held it back. */
-  readonly cpuRatio: number;
-  readonly barePerSecond: number;
-  readonly edgePerSecond: number;
-  readonly bareCpuUs: number;
-  readonly edgeCpuUs: number;
-}
-
-function report({ bare, edge }: Rounds): Result {
-  const all = [...bare, ...edge];
-  const bad = all.find(({ refused }) => refused > 0);
-  assert(bad === undefined, `every request is accepted: ${bad?.firstRefusal}`);
-  const middle = (rounds: readonly Measured[], of: "perSecond" | "serverCpuUs"): number =>
-    median(rounds.map((round) => round[of]));
-  const barePerSecond = middle(bare, "perSecond");
-  const edgePerSecond = middle(edge, "perSecond");
-  const bareCpuUs = middle(bare, "serverCpuUs");
-  const edgeCpuUs = middle(edge, "serverCpuUs");
-  return {
-    benchmark: "edge-ingest",
-    connections,
-    ratio: ratioOf(edgePerSecond, barePerSecond),
-    cpuRatio: ratioOf(bareCpuUs, edgeCpuUs),
-    ...{ barePerSecond, edgePerSecond, bareCpuUs, edgeCpuUs, bare, edge },
-  };
 }
 
 function tell(result: Result): void {
@@ -194,18 +130,7 @@ function tell(result: Result): void {
   process.stdout.write(`${JSON.stringify(result)}\n`);
 }
 
-async function main(): Promise<void> {
-  const installation = await openInstallation();
-  const folder = await mkdtemp(join(tmpdir(), "vigie-bench-"));
-  try {
-    const result = await measure(installation, folder);
-    await mkdir(dirname(options.out), { recursive: true });
-    await writeFile(options.out, `${JSON.stringify(result, null, 2)}\n`);
-    tell(result);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-    await installation.close();
-  }
-}
-
-await main();
+const result = await withInstallation(measure);
+await mkdir(dirname(options.out), { recursive: true });
+await writeFile(options.out, `${JSON.stringify(result, null, 2)}\n`);
+tell(result);
