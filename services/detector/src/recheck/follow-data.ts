@@ -79,5 +79,7 @@ async function look(
     const tookMs = Math.round(performance.now() - startedMs);
     log.info({ ...counts, tookMs }, "geoip_rechecked");
   }
-  if (judged !== now) await mark.write(now);
+  if (judged === now) return;
+  await mark.write(now);
+  log.info({ digest: now }, "geoip_noted");
 }

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Logger } from "@vigie/core/log";
 import { openCodecs } from "@vigie/schemas/codecs";
 import type { Parsed } from "@vigie/service-kit/config";
-import { kafkaOptions } from "@vigie/service-kit/kafka-config";
+import { codecsOptions, kafkaOptions } from "@vigie/service-kit/kafka-config";
 import type { Metrics } from "@vigie/service-kit/metrics";
 import { openKafka } from "@vigie/stream/kafka/client";
 import { openLoneReader } from "@vigie/stream/kafka/lone-reader";
@@ -65,9 +65,7 @@ async function run(
   const { prefix } = kafka;
   const client = openKafka({ ...kafka, clientId: "vigie.detector.recheck", log });
   const codecs = await openCodecs({
-    registryUrl: config.SCHEMA_REGISTRY_URL,
-    cacheDir: config.VIGIE_SCHEMA_CACHE_DIR ?? join(config.VIGIE_STATE_DIR, "schemas"),
-    prefix,
+    ...codecsOptions(config),
     log,
   });
   const reader = await openLoneReader(client);
