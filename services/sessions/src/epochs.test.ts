@@ -57,6 +57,13 @@ test("REV-07: an epoch revokes what began before it, of its tenant alone, and sa
   assert.deepEqual(stage.revoked(), []);
 });
 
+test("an epoch of a scope that is not known revokes nobody, whatever key it has", () => {
+  const stage = sessionsDriver();
+  signIn(stage, T0, { session_id: "s-1" });
+  stage.driver.setGlobal("epochs", `${TENANT}|TENANT|`, epoch({ scope: "UNKNOWN" }));
+  assert.deepEqual(stage.revoked(), []);
+});
+
 for (const [scope, value, others] of [
   ["ORG", "org-1", { org_id: "org-2" }],
   ["ROLE", "agent", { roles: ["customer"] }],

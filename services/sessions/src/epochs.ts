@@ -28,7 +28,9 @@ export function epochsOver(
     const subject = { tenantId, orgId, roles, channel, startedAtMs };
     for (const key of epochKeysOf(subject)) {
       const record = lookup(key);
-      if (record === undefined || !epochCovers(epochOf(record), subject)) continue;
+      if (record === undefined) continue;
+      const epoch = epochOf(record);
+      if (epoch === null || !epochCovers(epoch, subject)) continue;
       const cause = causes.get(key) ?? revocationBy(record);
       causes.set(key, cause);
       return cause;
@@ -37,14 +39,11 @@ export function epochsOver(
   };
 }
 
-/** A scope that this version does not know is under a key that nobody asks for. */
-const epochOf = (record: SessionEpoch): Epoch => ({
-  id: record.epoch_id,
-  tenantId: record.tenant_id,
-  scope: record.scope === "UNKNOWN" ? "TENANT" : record.scope,
-  value: record.value,
-  notBeforeMs: record.not_before,
-});
+/** Null: of a scope that this version does not know. */
+function epochOf(record: SessionEpoch): Epoch | null {
+  const { epoch_id: id, tenant_id: tenantId, scope, value, not_before: notBeforeMs } = record;
+  return scope === "UNKNOWN" ? null : { id, tenantId, scope, value, notBeforeMs };
+}
 
 const revocationBy = ({ epoch_id, reason, actor }: SessionEpoch): Revocation => ({
   reason,

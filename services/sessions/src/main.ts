@@ -1,9 +1,8 @@
-import { join } from "node:path";
 import { DAY_MS } from "@vigie/core/time";
 import { openCodecs } from "@vigie/schemas/codecs";
 import { loadConfig } from "@vigie/service-kit/config";
 import { createHealth } from "@vigie/service-kit/health";
-import { kafkaOptions } from "@vigie/service-kit/kafka-config";
+import { codecsOptions, kafkaOptions } from "@vigie/service-kit/kafka-config";
 import { openFileKeys } from "@vigie/service-kit/kms/file-keys";
 import { createLogger } from "@vigie/service-kit/log";
 import { createMetrics } from "@vigie/service-kit/metrics";
@@ -25,9 +24,7 @@ const observer = streamObserver(metrics, health, "sessions");
 const kafka = kafkaOptions(config);
 
 const codecs = await openCodecs({
-  registryUrl: config.SCHEMA_REGISTRY_URL,
-  cacheDir: config.VIGIE_SCHEMA_CACHE_DIR ?? join(config.VIGIE_STATE_DIR, "schemas"),
-  prefix: kafka.prefix,
+  ...codecsOptions(config),
   log,
   observer,
   registerMissing: config.NODE_ENV !== "production",

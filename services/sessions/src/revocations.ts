@@ -3,7 +3,7 @@ import type { Revocation } from "./state.ts";
 const nobody = { commandId: null, anomalyId: null, epochId: null };
 
 /** A revocation that a part of the policy asks for, rather than a person. */
-export const byPolicy = (name: string): Revocation => ({
+const byPolicy = (name: string): Revocation => ({
   ...nobody,
   reason: name,
   actor: { type: "POLICY", id: name, impersonator_id: null },

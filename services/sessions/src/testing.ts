@@ -178,7 +178,7 @@ export const noContext: SessionContext = {
   upstreamSessionRef: null,
 };
 
-export const MAX_EVENT_AGE_MS = 30 * DAY_MS;
+const MAX_EVENT_AGE_MS = 30 * DAY_MS;
 
 export const settingAt = (nowMs: number, document: PolicyDocument = defaultPolicy): Setting => ({
   policy: { version: 0, document },

@@ -6,7 +6,7 @@ import type { Session } from "../state.ts";
 import { endRunOut } from "./time.ts";
 
 /** The event or command that a step took; null: only time passed. */
-export interface Cause {
+interface Cause {
   readonly eventId: string;
   readonly atMs: number;
 }

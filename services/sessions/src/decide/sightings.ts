@@ -76,7 +76,7 @@ function adoptable(draft: Draft, input: HeartbeatSeen): Session | null {
 }
 
 /** Time for every enforcement point to hear of a revocation. Source: design, revoked_session_use. */
-export const REVOCATION_GRACE_MS = 60 * SECOND_MS;
+const REVOCATION_GRACE_MS = 60 * SECOND_MS;
 /** A client that goes on sends heartbeats for hours. */
 const MISUSE_TOLD_EVERY_MS = HOUR_MS;
 
