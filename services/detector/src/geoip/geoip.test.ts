@@ -90,7 +90,8 @@ describe("mmdb files", () => {
     expect(radius("SN")).toBe(380);
     expect(radius("NG")).toBe(640);
     expect(radius("RU")).toBeGreaterThan(3_000);
-    expect(radius("LU")).toBe(846);
+    expect(radius("LU")).toBe(50);
+    expect(radius("ZZ")).toBe(846);
   });
 
   test("a record without coordinates is no place", () => {
