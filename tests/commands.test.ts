@@ -1,35 +1,23 @@
 import assert from "node:assert/strict";
 import type { AuditEvent, SessionCommandResult, SessionRevoked } from "@vigie/schemas/types";
-import { stack, type TestStack } from "@vigie/testkit/stack";
 import { afterAll, beforeAll, test } from "vitest";
-import { openPipeline, type Pipeline, TENANT } from "./support/pipeline.ts";
+import { allServices, TENANT } from "./support/pipeline.ts";
 import { createService, type ServiceProcess } from "./support/processes.ts";
 import { count, sessionRow, values } from "./support/read-model.ts";
+import { testPipeline } from "./support/test-pipeline.ts";
 import { until, untilTrue } from "./support/until.ts";
 
 /** Revocations by HTTP through all of Vigie, with two edges. */
 
-let servers: TestStack;
-let pipeline: Pipeline;
-let edges: readonly ServiceProcess[];
-
-beforeAll(async () => {
-  servers = await stack();
-  pipeline = await openPipeline(servers, undefined, { ENFORCEMENT_POINTS: "pay,eats" });
-  const { env, directory } = pipeline;
-  const second = await createService({
-    name: "edge",
-    env: { ...env, INSTANCE_ID: "second" },
-    directory: `${directory}/state`,
-  });
-  await second.start();
-  edges = [pipeline.service("edge"), second];
+const { pipeline } = await testPipeline(allServices, { ENFORCEMENT_POINTS: "pay,eats" });
+const second = await createService({
+  name: "edge",
+  env: { ...pipeline.env, INSTANCE_ID: "second" },
+  directory: `${pipeline.directory}/state`,
 });
-afterAll(async () => {
-  await edges?.[1]?.kill();
-  await pipeline?.close();
-  await servers?.close();
-});
+beforeAll(() => second.start());
+afterAll(() => second.kill());
+const edges: readonly ServiceProcess[] = [pipeline.service("edge"), second];
 
 interface Call {
   readonly method?: string;

@@ -13,11 +13,10 @@ import { tenantUuid, uuidOf } from "@vigie/service-kit/ids";
 import { openAdmin } from "@vigie/stream/kafka/admin";
 import { openKafka } from "@vigie/stream/kafka/client";
 import { LmdbStore } from "@vigie/stream/lmdb/lmdb-store";
-import { stack, type TestStack } from "@vigie/testkit/stack";
-import { afterAll, beforeAll, test } from "vitest";
-import { type ForeignEvents, foreignEvents } from "./support/events.ts";
-import { allServices, openPipeline, type Pipeline, TENANT } from "./support/pipeline.ts";
+import { test } from "vitest";
+import { allServices, TENANT } from "./support/pipeline.ts";
 import { count } from "./support/read-model.ts";
+import { testPipeline } from "./support/test-pipeline.ts";
 import { until, untilTrue } from "./support/until.ts";
 
 const OWN = "/api/id/sessions/me/erase";
@@ -42,19 +41,7 @@ const TRACES: readonly string[] = [
 const isHers = (...texts: readonly (string | Buffer | null)[]): boolean =>
   texts.some((text) => text !== null && TRACES.some((trace) => text.includes(trace)));
 
-let servers: TestStack;
-let pipeline: Pipeline;
-let events: ForeignEvents;
-
-beforeAll(async () => {
-  servers = await stack();
-  pipeline = await openPipeline(servers);
-  events = await foreignEvents(pipeline.producer);
-});
-afterAll(async () => {
-  await pipeline?.close();
-  await servers?.close();
-});
+const { servers, pipeline, events } = await testPipeline();
 
 async function call(path: string, method: "GET" | "POST", session: string): Promise<Response> {
   const token = pipeline.token({ sub: AWA, sid: session, scope: "", user_type: "EXTERNAL" });

@@ -2,35 +2,21 @@ import assert from "node:assert/strict";
 import { randomBytes, randomUUID } from "node:crypto";
 import { partitionOf } from "@vigie/core/keys";
 import type { SessionAnomaly } from "@vigie/schemas/types";
-import { stack, type TestStack } from "@vigie/testkit/stack";
-import { afterAll, beforeAll, test } from "vitest";
-import {
-  DAKAR,
-  type ForeignEvents,
-  foreignEvents,
-  MINUTE,
-  PARIS,
-  PHONE,
-} from "./support/events.ts";
+import { test } from "vitest";
+import { DAKAR, MINUTE, PARIS, PHONE } from "./support/events.ts";
 import type { ForeignRecord } from "./support/foreign-producer.ts";
-import { openPipeline, type Pipeline, TENANT } from "./support/pipeline.ts";
+import { TENANT } from "./support/pipeline.ts";
 import { inRedis, sessionRow, values } from "./support/read-model.ts";
+import { testPipeline } from "./support/test-pipeline.ts";
 import type { ReadRecord } from "./support/topic-reader.ts";
 import { until, untilTrue } from "./support/until.ts";
 
-let servers: TestStack;
-let pipeline: Pipeline;
-let events: ForeignEvents;
-
-beforeAll(async () => {
-  servers = await stack();
-  pipeline = await openPipeline(servers, ["detector", "sessions", "session-sink", "session-cache"]);
-  events = await foreignEvents(pipeline.producer);
-});
-afterAll(async () => {
-  await pipeline?.close();
-  await servers?.close();
-});
+const { pipeline, events } = await testPipeline([
+  "detector",
+  "sessions",
+  "session-sink",
+  "session-cache",
+]);
 
 /** Who reads the inputs; each has its own word on a record. */
 const READERS = ["detector", "sessions", "session-sink"] as const;

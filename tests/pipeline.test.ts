@@ -2,34 +2,15 @@ import assert from "node:assert/strict";
 import { createSigner } from "@vigie/audit-sink/chain";
 import { verifyAudit } from "@vigie/audit-sink/verify";
 import type { SessionAnomaly, SessionState } from "@vigie/schemas/types";
-import { stack, type TestStack } from "@vigie/testkit/stack";
-import { afterAll, beforeAll, test } from "vitest";
-import {
-  DAKAR,
-  type ForeignEvents,
-  foreignEvents,
-  MINUTE,
-  PARIS,
-  PHONE,
-} from "./support/events.ts";
-import { allServices, openPipeline, type Pipeline, WORM_SECRET } from "./support/pipeline.ts";
+import { test } from "vitest";
+import { DAKAR, MINUTE, PARIS, PHONE } from "./support/events.ts";
+import { allServices, WORM_SECRET } from "./support/pipeline.ts";
 import { run } from "./support/processes.ts";
 import { count, inRedis, sessionRow, values } from "./support/read-model.ts";
+import { testPipeline } from "./support/test-pipeline.ts";
 import { until, untilTrue } from "./support/until.ts";
 
-let servers: TestStack;
-let pipeline: Pipeline;
-let events: ForeignEvents;
-
-beforeAll(async () => {
-  servers = await stack();
-  pipeline = await openPipeline(servers);
-  events = await foreignEvents(pipeline.producer);
-});
-afterAll(async () => {
-  await pipeline?.close();
-  await servers?.close();
-});
+const { pipeline, events } = await testPipeline();
 
 const anomaliesOf = async (userId: string): Promise<SessionAnomaly[]> =>
   (await values<SessionAnomaly>(pipeline, "id.session.anomaly")).filter(

@@ -1,29 +1,17 @@
 import assert from "node:assert/strict";
 import type { SessionAnomaly, SessionPolicy, SessionState } from "@vigie/schemas/types";
-import { stack, type TestStack } from "@vigie/testkit/stack";
-import { afterAll, beforeAll, test } from "vitest";
-import { type ForeignEvents, foreignEvents, MINUTE } from "./support/events.ts";
-import { openPipeline, type Pipeline, TENANT } from "./support/pipeline.ts";
+import { test } from "vitest";
+import { MINUTE } from "./support/events.ts";
+import { TENANT } from "./support/pipeline.ts";
 import { values } from "./support/read-model.ts";
+import { testPipeline } from "./support/test-pipeline.ts";
 import { until } from "./support/until.ts";
 
 const URL = "/api/id/admin/sessions/policies";
 /** Source: the promise of docs/operations.md. */
 const IN_FORCE_MS = 1_000;
 
-let servers: TestStack;
-let pipeline: Pipeline;
-let events: ForeignEvents;
-
-beforeAll(async () => {
-  servers = await stack();
-  pipeline = await openPipeline(servers, ["edge", "detector", "sessions", "audit-sink"]);
-  events = await foreignEvents(pipeline.producer);
-});
-afterAll(async () => {
-  await pipeline?.close();
-  await servers?.close();
-});
+const { pipeline, events } = await testPipeline(["edge", "detector", "sessions", "audit-sink"]);
 
 const headers = () => ({
   authorization: `Bearer ${pipeline.token({ sub: "console", scope: "id:admin" })}`,

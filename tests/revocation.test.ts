@@ -1,8 +1,5 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { join } from "node:path";
-import { silentLogger } from "@vigie/core/log";
-import { openCodecs } from "@vigie/schemas/codecs";
 import type {
   AuditEvent,
   SessionCommand,
@@ -10,39 +7,15 @@ import type {
   SessionRevoked,
   SessionState,
 } from "@vigie/schemas/types";
-import { stack, type TestStack } from "@vigie/testkit/stack";
-import { afterAll, beforeAll, test } from "vitest";
-import { type ForeignEvents, foreignEvents } from "./support/events.ts";
-import { openPipeline, type Pipeline, TENANT } from "./support/pipeline.ts";
+import { test } from "vitest";
+import { ownRecords } from "./support/own-records.ts";
+import { TENANT } from "./support/pipeline.ts";
 import { values } from "./support/read-model.ts";
+import { testPipeline } from "./support/test-pipeline.ts";
 import { untilTrue } from "./support/until.ts";
 
-let servers: TestStack;
-let pipeline: Pipeline;
-let events: ForeignEvents;
-let encode: (command: SessionCommand) => Buffer;
-let closeCodecs: () => void;
-
-beforeAll(async () => {
-  servers = await stack();
-  pipeline = await openPipeline(servers, ["sessions"]);
-  events = await foreignEvents(pipeline.producer);
-  const codecs = await openCodecs({
-    registryUrl: pipeline.env.SCHEMA_REGISTRY_URL ?? "",
-    cacheDir: join(pipeline.directory, "schemas-of-the-commands"),
-    prefix: pipeline.prefix,
-    log: silentLogger,
-  });
-  const encoder = codecs.encoder<SessionCommand>("id.session.command");
-  await codecs.ready();
-  encode = (command) => Buffer.from(encoder.encode(command));
-  closeCodecs = () => codecs.close();
-});
-afterAll(async () => {
-  closeCodecs?.();
-  await pipeline?.close();
-  await servers?.close();
-});
+const { pipeline, events } = await testPipeline(["sessions"]);
+const { encode } = await ownRecords(pipeline, ["id.session.command"]);
 
 const all = async <
   V extends { readonly user_id?: string; readonly subject_user_id?: string | null },
@@ -57,7 +30,7 @@ const all = async <
 
 const command = (userId: string, over: Partial<SessionCommand> = {}) => ({
   key: `${TENANT}|${userId}`,
-  value: encode({
+  value: encode("id.session.command", {
     command_id: randomUUID(),
     batch_id: null,
     tenant_id: TENANT,

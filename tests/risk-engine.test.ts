@@ -2,15 +2,15 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { silentLogger } from "@vigie/core/log";
-import { openCodecs } from "@vigie/schemas/codecs";
 import { loadContracts } from "@vigie/schemas/contracts";
+import { sampleAnomaly } from "@vigie/schemas/samples";
 import type { SessionAnomaly } from "@vigie/schemas/types";
-import { stack, type TestStack } from "@vigie/testkit/stack";
-import { afterAll, beforeAll, test } from "vitest";
-import { DAKAR, foreignEvents, MINUTE, PARIS } from "./support/events.ts";
-import { openPipeline, type Pipeline, TENANT } from "./support/pipeline.ts";
+import { test } from "vitest";
+import { DAKAR, MINUTE, PARIS } from "./support/events.ts";
+import { ownRecords } from "./support/own-records.ts";
+import { TENANT } from "./support/pipeline.ts";
 import { values } from "./support/read-model.ts";
+import { testPipeline } from "./support/test-pipeline.ts";
 import { until } from "./support/until.ts";
 
 /** A risk engine of another team, in another language, on what Vigie publishes: examples/python. */
@@ -18,51 +18,20 @@ import { until } from "./support/until.ts";
 const ENGINE = join(import.meta.dirname, "..", "examples", "python", "risk_engine.py");
 const TOPIC = "id.session.anomaly";
 
-let servers: TestStack;
-let pipeline: Pipeline;
-let encode: (anomaly: SessionAnomaly) => Buffer;
-let close: () => void;
+const { servers, pipeline, events } = await testPipeline(["detector"]);
+const { encode } = await ownRecords(pipeline, [TOPIC]);
 
-beforeAll(async () => {
-  servers = await stack();
-  pipeline = await openPipeline(servers, ["detector"]);
-  const codecs = await openCodecs({
-    registryUrl: servers.registry,
-    cacheDir: join(pipeline.directory, "schemas-of-the-planted"),
-    prefix: pipeline.prefix,
-    log: silentLogger,
+const planted = (anomaly_id: string, over: Partial<SessionAnomaly> = {}): SessionAnomaly =>
+  sampleAnomaly(Date.now(), {
+    anomaly_id,
+    tenant_id: TENANT,
+    user_id: "planted",
+    kind: "geo_block",
+    severity: "CRITICAL",
+    risk_score: 90,
+    action: "BLOCK",
+    ...over,
   });
-  const encoder = codecs.encoder<SessionAnomaly>(TOPIC);
-  await codecs.ready();
-  encode = (anomaly) => Buffer.from(encoder.encode(anomaly));
-  close = () => codecs.close();
-});
-afterAll(async () => {
-  close?.();
-  await pipeline?.close();
-  await servers?.close();
-});
-
-const planted = (anomaly_id: string, over: Partial<SessionAnomaly> = {}): SessionAnomaly => ({
-  anomaly_id,
-  tenant_id: TENANT,
-  user_id: "planted",
-  session_id: "s-1",
-  kind: "geo_block",
-  severity: "CRITICAL",
-  risk_score: 90,
-  action: "BLOCK",
-  mode: "ENFORCE",
-  occurred_at: Date.now(),
-  detected_at: Date.now(),
-  rule_version: "1",
-  policy_version: 0,
-  cause_event_ids: [],
-  evidence: {},
-  explanation: "planted",
-  retracts: null,
-  ...over,
-});
 
 const key = `${TENANT}|planted`;
 const send = (value: Buffer) => pipeline.producer.send(TOPIC, [{ key, value }]);
@@ -78,7 +47,7 @@ async function ofTheFuture(anomaly: SessionAnomaly): Promise<Buffer> {
     body: JSON.stringify({ schema: JSON.stringify(schema) }),
   });
   const { id } = (await response.json()) as { id: number };
-  const bytes = encode(anomaly);
+  const bytes = encode(TOPIC, anomaly);
   bytes.writeUInt32BE(id, 1);
   // A text of two characters, as Avro writes it, behind the fields that were there before.
   return Buffer.concat([bytes, Buffer.from([4]), Buffer.from("hi")]);
@@ -154,7 +123,6 @@ test("ANO-15: an engine that shares no code reads, decodes and acts on what Vigi
     return;
   }
   // Given a journey that nobody can have made, found by the detector
-  const events = await foreignEvents(pipeline.producer);
   const user = { userId: "traveller" };
   await pipeline.producer.send("id.login", [
     events.login({ ...user, ...DAKAR, occurredAt: Date.now() - 30 * MINUTE }),
@@ -172,15 +140,15 @@ test("ANO-15: an engine that shares no code reads, decodes and acts on what Vigi
   assert.deepEqual((await engine()).lines, []);
 
   // Given what must not be acted on, and what must
-  await send(encode(planted("shadow", { mode: "SHADOW" })));
-  await send(encode(planted("blocked")));
-  await send(encode(planted("blocked")));
+  await send(encode(TOPIC, planted("shadow", { mode: "SHADOW" })));
+  await send(encode(TOPIC, planted("blocked")));
+  await send(encode(TOPIC, planted("blocked")));
   await send(Buffer.from("not avro"));
-  await sendAndAbort(encode(planted("given-up")));
+  await sendAndAbort(encode(TOPIC, planted("given-up")));
   await send(
     await ofTheFuture(planted("future", { kind: "time_travel", severity: "LOW", risk_score: 10 })),
   );
-  await send(encode(planted("retraction", { retracts: "blocked" })));
+  await send(encode(TOPIC, planted("retraction", { retracts: "blocked" })));
   // When the engine goes on after its offsets, its cases being in memory of one process
   const second = await engine();
   // Then each has its fate

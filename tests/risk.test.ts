@@ -1,11 +1,6 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { join } from "node:path";
-import { silentLogger } from "@vigie/core/log";
-import type { TopicName } from "@vigie/schemas/catalogue";
-import type { Codecs } from "@vigie/schemas/codec-core";
-import { openCodecs } from "@vigie/schemas/codecs";
-import { sampleLogin } from "@vigie/schemas/samples";
+import { sampleAnomaly, sampleLogin } from "@vigie/schemas/samples";
 import type {
   AuditEvent,
   LoginEvent,
@@ -15,73 +10,37 @@ import type {
   SessionRevoked,
   SessionState,
 } from "@vigie/schemas/types";
-import { stack, type TestStack } from "@vigie/testkit/stack";
-import { afterAll, beforeAll, test } from "vitest";
-import { openPipeline, type Pipeline, TENANT } from "./support/pipeline.ts";
+import { test } from "vitest";
+import { ownRecords } from "./support/own-records.ts";
+import { TENANT } from "./support/pipeline.ts";
 import { values } from "./support/read-model.ts";
+import { testPipeline } from "./support/test-pipeline.ts";
 import { untilTrue } from "./support/until.ts";
 
 /** What anomalies, SIRA and epochs do to sessions, on the real broker. */
 
-let servers: TestStack;
-let pipeline: Pipeline;
-let codecs: Codecs;
-let encode: <V>(topic: TopicName, value: V) => Buffer;
-
-beforeAll(async () => {
-  servers = await stack();
-  pipeline = await openPipeline(servers, ["sessions"]);
-  codecs = await openCodecs({
-    registryUrl: pipeline.env.SCHEMA_REGISTRY_URL ?? "",
-    cacheDir: join(pipeline.directory, "schemas-of-the-risks"),
-    prefix: pipeline.prefix,
-    log: silentLogger,
-  });
-  const topics = [
-    "id.login",
-    "id.session.anomaly",
-    "id.risk.decision",
-    "id.session.epoch",
-  ] as const;
-  const encoders = new Map<TopicName, ReturnType<Codecs["encoder"]>>(
-    topics.map((topic) => [topic, codecs.encoder(topic)]),
-  );
-  await codecs.ready();
-  encode = (topic, value) => Buffer.from(encoders.get(topic)?.encode(value) ?? assert.fail(topic));
-});
-afterAll(async () => {
-  codecs?.close();
-  await pipeline?.close();
-  await servers?.close();
-});
-
-const send = (topic: TopicName, key: string, value: object) =>
-  pipeline.producer.send(topic, [{ key, value: encode(topic, value) }]);
+const { pipeline } = await testPipeline(["sessions"]);
+const { encode, send } = await ownRecords(pipeline, [
+  "id.login",
+  "id.session.anomaly",
+  "id.risk.decision",
+  "id.session.epoch",
+]);
 
 const find = (userId: string, over: Partial<SessionAnomaly> = {}) =>
-  send("id.session.anomaly", `${TENANT}|${userId}`, {
-    anomaly_id: randomUUID(),
-    tenant_id: TENANT,
-    user_id: userId,
-    session_id: `s-${userId}`,
-    kind: "impossible_travel",
-    severity: "HIGH",
-    risk_score: 95,
-    action: "STEP_UP",
-    mode: "ENFORCE",
-    occurred_at: Date.now(),
-    detected_at: Date.now(),
-    rule_version: "1",
-    policy_version: 0,
-    cause_event_ids: [],
-    evidence: {},
-    explanation: "planted",
-    retracts: null,
-    ...over,
-  } satisfies SessionAnomaly);
+  send(
+    "id.session.anomaly",
+    sampleAnomaly(Date.now(), {
+      anomaly_id: randomUUID(),
+      tenant_id: TENANT,
+      user_id: userId,
+      session_id: `s-${userId}`,
+      ...over,
+    }),
+  );
 
 const rule = (userId: string, over: Partial<RiskDecision> = {}) =>
-  send("id.risk.decision", `${TENANT}|${userId}`, {
+  send("id.risk.decision", {
     decision_id: randomUUID(),
     tenant_id: TENANT,
     user_id: userId,
@@ -102,7 +61,7 @@ const lastState = async (userId: string): Promise<SessionState | undefined> =>
     .at(-1) ?? undefined;
 
 const loginOf = (userId: string, orgId: string): Buffer =>
-  encode<LoginEvent>("id.login", {
+  encode("id.login", {
     ...sampleLogin,
     event_id: randomUUID(),
     tenant_id: TENANT,
@@ -110,7 +69,7 @@ const loginOf = (userId: string, orgId: string): Buffer =>
     session_id: `s-${userId}`,
     org_id: orgId,
     occurred_at: Date.now(),
-  });
+  } satisfies LoginEvent);
 
 const signIn = (userIds: readonly string[], orgId: string) =>
   pipeline.producer.send(
@@ -158,7 +117,8 @@ test("REV-03: an epoch reaches every idle session, once, though the service is k
   };
   const byEpoch = async () =>
     (await revocations()).filter(({ epoch_id }) => epoch_id === epoch.epoch_id);
-  await send("id.session.epoch", `${TENANT}|ORG|pay`, epoch);
+  const record = { key: `${TENANT}|ORG|pay`, value: encode("id.session.epoch", epoch) };
+  await pipeline.producer.send("id.session.epoch", [record]);
   const sessions = pipeline.service("sessions");
   await untilTrue("the first are revoked", async () => (await byEpoch()).length > 0);
   await sessions.kill();

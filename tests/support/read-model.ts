@@ -1,9 +1,7 @@
-import { join } from "node:path";
-import { silentLogger } from "@vigie/core/log";
 import type { TopicName } from "@vigie/schemas/catalogue";
-import { type Codecs, openCodecs } from "@vigie/schemas/codecs";
 import { redisSessions } from "@vigie/service-kit/sessions/redis-sessions";
 import type { Found } from "@vigie/service-kit/sessions/session-store";
+import { openPipelineCodecs } from "./own-records.ts";
 import { type Pipeline, TENANT } from "./pipeline.ts";
 
 export interface SessionRow {
@@ -53,7 +51,7 @@ export async function inRedis(
 
 /** Values of a topic, decoded; a removed record is null. */
 export async function values<V>(pipeline: Pipeline, topic: TopicName): Promise<(V | null)[]> {
-  const codecs = await codecsOf(pipeline);
+  const codecs = await openPipelineCodecs(pipeline);
   const decoder = codecs.decoder<V>(topic);
   const records = await pipeline.reader.all(topic);
   const decoded: (V | null)[] = [];
@@ -69,11 +67,3 @@ export async function values<V>(pipeline: Pipeline, topic: TopicName): Promise<(
   codecs.close();
   return decoded;
 }
-
-const codecsOf = ({ env, directory, prefix }: Pipeline): Promise<Codecs> =>
-  openCodecs({
-    registryUrl: env.SCHEMA_REGISTRY_URL ?? "",
-    cacheDir: join(directory, "schemas-of-the-test"),
-    prefix,
-    log: silentLogger,
-  });
