@@ -96,6 +96,12 @@ export const examples: readonly Example[] = [
     finds: [],
   },
   {
+    name: "a device known by its id alone has no fingerprint to differ from",
+    given: [login("10:00", { device: device({}) }), login("10:05", { device: device({}) })],
+    when: login("10:30", phone),
+    finds: [],
+  },
+  {
     name: "a changed fingerprint is told of once, then it is the known one",
     given: [known, login("10:30", changed({ os: "iOS" }))],
     when: heartbeat("10:31", changed({ os: "iOS" })),
@@ -106,6 +112,18 @@ export const examples: readonly Example[] = [
     given: [known],
     when: login("10:30", { device: device(PHONE, { similarity: 0.849 }) }),
     finds: [{ evidence: { similarity: "0.84", source: "producer" } }],
+  },
+  {
+    name: "0.84 is below the minimum of 0.85",
+    given: [known],
+    when: login("10:30", { device: device(PHONE, { similarity: 0.84 }) }),
+    finds: [{ evidence: { similarity: "0.84", score_min: "0.85" } }],
+  },
+  {
+    name: "0.85 is not",
+    given: [known],
+    when: login("10:30", { device: device(PHONE, { similarity: 0.85 }) }),
+    finds: [],
   },
   {
     name: "a producer who finds them alike is believed",

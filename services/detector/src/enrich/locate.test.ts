@@ -1,0 +1,80 @@
+import { describe, expect, test } from "vitest";
+import { type Address, organisationOf, unknownAddress } from "#geoip/geoip";
+import { locateAddress, locateGiven } from "./locate.ts";
+import { placeAt } from "./place.ts";
+
+const DAKAR = placeAt({ lat: 14.7167, lon: -17.4677 }, 150, "SN", "Dakar");
+const addressOf = (organisation: string): Address => ({
+  ...unknownAddress,
+  ...organisationOf(1, organisation),
+  country: "SN",
+  place: DAKAR,
+});
+const sonatel = addressOf("SONATEL-AS");
+const SENEGAL = ["SN"];
+const FRANCE = ["FR"];
+
+describe("where an address says that the user was", () => {
+  test("is its place, with a SIM of that country or without one", () => {
+    expect(locateAddress(sonatel, "MOBILE", null)).toBe(DAKAR);
+    expect(locateAddress(sonatel, "MOBILE", SENEGAL)).toBe(DAKAR);
+    expect(locateAddress(sonatel, "MOBILE", [])).toBe(DAKAR);
+  });
+
+  test("is anywhere in its country when the SIM is of another", () => {
+    const place = locateAddress(sonatel, "MOBILE", FRANCE);
+    expect(place).toMatchObject({ cell: DAKAR.cell, country: "SN", radiusKm: 380 });
+    expect(locateAddress(sonatel, "MOBILE", FRANCE)).toBe(place);
+  });
+
+  test("of a USSD gateway is its country when the SIM is of that country, else nowhere", () => {
+    const place = locateAddress(sonatel, "USSD", SENEGAL);
+    expect(place).toMatchObject({ country: "SN", city: "", radiusKm: 380 });
+    expect(place?.cell).not.toBe(DAKAR.cell);
+    expect(locateAddress(sonatel, "USSD", FRANCE)).toBeNull();
+    expect(locateAddress(sonatel, "USSD", null)).toBeNull();
+  });
+
+  test.each(["NordVPN", "OVH Hosting", "iCloud Private Relay", "SpaceX Starlink"])(
+    "of %s is nowhere",
+    (organisation) => {
+      expect(locateAddress(addressOf(organisation), "WEB", null)).toBeNull();
+    },
+  );
+});
+
+describe("where a producer says that the user was", () => {
+  const none = { lat: null, lon: null, accuracy_m: null, country: null, city: null };
+  const given = (location: Partial<Parameters<typeof locateGiven>[0]>) =>
+    locateGiven({ source: "GPS", ...none, ...location }, null, () => sonatel);
+  const point = { lat: 14.7167, lon: -17.4677 };
+
+  test.each([
+    ["GPS", null, 0.1],
+    ["UNKNOWN", null, 25],
+    ["UNKNOWN", 1_000, 1],
+    ["GPS", 900_000, 50],
+  ] as const)(
+    "by %s with an accuracy of %s m is %d km uncertain",
+    (source, accuracy_m, radiusKm) => {
+      expect(given({ source, ...point, accuracy_m })?.radiusKm).toBe(radiusKm);
+    },
+  );
+
+  test("by country alone is the country as a whole", () => {
+    expect(given({ source: "UNKNOWN", country: "NG" })).toMatchObject({
+      country: "NG",
+      radiusKm: 640,
+    });
+  });
+
+  test("a SIM's or a phone number's country is where it was bought", () => {
+    expect(given({ source: "SIM", country: "SN" })).toBeNull();
+    expect(given({ source: "PHONE", country: "SN" })).toBeNull();
+  });
+
+  test("what was derived from an address that is no place is none", () => {
+    const vpn = () => addressOf("NordVPN");
+    expect(locateGiven({ source: "IP", ...none, ...point }, null, vpn)).toBeNull();
+  });
+});
