@@ -35,7 +35,7 @@ export const FAILURE_COUNT_MAX = 30;
  * none may be forgotten while its session could live. Source: POL-03, the default, in hours.
  */
 export const ABSOLUTE_HOURS_MAX = 720;
-/** The largest count of users that a policy may wait for: the detector remembers four times as many an address. */
+/** The largest count of users that a policy may wait for: the detector remembers 100 an address. */
 const SPRAYED_USERS_MAX = 40;
 /** The largest count of challenges that may be wanted: the detector remembers that many. */
 export const CHALLENGE_COUNT_MAX = 30;

@@ -3,7 +3,7 @@ import { addressUnder, canonicalAddress } from "@vigie/service-kit/kms/addresses
 import type { Keys } from "@vigie/service-kit/kms/keys";
 import { TwoGenerations } from "#geoip/two-generations";
 
-/** A name takes an HMAC, some 3 µs; one that is kept some 0.3 µs. */
+/** Measured over 50,000 addresses on two busy cores: a new name takes 18 µs of CPU, nearly all for the HMAC; a kept one 0.8. */
 const NAMES_MAX = 20_000;
 /** After this a name is made anew, since a replaced key may have ceased to be valid. */
 const NAMES_KEPT_MS = HOUR_MS;

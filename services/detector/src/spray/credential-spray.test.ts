@@ -1,7 +1,7 @@
 import { defaultPolicy, overlayPolicy } from "@vigie/core/policy";
 import { MINUTE_MS } from "@vigie/core/time";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { assert, describe, expect, test } from "vitest";
 import { at } from "#rules/example";
 import type { Finding } from "#rules/rule";
 import { addressStateCodec } from "./address-state.ts";
@@ -15,7 +15,7 @@ import {
   step,
   USERS_MAX,
 } from "./credential-spray.ts";
-import type { Try } from "./try.ts";
+import { type Try, tryDecoder, tryEncoder } from "./try.ts";
 
 const codec = addressStateCodec();
 
@@ -102,13 +102,24 @@ test("a failure or success that comes twice changes nothing", () => {
   );
 });
 
+/** The longest that is kept as it is. */
+const longId = (n: number): string => `${n}`.padStart(40, "x");
+
+/** As the detector tells of it. */
+function asTold(tried: Try): Try {
+  const read = tryDecoder.decode(tryEncoder.encode(tried));
+  assert(read.kind === "ok", "what was written can be read");
+  return read.value;
+}
+
 describe("what an address remembers", () => {
   const many = (count: number): AddressTries => {
     let state = nothingKnown;
     for (let n = 0; n < count; n++) {
       // As many succeed, so that none of it is told of and all of it is kept.
       state = step(state, letIn(`v-${n}`, `10:00:${n % 60}`), defaultPolicy, ARRIVED_MS).state;
-      state = step(state, failed(`u-${n}`, `10:00:${n % 60}`), defaultPolicy, ARRIVED_MS).state;
+      const fail = asTold({ ...failed(`u-${n}`, `10:00:${n % 60}`), eventId: longId(n) });
+      state = step(state, fail, defaultPolicy, ARRIVED_MS).state;
     }
     return state;
   };

@@ -54,7 +54,7 @@ export const nothingKnown: AddressTries = { failures: [], successes: [], alerts:
  * Users of each list; the state of an address stays under 8 KiB. An address at which so many succeed is a carrier's:
  * with as many failing it is not told from an attacked one, and stays quiet.
  */
-export const USERS_MAX = 160;
+export const USERS_MAX = 100;
 /** With the longest memory (2 h) and the default window there are 6. */
 const ALERTS_MAX = 8;
 const CAUSES_MAX = 40;

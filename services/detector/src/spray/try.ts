@@ -2,8 +2,9 @@ import { messageOf } from "@vigie/core/errors";
 import { dlq, ok } from "@vigie/core/outcome";
 import type { Channel } from "@vigie/schemas/types";
 import type { Decoder, Encoder } from "@vigie/stream/codec";
+import { idText } from "#rules/rule";
 import { hashText, Reader, Writer } from "#state/bytes";
-import { type Id, readId, writeId } from "#state/id";
+import { type Id, keptId, readId, writeId } from "#state/id";
 
 /** Whom a login let in: what is needed to tell of it, and which policy it falls under. */
 export interface LetIn {
@@ -41,7 +42,8 @@ export const tryEncoder: Encoder<Try> = {
     writer.u8(letIn === null ? FAILED : LET_IN);
     writeHash(writer, user);
     writer.u48(atMs);
-    writeId(writer, eventId);
+    // Shortened where it is long, so that the state of an address stays small.
+    writeId(writer, keptId(idText(eventId)));
     if (letIn !== null) writeLetIn(writer, letIn);
     return writer.finish();
   },
