@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Parsed } from "./config.ts";
-import type { kafkaConfig } from "./shared-config.ts";
+import type { kafkaConfig, registryConfig, stateConfig } from "./shared-config.ts";
 
 export interface KafkaTls {
   readonly ca?: string[];
@@ -37,6 +38,15 @@ export function kafkaOptions(config: Parsed<typeof kafkaConfig>): KafkaOptions {
     }),
   };
 }
+
+/** Where schemas are asked for and kept, in the shape that openCodecs takes. */
+export const codecsOptions = (
+  config: Parsed<typeof kafkaConfig & typeof registryConfig & typeof stateConfig>,
+) => ({
+  registryUrl: config.SCHEMA_REGISTRY_URL,
+  cacheDir: config.VIGIE_SCHEMA_CACHE_DIR ?? join(config.VIGIE_STATE_DIR, "schemas"),
+  prefix: config.VIGIE_TOPIC_PREFIX,
+});
 
 function tlsOf(config: Parsed<typeof kafkaConfig>): boolean | KafkaTls {
   const { KAFKA_SSL_CA, KAFKA_SSL_CERT, KAFKA_SSL_KEY } = config;

@@ -9,7 +9,7 @@ import type { StreamObserver } from "@vigie/stream/observer";
 import { integer, type Parsed } from "./config.ts";
 import { createHealth, type Health } from "./health.ts";
 import { type Job, startJobs } from "./jobs.ts";
-import { kafkaOptions } from "./kafka-config.ts";
+import { codecsOptions, kafkaOptions } from "./kafka-config.ts";
 import { createLogger } from "./log.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { startOpsServer } from "./ops-server.ts";
@@ -58,7 +58,9 @@ export const sinkServiceConfig = (fallback: {
 });
 export type SinkServiceConfig = Parsed<ReturnType<typeof sinkServiceConfig>>;
 
-export interface SinkServiceParts<C extends SinkServiceConfig = SinkServiceConfig> {
+type SinkProcessConfig = Parsed<typeof processConfig & ReturnType<typeof metricsPortConfig>>;
+
+export interface SinkServiceParts<C extends SinkProcessConfig = SinkServiceConfig> {
   readonly config: C;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -132,9 +134,7 @@ async function consume(
   const { prefix, ...kafka } = kafkaOptions(config);
   const observer = streamObserver(metrics, health, name);
   const codecs = await openCodecs({
-    registryUrl: config.SCHEMA_REGISTRY_URL,
-    cacheDir: config.VIGIE_SCHEMA_CACHE_DIR ?? join(config.VIGIE_STATE_DIR, "schemas"),
-    prefix,
+    ...codecsOptions(config),
     log,
     observer,
   });
@@ -188,7 +188,7 @@ const pingOf = (database: Database, health: Health): Job => ({
 });
 
 /** A sink as a process of its own: log, metrics and health, until a signal comes. */
-export async function runSinkService<C extends SinkServiceConfig>(
+export async function runSinkService<C extends SinkProcessConfig>(
   name: string,
   config: C,
   startService: (parts: SinkServiceParts<C>) => Running,

@@ -1,10 +1,9 @@
-import { join } from "node:path";
 import type { Logger } from "@vigie/core/log";
 import { RULE_NAMES } from "@vigie/core/policy";
 import { DAY_MS } from "@vigie/core/time";
 import { openCodecs } from "@vigie/schemas/codecs";
 import type { Parsed } from "@vigie/service-kit/config";
-import { kafkaOptions } from "@vigie/service-kit/kafka-config";
+import { codecsOptions, kafkaOptions } from "@vigie/service-kit/kafka-config";
 import { openFileKeys } from "@vigie/service-kit/kms/file-keys";
 import { anomalyMetrics, type Metrics } from "@vigie/service-kit/metrics";
 import { startLater } from "@vigie/service-kit/start-later";
@@ -34,9 +33,7 @@ export async function start(context: WorkerContext<DetectorData>): Promise<Runni
   const observer = countingAnomalies(streamObserver(metrics, health, "detector"), metrics);
   const kafka = kafkaOptions(config);
   const codecs = await openCodecs({
-    registryUrl: config.SCHEMA_REGISTRY_URL,
-    cacheDir: config.VIGIE_SCHEMA_CACHE_DIR ?? join(config.VIGIE_STATE_DIR, "schemas"),
-    prefix: kafka.prefix,
+    ...codecsOptions(config),
     log,
     observer,
     registerMissing: config.NODE_ENV !== "production",

@@ -5,7 +5,7 @@ import { createHealth } from "@vigie/service-kit/health";
 import { openLineWriter } from "@vigie/service-kit/http/line-writer";
 import { createRequestLog } from "@vigie/service-kit/http/request-log";
 import { startJobs } from "@vigie/service-kit/jobs";
-import { kafkaOptions } from "@vigie/service-kit/kafka-config";
+import { codecsOptions, kafkaOptions } from "@vigie/service-kit/kafka-config";
 import { createLogger } from "@vigie/service-kit/log";
 import { createMetrics } from "@vigie/service-kit/metrics";
 import { followPolicies } from "@vigie/service-kit/policy-book";
@@ -29,7 +29,6 @@ import { openEdgeView } from "./session-view.ts";
 import { tickJob } from "./ticks.ts";
 import {
   admitLimits,
-  codecsOptions,
   emitterOf,
   excessOf,
   liveLimits,

@@ -1,5 +1,4 @@
 import { hostname } from "node:os";
-import { join } from "node:path";
 import type { Logger } from "@vigie/core/log";
 import { type Clock, DAY_MS } from "@vigie/core/time";
 import type { Codecs } from "@vigie/schemas/codec-core";
@@ -112,12 +111,6 @@ export const excessOf = ({ config, clock }: Wiring, limiter: RateLimiter): Exces
 /** Who writes a series of audit records: this edge, since this start. */
 export const emitterOf = ({ INSTANCE_ID }: EdgeConfig, bootId: string): string =>
   `edge.${INSTANCE_ID ?? hostname()}.${bootId}`;
-
-export const codecsOptions = (config: EdgeConfig) => ({
-  registryUrl: config.SCHEMA_REGISTRY_URL,
-  cacheDir: config.VIGIE_SCHEMA_CACHE_DIR ?? join(config.VIGIE_STATE_DIR, "schemas"),
-  prefix: config.VIGIE_TOPIC_PREFIX,
-});
 
 /** Whether events can be encoded yet: the edge answers health and 503 while it waits for the registry. */
 export interface Readiness {

@@ -1,3 +1,4 @@
+import type { Parsed } from "@vigie/service-kit/config";
 import {
   kafkaConfig,
   metricsPortConfig,
@@ -15,3 +16,5 @@ export const sessionCacheConfig = {
   ...stateConfig,
   ...metricsPortConfig(9104),
 };
+
+export type SessionCacheConfig = Parsed<typeof sessionCacheConfig>;
