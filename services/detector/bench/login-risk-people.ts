@@ -1,6 +1,6 @@
 import { type Traits, traitsOf } from "../src/enrich/traits.ts";
 import { userAgentParser } from "../src/enrich/user-agent.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../src/testing/random.ts";
 
 /** A network operator: its part of the country's people and how many /24 networks its phones come out of. */
 interface Carrier {

@@ -3,8 +3,8 @@ import { TRAIT_COUNT, type Traits } from "../src/enrich/traits.ts";
 import { scoredLogin } from "../src/rules/login-risk.ts";
 import { Usual } from "../src/rules/login-risk-usual.ts";
 import { FRESH_MAX, FreshLogins, Population } from "../src/state/population.ts";
+import { randomOf } from "../src/testing/random.ts";
 import { People, type Person } from "./login-risk-people.ts";
-import { randomOf } from "./random.ts";
 
 /**
  * How well the login risk score tells attackers from users: synthetic people of one tenant and partition log in for

@@ -3,7 +3,7 @@ import { DAY_MS, HOUR_MS } from "@vigie/core/time";
 import type { TopicName } from "@vigie/schemas/catalogue";
 import type { Codecs } from "@vigie/schemas/codec-core";
 import type { Device, HeartbeatEvent, LoginEvent, MfaEvent, Network } from "@vigie/schemas/types";
-import { randomOf } from "./random.ts";
+import { randomOf } from "../src/testing/random.ts";
 
 /** A record as it would lie in a topic. */
 export interface BenchRecord {

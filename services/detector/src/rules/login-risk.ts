@@ -31,6 +31,7 @@ export const meta: RuleMeta = {
   riskScore: 45,
   // A score of probabilities is to be held against a tenant's own users before it acts on any of them.
   mode: "SHADOW",
+  settings: ["login_risk"],
 };
 
 /** Of fewer logins, a single one moves a share by more than a hundredth. */
