@@ -19,6 +19,7 @@ export const meta: RuleMeta = {
   events: ["mfa_failure", "login_failure"],
   severity: "HIGH",
   riskScore: 80,
+  settings: ["max_failed_mfa_hour", "max_failed_login_hour"],
 };
 
 /** Failures of the second factor and of the login are counted apart. */

@@ -11,6 +11,7 @@ export const meta: RuleMeta = {
   events: ["login_success"],
   severity: "MEDIUM",
   riskScore: 40,
+  settings: ["country_change"],
 };
 
 export function step(_: null, event: EnrichedEvent, policy: PolicyDocument): Step<null> {

@@ -9,6 +9,7 @@ export const meta: RuleMeta = {
   events: ["login_success", "heartbeat", "geo"],
   severity: "MEDIUM",
   riskScore: 50,
+  settings: [],
 };
 
 export function step(told: Told, event: EnrichedEvent): Step<Told> {

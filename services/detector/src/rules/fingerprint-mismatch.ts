@@ -27,6 +27,7 @@ export const meta: RuleMeta = {
   events: ["login_success", "heartbeat"],
   severity: "HIGH",
   riskScore: 70,
+  settings: ["fp_mismatch_tolerance"],
 };
 
 export function step(

@@ -11,6 +11,7 @@ export const meta: RuleMeta = {
   severity: "CRITICAL",
   riskScore: 90,
   action: "BLOCK",
+  settings: ["blocked_countries"],
 };
 
 /** The policy is the one of the event's channel and roles: their lists add to the tenant's. */

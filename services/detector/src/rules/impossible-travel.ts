@@ -23,6 +23,7 @@ export const meta: RuleMeta = {
   severity: "HIGH",
   riskScore: 95,
   action: "STEP_UP",
+  settings: ["impossible_travel"],
 };
 
 export function step(trail: Trail, event: EnrichedEvent, policy: PolicyDocument): Step<Trail> {

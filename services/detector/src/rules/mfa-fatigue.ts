@@ -19,6 +19,7 @@ export const meta: RuleMeta = {
   events: ["mfa_challenge"],
   severity: "HIGH",
   riskScore: 75,
+  settings: ["mfa_fatigue"],
 };
 
 type Limits = PolicyDocument["mfa_fatigue"];

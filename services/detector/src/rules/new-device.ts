@@ -11,6 +11,7 @@ export const meta: RuleMeta = {
   events: ["login_success", "heartbeat"],
   severity: "LOW",
   riskScore: 25,
+  settings: [],
 };
 
 export function step(devices: Devices, event: EnrichedEvent): Step<Devices> {

@@ -9,6 +9,7 @@ export const meta: RuleMeta = {
   events: ["login_success"],
   severity: "MEDIUM",
   riskScore: 35,
+  settings: ["unusual_channel"],
 };
 
 export function step(_: null, event: EnrichedEvent, policy: PolicyDocument): Step<null> {

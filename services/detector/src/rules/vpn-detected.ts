@@ -11,6 +11,7 @@ export const meta: RuleMeta = {
   events: ["login_success", "heartbeat", "mfa_success", "geo"],
   severity: "LOW",
   riskScore: 30,
+  settings: ["vpn_networks"],
 };
 
 export function step(told: Told, event: EnrichedEvent, policy: PolicyDocument): Step<Told> {
