@@ -30,7 +30,7 @@ export interface AdmitLimits {
 export const MAX_AHEAD_MS_DEFAULT = 5 * MINUTE_MS;
 
 type Fields = Readonly<Record<string, unknown>>;
-type Check = (value: Fields, path: string, faults: Fault[]) => void;
+type Check = (value: Fields, faults: Fault[]) => void;
 
 /**
  * Judges a decoded value before it may touch a state: ranges, kind, key and age. Fields left out by a projection
@@ -45,33 +45,53 @@ export function admitEvent<V extends object>(
   limits: AdmitLimits,
 ): Outcome<V> {
   const fields = value as Fields;
-  const record = recordOf(topic);
-  const [fault] = checkEvent(topic, value);
+  const judge = judgeOf(topic);
+  const fault = faultsOf(judge, fields)[0];
   if (fault !== undefined) return dlq("VIG_EVENT_FIELD_INVALID", { ...fault });
-  const kind = kindFields[record];
-  if (kind !== undefined && fields[kind] === "UNKNOWN") return drop("unknown_kind");
-  if (topics[topic].key === "tenant|user" && !namesUser(key, fields)) {
-    return dlq("VIG_RECORD_KEY_MISMATCH");
-  }
-  return outOfTime(fields[timeFields[record] ?? ""], limits) ?? ok(cutUserAgent(value));
+  if (judge.kind !== undefined && fields[judge.kind] === "UNKNOWN") return drop("unknown_kind");
+  if (judge.namesUser && !namesUser(key, fields)) return dlq("VIG_RECORD_KEY_MISMATCH");
+  const late = judge.time === undefined ? null : outOfTime(fields[judge.time], limits);
+  return late ?? ok(cutUserAgent(value));
 }
 
 /** Every fault of a value against the table of constraints; empty when there is none. */
 export function checkEvent(topic: TopicName, value: object): readonly Fault[] {
-  let check = checks.get(topic);
-  if (check === undefined) {
-    check = compileCheck(topic);
-    checks.set(topic, check);
-  }
-  const faults: Fault[] = [];
-  check(value as Fields, "", faults);
-  return faults.length === 0 ? none : faults;
+  return faultsOf(judgeOf(topic), value as Fields);
+}
+
+/** What is known of a topic's values beforehand: gathered once, since it is asked for every record. */
+interface Judge {
+  readonly check: Check;
+  /** Where a value says what happened, and when. */
+  readonly kind: string | undefined;
+  readonly time: string | undefined;
+  /** Whether the key is the user's. */
+  readonly namesUser: boolean;
+}
+
+const judges = new Map<TopicName, Judge>();
+
+function judgeOf(topic: TopicName): Judge {
+  const known = judges.get(topic);
+  if (known !== undefined) return known;
+  const { schema } = contractOf(topic);
+  const judge = {
+    check: compileCheck(schema),
+    kind: kindFields[schema.name],
+    time: timeFields[schema.name],
+    namesUser: topics[topic].key === "tenant|user",
+  };
+  judges.set(topic, judge);
+  return judge;
 }
 
 const none: readonly Fault[] = [];
-const checks = new Map<TopicName, Check>();
 
-const recordOf = (topic: TopicName): string => contractOf(topic).schema.name;
+function faultsOf({ check }: Judge, fields: Fields): readonly Fault[] {
+  const faults: Fault[] = [];
+  check(fields, faults);
+  return faults.length === 0 ? none : faults;
+}
 
 /** Compared in place: joining tenant and user for every record would cost a string each. */
 function namesUser(key: string, fields: Fields): boolean {
@@ -104,76 +124,74 @@ function cutUserAgent<V extends object>(value: V): V {
   return { ...value, network: { ...network, user_agent: cut } };
 }
 
-/** The checks of a contract as one function: built once, since it runs for every record. */
-function compileCheck(topic: TopicName): Check {
-  const { schema } = contractOf(topic);
-  return compileRecord(schema, (name) => namedTypes(schema).get(name)?.[0]);
+/** The checks of a contract as one function. */
+function compileCheck(schema: AvroRecord): Check {
+  return compileRecord(schema, "", (name) => namedTypes(schema).get(name)?.[0]);
 }
 
+/** Shape: path of the record in the value, "" or ending in a dot. */
 function compileRecord(
   record: AvroRecord,
+  path: string,
   resolve: (name: string) => AvroSchema | undefined,
 ): Check {
   const table = constraints[record.name] ?? {};
   const steps: { readonly field: string; readonly check: FieldCheck }[] = [];
-  for (const field of record.fields) {
-    const inner = nonNull(field.type);
+  for (const { name: field, type: declared } of record.fields) {
+    const inner = nonNull(declared);
     const type = typeof inner === "string" ? (resolve(inner) ?? inner) : inner;
-    const constraint = table[field.name];
-    if (constraint !== undefined)
-      steps.push({ field: field.name, check: compileField(constraint) });
-    else if (type === "double") steps.push({ field: field.name, check: finite });
+    const constraint = table[field];
+    const at = path + field;
+    if (constraint !== undefined) steps.push({ field, check: compileField(constraint, at) });
+    else if (type === "double") steps.push({ field, check: finite(at) });
     else if (isRecord(type)) {
-      const check = compileRecord(type, resolve);
-      steps.push({ field: field.name, check: nested(check) });
+      const check = compileRecord(type, `${at}.`, resolve);
+      steps.push({ field, check: (content, faults) => check(content as Fields, faults) });
     }
   }
   const needs = required[record.name];
-  return (value, path, faults) => {
-    for (const { field, check } of steps) {
+  return (value, faults) => {
+    for (let i = 0; i < steps.length; i++) {
+      const { field, check } = steps[i] as (typeof steps)[number];
       const content = value[field];
-      if (content !== null && content !== undefined) check(content, path, field, faults);
+      if (content !== null && content !== undefined) check(content, faults);
     }
     if (needs !== undefined) checkRequired(needs, value, path, faults);
   };
 }
 
-type FieldCheck = (content: unknown, path: string, field: string, faults: Fault[]) => void;
+type FieldCheck = (content: unknown, faults: Fault[]) => void;
 
-const at = (path: string, field: string): string => (path === "" ? field : `${path}.${field}`);
+const finite =
+  (path: string): FieldCheck =>
+  (content, faults) => {
+    if (!Number.isFinite(content)) faults.push({ path, why: "is not finite" });
+  };
 
-const nested =
-  (check: Check): FieldCheck =>
-  (content, path, field, faults) =>
-    check(content as Fields, at(path, field), faults);
-
-const finite: FieldCheck = (content, path, field, faults) => {
-  if (!Number.isFinite(content)) faults.push({ path: at(path, field), why: "is not finite" });
-};
-
-function compileField(constraint: Constraint): FieldCheck {
+function compileField(constraint: Constraint, path: string): FieldCheck {
   if (constraint.kind === "number") {
     const { min, max } = constraint;
     const why = max === Number.MAX_VALUE ? `is not at least ${min}` : `is not in ${min}..${max}`;
-    return (content, path, field, faults) => {
+    return (content, faults) => {
       const fits = (content as number) >= min && (content as number) <= max;
-      if (!fits) faults.push({ path: at(path, field), why });
+      if (!fits) faults.push({ path, why });
     };
   }
   if (constraint.kind === "texts") {
     const { each, maxItems } = constraint;
-    return (content, path, field, faults) => {
+    return (content, faults) => {
       const items = content as readonly string[];
       if (items.length > maxItems) {
-        faults.push({ path: at(path, field), why: `has more than ${maxItems} items` });
+        faults.push({ path, why: `has more than ${maxItems} items` });
       } else if (!items.every((item) => isText(item, each))) {
-        faults.push({ path: at(path, field), why: `an item is not ${each.says}` });
+        faults.push({ path, why: `an item is not ${each.says}` });
       }
     };
   }
-  return (content, path, field, faults) => {
-    if (isText(content as string, constraint)) return;
-    faults.push({ path: at(path, field), why: `is not ${constraint.says}` });
+  return (content, faults) => {
+    if (!isText(content as string, constraint)) {
+      faults.push({ path, why: `is not ${constraint.says}` });
+    }
   };
 }
 
@@ -191,6 +209,6 @@ function checkRequired(
   const kind = value.kind;
   for (const field of needs[String(kind)] ?? []) {
     const why = `is required for ${kind}`;
-    if (value[field] === null) faults.push({ path: at(path, field), why });
+    if (value[field] === null) faults.push({ path: path + field, why });
   }
 }
