@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
-import type { SessionAnomaly, SessionPolicy, SessionState } from "@vigie/schemas/types";
+import type {
+  SessionAnomaly,
+  SessionPolicy,
+  SessionRevoked,
+  SessionState,
+} from "@vigie/schemas/types";
 import { test } from "vitest";
-import { MINUTE } from "./support/events.ts";
+import { DAKAR, MINUTE, PARIS } from "./support/events.ts";
 import { TENANT } from "./support/pipeline.ts";
 import { values } from "./support/read-model.ts";
 import { testPipeline } from "./support/test-pipeline.ts";
@@ -124,4 +129,28 @@ test("a change that was answered goes out though the edge is killed at once, and
   assert.deepEqual(new Set(versions), new Set([1, 2, 3, 4, 5]));
   // What is on a compacted topic last is what it keeps.
   assert.equal(versions.at(-1), 5);
+});
+
+test("POL-07, POL-09: a country that is blocked by policy ends the session that comes from there, and no other", async () => {
+  const blocked = await change({ blocked_countries: { countries: ["FR"] } }, 5);
+  assert.equal(blocked.status, 200, await blocked.clone().text());
+  await settled(6);
+  await pipeline.producer.send("id.login", [
+    events.login({ userId: "at-home", ...DAKAR }),
+    events.login({ userId: "from-abroad", ...PARIS }),
+  ]);
+  const revoked = await until("the session is revoked", async () =>
+    (await values<SessionRevoked>(pipeline, "id.session.revoked")).find(
+      (each) => each?.user_id === "from-abroad",
+    ),
+  );
+  assert.equal(revoked?.session_id, "s-from-abroad");
+  assert.equal(revoked.reason, "policy:geo_block");
+  const anomalies = await values<SessionAnomaly>(pipeline, "id.session.anomaly");
+  const cause = anomalies.find((each) => each?.anomaly_id === revoked.anomaly_id);
+  assert.deepEqual(
+    [cause?.kind, cause?.severity, cause?.action, cause?.mode, cause?.evidence.country],
+    ["geo_block", "CRITICAL", "BLOCK", "ENFORCE", "FR"],
+  );
+  assert.ok(anomalies.every((each) => each?.user_id !== "at-home"));
 });
