@@ -1,10 +1,11 @@
 import { VigError } from "@vigie/core/errors";
 import { type Logger, silentLogger } from "@vigie/core/log";
 import type { UnusableRecord } from "@vigie/stream/kafka/sink";
+import { nextOf } from "@vigie/testkit/sink-records";
 import { expect, test } from "vitest";
 import { auditTopics, createAuditSink } from "./sink.ts";
 import type { AuditItem, AuditStore } from "./store.ts";
-import { anomaly, auditEvent, behind, codecs, recordOf } from "./testing.ts";
+import { anomaly, auditEvent, codecs, recordOf } from "./testing.ts";
 
 /** A sink over a store that only notes what it is given. */
 function sinkOver(fails?: Error) {
@@ -52,7 +53,7 @@ test("every audit event and every grave anomaly is written, in order", async () 
     recordOf("id.session.anomaly", anomaly(2, { severity: "LOW" }), { offset: 1 }),
     recordOf("id.audit", auditEvent(2), { offset: 1 }),
   ];
-  await sink.write(batch, behind(batch));
+  await sink.write(batch, nextOf(batch));
   expect(items.map(({ entry }) => entry.eventId)).toEqual(["e-1", "anomaly:a-1", "e-2"]);
   expect(skipped).toEqual([1]);
 });
@@ -66,7 +67,7 @@ test("what cannot be used is a dead letter before anything is written", async ()
     recordOf("id.audit", auditEvent(1, { tenant_id: "a/b" }), { offset: 3 }),
     recordOf("id.audit", auditEvent(2), { offset: 4 }),
   ];
-  await sink.write(batch, behind(batch));
+  await sink.write(batch, nextOf(batch));
   expect(dead.map(({ code }) => code)).toEqual([
     "VIG_RECORD_NOT_AVRO",
     "VIG_RECORD_NULL",
@@ -80,7 +81,7 @@ test("what cannot be used is a dead letter before anything is written", async ()
 test("AUD-06: a write that fails is logged at the highest level, and nothing is counted", async () => {
   const { sink, steps, fatal } = sinkOver(new VigError("VIG_DATABASE_AWAY", { why: "gone" }));
   const batch = [recordOf("id.audit", auditEvent(1), { offset: 0 })];
-  await expect(sink.write(batch, behind(batch))).rejects.toThrow("VIG_AUDIT_WRITE_FAILED");
+  await expect(sink.write(batch, nextOf(batch))).rejects.toThrow("VIG_AUDIT_WRITE_FAILED");
   expect(fatal).toMatchObject([{ code: "VIG_AUDIT_WRITE_FAILED" }]);
   expect(steps).toEqual(["write"]);
 });
@@ -88,9 +89,9 @@ test("AUD-06: a write that fails is logged at the highest level, and nothing is 
 test("two events under one id raise an alarm", async () => {
   const { sink, fatal, items, conflicts } = sinkOver();
   const batch = [recordOf("id.audit", auditEvent(1), { offset: 3 })];
-  await sink.write(batch, behind(batch));
+  await sink.write(batch, nextOf(batch));
   conflicts.push((items[0] as AuditItem).entry);
-  await sink.write(batch, behind(batch));
+  await sink.write(batch, nextOf(batch));
   expect(fatal).toEqual([
     {
       code: "VIG_AUDIT_CONFLICT",

@@ -8,13 +8,14 @@ import {
   schemaOf,
 } from "@vigie/service-kit/postgres/database";
 import { migrate, migrationFolders } from "@vigie/service-kit/postgres/migrate";
+import type { NextOffset } from "@vigie/service-kit/postgres/sink-offsets";
 import { stack, type TestStack } from "@vigie/testkit/stack";
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
 import { EMPTY_HEAD } from "./chain.ts";
 import { entryOfAudit } from "./entry.ts";
 import { checkUnchangeable, ROLE } from "./guard.ts";
 import { SEALED } from "./seal.ts";
-import { type AuditItem, createAuditStore, type Position } from "./store.ts";
+import { type AuditItem, createAuditStore } from "./store.ts";
 import { auditEvent, keys, sealing, signers } from "./testing.ts";
 import { verifyAudit } from "./verify.ts";
 
@@ -80,7 +81,9 @@ function itemsOf(
     return { entry, value: Buffer.from(`value ${offset}`) };
   });
 }
-const upTo = (offset: number, partition = 0): Position[] => [{ topic, partition, offset }];
+const upTo = (offset: number, partition = 0): NextOffset[] => [
+  { topic, partition, from: 0, offset },
+];
 const storeOver = (db: Database) => createAuditStore(db, sealing);
 
 async function idsInOrder(): Promise<string[]> {

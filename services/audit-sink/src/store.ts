@@ -7,7 +7,7 @@ import {
   storeOffsets,
   type TopicPartition,
 } from "@vigie/service-kit/postgres/sink-offsets";
-import { isLost, Positions } from "@vigie/service-kit/postgres/sink-positions";
+import { advance, isBeyond, isLost, Positions } from "@vigie/service-kit/postgres/sink-positions";
 import { EMPTY_HEAD, type Head, append as link } from "./chain.ts";
 import type { AuditEntry } from "./entry.ts";
 import {
@@ -29,10 +29,6 @@ export interface AuditItem {
   readonly value: Uint8Array;
 }
 
-export interface Position extends TopicPartition {
-  readonly offset: number;
-}
-
 /** What one write did with its entries. */
 export interface Written {
   readonly appended: number;
@@ -51,7 +47,7 @@ export interface AuditStore {
    * reading goes back to what it holds: an entry skipped here would be missing for ever.
    * Throws: VIG_DATABASE_AWAY; what PostgreSQL says. Then nothing has happened, or all of it.
    */
-  write(items: readonly AuditItem[], next: readonly Position[]): Promise<Written | Rewind>;
+  write(items: readonly AuditItem[], next: readonly NextOffset[]): Promise<Written | Rewind>;
   /** No longer this member's. */
   forget(partitions: readonly TopicPartition[]): void;
 }
@@ -62,17 +58,18 @@ export interface Rewind {
 
 export function createAuditStore(db: Database, sealing: Sealing): AuditStore {
   const known = new Positions();
-  const append = (items: readonly AuditItem[], next: readonly Position[]) =>
+  const append = (items: readonly AuditItem[], next: readonly NextOffset[]) =>
     db.transaction(async (tx): Promise<Written | Rewind> => {
       await tx.query("select 1 from audit_head for update");
       const held = await lockOffsets(tx, GROUP, next);
       const rewind = held.filter((each) => isLost(each, known));
       if (rewind.length > 0) return { rewind };
-      const fresh = items.filter(({ entry }) => isAfter(entry, held));
+      const isNew = isBeyond(held);
+      const fresh = items.filter(({ entry }) => isNew(entry.origin));
       const { added, repeated, conflicts } = await sort(tx, fresh, sealing);
       const head = await appendAll(tx, added, sealing);
       await keepAside(tx, conflicts, sealing);
-      await storeOffsets(tx, GROUP, movedOn(next, held));
+      await storeOffsets(tx, GROUP, advance(next, held));
       const kept = conflicts.map(({ entry }) => entry);
       return { appended: added.length, repeated, conflicts: kept, headIndex: head.index };
     });
@@ -90,21 +87,6 @@ export function createAuditStore(db: Database, sealing: Sealing): AuditStore {
     forget: (partitions) => known.forget(partitions),
   };
 }
-
-function isAfter({ origin }: AuditEntry, held: readonly StoredOffset[]): boolean {
-  const position = held.find((each) => isSame(each, origin));
-  return position?.offset == null || origin.offset >= position.offset;
-}
-
-const isSame = (one: TopicPartition, other: TopicPartition): boolean =>
-  one.topic === other.topic && one.partition === other.partition;
-
-/** Never back: another owner, or an earlier try whose answer was lost, may be further. */
-const movedOn = (next: readonly Position[], held: readonly StoredOffset[]): NextOffset[] =>
-  next.map(({ topic, partition, offset }) => {
-    const from = held.find((each) => isSame(each, { topic, partition }))?.offset ?? 0;
-    return { topic, partition, from, offset: Math.max(from, offset) };
-  });
 
 interface Digested extends AuditItem {
   readonly digest: string;

@@ -4,7 +4,7 @@ import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import { sampleAnomaly } from "@vigie/schemas/samples";
 import type { AuditEvent, SessionAnomaly } from "@vigie/schemas/types";
 import { derivedKeys } from "@vigie/service-kit/kms/file-keys";
-import type { SinkPosition, SinkRecord } from "@vigie/stream/kafka/sink";
+import type { SinkRecord } from "@vigie/stream/kafka/sink";
 import { createSigner } from "./chain.ts";
 import { createSealing } from "./seal.ts";
 import type { auditTopics } from "./sink.ts";
@@ -66,14 +66,4 @@ export function recordOf<T extends AuditTopic>(
     value: isBytes ? value : codecs.encoder<Value<T>>(topic).encode(value),
     headers: [],
   };
-}
-
-/** Where reading goes on behind these records. */
-export function behind(records: readonly SinkRecord[]): readonly SinkPosition[] {
-  const next = new Map<string, SinkPosition>();
-  for (const { topic, partition, offset } of records) {
-    const from = next.get(`${topic}/${partition}`)?.from ?? offset;
-    next.set(`${topic}/${partition}`, { topic, partition, from, offset: offset + 1 });
-  }
-  return [...next.values()];
 }

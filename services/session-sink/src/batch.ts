@@ -25,7 +25,7 @@ import {
 } from "./rows/command.ts";
 import { isoTime, noSessionUuid, type Subject, sessionUuid, subjectIds } from "./rows/ids.ts";
 import { anomalyRow, isAlarm, retractionRow, revocationRow } from "./rows/security.ts";
-import { anomalyEvent, auditedEvent, type Conflict } from "./rows/security-event.ts";
+import { anomalyEvent, auditedEvent } from "./rows/security-event.ts";
 import { sessionRow } from "./rows/session.ts";
 
 /** Rows of one write, each table's by its key: a row that comes twice is written once. */
@@ -36,7 +36,7 @@ export class Batch {
   /** The newest state of each session, by `rowKey`. */
   readonly sessions = new Map<string, columns.SessionRow>();
   /** Another spelling of a session's id. */
-  readonly conflicts: Conflict[] = [];
+  readonly conflicts: columns.SessionRow[] = [];
   /** Sessions to be deleted before any is written. */
   readonly forgotten = new Map<string, columns.OwnedRow>();
   /** Rows that foreign keys need, should nobody have delivered them yet; by `rowKey`. */
@@ -222,7 +222,7 @@ function addSession(batch: Batch, row: columns.SessionRow): void {
   const key = rowKey(row);
   const held = batch.sessions.get(key);
   if (held !== undefined && held.session_key !== row.session_key) {
-    batch.conflicts.push(row as columns.SessionRow & Conflict);
+    batch.conflicts.push(row);
   } else if (held === undefined || Number(held.version) < Number(row.version)) {
     batch.sessions.set(key, row);
   }

@@ -96,6 +96,15 @@ test("PRV-14: an erasure leaves nothing of the person in any table, and others a
   );
 });
 
+test("PRV-14: nor does a session leave anything whose id somebody else had", async () => {
+  const at5 = { created_at: T - 5, last_seen_at: T - 5, session_id: "s-1" };
+  await at.write([at.state(at5), at.state({ ...at5, user_id: PERSON })]);
+  const event = "select 1 from session_security_events where kind = 'session_id_conflict'";
+  assert.equal((await at.rows(event)).length, 1);
+  await at.write([erase()]);
+  assert.doesNotMatch(await everything(), /awa\.diop/);
+});
+
 test("PRV-14: the sink says that it is done, once, and a second time changes nothing", async () => {
   await at.write([...lifeOf(PERSON, T - 5), erase()]);
   const before = await everything();

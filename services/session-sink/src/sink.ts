@@ -11,6 +11,7 @@ import {
 } from "@vigie/service-kit/postgres/sink-offsets";
 import {
   advance,
+  isBeyond,
   isLost,
   Positions,
   positionKey,
@@ -127,7 +128,8 @@ export function createSessionSink(parts: SessionSinkParts): Sink {
       }
       positions.set(next);
       buried.clear();
-      known.remember(committed.part);
+      // What a refused record needed has gone with it.
+      if (committed.refused.length === 0) known.remember(committed.part);
       for (const { code } of committed.refused.map(asUnusable)) count(tally.dlq, code);
       tally.ok -= committed.refused.length + committed.erased;
       if (committed.erased > 0) tally.dropped.erased = committed.erased;
@@ -198,10 +200,9 @@ function isMisrouted({ topic, key, keyBytes, partition }: SinkRecord, partitions
   return partitionOf(user, partitions) !== partition;
 }
 
-/** Records that are not in the store yet: below a stored offset they are, whoever wrote them. */
 function newOf(items: readonly SinkItem[], stored: readonly StoredOffset[]): readonly SinkItem[] {
-  const floors = new Map(stored.map((each) => [positionKey(each), each.offset ?? 0]));
-  const isNew = ({ record }: SinkItem): boolean =>
-    record.offset >= (floors.get(positionKey(record)) ?? 0);
-  return items.every(isNew) ? items : items.filter(isNew);
+  const isNew = isBeyond(stored);
+  return items.every(({ record }) => isNew(record))
+    ? items
+    : items.filter(({ record }) => isNew(record));
 }

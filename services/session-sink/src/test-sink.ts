@@ -5,12 +5,13 @@ import { sampleHeartbeat, sampleLogin } from "@vigie/schemas/samples";
 import { type Database, openDatabase, schemaOf } from "@vigie/service-kit/postgres/database";
 import { migrate, migrationFolders } from "@vigie/service-kit/postgres/migrate";
 import type { Sink, SinkRecord, UnusableRecord } from "@vigie/stream/kafka/sink";
+import { nextOf } from "@vigie/testkit/sink-records";
 import { stack } from "@vigie/testkit/stack";
 import { afterAll, beforeEach } from "vitest";
 import { createDecode } from "./decode.ts";
 import { activityPartitions } from "./partitions.ts";
 import { createSessionSink, type SinkWritten } from "./sink.ts";
-import { nextOf, RecordMaker, sessionState } from "./testing.ts";
+import { RecordMaker, sessionState } from "./testing.ts";
 
 const root = resolve(import.meta.dirname, "../../..");
 /** Of all records of one test. */

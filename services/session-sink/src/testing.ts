@@ -16,7 +16,7 @@ import type {
   SessionState,
   SubjectErasure,
 } from "@vigie/schemas/types";
-import type { SinkPosition, SinkRecord } from "@vigie/stream/kafka/sink";
+import type { SinkRecord } from "@vigie/stream/kafka/sink";
 
 const subject = { tenant_id: "molam-sn", user_id: "u-1" } as const;
 
@@ -170,16 +170,4 @@ export class RecordMaker {
     const made = { topic, partition: 0, offset, timestampMs, headers: [], value: null };
     return { ...made, key, keyBytes: Buffer.from(key), ...over };
   }
-}
-
-/** From the first to behind the last record of each partition. */
-export function nextOf(records: readonly SinkRecord[]): readonly SinkPosition[] {
-  const next = new Map<string, SinkPosition>();
-  for (const { topic, partition, offset } of records) {
-    const held = next.get(`${topic}/${partition}`) ?? { from: offset, offset };
-    const from = Math.min(held.from, offset);
-    const behind = Math.max(held.offset, offset + 1);
-    next.set(`${topic}/${partition}`, { topic, partition, from, offset: behind });
-  }
-  return [...next.values()];
 }

@@ -1,14 +1,16 @@
 import type { Queryable } from "@vigie/service-kit/postgres/database";
 import { put, putReturning } from "@vigie/service-kit/postgres/unnest";
-import type { Batch } from "./batch.ts";
+import { type Batch, rowKey } from "./batch.ts";
 import { type Caused, causeOf } from "./rows/cause.ts";
 import {
   activityColumns,
   anomalyColumns,
   deviceColumns,
+  type OwnedRow,
   ownedColumns,
   retractionColumns,
   revocationColumns,
+  type SessionRow,
   sessionColumnNames,
   sessionColumns,
   stubColumns,
@@ -16,7 +18,7 @@ import {
   userColumns,
 } from "./rows/columns.ts";
 import { isAlarm } from "./rows/security.ts";
-import { type Conflict, conflictEvent } from "./rows/security-event.ts";
+import { conflictEvent } from "./rows/security-event.ts";
 import { type AckDelay, writeCommands, writeSecurityEvents } from "./write-security.ts";
 
 /** What a write added that was not there before. */
@@ -97,8 +99,7 @@ const FORGET = `
      and held.session_key = given.session_key`;
 
 const CONFLICTS = `
-  select given.tenant_id, given.user_id, given.id, held.tenant_key, held.user_key, given.session_key
-    from ${ownedColumns.from}
+  select tenant_id, user_id, id from ${ownedColumns.from}
     join user_sessions held using (tenant_id, user_id, id)
    where held.status = 'REFUSED' or held.session_key <> given.session_key`;
 
@@ -154,8 +155,7 @@ export async function writeBatch(tx: Queryable, batch: Batch, known: KnownRows):
   }
   const anomalies = await writeAnomalies(tx, batch);
   const acks = await writeCommands(tx, batch);
-  const events = conflicts.map((conflict) => conflictEvent(conflict, Date.now()));
-  const found = await writeSecurityEvents(tx, events);
+  const found = await writeSecurityEvents(tx, conflicts.map(conflictEvent));
   await writeSecurityEvents(tx, batch.securityEvents.values());
   return { anomalies, revocations, sessions, activities, conflicts: found, acks };
 }
@@ -173,7 +173,7 @@ async function writeStubs(tx: Queryable, batch: Batch, known: KnownRows): Promis
 
 interface WrittenSessions {
   readonly count: number;
-  readonly conflicts: readonly Conflict[];
+  readonly conflicts: readonly SessionRow[];
 }
 
 async function writeSessions(
@@ -184,8 +184,9 @@ async function writeSessions(
   const rows = await putReturning<{ refused: boolean }>(tx, UPSERT_SESSIONS, sessionColumns, given);
   const refused = rows.filter((row) => row.refused).length;
   const asked = rows.length < given.length || refused > 0 ? given : [];
-  const held = await putReturning<Conflict>(tx, CONFLICTS, ownedColumns, asked);
-  return { count: rows.length - refused, conflicts: [...conflicts, ...held] };
+  const held = await putReturning<OwnedRow>(tx, CONFLICTS, ownedColumns, asked);
+  const known = held.flatMap((row) => sessions.get(rowKey(row)) ?? []);
+  return { count: rows.length - refused, conflicts: [...conflicts, ...known] };
 }
 
 function countsOf(names: readonly string[]): Map<string, number> {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "vitest";
-import { advance, isLost, Positions } from "./sink-positions.ts";
+import { advance, isBeyond, isLost, Positions } from "./sink-positions.ts";
 
 const login = { topic: "id.login", partition: 0 };
 const mfa = { topic: "id.mfa", partition: 0 };
@@ -36,4 +36,16 @@ test("a store that holds less than it was given has lost it", () => {
   assert.equal(lost(null), true);
   positions.forget([login]);
   assert.equal(lost(9), false);
+});
+
+test("a record below a stored offset is in the store, any other is not", () => {
+  const isNew = isBeyond([
+    { ...login, offset: 10 },
+    { ...mfa, offset: null },
+  ]);
+  const records = [9, 10].flatMap((offset) => [
+    { ...login, offset },
+    { ...mfa, offset },
+  ]);
+  assert.deepEqual(records.map(isNew), [false, true, true, true]);
 });

@@ -44,3 +44,10 @@ export function advance(
     return [{ ...position, from: floor ?? position.from }];
   });
 }
+
+/** Whether a record is not in the store yet: below a stored offset all are, whoever wrote them. */
+export function isBeyond(stored: readonly StoredOffset[]) {
+  const floors = new Map(stored.map((each) => [positionKey(each), each.offset ?? 0]));
+  return (record: TopicPartition & { readonly offset: number }): boolean =>
+    record.offset >= (floors.get(positionKey(record)) ?? 0);
+}

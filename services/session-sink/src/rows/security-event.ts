@@ -1,7 +1,7 @@
 import { ACCESS_DENIED, REVOCATIONS_HELD } from "@vigie/schemas/audit-actions";
 import type { AuditEvent, SessionAnomaly } from "@vigie/schemas/types";
 import { tenantUuid } from "@vigie/service-kit/ids";
-import type { OwnedRow } from "./columns.ts";
+import type { SessionRow } from "./columns.ts";
 import type { SecurityEventRow } from "./columns-security.ts";
 import { anomalyUuid, eventUuid, isoTime, personOf, sessionOf } from "./ids.ts";
 
@@ -89,29 +89,25 @@ function parse(payload: string): Readonly<Record<string, unknown>> {
   }
 }
 
-/** A session id that another user of the tenant holds, or another spelling of one. */
-export interface Conflict extends OwnedRow {
-  readonly tenant_key: string;
-  readonly user_key: string;
-  readonly session_key: string;
+/**
+ * A session id that another user of the tenant holds, or another spelling of one: one event for each user and session,
+ * however many states come, of when the session began.
+ */
+export function conflictEvent(session: SessionRow): SecurityEventRow {
+  const [tenant_id, user_id] = [session.tenant_key ?? "", session.user_key ?? ""];
+  const name = `${user_id}|${session.session_key}`;
+  return {
+    id: eventUuid({ tenant_id, user_id }, "security/session", name),
+    tenant_id: session.tenant_id,
+    user_id: session.user_id,
+    session_id: session.id,
+    user_key: session.user_key,
+    session_key: session.session_key,
+    kind: "session_id_conflict",
+    severity: "HIGH",
+    source: "session-sink",
+    origin_id: session.session_key,
+    evidence: "{}",
+    occurred_at: session.created_at,
+  };
 }
-
-/** One event for each user and session, however many states come. */
-export const conflictEvent = (conflict: Conflict, atMs: number): SecurityEventRow => ({
-  id: eventUuid(
-    { tenant_id: conflict.tenant_key, user_id: conflict.user_key },
-    "security/session",
-    `${conflict.user_key}|${conflict.session_key}`,
-  ),
-  tenant_id: conflict.tenant_id,
-  user_id: conflict.user_id,
-  session_id: conflict.id,
-  user_key: conflict.user_key,
-  session_key: conflict.session_key,
-  kind: "session_id_conflict",
-  severity: "HIGH",
-  source: "session-sink",
-  origin_id: conflict.session_key,
-  evidence: "{}",
-  occurred_at: isoTime(atMs),
-});
