@@ -16,6 +16,8 @@ import { stack, type TestStack } from "@vigie/testkit/stack";
 /** What the benchmarks of the edge share: servers and generator in processes of their own, and where they work. */
 
 export interface Round {
+  /** Answers, with those of the lead-in. */
+  readonly answered: number;
   readonly accepted: number;
   readonly perSecond: number;
   readonly refused: number;
@@ -139,7 +141,7 @@ export async function measured(
   const round = await load(url, traffic, pace);
   const spentMs = (await cpuMs(child)) - beforeMs;
   assert(round.refused === 0, `every answer is right: ${round.firstRefusal}`);
-  return { ...round, serverCpuUs: Math.round((spentMs * 1_000) / round.accepted) };
+  return { ...round, serverCpuUs: Math.round((spentMs * 1_000) / round.answered) };
 }
 
 /** Compiled code, warm servers, and each token's signature verified once, as for a caller that comes again. */

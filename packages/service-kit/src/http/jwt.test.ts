@@ -63,6 +63,27 @@ describe("keys are pinned to their algorithm", () => {
     assert.equal(caller.tenantId, "acme");
   });
 
+  test("a token that many bring at once is verified once, a bad one for all of them", async () => {
+    const keys = pemKeys(pem(ec.publicKey), everyAlgorithm);
+    let asked = 0;
+    const keyOf: KeySource["keyOf"] = (...args) => {
+      asked += 1;
+      return keys.keyOf(...args);
+    };
+    const { verifier, pass } = verifierOf({ ...keys, keyOf });
+    const [good, bad] = [await sign("ES256", ec.privateKey), "a.b.c"];
+    const callers = await Promise.all(Array.from({ length: 50 }, () => verifier.verify(good)));
+    assert.equal(asked, 1);
+    assert.equal(new Set(callers).size, 1);
+    pass(60_000);
+    await Promise.all([verifier.verify(good), verifier.inspect(good)]);
+    assert.equal(asked, 2);
+    for (const attempt of [verifier.verify(bad), verifier.verify(bad)]) {
+      await assert.rejects(attempt, refusal());
+    }
+    await assert.rejects(verifier.verify(bad), refusal());
+  });
+
   test("HS256 with the public key as secret is refused", async () => {
     const publicPem = pem(rsa.publicKey);
     const head = Buffer.from(JSON.stringify({ alg: "HS256" })).toString("base64url");

@@ -72,13 +72,24 @@ export function createTokenVerifier(options: VerifierOptions): TokenVerifier {
     ttlMs: VERIFIED_TTL_MS,
     entriesMax: VERIFIED_TOKENS_MAX,
   });
+  /** Being verified: whoever brings the same token meanwhile waits for the one answer. */
+  const running = new Map<string, Promise<TokenFacts>>();
   return {
     known: (token) => cache.get(token)?.caller,
     verify: async (token) => (await verified(token)).caller,
     inspect: (token) => cache.get(token) ?? verified(token),
   };
 
-  async function verified(token: string): Promise<TokenFacts> {
+  /** A caller in wide use is found unverified by many requests at once, each minute anew. */
+  function verified(token: string): Promise<TokenFacts> {
+    const known = running.get(token);
+    if (known !== undefined) return known;
+    const verifying = judged(token).finally(() => running.delete(token));
+    running.set(token, verifying);
+    return verifying;
+  }
+
+  async function judged(token: string): Promise<TokenFacts> {
     if (token.length > TOKEN_LENGTH_MAX) throw invalid("it is too long");
     const payload = await signed(token, options);
     const facts = factsOf(payload, options.defaultTenant);
