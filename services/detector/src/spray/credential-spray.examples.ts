@@ -92,8 +92,8 @@ export const examples: readonly SprayExample[] = [
   },
   {
     name: "one alert a window, however many fail in it",
-    given: fails(12),
-    when: failed("u-13", "10:19"),
+    given: fails(9),
+    when: failed("u-10", "10:9"),
     finds: [],
   },
   {

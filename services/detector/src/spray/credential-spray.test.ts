@@ -82,6 +82,17 @@ test("a spray is found in any order of arrival, and none where there is none", (
   );
 });
 
+test("a success that comes late is told of, and does not hide the user's newer one", () => {
+  const alert = Array.from({ length: 5 }, (_, n) => failed(`u-${n}`, `10:0${n}`));
+  let state = nothingKnown;
+  for (const each of [...alert, letIn("u-9", "10:40")]) {
+    state = step(state, each, defaultPolicy, ARRIVED_MS).state;
+  }
+  const late = step(state, letIn("u-9", "10:06"), defaultPolicy, ARRIVED_MS);
+  expect(late.findings).toHaveLength(1);
+  expect(late.state.successes).toMatchObject([{ atMs: at("10:40") }]);
+});
+
 test("a failure or success that comes twice changes nothing", () => {
   const tries = fc.array(
     fc.record({ user: fc.integer({ min: 1, max: 9 }), second: fc.nat(3_000), isIn: fc.boolean() }),
@@ -102,9 +113,6 @@ test("a failure or success that comes twice changes nothing", () => {
   );
 });
 
-/** The longest that is kept as it is. */
-const longId = (n: number): string => `${n}`.padStart(40, "x");
-
 /** As the detector tells of it. */
 function asTold(tried: Try): Try {
   const read = tryDecoder.decode(tryEncoder.encode(tried));
@@ -113,19 +121,23 @@ function asTold(tried: Try): Try {
 }
 
 describe("what an address remembers", () => {
-  const many = (count: number): AddressTries => {
+  const many = (count: number, idLength: number): AddressTries => {
     let state = nothingKnown;
     for (let n = 0; n < count; n++) {
       // As many succeed, so that none of it is told of and all of it is kept.
       state = step(state, letIn(`v-${n}`, `10:00:${n % 60}`), defaultPolicy, ARRIVED_MS).state;
-      const fail = asTold({ ...failed(`u-${n}`, `10:00:${n % 60}`), eventId: longId(n) });
+      const fail = asTold({
+        ...failed(`u-${n}`, `10:00:${n % 60}`),
+        eventId: `${n}`.padStart(idLength, "x"),
+      });
       state = step(state, fail, defaultPolicy, ARRIVED_MS).state;
     }
     return state;
   };
 
-  test("is bounded, whoever comes, and lies in less than 8 KiB", () => {
-    const state = many(3 * USERS_MAX);
+  // 40 is the longest id that is kept as it is, 128 the longest that is let in.
+  test.each([36, 40, 128])("is bounded, and lies in less than 8 KiB, with ids of %i", (length) => {
+    const state = many(3 * USERS_MAX, length);
     expect(state.failures).toHaveLength(USERS_MAX);
     expect(state.successes).toHaveLength(USERS_MAX);
     expect(codec.encode({ tries: state, watchedUntilMs: ARRIVED_MS }).length).toBeLessThan(8_192);

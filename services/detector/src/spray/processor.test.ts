@@ -36,6 +36,14 @@ interface Made {
   readonly eventId?: string;
 }
 
+const policyOf = (overlay: PolicyOverlay): SessionPolicy => ({
+  tenant_id: "acme",
+  version: 7,
+  updated_at: START_MS,
+  actor: { type: "SYSTEM", id: "test", impersonator_id: null },
+  document: JSON.stringify(overlay),
+});
+
 /** Detector and addresses on their drivers, with what runs between them in production carried over by hand. */
 function chain(options: { readonly watchedMax?: number } = {}) {
   let keysAtMs = NOW_MS;
@@ -51,11 +59,14 @@ function chain(options: { readonly watchedMax?: number } = {}) {
   let nowMs = NOW_MS;
   let made = 0;
 
+  const watched = new Set<string>();
   function watch(): void {
     for (const { key, value } of spray.read<number | null>("watched")) {
       const bytes = value === null ? null : watchedEncoder.encode(value);
       const read = bytes === null ? null : watchedTable.decoder.decode(bytes);
       detector.setGlobal(WATCHED, key, read?.kind === "ok" ? read.value : null);
+      if (read === null) watched.delete(key);
+      else watched.add(key);
     }
   }
   const found: SessionAnomaly[] = [];
@@ -91,6 +102,7 @@ function chain(options: { readonly watchedMax?: number } = {}) {
   }
   return {
     spray,
+    watched,
     fail: (user: string, content: Made = {}) => login("AUTH_FAIL", user, content),
     succeed: (user: string, content: Made = {}) => login("AUTH_SUCCESS", user, content),
     attack(users = 5, content: Made = {}): void {
@@ -105,13 +117,7 @@ function chain(options: { readonly watchedMax?: number } = {}) {
       carry();
     },
     setPolicy(overlay: PolicyOverlay): void {
-      const policy: SessionPolicy = {
-        tenant_id: "acme",
-        version: 7,
-        updated_at: START_MS,
-        actor: { type: "SYSTEM", id: "test", impersonator_id: null },
-        document: JSON.stringify(overlay),
-      };
+      const policy = policyOf(overlay);
       detector.setGlobal("policy", "acme", policy);
       spray.setGlobal("policy", "acme", policy);
     },
@@ -254,16 +260,18 @@ describe("what is kept", () => {
   });
 
   test("PRV-14: everything is forgotten by the timer, and the table with it", () => {
-    const { advance, attack, nameOf, spray, succeed } = chain();
+    const { advance, attack, nameOf, spray, succeed, watched } = chain();
     attack();
     succeed("u-9", { atMin: 6 });
     const key = `acme|${nameOf(ATTACKER)}`;
+    expect([...watched]).toEqual([key]);
     expect(spray.state(key)).not.toBeNull();
     expect(spray.aggregate<number>(WATCHED_COUNT)).toBe(1);
     advance(80);
     expect(spray.state(key)).toBeNull();
     expect(spray.changelog().at(-1)).toEqual({ key, state: null });
     expect(spray.aggregate<number>(WATCHED_COUNT)).toBe(0);
+    expect(watched.size).toBe(0);
   });
 
   test("PRV-02, PRV-14: neither the address nor a user's id lies in state or changelog", () => {
