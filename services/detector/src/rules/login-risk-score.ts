@@ -82,7 +82,7 @@ function likelihood({ from, to }: Feature, population: CountedPopulation): numbe
   return sum + (weights[from] as number) * narrowest;
 }
 
-/** The same of the user, who is not smoothed: what he never used tells. */
+/** The same of the user, who is not smoothed: what was never used tells. */
 export function ownLikelihood({ from, to }: Feature, { logins, counts }: Counted): number {
   let sum = 0;
   for (let trait = from; trait < to; trait++) sum += weightedShare(trait, counts, logins);
