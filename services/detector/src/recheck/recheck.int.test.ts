@@ -196,8 +196,8 @@ test("what newer data contradicts is withdrawn once, whoever does it; all else i
 
   // The same data again contradicts nothing.
   expect(await rejudge(before)).toMatchObject({ contradicted: 0, events_gone: 1 });
-  // Two processes at once, one of which holds one anomaly at a time.
-  await Promise.all([rejudge(after), rejudge(after, 1)]);
+  // Two processes at once, each of which holds one anomaly at a time.
+  await Promise.all([rejudge(after, 1), rejudge(after, 1)]);
   const withdrawn = await retractions();
   expect(new Set(withdrawn.map(({ anomaly_id }) => anomaly_id)).size).toBe(3);
   for (const user of ["u-contradicted", NEIGHBOUR, "u-shadow"]) {
