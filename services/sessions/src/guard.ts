@@ -1,10 +1,11 @@
 import { MINUTE_MS } from "@vigie/core/time";
 import type { Change } from "./evolve.ts";
+import type { Revocation } from "./state.ts";
 
 /**
  * Guards against a policy that would sign everyone out, by a bad GeoIP file perhaps. Every partition keeps count of its
  * own share of a tenant's sessions. What counts is what anomalies revoke: limits of sessions, epochs, SIRA and people
- * mean what they revoke.
+ * mean what they revoke. A session whose anomaly is read before its login counts with the anomaly.
  */
 export interface TenantLoad {
   readonly kind: "tenant_load";
@@ -56,9 +57,8 @@ export function loadAfter(load: TenantLoad, changes: readonly Change[], nowMs: n
     else if (change.type === "held") heldToldAtMs = nowMs;
     else if (change.type === "ended") {
       live -= 1;
-      const { revocation } = change;
-      if (revocation?.actor.type === "POLICY" && revocation.anomalyId !== null) count += 1;
-    }
+      if (isByAnomaly(change.revocation) && !wasCounted(change.session.id, changes)) count += 1;
+    } else if (change.type === "entombed" && isByAnomaly(change.tombstone.revocation)) count += 1;
   }
   if (live === load.live && count === 0 && heldToldAtMs === load.heldToldAtMs) return load;
   // Sessions that were there before anybody counted may end.
@@ -69,6 +69,13 @@ export function loadAfter(load: TenantLoad, changes: readonly Change[], nowMs: n
     heldToldAtMs,
   };
 }
+
+const isByAnomaly = (revocation: Revocation | null): boolean =>
+  revocation?.actor.type === "POLICY" && revocation.anomalyId !== null;
+
+/** A session whose anomaly came first was counted then, and is revoked when it appears. */
+const wasCounted = (sessionId: string, changes: readonly Change[]): boolean =>
+  changes.some((change) => change.type === "unearthed" && change.sessionId === sessionId);
 
 function added(load: TenantLoad, count: number, nowMs: number): TenantLoad["revoked"] {
   const minuteMs = Math.floor(nowMs / MINUTE_MS) * MINUTE_MS;

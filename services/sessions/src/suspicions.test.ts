@@ -300,6 +300,36 @@ test("a small tenant is still defended, and some minutes later more may be revok
   assert.equal(s.alarms().length, 1);
 });
 
+/** Anomalies that would revoke the sessions of so many users, then their logins. */
+function ahead(users: number) {
+  const s = stage([]);
+  const of = (at: number) => ({ user_id: `u-${at}`, session_id: `s-${at}` });
+  const strike = (at: number) =>
+    s.find({ ...blocked, ...of(at), anomaly_id: `an-${at}`, occurred_at: T0 });
+  const signIn = (at: number) =>
+    s.driver.pipe("id.login", userKey(TENANT, `u-${at}`), login(of(at)));
+  for (let at = 0; at < users; at++) strike(at);
+  for (let at = 0; at < users; at++) signIn(at);
+  return { ...s, strike, signIn };
+}
+
+test("the guard holds as well for sessions whose anomalies are read before their logins", () => {
+  const s = ahead(30);
+  assert.equal(s.revoked().length, REVOCATIONS_MIN);
+  assert.equal(s.driver.state(userKey(TENANT, "u-29"))?.live[0]?.stepUpRequiredAtMs, T0);
+  assert.equal(s.alarms().length, 1);
+});
+
+test("what counted with its anomaly does not count again with its login", () => {
+  const s = ahead(5);
+  assert.equal(s.revoked().length, 5);
+  for (let at = 5; at < 20; at++) {
+    s.signIn(at);
+    s.strike(at);
+  }
+  assert.equal(s.revoked().length, REVOCATIONS_MIN - 5);
+});
+
 const actions: readonly RecommendedAction[] = ["LOG_ONLY", "STEP_UP", "REVOKE"];
 const act = fc.record({
   what: fc.constantFrom("anomaly", "decision", "factor"),
