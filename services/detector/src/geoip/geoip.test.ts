@@ -170,10 +170,25 @@ describe("networks as CSV", () => {
   );
 });
 
-test("a satellite's ground station is no place of its subscribers, who hide nothing", () => {
-  const starlink = organisationOf(14593, "SpaceX Starlink");
-  expect(starlink).toMatchObject({ anonymous: false, isAnchor: false });
+test.each([
+  "SpaceX Starlink",
+  "ViaSat,Inc.",
+  "Hughes Network Systems, LLC",
+  "IRIDIUM SATELLITE,LLC",
+])("%s: a ground station is no place of its subscribers, who hide nothing", (name) => {
+  expect(organisationOf(1, name)).toMatchObject({
+    anonymous: false,
+    isVpn: false,
+    isAnchor: false,
+  });
 });
+
+test.each(["INTELSAT GLOBAL SERVICE CORPORATION", "Baker Hughes Incorporated"])(
+  "%s is placed where it is",
+  (name) => {
+    expect(organisationOf(1, name).isAnchor).toBe(true);
+  },
+);
 
 describe("a file that changes", () => {
   const cityFile = join(folder, "city.mmdb");

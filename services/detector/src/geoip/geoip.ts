@@ -57,11 +57,11 @@ const anonymousWords = /vpn|proxy|hosting|relay/i;
 const vpnWords = /vpn|proxy|hosting|data ?center|cloud|relay/i;
 
 /**
- * Operators of satellites: their subscribers come out at a ground station, often in another country.
- * Source: the operators of consumer satellite access in the npm package @ip-location-db/asn, by name.
+ * Satellite access comes out at a ground station, often in another country. Source: the operators' names in the npm
+ * package @ip-location-db/asn. Not those who sell to other networks (Intelsat, SES): these are placed where they are.
  */
 const satelliteWords =
-  /satellite|starlink|inmarsat|viasat|hughes|intelsat|eutelsat|iridium|oneweb|o3b/i;
+  /satellite|starlink|spacex|viasat|hughes (network|de |telecom)|inmarsat|oneweb|kacific/i;
 
 export function organisationOf(asn: number | null, name: string): Organisation {
   const anonymous = anonymousWords.test(name);

@@ -15,7 +15,7 @@ export interface Fix {
 }
 
 /** Enough for the neighbours in time of an event that is hours late, since a stay is thinned. */
-export const FIXES_MAX = 12;
+export const FIXES_MAX = 8;
 /** Of a stay at one place, fixes in between are kept this far apart: a heartbeat every 30 s would fill the trail. */
 export const STAY_STEP_MS = 600_000;
 
@@ -29,7 +29,7 @@ const SAME_CARRIER = 16;
 /** Not left out: the entry's own. */
 const GIVEN = 32;
 
-/** Long ids and names must not make a state large: then fewer fixes are kept. Twelve common ones take 500 bytes. */
+/** Long ids and names must not make a state large: then fewer fixes are kept. Eight common ones take 300 bytes. */
 export const TRAIL_BYTES_MAX = 1_280;
 
 /**
