@@ -61,6 +61,7 @@ async function run(
   { config, files, log }: Pick<RecheckServiceOptions, "config" | "files" | "log">,
   signal: AbortSignal,
 ): Promise<RecheckCounts> {
+  const geoip = new GeoIpDatabases(openShared(files));
   const kafka = kafkaOptions(config);
   const { prefix } = kafka;
   const client = openKafka({ ...kafka, clientId: "vigie.detector.recheck", log });
@@ -70,24 +71,19 @@ async function run(
   });
   const reader = await openLoneReader(client);
   const producer = await openBatchingProducer(client);
-  // What is being read then ends at once.
-  const end = (): void => void reader.close();
-  signal.addEventListener("abort", end);
+  const shared = { reader, producer, codecs, rules, geoip, prefix, clock: Date.now, signal };
   try {
-    const geoip = new GeoIpDatabases(openShared(files));
-    return await recheck({
-      reader,
-      producer,
-      codecs,
-      rules,
-      geoip,
-      prefix,
-      clock: Date.now,
-      signal,
-    });
+    // A registry that is away is waited for; the stop is not.
+    return await Promise.race([recheck(shared), aborted(signal)]);
   } finally {
-    signal.removeEventListener("abort", end);
     codecs.close();
     await Promise.all([reader.close(), producer.close()]);
   }
 }
+
+/** Rejects once the signal says so. */
+const aborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    if (signal.aborted) reject(signal.reason);
+  });
