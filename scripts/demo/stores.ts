@@ -4,6 +4,7 @@ import type { Parsed } from "@vigie/service-kit/config";
 import { openDatabase, schemaOf } from "@vigie/service-kit/postgres/database";
 import { openRedis } from "@vigie/service-kit/redis/redis";
 import { layoutOf } from "@vigie/service-kit/sessions/layout";
+import { IS_SESSION } from "@vigie/service-kit/sessions/stub-rows";
 import type { databaseConfig, prefixConfig, redisConfig } from "@vigie/service-kit/shared-config";
 import type { Person } from "./cast.ts";
 
@@ -26,7 +27,7 @@ export interface Stores {
 const COUNTS = `
   select
     (select count(*) from user_sessions
-      where session_key = any($1) and status not in ('PENDING', 'NONE', 'REFUSED')) as sessions,
+      where session_key = any($1) and ${IS_SESSION}) as sessions,
     (select count(*) from session_activities activity join user_sessions session
         on session.id = activity.session_id where session.session_key = any($1)) as activities,
     (select count(*) from session_anomalies anomaly join user_sessions session

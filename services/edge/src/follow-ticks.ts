@@ -1,10 +1,10 @@
-import { messageOf } from "@vigie/core/errors";
 import type { Logger } from "@vigie/core/log";
 import { noOutages, noteTick, type Outages, outagesAt, type Ticks } from "@vigie/core/outages";
 import type { Clock } from "@vigie/core/time";
 import { physicalName } from "@vigie/schemas/catalogue";
 import type { KafkaClient } from "@vigie/stream/kafka/client";
-import { type LoneReader, openLoneReader } from "@vigie/stream/kafka/lone-reader";
+import type { Following, LoneReader } from "@vigie/stream/kafka/lone-reader";
+import { keepFollowing } from "./keep-following.ts";
 import { TICK_TOPIC } from "./ticks.ts";
 
 export interface FollowTicksOptions {
@@ -22,7 +22,6 @@ export interface FollowedTicks {
 
 /** A day and a half of five edges, ticks of 100 bytes. An outage counts for a day: the longest idle timeout. */
 const PAST_TICKS_MAX = 130_000;
-const RETRY_MS = 500;
 
 interface Followed {
   ticks: Ticks;
@@ -34,23 +33,20 @@ interface Followed {
 
 /** The same outages that the sessions see, from the same ticks, for answers that derive an end by themselves. */
 export function followTicks(options: FollowTicksOptions): FollowedTicks {
+  const { client, log } = options;
   const follower = new Follower(options);
-  const running = follower.run();
-  return {
-    outagesOf: (partition) => follower.outagesOf(partition),
-    async stop() {
-      follower.stop();
-      await running;
-    },
-  };
+  const { stop } = keepFollowing({
+    client,
+    begin: (reader, broken) => follower.begin(reader, broken),
+    interrupted: (why) => log.warn({ why }, "ticks_interrupted"),
+  });
+  return { outagesOf: (partition) => follower.outagesOf(partition), stop };
 }
 
 class Follower {
   readonly #options: FollowTicksOptions;
   readonly #topic: string;
-  readonly #stopped = Promise.withResolvers<void>();
   #partitions: Followed[] = [];
-  #isStopped = false;
 
   constructor(options: FollowTicksOptions) {
     this.#options = options;
@@ -63,29 +59,8 @@ class Follower {
     return outagesAt(followed.ticks, this.#options.clock());
   }
 
-  stop(): void {
-    this.#isStopped = true;
-    this.#stopped.resolve();
-  }
-
-  async run(): Promise<void> {
-    while (!this.#isStopped) {
-      try {
-        const reader = await openLoneReader(this.#options.client);
-        try {
-          await this.#follow(reader);
-        } finally {
-          await reader.close();
-        }
-      } catch (error) {
-        this.#options.log.warn({ why: messageOf(error) }, "ticks_interrupted");
-      }
-      if (!this.#isStopped) await Promise.race([after(RETRY_MS), this.#stopped.promise]);
-    }
-  }
-
-  /** Until it is stopped or something breaks. What was read before stays known. */
-  async #follow(reader: LoneReader): Promise<void> {
+  /** What was read before stays known. */
+  async begin(reader: LoneReader, broken: (error: Error) => void): Promise<Following> {
     const topic = this.#topic;
     const [low, ends] = await Promise.all([reader.lowOffsets(topic), reader.endOffsets(topic)]);
     this.#partitions = ends.map((end, partition) => {
@@ -94,14 +69,12 @@ class Follower {
       const isHeld = known.position >= first && known.position <= end;
       return isHeld ? known : { ...known, position: first };
     });
-    const broken = Promise.withResolvers<never>();
-    broken.promise.catch(() => undefined);
     const targets = this.#partitions.map(({ position: from }, partition) => ({
       topic,
       partition,
       from,
     }));
-    const following = await reader.follow(targets, {
+    return reader.follow(targets, {
       records: (records, { position }, { partition }) => {
         const followed = this.#partitions[partition];
         if (followed === undefined) return;
@@ -110,14 +83,7 @@ class Follower {
         }
         followed.position = position;
       },
-      failed: broken.reject,
+      failed: broken,
     });
-    try {
-      await Promise.race([this.#stopped.promise, broken.promise]);
-    } finally {
-      following.stop();
-    }
   }
 }
-
-const after = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

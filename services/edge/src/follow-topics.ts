@@ -3,12 +3,9 @@ import type { Logger } from "@vigie/core/log";
 import { physicalName, type TopicName } from "@vigie/schemas/catalogue";
 import type { Codecs, Decoder } from "@vigie/schemas/codec-core";
 import type { KafkaClient } from "@vigie/stream/kafka/client";
-import {
-  type FollowTarget,
-  type LoneReader,
-  openLoneReader,
-} from "@vigie/stream/kafka/lone-reader";
+import type { Following, FollowTarget, LoneReader } from "@vigie/stream/kafka/lone-reader";
 import type { FetchedRecord } from "@vigie/stream/kafka/types";
+import { type KeptFollowing, keepFollowing } from "./keep-following.ts";
 
 /** What is done with the records of one topic. */
 export interface TopicTaker {
@@ -38,24 +35,24 @@ export interface FollowTopicsOptions {
   onFollowing?(isFollowing: boolean): void;
 }
 
-export interface FollowedTopics {
-  stop(): Promise<void>;
-}
-
-const RETRY_MS = 500;
-/** Nothing is lost with a connection that is not closed: a broker that is away is not waited for. */
-const STOP_MAX_MS = 1_000;
-
-/** Takes what topics tell from now on, in order, in no group and committing nothing: every process hears all. */
-export function followTopics(options: FollowTopicsOptions): FollowedTopics {
+/** Takes what topics tell from now on, in order: every process hears all. */
+export function followTopics(options: FollowTopicsOptions): KeptFollowing {
+  const { client, log, name, onState, onFollowing } = options;
   const follower = new Follower(options);
-  const running = follower.run();
-  return {
-    async stop() {
-      follower.stop();
-      await Promise.race([running, after(STOP_MAX_MS)]);
+  return keepFollowing({
+    client,
+    async begin(reader, broken) {
+      const following = await follower.begin(reader, broken);
+      onState?.(true);
+      onFollowing?.(true);
+      return following;
     },
-  };
+    interrupted(why) {
+      log.warn({ why }, `${name}_interrupted`);
+      onState?.(false, why);
+      onFollowing?.(false);
+    },
+  });
 }
 
 interface Reading {
@@ -66,10 +63,6 @@ interface Reading {
 class Follower {
   private readonly options: FollowTopicsOptions;
   private readonly readings: ReadonlyMap<string, Reading>;
-  /** Where to go on after a fault, by topic and partition. */
-  private readonly positions = new Map<string, number>();
-  private readonly stopped = Promise.withResolvers<void>();
-  private isStopped = false;
   /** One chunk after another, also when one waits for its schema. */
   private taken: Promise<void> = Promise.resolve();
 
@@ -84,66 +77,20 @@ class Follower {
     );
   }
 
-  stop(): void {
-    this.isStopped = true;
-    this.stopped.resolve();
-  }
-
-  async run(): Promise<void> {
-    const { client, log, name, onState, onFollowing } = this.options;
-    while (!this.isStopped) {
-      try {
-        const reader = await openLoneReader(client);
-        try {
-          await this.follow(reader);
-        } finally {
-          await reader.close();
-        }
-      } catch (error) {
-        const why = messageOf(error);
-        log.warn({ why }, `${name}_interrupted`);
-        onState?.(false, why);
-        // What is no longer in the topic is not waited for by anybody.
-        this.positions.clear();
-        onFollowing?.(false);
-      }
-      if (!this.isStopped) await Promise.race([after(RETRY_MS), this.stopped.promise]);
-    }
-  }
-
-  /** Until it is stopped or something breaks. */
-  private async follow(reader: LoneReader): Promise<void> {
-    const { onState, onFollowing } = this.options;
-    const broken = Promise.withResolvers<never>();
-    broken.promise.catch(() => undefined);
-    const targets = await this.targets(reader);
-    const following = await reader.follow(targets, {
-      records: (records, { position }, place) => {
-        this.take(records);
-        this.positions.set(nameOf(place), position);
-      },
-      failed: broken.reject,
-      broker: (up, why) => onState?.(up, why),
-    });
-    onState?.(true);
-    onFollowing?.(true);
-    try {
-      await Promise.race([this.stopped.promise, broken.promise]);
-    } finally {
-      following.stop();
-    }
-  }
-
-  private async targets(reader: LoneReader): Promise<FollowTarget[]> {
+  /** At the ends: what is no longer in the topic is not waited for by anybody. */
+  async begin(reader: LoneReader, broken: (error: Error) => void): Promise<Following> {
     const targets: FollowTarget[] = [];
     for (const topic of this.readings.keys()) {
       const ends = await reader.endOffsets(topic);
-      ends.forEach((end, partition) => {
-        const from = this.positions.get(nameOf({ topic, partition })) ?? end;
+      ends.forEach((from, partition) => {
         targets.push({ topic, partition, from });
       });
     }
-    return targets;
+    return reader.follow(targets, {
+      records: (records) => this.take(records),
+      failed: broken,
+      broker: (up, why) => this.options.onState?.(up, why),
+    });
   }
 
   private take(records: readonly FetchedRecord[]): void {
@@ -173,11 +120,3 @@ class Follower {
     }
   }
 }
-
-const nameOf = ({ topic, partition }: { topic: string; partition: number }): string =>
-  `${topic}/${partition}`;
-
-const after = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms).unref();
-  });

@@ -4,6 +4,7 @@ import type { Channel, UserType } from "@vigie/schemas/types";
 import { tenantUuid, uuidOf } from "../ids.ts";
 import type { Database } from "../postgres/database.ts";
 import { endStatusOf, type Found, type SessionStore } from "./session-store.ts";
+import { IS_SESSION, isStub } from "./stub-rows.ts";
 import { LAG_MAX_MS } from "./topic-ends.ts";
 
 /** The session sink's own names. */
@@ -24,7 +25,7 @@ const FIND = `
 
 const OWNER = `
   select user_key from user_sessions
-   where id = $1 and tenant_id = $2 and status not in ('PENDING', 'NONE', 'REFUSED')`;
+   where id = $1 and tenant_id = $2 and ${IS_SESSION}`;
 
 export interface PostgresSessions extends SessionStore {
   /** SES-18: whose a session is, or null for one that is not known. */
@@ -82,12 +83,9 @@ interface Names {
   readonly sessionId: string;
 }
 
-/** A row that only keeps a foreign key true is of no session that anybody knows. */
-const STUBS: ReadonlySet<string> = new Set(["PENDING", "NONE", "REFUSED"]);
-
 function foundOf(names: Names, row: Row): Found {
   const { status } = row;
-  if (status === null || STUBS.has(status)) return { kind: "none" };
+  if (status === null || isStub(status)) return { kind: "none" };
   if (status !== "ACTIVE") return { kind: "ended", status: endStatusOf(status) };
   const createdAtMs = row.created_at.getTime();
   const session = {

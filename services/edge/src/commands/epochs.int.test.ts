@@ -7,6 +7,7 @@ import { outboxOf } from "../inventory/test-tables.ts";
 import { createEpochBook } from "./epochs.ts";
 import { ADMIN, call, TENANT, type TestStores, testStores } from "./test-stores.ts";
 
+const SOON = { timeout: 10_000 };
 const PLATFORM = { ...ADMIN, scope: "id:admin platform:admin" };
 
 let tables: TestStores;
@@ -60,13 +61,13 @@ test.each([
 );
 
 test("an epoch is answered 200 once it lies on its topic", async () => {
-  const edge = edgeOn({ commandWaitMs: 5_000 });
+  const edge = edgeOn({ commandWaitMs: 20_000 });
   const answer = call(edge, { payload: { filter: { org_id: "pay" } } });
   const epoch = await vi.waitFor(async () => {
     const [first] = await published();
     assert.ok(first);
     return first;
-  });
+  }, SOON);
   edge.outcomes.epochs.deliver(epoch.epoch_id, epoch);
   assert.equal((await answer).json().status, "done");
 });

@@ -1,8 +1,7 @@
-import type { Channel } from "@vigie/schemas/types";
 import { tenantUuid, uuidOf } from "@vigie/service-kit/ids";
 import type { Database, Queryable } from "@vigie/service-kit/postgres/database";
 import type { DeniableSession, SessionView } from "@vigie/service-kit/sessions/view";
-import { channelOf } from "./command.ts";
+import { deniableOf, type SessionRow } from "../inventory/session-rows.ts";
 import type { Filter } from "./filter.ts";
 
 export interface FoundSession extends DeniableSession {
@@ -21,16 +20,7 @@ export interface Count {
 /** Rows that one look fetches. Source: some 30 ms, and 3 MB. */
 const ROWS_MAX = 10_000;
 
-interface Row {
-  readonly id: string;
-  readonly user_key: string;
-  readonly session_key: string;
-  readonly device_key: string | null;
-  readonly org_id: string | null;
-  readonly session_type: string;
-  readonly session_data: { readonly roles?: readonly string[]; readonly adopted?: boolean };
-  readonly created_at: Date;
-}
+type Row = Parameters<typeof deniableOf>[0] & Pick<SessionRow, "id" | "device_key">;
 
 interface Clauses {
   readonly text: string;
@@ -67,7 +57,7 @@ function clausesOf(
 
 const isoOf = (ms: number | undefined) => (ms === undefined ? ms : new Date(ms).toISOString());
 
-const COLUMNS = `id, user_key, session_key, device_key, org_id, session_type, session_data,
+const COLUMNS = `id, tenant_key, user_key, session_key, device_key, org_id, session_type, session_data,
   created_at`;
 
 /**
@@ -88,7 +78,7 @@ export async function findSessions(
   const rows = await database.inTenant(tenantId, (tx) =>
     rowsOf(tx, clausesOf(tenantId, filter), { after, limit }),
   );
-  const sessions = rows.map((row) => foundOf(tenantId, row)).filter(isUndenied(view));
+  const sessions = rows.map(foundOf).filter(isUndenied(view));
   return { sessions, next: rows.length === limit ? (rows.at(-1)?.id ?? null) : null };
 }
 
@@ -108,7 +98,7 @@ export async function countSessions(
   return database.inTenant(tenantId, async (tx) => {
     const rows = await rowsOf(tx, clauses, { after: null, limit: ROWS_MAX });
     if (rows.length === ROWS_MAX) return countRoughly(tx, clauses);
-    const found = rows.map((row) => foundOf(tenantId, row)).filter(isUndenied(view));
+    const found = rows.map(foundOf).filter(isUndenied(view));
     const users = new Set(found.map(({ userId }) => userId)).size;
     return { sessions: found.length, users, isExact: true };
   });
@@ -141,15 +131,8 @@ const isUndenied =
   (session: FoundSession): boolean =>
     view.denialOf(session) === null;
 
-const foundOf = (tenantId: string, row: Row): FoundSession => ({
+const foundOf = (row: Row): FoundSession => ({
+  ...deniableOf(row),
   rowId: row.id,
-  tenantId,
-  userId: row.user_key,
-  sessionId: row.session_key,
   deviceId: row.device_key,
-  orgId: row.org_id,
-  roles: row.session_data.roles ?? [],
-  channel: (channelOf(row.session_type) ?? "UNKNOWN") satisfies Channel,
-  // What was taken over from a heartbeat began nobody knows when.
-  startedAtMs: row.session_data.adopted === true ? null : row.created_at.getTime(),
 });

@@ -1,6 +1,7 @@
 import { VigError } from "@vigie/core/errors";
 import { isNameUuid, tenantUuid, uuidOf } from "@vigie/service-kit/ids";
 import { type Database, isDatabaseAway } from "@vigie/service-kit/postgres/database";
+import { IS_SESSION } from "@vigie/service-kit/sessions/stub-rows";
 import type { EdgeContext } from "../context.ts";
 
 /**
@@ -22,7 +23,7 @@ export function databaseOf({ database }: Pick<EdgeContext, "database">): Databas
 const SESSION = `
   select session_key as key from user_sessions
    where tenant_id = $1 and user_id = $2 and id = $3
-     and status not in ('PENDING', 'NONE', 'REFUSED')`;
+     and ${IS_SESSION}`;
 const DEVICE = `
   select external_id as key from user_devices
    where tenant_id = $1 and user_id = $2 and id = $3`;

@@ -1,7 +1,7 @@
 import type { Queryable } from "@vigie/service-kit/postgres/database";
+import { IS_SESSION } from "@vigie/service-kit/sessions/stub-rows";
 import { type Page, type PageWanted, pageOf } from "./keyset.ts";
 import type { Person } from "./person.ts";
-import { IS_SESSION } from "./session-rows.ts";
 import { afterPlace, Values } from "./statement.ts";
 
 /** A device and what its latest session says of it; null without a session. */

@@ -3,9 +3,8 @@ import type { Outages } from "@vigie/core/outages";
 import type { PolicyDocument } from "@vigie/core/policy";
 import { deadlinesOf, expiryOf, type SessionTimes } from "@vigie/core/session-deadlines";
 import { PARTITIONS_DEFAULT } from "@vigie/schemas/catalogue";
-import type { Channel } from "@vigie/schemas/types";
 import type { DeniableSession, Denial } from "@vigie/service-kit/sessions/view";
-import type { SessionRow } from "./session-rows.ts";
+import { channelOfRow, deniableOf, type SessionRow } from "./session-rows.ts";
 
 /** What counts now, whatever the tables say yet. */
 export interface InForce {
@@ -64,24 +63,11 @@ export function judge(row: SessionRow, inForce: InForce, nowMs: number): JudgedS
   };
 }
 
-const channelOf = (row: SessionRow): Channel => row.session_type.toUpperCase() as Channel;
-
 const timesOf = (row: SessionRow): SessionTimes => ({
   createdAtMs: row.created_at.getTime(),
   lastSeenMs: row.last_activity.getTime(),
-  channel: channelOf(row),
+  channel: channelOfRow(row),
   roles: row.session_data.roles ?? [],
   // Never later than when it was published: of the ends it follows from, the row keeps the earliest.
   absoluteCapMs: row.absolute_expires_at?.getTime() ?? null,
-});
-
-export const deniableOf = (row: SessionRow): DeniableSession => ({
-  tenantId: row.tenant_key,
-  userId: row.user_key,
-  sessionId: row.session_key,
-  orgId: row.org_id,
-  roles: row.session_data.roles ?? [],
-  channel: channelOf(row),
-  // When an adopted session began is not known, which counts as older than every epoch.
-  startedAtMs: row.session_data.adopted === true ? null : row.created_at.getTime(),
 });

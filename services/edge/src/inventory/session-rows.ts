@@ -1,3 +1,6 @@
+import type { Channel } from "@vigie/schemas/types";
+import type { DeniableSession } from "@vigie/service-kit/sessions/view";
+
 /** A session as the tables have it; times are UTC. Source: migrations of the session sink. */
 export interface SessionRow {
   readonly id: string;
@@ -35,5 +38,28 @@ export const SESSION_COLUMNS = `
   client_info, session_data, tenant_key, user_key, session_key, device_key, ip_prefix, country,
   city, user_type, org_id, step_up_required_at, risk_score`;
 
-/** Rows of other states only keep foreign keys true. The words are those of the partial indexes. */
-export const IS_SESSION = "status not in ('PENDING', 'NONE', 'REFUSED')";
+type Deniable = Pick<
+  SessionRow,
+  | "tenant_key"
+  | "user_key"
+  | "session_key"
+  | "org_id"
+  | "session_data"
+  | "session_type"
+  | "created_at"
+>;
+
+export const channelOfRow = ({ session_type: type }: Pick<SessionRow, "session_type">): Channel =>
+  type.toUpperCase() as Channel;
+
+/** A row as revocations and epochs ask for it. */
+export const deniableOf = (row: Deniable): DeniableSession => ({
+  tenantId: row.tenant_key,
+  userId: row.user_key,
+  sessionId: row.session_key,
+  orgId: row.org_id,
+  roles: row.session_data.roles ?? [],
+  channel: channelOfRow(row),
+  // When an adopted session began is not known, which counts as older than every epoch.
+  startedAtMs: row.session_data.adopted === true ? null : row.created_at.getTime(),
+});

@@ -1,5 +1,6 @@
+import { IS_SESSION } from "@vigie/service-kit/sessions/stub-rows";
 import type { Page, PageWanted, Place } from "./keyset.ts";
-import { IS_SESSION, SESSION_COLUMNS, type SessionRow } from "./session-rows.ts";
+import { SESSION_COLUMNS, type SessionRow } from "./session-rows.ts";
 import { type Statement, timeText, Values } from "./statement.ts";
 
 /** What a search may ask for; all that is given must hold. Ids are UUIDs of rows. */

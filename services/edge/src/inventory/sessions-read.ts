@@ -1,9 +1,10 @@
 import { VigError } from "@vigie/core/errors";
 import { DAY_MS } from "@vigie/core/time";
 import type { Queryable } from "@vigie/service-kit/postgres/database";
+import { IS_SESSION } from "@vigie/service-kit/sessions/stub-rows";
 import type { Page } from "./keyset.ts";
 import type { Person } from "./person.ts";
-import { IS_SESSION, SESSION_COLUMNS, type SessionRow } from "./session-rows.ts";
+import { SESSION_COLUMNS, type SessionRow } from "./session-rows.ts";
 import {
   type FoundSession,
   foundPage,

@@ -9,8 +9,9 @@ import { noRateLimit } from "@vigie/service-kit/http/rate-limit";
 import { uuidOf } from "@vigie/service-kit/ids";
 import { openBatchingProducer } from "@vigie/stream/kafka/producer";
 import { afterAll, beforeAll, test, vi } from "vitest";
-import { type FollowedTopics, followTopics } from "../follow-topics.ts";
+import { followTopics } from "../follow-topics.ts";
 import { excessLogins } from "../ingest/excess-logins.ts";
+import type { KeptFollowing } from "../keep-following.ts";
 import type { EventOutput } from "../output/event-output.ts";
 import { kafkaOutput } from "../output/kafka-output.ts";
 import { testEdge } from "../test-edge.ts";
@@ -24,7 +25,7 @@ let servers: EdgeStack;
 let codecs: Codecs;
 let output: EventOutput;
 let cacheDir: string;
-let following: readonly FollowedTopics[] = [];
+let following: readonly KeptFollowing[] = [];
 const excess = excessLogins({
   limiter: noRateLimit,
   clock: () => 0,

@@ -5,8 +5,9 @@ import type {
   SessionRevoked,
   SessionState,
 } from "@vigie/schemas/types";
-import { type FollowedTopics, type TopicTaker, taker } from "../follow-topics.ts";
+import { type TopicTaker, taker } from "../follow-topics.ts";
 import type { ExcessLogins } from "../ingest/excess-logins.ts";
+import type { KeptFollowing } from "../keep-following.ts";
 import { everybodyOf } from "./event.ts";
 import type { Hub } from "./hub.ts";
 
@@ -51,10 +52,10 @@ const REST_AFTER_MS = 30 * SECOND_MS;
  */
 export function followWhileNeeded(
   hub: Hub,
-  start: (onFollowing: (isFollowing: boolean) => void) => FollowedTopics,
+  start: (onFollowing: (isFollowing: boolean) => void) => KeptFollowing,
   restAfterMs = REST_AFTER_MS,
-): FollowedTopics {
-  let following: FollowedTopics | null = null;
+): KeptFollowing {
+  let following: KeptFollowing | null = null;
   /** One more with each beginning and end: one that is ending has nothing to say any more. */
   let turn = 0;
   let resting: NodeJS.Timeout | undefined;
