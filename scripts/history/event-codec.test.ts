@@ -4,7 +4,7 @@ import { unknownAddress } from "@vigie/detector/geoip/geoip";
 import { TextMap } from "@vigie/schemas/codec-core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { EventDecoder, EventEncoder } from "./event-codec.ts";
+import { EventDecoder, EventEncoder, type ReadEvent } from "./event-codec.ts";
 import type { HistoryEvent } from "./minimise.ts";
 
 const people = ["1", "2", "3"].map((digit) => `0000000${digit}-0000-4000-8000-000000000000`);
@@ -90,6 +90,13 @@ function eventOf(drawn: Drawn, timestampMs: number): HistoryEvent {
   };
 }
 
+function readAll<U>(decoder: EventDecoder<U>, block: Buffer): ReadEvent<U>[] {
+  const events: ReadEvent<U>[] = [];
+  decoder.open(block);
+  for (let event = decoder.next(); event !== null; event = decoder.next()) events.push(event);
+  return events;
+}
+
 const plain = (event: HistoryEvent): unknown =>
   JSON.parse(
     JSON.stringify(event, (_key, value: unknown) =>
@@ -113,7 +120,7 @@ test("what is read is what was written, over any number of blocks", () => {
       }
       blocks.push(encoder.take());
       const decoder = new EventDecoder("acme", (userId) => userId);
-      const read = blocks.flatMap((block) => [...decoder.read(block)]);
+      const read = blocks.flatMap((block) => readAll(decoder, block));
       expect(read.map(({ own, ...event }) => plain(event))).toEqual(events.map(plain));
       expect(read.map(({ own }) => own)).toEqual(events.map(({ value }) => value.user_id));
     }),
@@ -126,7 +133,7 @@ test("tables of shared values start over when they are full", () => {
   const given = [...ips, ...ips.slice(0, 1_000)];
   const [base] = fc.sample(anyEvent, { numRuns: 1, seed: 1 }) as [Drawn];
   for (const ip of given) encoder.add(eventOf({ ...base, ip: ip as never }, 1_000_000));
-  const read = [...new EventDecoder("acme", () => null).read(encoder.take())];
+  const read = readAll(new EventDecoder("acme", () => null), encoder.take());
   expect(read.map(({ value }) => value.network?.ip)).toEqual(given);
 });
 

@@ -52,10 +52,31 @@ export const list: readonly Part[] = names.map((name) => parts[name]);
 function addressText({ value, address }: HistoryEvent): string {
   const token = value.network?.ip;
   if (!token) return "";
-  const { place, ...rest } = address;
-  const where = place && [place.cell, place.radiusKm, place.country, place.city];
-  return JSON.stringify([token, rest, where]);
+  return `["${token}",${madeOnce(addressTexts, address, lookedUpText)}]`;
 }
+
+function lookedUpText({ place, ...rest }: Address): string {
+  const where = place && [place.cell, place.radiusKm, place.country, place.city];
+  return `${JSON.stringify(rest)},${JSON.stringify(where)}`;
+}
+
+/** What was looked up comes as one object again and again; its text is made once. */
+function madeOnce<O extends object>(
+  texts: WeakMap<O, string>,
+  of: O,
+  make: (of: O) => string,
+): string {
+  let text = texts.get(of);
+  if (text === undefined) {
+    text = make(of);
+    texts.set(of, text);
+  }
+  return text;
+}
+
+const addressTexts = new WeakMap<Address, string>();
+const agentTexts = new WeakMap<UserAgent, string>();
+const signalsTexts = new WeakMap<TextMap, string>();
 
 export interface KnownAddress {
   readonly ip: string;
@@ -68,7 +89,8 @@ export interface KnownAgent {
 }
 
 function agentText({ value, userAgent }: HistoryEvent): string {
-  return userAgent === null ? "" : JSON.stringify([value.network?.user_agent, userAgent]);
+  if (userAgent === null) return "";
+  return `["${value.network?.user_agent}",${madeOnce(agentTexts, userAgent, JSON.stringify)}]`;
 }
 
 function readAgent(text: string): KnownAgent | null {
@@ -110,8 +132,11 @@ function fingerprintText({ value: { device } }: HistoryEvent): string {
   if (device === undefined) return "";
   if (device === null || device.fingerprint === null) return JSON.stringify(device && [null]);
   const { similarity, signals } = device.fingerprint;
-  return JSON.stringify([similarity, signals && sorted(signals.toObject())]);
+  const text = signals === null ? "null" : madeOnce(signalsTexts, signals, signalsText);
+  return `[${JSON.stringify(similarity)},${text}]`;
 }
+
+const signalsText = (signals: TextMap): string => JSON.stringify(sorted(signals.toObject()));
 
 const sorted = (texts: Readonly<Record<string, string>>): Fields =>
   Object.fromEntries(Object.entries(texts).sort(([a], [b]) => (a < b ? -1 : 1)));

@@ -133,7 +133,10 @@ export function* readEvents<U>(
   ownOf: (userId: string) => U,
 ): Generator<ReadEvent<U>> {
   const decoder = new EventDecoder(head.tenant, ownOf);
-  for (const block of readFrames(path, keys)) yield* decoder.read(block);
+  for (const block of readFrames(path, keys)) {
+    decoder.open(block);
+    for (let event = decoder.next(); event !== null; event = decoder.next()) yield event;
+  }
 }
 
 export function* readFacts({ path }: HistoryFile, keys: Keys): Generator<Fact> {

@@ -80,12 +80,32 @@ function deviceOf({ device_id, fingerprint }: RawDevice, pseudonyms: Pseudonyms)
     device_id: device_id && pseudonyms.uuid("device", device_id),
     fingerprint: fingerprint && {
       similarity: fingerprint.similarity,
-      signals: fingerprint.signals && signalsOf(fingerprint.signals.toObject(), pseudonyms),
+      signals: fingerprint.signals && signalsOf(fingerprint.signals, pseudonyms),
     },
   };
 }
 
-function signalsOf(given: Readonly<Record<string, string>>, pseudonyms: Pseudonyms): TextMap {
+/** Signals of so many fingerprints are kept: an unchanged device sends the same bytes each time. */
+const SIGNALS_KEPT_MAX = 20_000;
+const signalsKept = new WeakMap<Pseudonyms, Map<string, TextMap>>();
+
+function signalsOf(map: TextMap, pseudonyms: Pseudonyms): TextMap {
+  let known = signalsKept.get(pseudonyms);
+  if (known === undefined) {
+    known = new Map();
+    signalsKept.set(pseudonyms, known);
+  }
+  const bytes = map.bytes.toString("latin1", map.from, map.to);
+  let signals = known.get(bytes);
+  if (signals === undefined) {
+    if (known.size >= SIGNALS_KEPT_MAX) known.clear();
+    signals = pseudonymous(map.toObject(), pseudonyms);
+    known.set(bytes, signals);
+  }
+  return signals;
+}
+
+function pseudonymous(given: Readonly<Record<string, string>>, pseudonyms: Pseudonyms): TextMap {
   const kept: Record<string, string> = {};
   for (const [name, value] of Object.entries(given)) {
     kept[knownNames.has(name) ? name : nameless(name, pseudonyms)] = signal(
