@@ -13,8 +13,8 @@ import { workload } from "./workload.ts";
 
 /**
  * What each rule costs: the processor's work on decoded events, without decoding and without a store; with no rule,
- * with each alone, and with all. CPU time of the fastest of the passes, which take turns, so that a busy machine
- * disturbs all alike; and the bytes that each adds to a user's state.
+ * with each alone, with all, and with all but each. CPU time of the fastest of the passes, which take turns, so that a
+ * busy machine disturbs all alike; and the bytes that each adds to a user's state.
  * Run: node bench/rules.ts [--events 60000] [--users 6000] [--passes 7] [--only RULE]
  */
 const { values: args } = parseArgs({
@@ -86,34 +86,43 @@ function pass(some: readonly AnyRule[]): Pass {
   return { micros: (user + system) / decoded.length, stateBytes };
 }
 
-const named: readonly (readonly [string, readonly AnyRule[]])[] = [
-  ["(no rule)", []],
-  ...rules.map((rule) => [rule.meta.name, [rule]] as const),
-  ["(all)", rules],
-];
-const chosen = named.filter(([name]) => args.only === undefined || name === args.only);
+const without = (rule: AnyRule): readonly AnyRule[] => rules.filter((other) => other !== rule);
+const chosen = rules.filter(({ meta }) => args.only === undefined || meta.name === args.only);
+const settings = new Map<string, readonly AnyRule[]>([
+  ["none", []],
+  ["all", rules],
+  ...chosen.map((rule) => [`alone ${rule.meta.name}`, [rule]] as const),
+  ...chosen.map((rule) => [`without ${rule.meta.name}`, without(rule)] as const),
+]);
 const best = new Map<string, Pass>();
 for (let i = 0; i < Number(args.passes); i++) {
-  for (const [name, some] of chosen) {
+  for (const [name, some] of settings) {
     const now = pass(some);
     const known = best.get(name);
     if (known === undefined || now.micros < known.micros) best.set(name, now);
   }
 }
 
-const none = best.get("(no rule)") ?? { micros: 0, stateBytes: 0 };
+const bestOf = (name: string): Pass => best.get(name) as Pass;
 const users = new Set(decoded.map(({ key }) => key)).size;
-console.log(`${decoded.length} events of ${users} users; µs of CPU an event, bytes a user:`);
+const over = (one: Pass, other: Pass) => ({
+  micros: (one.micros - other.micros).toFixed(2),
+  bytes: Math.round((one.stateBytes - other.stateBytes) / users),
+});
+const nothing: Pass = { micros: 0, stateBytes: 0 };
+console.log(`${decoded.length} events of ${users} users; µs of CPU an event, bytes a user`);
+console.table({ none: over(bestOf("none"), nothing), all: over(bestOf("all"), nothing) });
 console.table(
   Object.fromEntries(
-    [...best].map(([name, { micros, stateBytes }]) => [
-      name,
-      {
-        micros: micros.toFixed(2),
-        "over none": (micros - none.micros).toFixed(2),
-        bytes: Math.round(stateBytes / users),
-        "bytes over none": Math.round((stateBytes - none.stateBytes) / users),
-      },
-    ]),
+    chosen.map(({ meta: { name } }) => {
+      const alone = over(bestOf(`alone ${name}`), bestOf("none"));
+      const beside = over(bestOf("all"), bestOf(`without ${name}`));
+      const shown = {
+        alone: alone.micros,
+        "beside all others": beside.micros,
+        bytes: beside.bytes,
+      };
+      return [name, shown];
+    }),
   ),
 );

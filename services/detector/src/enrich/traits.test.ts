@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { networkHash, TRAIT_COUNT, traitNames, traitsOf } from "./traits.ts";
+import { networkHash, type Traits, traitNames, traitsOf, unknownTraits } from "./traits.ts";
 import { userAgentParser } from "./user-agent.ts";
 
 const phone =
@@ -12,7 +12,7 @@ const traits = (ip: string, header: string) =>
     userAgent: header,
     client: userAgentOf(header),
   });
-const differing = (a: Uint32Array, b: Uint32Array): readonly string[] =>
+const differing = (a: Traits, b: Traits): readonly string[] =>
   traitNames.filter((_, i) => a[i] !== b[i]);
 
 test("addresses of one network are alike: /24, and /48 of version 6", () => {
@@ -43,6 +43,6 @@ test("what is not known counts as a value of its own", () => {
     userAgent: null,
     client: null,
   };
-  expect(traitsOf(nothing)).toEqual(new Uint32Array(TRAIT_COUNT));
-  expect(traitsOf({ ...nothing, ip: "no address" })).toEqual(new Uint32Array(TRAIT_COUNT));
+  expect(traitsOf(nothing)).toEqual(unknownTraits);
+  expect(traitsOf({ ...nothing, ip: "no address" })).toEqual(unknownTraits);
 });

@@ -20,8 +20,14 @@ export const traitNames = [
 export type TraitName = (typeof traitNames)[number];
 export const TRAIT_COUNT = traitNames.length;
 
-/** A login's values as 32-bit hashes, in the order of `traitNames`. A trait that is not known has a value, too. */
-export type Traits = Uint32Array;
+/**
+ * A login's values as hashes of 31 bits, which V8 keeps without a box, in the order of `traitNames`. A trait that is
+ * not known has a value, too.
+ */
+export type Traits = readonly number[];
+export const TRAIT_BITS = 31;
+/** Of somebody of whom nothing is known. */
+export const unknownTraits: Traits = new Array<number>(TRAIT_COUNT).fill(0);
 
 /** What traits are taken from. */
 export interface TraitSources {
@@ -35,40 +41,44 @@ export interface TraitSources {
 const V4_BITS_DROPPED = 8;
 const V6_BITS_DROPPED = 16;
 
-export function traitsOf(sources: TraitSources): Traits {
-  const { ip, address, userAgent, client } = sources;
+export function traitsOf({ ip, address, userAgent, client }: TraitSources): Traits {
   const { asn, country } = address;
-  const traits = new Uint32Array(TRAIT_COUNT);
-  traits[0] = ip === null ? 0 : networkHash(ip);
-  traits[1] = asn === null ? 0 : mixed(asn);
-  traits[2] = country === null ? 0 : textHash(country);
-  if (client === null || userAgent === null) return traits;
-  const theirs = clientTraits(userAgent, client);
-  for (let i = 0; i < theirs.length; i++) traits[CLIENT_AT + i] = theirs[i] as number;
-  return traits;
+  const isKnown = client !== null && userAgent !== null;
+  const [header, browser, system, type] = isKnown ? clientTraits(userAgent, client) : noClient;
+  return [
+    ip === null ? 0 : networkHash(ip),
+    asn === null ? 0 : mixed(asn),
+    country === null ? 0 : textHash(country),
+    header,
+    browser,
+    system,
+    type,
+  ];
 }
 
 export const CLIENT_AT = traitNames.indexOf("user_agent");
 
-const known = new WeakMap<UserAgent, Traits>();
+type ClientTraits = readonly [header: number, browser: number, system: number, type: number];
+const noClient: ClientTraits = [0, 0, 0, 0];
+const known = new WeakMap<UserAgent, ClientTraits>();
 
 /** A header is parsed once while it is in use, and so are its hashes made. */
-function clientTraits(userAgent: string, client: UserAgent): Traits {
+function clientTraits(userAgent: string, client: UserAgent): ClientTraits {
   let traits = known.get(client);
   if (traits === undefined) {
     const { browser, browserVersion, os, osVersion, platform } = client;
-    traits = Uint32Array.of(
+    traits = [
       textHash(userAgent),
       textHash(`${browser} ${browserVersion}`),
       textHash(`${os} ${osVersion}`),
       textHash(platform),
-    );
+    ];
     known.set(client, traits);
   }
   return traits;
 }
 
-const textHash = (text: string): number => hash64(text)[1];
+const textHash = (text: string): number => hash64(text)[1] >>> (32 - TRAIT_BITS);
 
 /**
  * The network of an address: /24 or /48, as addresses are kept everywhere (DESIGN, Keys and addresses). What is no
@@ -87,5 +97,5 @@ function mixed(value: number): number {
   let hash = value + 1;
   hash = Math.imul(hash ^ (hash >>> 16), 0x85eb_ca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2_ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
+  return (hash ^ (hash >>> 16)) >>> (32 - TRAIT_BITS);
 }

@@ -4,7 +4,7 @@ import type { Channel } from "@vigie/schemas/types";
 import { type Place, placeAt } from "#enrich/place";
 import type { Signals } from "#enrich/signals";
 import { simOf } from "#enrich/sim";
-import { TRAIT_COUNT, type Traits } from "#enrich/traits";
+import { type Traits, unknownTraits } from "#enrich/traits";
 import { type Address, organisationOf, unknownAddress } from "#geoip/geoip";
 import { Habits } from "#state/habits";
 import { Population } from "#state/population";
@@ -79,7 +79,7 @@ function event(kind: EventKind, clock: string, content: Content): EnrichedEvent 
     sim: content.mcc === undefined ? null : simOf(content.mcc),
     roles: content.roles ?? [],
     habits: Habits.none,
-    traits: content.traits ?? new Uint32Array(TRAIT_COUNT),
+    traits: content.traits ?? unknownTraits,
     population: content.population ?? Population.none,
   };
 }

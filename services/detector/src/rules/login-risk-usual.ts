@@ -1,4 +1,4 @@
-import { TRAIT_COUNT, type Traits } from "#enrich/traits";
+import { TRAIT_BITS, TRAIT_COUNT, type Traits } from "#enrich/traits";
 import { Reader, Writer } from "#state/bytes";
 
 /** How many different values are remembered of each trait of one user; together with their counts 168 bytes. */
@@ -36,23 +36,21 @@ export class Usual {
   }
 
   get loginsEver(): number {
-    const before = this.from === this.to ? 0 : this.reader().varint();
-    return before + (this.newest === null ? 0 : 1);
+    const { bytes, from, to, newest } = this;
+    const before = from === to ? 0 : new Reader(bytes, from, to).varint();
+    return before + (newest === null ? 0 : 1);
   }
 
   /** Those that the counts stand for. */
   get logins(): number {
-    const usual = this.written();
-    if (usual.from === usual.to) return 0;
-    const reader = usual.reader();
-    reader.varint();
-    return reader.u8();
+    const { bytes, from, to } = this.written();
+    return from === to ? 0 : (bytes[entriesFrom(bytes, from) - 1] as number);
   }
 
   /** In how many of `logins` each trait had this login's value. */
-  countsOf(login: Traits): Uint8Array {
+  countsOf(login: Traits): readonly number[] {
     const { bytes, from, to } = this.written();
-    const counts = new Uint8Array(TRAIT_COUNT);
+    const counts = new Array<number>(TRAIT_COUNT).fill(0);
     if (from === to) return counts;
     let at = entriesFrom(bytes, from);
     for (let trait = 0; trait < TRAIT_COUNT; trait++) {
@@ -80,10 +78,6 @@ export class Usual {
 
   static read(reader: Reader): Usual {
     return new Usual(reader.bytes, reader.at, reader.end, null);
-  }
-
-  private reader(): Reader {
-    return new Reader(this.bytes, this.from, this.to);
   }
 
   private written(): Usual {
@@ -165,7 +159,7 @@ const endTrait = (writer: Writer): void => {
   writer.bytes[last] = (writer.bytes[last] as number) | LAST;
 };
 
-const shortOf = (value: number): number => value >>> 16;
+const shortOf = (value: number): number => value >>> (TRAIT_BITS - 16);
 const shortAt = (bytes: Buffer, at: number): number =>
   ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
 const countAt = (bytes: Buffer, at: number): number => (bytes[at + 2] as number) & COUNT;

@@ -1,11 +1,10 @@
-import { TRAIT_COUNT, type Traits } from "#enrich/traits";
+import { type Traits, unknownTraits } from "#enrich/traits";
 import { FRESH_MAX, FreshLogins, Population } from "#state/population";
 import { type Example, login } from "./example.ts";
 import type { EnrichedEvent } from "./rule.ts";
 
 /** Address, asn, country; user agent, browser, system, device type. */
-const traits = (...values: readonly number[]): Traits =>
-  Uint32Array.from(values, (value) => value * 65_536);
+const traits = (...values: readonly number[]): Traits => values.map((value) => value * 65_536);
 const mine = traits(1, 10, 100, 1, 10, 100, 1_000);
 const common = traits(2, 20, 100, 2, 20, 200, 1_000);
 /** The client that I have, in the network that most others are in. */
@@ -101,8 +100,8 @@ export const examples: readonly Example[] = [
   },
   {
     name: "an address, a client that are not known count as what is usual without them",
-    given: at(10, new Uint32Array(TRAIT_COUNT)),
-    when: login("20:00", { traits: new Uint32Array(TRAIT_COUNT), population }),
+    given: at(10, unknownTraits),
+    when: login("20:00", { traits: unknownTraits, population }),
     finds: [],
   },
 ];

@@ -40,11 +40,12 @@ const POPULATION_LOGINS_MIN = 100;
 const TOLD_MAX = 3;
 
 export function step(usual: Usual, event: EnrichedEvent, policy: PolicyDocument): Step<Usual> {
-  const { traits, population } = event;
+  const { traits } = event;
   const counted = { traits, newUser: usual.loginsEver === 0 };
   const next = { ...quiet(usual.plus(traits)), counted };
   const { logins_min, score_max } = policy.login_risk;
   if (usual.loginsEver < Math.max(1, logins_min)) return next;
+  const { population } = event;
   if (population.logins < POPULATION_LOGINS_MIN) return next;
   const scored = scoredLogin(traits, usual, population);
   if (scored.score <= score_max) return next;

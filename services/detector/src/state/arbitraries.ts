@@ -2,7 +2,7 @@ import { GRID_LIMIT } from "@vigie/core/geo";
 import * as fc from "fast-check";
 import { Place } from "#enrich/place";
 import type { Signals } from "#enrich/signals";
-import { TRAIT_COUNT } from "#enrich/traits";
+import { TRAIT_BITS, TRAIT_COUNT } from "#enrich/traits";
 import { unknownAddress } from "#geoip/geoip";
 import type { EnrichedEvent, EventDevice, EventKind } from "#rules/rule";
 import { Habits } from "./habits.ts";
@@ -78,6 +78,6 @@ export const event: fc.Arbitrary<EnrichedEvent> = fc.record({
   sim: fc.constant(null),
   roles: fc.constant([]),
   habits: fc.constant(Habits.none),
-  traits: fc.uint32Array({ minLength: TRAIT_COUNT, maxLength: TRAIT_COUNT }),
+  traits: fc.array(fc.nat(2 ** TRAIT_BITS - 1), { minLength: TRAIT_COUNT, maxLength: TRAIT_COUNT }),
   population: fc.constant(Population.none),
 });

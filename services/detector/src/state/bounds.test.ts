@@ -76,7 +76,7 @@ function hostile(i: number, kind: EventKind): EnrichedEvent {
     sim: simOf(608),
     roles: [],
     habits: Habits.none,
-    traits: Uint32Array.from({ length: TRAIT_COUNT }, (_, k) => (i * 31 + k) * 40_503_001),
+    traits: Array.from({ length: TRAIT_COUNT }, (_, k) => Math.imul(i * 31 + k, 40_503_001) >>> 1),
     population: Population.none,
   };
 }

@@ -14,7 +14,7 @@ import {
 
 const codec = createAggregateCodec();
 const login = (value: number, newUser = false) => ({
-  traits: new Uint32Array(TRAIT_COUNT).fill(value),
+  traits: new Array<number>(TRAIT_COUNT).fill(value),
   newUser,
 });
 

@@ -132,7 +132,7 @@ export class FreshLogins {
     let fresh = FreshLogins.none;
     for (let left = reader.varint(); left > 0; left--) {
       const newUser = reader.u8() === 1;
-      const traits = Uint32Array.from({ length: TRAIT_COUNT }, () => reader.u32());
+      const traits = Array.from({ length: TRAIT_COUNT }, () => reader.u32());
       fresh = fresh.plus({ traits, newUser });
     }
     return fresh;

@@ -2,7 +2,7 @@ import { assert } from "@vigie/core/assert";
 import type { Reader, Writer } from "./bytes.ts";
 
 /**
- * How often each of many values came, as 32-bit hashes in ascending order, in bounded memory: the frequent values are
+ * How often each of many values came, as hashes of 31 bits in ascending order, in bounded memory: the frequent values are
  * kept, the rare ones give way. Exact while there are no more values than `capacity`; after that a count is too low by
  * at most N / (capacity + 1) of N counted.
  * Source: Misra and Gries, "Finding repeated elements" (1982), merged as in Agarwal et al., "Mergeable Summaries"
