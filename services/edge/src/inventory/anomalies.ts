@@ -35,17 +35,20 @@ export async function anomaliesPage(
   const values = new Values();
   const tenant = values.put(person.tenantId, "uuid");
   const user = values.put(person.userId, "uuid");
-  const rest = afterPlace(values, after)("occurred_at", "anomaly.id");
+  const rest = afterPlace(values, after)("occurred_at");
   const text = `
-    select anomaly.id, anomaly_id, session_id, kind, severity, risk_score, action, mode,
-           occurred_at, detected_at, rule_version, policy_version, evidence, explanation,
-           retracted_at, retracted_by, label, labelled_at
-      from session_anomalies anomaly
+    select anomaly.*, label, labelled_at
+      from (select id, anomaly_id, session_id, kind, severity, risk_score, action, mode,
+                   occurred_at, detected_at, rule_version, policy_version, evidence, explanation,
+                   retracted_at, retracted_by
+              from session_anomalies
+             where tenant_id = ${tenant} and user_id = ${user} ${rest}
+             order by occurred_at desc, id desc
+             limit ${values.put(limit + 1, "integer")}) as anomaly
       left join lateral (
         select lower(label) as label, labelled_at from session_anomaly_verdicts verdict
          where verdict.id = anomaly.id order by labelled_at desc limit 1) as newest on true
-     where tenant_id = ${tenant} and user_id = ${user} ${rest}
-     order by occurred_at desc, anomaly.id desc limit ${values.put(limit + 1, "integer")}`;
+     order by occurred_at desc, anomaly.id desc`;
   const { rows } = await tx.query<AnomalyRow>(text, values.all);
   return pageOf(rows, limit, ({ occurred_at, id }) => ({ atMs: occurred_at.getTime(), id }));
 }

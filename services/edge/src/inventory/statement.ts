@@ -21,16 +21,12 @@ export class Values {
 export const timeText = (ms: number): string => new Date(ms).toISOString();
 
 /**
- * What comes after a place in a list that is sorted newest first, by the columns of time and id. The bound on the time
+ * What comes after a place in a list that is sorted newest first, by a column of time and the id. The bound on the time
  * alone lets PostgreSQL leave out the days after it.
  */
-export function afterPlace(
-  values: Values,
-  after: Place | null,
-): (time: string, id?: string) => string {
+export function afterPlace(values: Values, after: Place | null): (time: string) => string {
   if (after === null) return () => "";
   const atTime = values.put(timeText(after.atMs), "timestamp");
   const atId = values.put(after.id, "uuid");
-  return (time, id = "id") =>
-    `and ${time} <= ${atTime} and (${time}, ${id}) < (${atTime}, ${atId})`;
+  return (time) => `and ${time} <= ${atTime} and (${time}, id) < (${atTime}, ${atId})`;
 }
