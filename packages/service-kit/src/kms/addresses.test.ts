@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { isIPv6 } from "node:net";
 import fc from "fast-check";
 import { test } from "vitest";
-import { canonicalAddress, ipHash, ipPrefix, isAddressOf } from "./addresses.ts";
+import { addressUnder, canonicalAddress, ipHash, ipPrefix, isAddressOf } from "./addresses.ts";
 import { derivedKeys } from "./file-keys.ts";
 
 const T0 = Date.UTC(2026, 0, 5, 10);
@@ -73,6 +74,17 @@ test("PRV-03: an address is hashed under its tenant's key, 64 hex digits with th
   assert.deepEqual(ipHash(keys, "molam-sn", "::ffff:41.82.17.203"), hash);
   assert.notEqual(ipHash(keys, "molam-ci", "41.82.17.203")?.hash, hash?.hash);
   assert.equal(ipHash(keys, "molam-sn", "garbage"), null);
+});
+
+test("the hash of an address is HMAC-SHA-256, whatever was hashed before", () => {
+  const keys = [1, 2].map((fill) => ({ keyId: `k${fill}`, key: Buffer.alloc(32, fill) }));
+  const address = fc.oneof(fc.ipV4(), fc.ipV6()).map((ip) => canonicalAddress(ip) ?? "");
+  fc.assert(
+    fc.property(address, fc.constantFrom(...keys), (canonical, key) => {
+      const expected = createHmac("sha256", key.key).update(canonical).digest("hex");
+      assert.equal(addressUnder(key, canonical), expected);
+    }),
+  );
 });
 
 test("a hash under the replaced key compares for 30 days, then no more", () => {
