@@ -1,3 +1,4 @@
+import type { PolicyDocument, RuleMode, RuleSwitch } from "@vigie/core/policy";
 import { modeFor } from "@vigie/core/policy-shares";
 import type { Emit } from "@vigie/stream/processor";
 import type { AnyRule, EnrichedEvent, EventKind, Step } from "#rules/rule";
@@ -12,6 +13,31 @@ import { type Case, publish, type Tell } from "./tell.ts";
 interface Placed {
   readonly rule: AnyRule;
   readonly slot: number;
+}
+
+/** A rule by a policy document, of which there are few: what does not hang on the user is reckoned once. */
+interface Planned extends Placed {
+  readonly own: RuleSwitch | undefined;
+  /** The mode for every user; null: it goes by the user. */
+  readonly fixed: RuleMode | null;
+}
+
+/** The rules that look at each kind of event. */
+type Plan = { readonly [Kind in EventKind]?: readonly Planned[] };
+const noRules: readonly Planned[] = [];
+
+function planFor(placed: readonly Placed[], document: PolicyDocument): Plan {
+  const plan: { [Kind in EventKind]?: Planned[] } = {};
+  for (const { rule, slot } of placed) {
+    const { name, events, mode } = rule.meta;
+    const own = document.rules[name];
+    const fixed = own?.share === undefined ? (own?.mode ?? mode ?? "ENFORCE") : null;
+    for (const kind of events) {
+      plan[kind] ??= [];
+      plan[kind].push({ rule, slot, own, fixed });
+    }
+  }
+  return plan;
 }
 
 export interface Judge {
@@ -43,14 +69,14 @@ export function createJudge(rules: readonly AnyRule[], tell: Tell = publish): Ju
   });
   // The last one: where a state grows too large, it is left out before any live part.
   const shadow = parts.push(shadowPart(rules)) - 1;
-  const tables = new Map<EventKind, readonly Placed[]>();
-  const tableOf = (kind: EventKind): readonly Placed[] => {
-    let table = tables.get(kind);
-    if (table === undefined) {
-      table = placed.filter(({ rule }) => rule.meta.events.includes(kind));
-      tables.set(kind, table);
+  const plans = new WeakMap<PolicyDocument, Plan>();
+  const planOf = (document: PolicyDocument): Plan => {
+    let plan = plans.get(document);
+    if (plan === undefined) {
+      plan = planFor(placed, document);
+      plans.set(document, plan);
     }
-    return table;
+    return plan;
   };
   return {
     parts,
@@ -62,9 +88,9 @@ export function createJudge(rules: readonly AnyRule[], tell: Tell = publish): Ju
       const beside = trial && new ShadowSteps(trial, event, state, shadow);
       let emit: Emit<string>[] | null = null;
       let counted: FreshLogin | null = null;
-      for (const { rule, slot } of tableOf(event.kind)) {
+      for (const { rule, slot, fixed, own } of planOf(policy.document)[event.kind] ?? noRules) {
         const { meta } = rule;
-        const mode = modeFor(policy.document.rules[meta.name], meta.name, event, meta.mode);
+        const mode = fixed ?? modeFor(own, meta.name, event, meta.mode);
         if (mode === "OFF" && trial === null) continue;
         const before = state.get(slot);
         const step = mode === "OFF" ? off : rule.step(before, event, policy.document);

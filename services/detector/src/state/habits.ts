@@ -187,6 +187,10 @@ function withCountry(
   country: string,
   atMs: number,
 ): readonly CountrySeen[] {
+  const [newest] = countries;
+  // Most people stay in one country.
+  if (newest?.country === country && newest.lastMs <= atMs)
+    return newest.lastMs === atMs ? countries : countries.with(0, { country, lastMs: atMs });
   const known = countries.find((seen) => seen.country === country);
   if (known !== undefined && known.lastMs >= atMs) return countries;
   const others = countries.filter((seen) => seen !== known);
