@@ -52,7 +52,7 @@ export interface DerivedColumns {
   readonly occurred_at: string;
 }
 
-const conflict = {
+export const conflictColumns = unnest({
   source_topic: "text",
   source_partition: "integer",
   source_offset: "bigint",
@@ -62,9 +62,8 @@ const conflict = {
   recorded_at_ms: "bigint",
   event_digest: "text",
   value_sealed: "text",
-} as const;
-export const conflictColumns = unnest(conflict);
-export type ConflictRow = RowOf<typeof conflict>;
+});
+export type ConflictRow = RowOf<typeof conflictColumns>;
 
 /** A row that has everything but its place. */
 export type UnplacedRow = Omit<SignedColumns, "index">;

@@ -3,7 +3,6 @@ import { put, putReturning } from "@vigie/service-kit/postgres/unnest";
 import type { Batch } from "./batch.ts";
 import {
   ackColumns,
-  commandColumnNames,
   commandColumns,
   decisionColumns,
   epochColumns,
@@ -27,7 +26,7 @@ const COMMANDS = `
   insert into session_commands as held (${commandColumns.names})
   select ${commandColumns.names} from ${commandColumns.from}
   on conflict (id) do update set noted_at = least(held.noted_at, excluded.noted_at),
-    ${commandColumnNames
+    ${commandColumns.columns
       .filter((name) => !["id", "tenant_id", "user_id", "noted_at"].includes(name))
       .map((name) => `${name} = excluded.${name}`)
       .join(", ")}

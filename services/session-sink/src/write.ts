@@ -11,7 +11,6 @@ import {
   retractionColumns,
   revocationColumns,
   type SessionRow,
-  sessionColumnNames,
   sessionColumns,
   stubColumns,
   tenantColumns,
@@ -72,7 +71,7 @@ const isTaken = `
            where other.tenant_id = given.tenant_id and other.id = given.id
              and other.user_id <> given.user_id
              and other.status not in ('PENDING', 'NONE', 'REFUSED'))`;
-const judged = sessionColumnNames.map((name) => {
+const judged = sessionColumns.columns.map((name) => {
   if (name === "status") return "case when taken then 'REFUSED' else status end";
   return name === "is_active" ? "is_active and not taken" : name;
 });
@@ -85,7 +84,7 @@ const UPSERT_SESSIONS = `
   insert into user_sessions as held (${sessionColumns.names})
   select ${judged.join(", ")}
     from (select given.*, ${isTaken} as taken from ${sessionColumns.from}) as asked
-  on conflict (tenant_id, user_id, id) do update set awaited_since = null, ${sessionColumnNames
+  on conflict (tenant_id, user_id, id) do update set awaited_since = null, ${sessionColumns.columns
     .filter((name) => !["id", "tenant_id", "user_id"].includes(name))
     .map((name) => `${name} = excluded.${name}`)
     .join(", ")}

@@ -12,7 +12,7 @@ const half = {
   noted_at: "timestamp",
 } as const;
 
-const command = {
+export const commandColumns = unnest({
   ...half,
   session_key: "text",
   requested_at: "timestamp",
@@ -24,21 +24,18 @@ const command = {
   actor_type: "text",
   actor_id: "text",
   impersonator_id: "text",
-} as const;
-export const commandColumns = unnest(command);
-export const commandColumnNames = Object.keys(command);
-export type CommandRow = RowOf<typeof command>;
+});
+export type CommandRow = RowOf<typeof commandColumns>;
 
-const result = {
+export const resultColumns = unnest({
   ...half,
   decided_at: "timestamp",
   revoked_session_keys: "jsonb",
   already_ended: "integer",
-} as const;
-export const resultColumns = unnest(result);
-export type ResultRow = RowOf<typeof result>;
+});
+export type ResultRow = RowOf<typeof resultColumns>;
 
-const decision = {
+export const decisionColumns = unnest({
   ...owned,
   ...named,
   session_id: "uuid",
@@ -47,11 +44,10 @@ const decision = {
   action: "text",
   decided_at: "timestamp",
   reason: "text",
-} as const;
-export const decisionColumns = unnest(decision);
-export type DecisionRow = RowOf<typeof decision>;
+});
+export type DecisionRow = RowOf<typeof decisionColumns>;
 
-const label = {
+export const labelColumns = unnest({
   ...owned,
   anomaly_id: "text",
   label: "text",
@@ -59,25 +55,22 @@ const label = {
   labelled_at: "timestamp",
   actor_type: "text",
   actor_id: "text",
-} as const;
-export const labelColumns = unnest(label);
-export type LabelRow = RowOf<typeof label>;
+});
+export type LabelRow = RowOf<typeof labelColumns>;
 
-const ack = {
+export const ackColumns = unnest({
   tenant_id: "uuid",
   revocation: "uuid",
   enforcement_point: "text",
   revocation_id: "text",
   acted_at: "timestamp",
-} as const;
-export const ackColumns = unnest(ack);
-export type AckRow = RowOf<typeof ack>;
+});
+export type AckRow = RowOf<typeof ackColumns>;
 
-const point = { tenant_id: "uuid", name: "text", last_acted_at: "timestamp" } as const;
-export const pointColumns = unnest(point);
-export type PointRow = RowOf<typeof point>;
+export const pointColumns = unnest({ tenant_id: "uuid", name: "text", last_acted_at: "timestamp" });
+export type PointRow = RowOf<typeof pointColumns>;
 
-const epoch = {
+export const epochColumns = unnest({
   tenant_id: "uuid",
   scope: "text",
   value: "text",
@@ -87,11 +80,10 @@ const epoch = {
   reason: "text",
   actor_type: "text",
   actor_id: "text",
-} as const;
-export const epochColumns = unnest(epoch);
-export type EpochRow = RowOf<typeof epoch>;
+});
+export type EpochRow = RowOf<typeof epochColumns>;
 
-const policyChange = {
+export const policyChangeColumns = unnest({
   tenant_id: "uuid",
   tenant_key: "text",
   version: "bigint",
@@ -99,11 +91,10 @@ const policyChange = {
   actor_type: "text",
   actor_id: "text",
   document: "jsonb",
-} as const;
-export const policyChangeColumns = unnest(policyChange);
-export type PolicyChangeRow = RowOf<typeof policyChange>;
+});
+export type PolicyChangeRow = RowOf<typeof policyChangeColumns>;
 
-const securityEvent = {
+export const securityEventColumns = unnest({
   ...owned,
   ...named,
   session_id: "uuid",
@@ -113,24 +104,21 @@ const securityEvent = {
   origin_id: "text",
   evidence: "jsonb",
   occurred_at: "timestamp",
-} as const;
-export const securityEventColumns = unnest(securityEvent);
-export type SecurityEventRow = RowOf<typeof securityEvent>;
+});
+export type SecurityEventRow = RowOf<typeof securityEventColumns>;
 
-const erasure = {
+export const erasureColumns = unnest({
   tenant_id: "uuid",
   erasure_id: "text",
   subject_id: "uuid",
   requested_at: "timestamp",
-} as const;
-export const erasureColumns = unnest(erasure);
-export type ErasureRow = RowOf<typeof erasure>;
+});
+export type ErasureRow = RowOf<typeof erasureColumns>;
 
-const erasurePart = {
+export const erasurePartColumns = unnest({
   tenant_id: "uuid",
   erasure_id: "text",
   part: "text",
   done_at: "timestamp",
-} as const;
-export const erasurePartColumns = unnest(erasurePart);
-export type ErasurePartRow = RowOf<typeof erasurePart>;
+});
+export type ErasurePartRow = RowOf<typeof erasurePartColumns>;

@@ -8,17 +8,15 @@ export const owned = { id: "uuid", tenant_id: "uuid", user_id: "uuid" } as const
 export const named = { user_key: "text", session_key: "text" } as const;
 
 export const tenantColumns = unnest({ id: "uuid", slug: "text", name: "text" });
-export type TenantRow = RowOf<{ id: "uuid"; slug: "text"; name: "text" }>;
+export type TenantRow = RowOf<typeof tenantColumns>;
 
-const user = { id: "uuid", tenant_id: "uuid", external_id: "text" } as const;
-export const userColumns = unnest(user);
-export type UserRow = RowOf<typeof user>;
+export const userColumns = unnest({ id: "uuid", tenant_id: "uuid", external_id: "text" });
+export type UserRow = RowOf<typeof userColumns>;
 
-const device = { ...owned, external_id: "text" } as const;
-export const deviceColumns = unnest(device);
-export type DeviceRow = RowOf<typeof device>;
+export const deviceColumns = unnest({ ...owned, external_id: "text" });
+export type DeviceRow = RowOf<typeof deviceColumns>;
 
-const session = {
+export const sessionColumns = unnest({
   ...owned,
   ...named,
   device_id: "uuid",
@@ -50,28 +48,24 @@ const session = {
   step_up_required_at: "timestamp",
   risk_score: "integer",
   policy_version: "bigint",
-} as const;
-export const sessionColumns = unnest(session);
-export const sessionColumnNames = Object.keys(session);
-export type SessionRow = RowOf<typeof session>;
+});
+export type SessionRow = RowOf<typeof sessionColumns>;
 
 /** A session and whose it is. */
-const ownedSession = { ...owned, session_key: "text" } as const;
-export const ownedColumns = unnest(ownedSession);
-export type OwnedRow = RowOf<typeof ownedSession>;
+export const ownedColumns = unnest({ ...owned, session_key: "text" });
+export type OwnedRow = RowOf<typeof ownedColumns>;
 
 /** A session that an event names before its state has come. */
-const stub = {
+export const stubColumns = unnest({
   ...owned,
   ...named,
   tenant_key: "text",
   status: "text",
   created_at: "timestamp",
-} as const;
-export const stubColumns = unnest(stub);
-export type StubRow = RowOf<typeof stub>;
+});
+export type StubRow = RowOf<typeof stubColumns>;
 
-const activity = {
+export const activityColumns = unnest({
   ...owned,
   session_id: "uuid",
   activity_type: "text",
@@ -81,11 +75,10 @@ const activity = {
   success: "boolean",
   event_id: "text",
   arrived_at: "timestamp",
-} as const;
-export const activityColumns = unnest(activity);
-export type ActivityRow = RowOf<typeof activity>;
+});
+export type ActivityRow = RowOf<typeof activityColumns>;
 
-const anomaly = {
+export const anomalyColumns = unnest({
   ...owned,
   ...named,
   session_id: "uuid",
@@ -102,16 +95,18 @@ const anomaly = {
   cause_event_ids: "jsonb",
   evidence: "jsonb",
   explanation: "text",
-} as const;
-export const anomalyColumns = unnest(anomaly);
-export type AnomalyRow = RowOf<typeof anomaly>;
+});
+export type AnomalyRow = RowOf<typeof anomalyColumns>;
 
 /** `id` is the anomaly's, and that of its security event. */
-const retraction = { ...owned, retracted_by: "text", retracted_at: "timestamp" } as const;
-export const retractionColumns = unnest(retraction);
-export type RetractionRow = RowOf<typeof retraction>;
+export const retractionColumns = unnest({
+  ...owned,
+  retracted_by: "text",
+  retracted_at: "timestamp",
+});
+export type RetractionRow = RowOf<typeof retractionColumns>;
 
-const revocation = {
+export const revocationColumns = unnest({
   ...owned,
   ...named,
   session_id: "uuid",
@@ -125,6 +120,5 @@ const revocation = {
   command_id: "text",
   anomaly_id: "text",
   epoch_id: "text",
-} as const;
-export const revocationColumns = unnest(revocation);
-export type RevocationRow = RowOf<typeof revocation>;
+});
+export type RevocationRow = RowOf<typeof revocationColumns>;
