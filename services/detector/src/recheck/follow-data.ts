@@ -69,10 +69,11 @@ async function look(
   { mark, digest, run, log, done, settleMs = SETTLE_MS }: FollowDataOptions,
   signal: AbortSignal,
 ): Promise<void> {
+  // The data is read whole for its digest, which can wait until a start is over.
+  await pause(settleMs, undefined, { signal });
   const now = await digest();
   const judged = await mark.read();
   if (judged !== null && judged !== now) {
-    await pause(settleMs, undefined, { signal });
     const startedMs = performance.now();
     const counts = await run(signal);
     done?.(counts);
