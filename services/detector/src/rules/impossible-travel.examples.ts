@@ -166,7 +166,13 @@ export const examples: readonly Example[] = [
     finds: [],
   },
   {
-    name: "another carrier, or no mobile channel, is another network",
+    name: "another carrier is another network",
+    given: [login("10:00", { position: DAKAR, address: orange })],
+    when: login("10:03", { position: TAMBACOUNDA, address: expresso }),
+    finds: [{}],
+  },
+  {
+    name: "who is not on a mobile channel has no carrier",
     given: [login("10:00", { position: DAKAR, address: orange, channel: "WEB" })],
     when: login("10:03", { position: TAMBACOUNDA, address: orange }),
     finds: [{}],
@@ -192,6 +198,12 @@ export const examples: readonly Example[] = [
     ],
     when: login("240:30", paris),
     finds: [],
+  },
+  {
+    name: "back from a place that is none of the usual ones fires too",
+    given: [...dailyLogins({ days: 11 }, dakar), login("297:00", paris)],
+    when: login("297:30", dakar),
+    finds: [{ evidence: { from_city: "Paris", to_city: "Dakar" } }],
   },
   {
     name: "one visit makes no habit",

@@ -8,7 +8,7 @@ import type { EnrichedEvent } from "#rules/rule";
 import { createJudge } from "../judge.ts";
 import { event, id, signals } from "./arbitraries.ts";
 import { Reader, Writer } from "./bytes.ts";
-import { DEVICES_MAX, Devices } from "./devices.ts";
+import { DEVICES_BYTES_MAX, DEVICES_MAX, Devices } from "./devices.ts";
 import { type Id, readId, sameId, writeId } from "./id.ts";
 import { isPrintOf, isPrintOfMap, printOf, signalsOf } from "./print.ts";
 import { SEEN_MAX, SeenIds } from "./seen.ts";
@@ -281,6 +281,25 @@ describe("a trail", () => {
 });
 
 describe("known devices", () => {
+  test("take no more room than eight common phones, however long their fingerprints", () => {
+    const names = Array.from({ length: 11 }, (_, i) => `signal-${i}`);
+    let devices = Devices.none;
+    for (let i = 0; i < 20; i++) {
+      const print = printOf(
+        Object.fromEntries(names.map((name) => [name, `${i}`.padEnd(30, "x")])),
+      );
+      expect(print.to - print.from).toBeGreaterThan(400);
+      const front = { deviceId: `device-${i}`, atMs: 1e12 + i, told: false, print };
+      const next = devices.withFront(front, null);
+      devices = throughBytes((writer) => {
+        next.write(writer);
+        expect(writer.at).toBeLessThanOrEqual(DEVICES_BYTES_MAX);
+      }, Devices.read);
+      const newest = [...devices.list()].map(({ deviceId }) => String(deviceId));
+      expect(newest).toEqual([0, 1, 2].filter((k) => k <= i).map((k) => `device-${i - k}`));
+    }
+  });
+
   test("are the ones seen last, each once, the newest first", () => {
     const print = printOf({ os: "Android" });
     let devices = Devices.none;
