@@ -1,6 +1,6 @@
 import avro from "avsc";
 import type { AvroSchema } from "./contracts.ts";
-import { textOf } from "./text-cache.ts";
+import { FieldTexts } from "./text-cache.ts";
 
 /** A decoder's or encoder's view of the bytes, as avsc passes it to every type. */
 interface Tap {
@@ -134,15 +134,20 @@ function skipText(tap: Tap): void {
   tap.pos += length;
 }
 
-class CachedText extends avro.types.StringType {
-  _read(tap: Tap): string {
-    const length = tap.readLong();
-    const from = tap.pos;
-    const end = from + length;
-    if (!(length >= 0 && end <= tap.buf.length)) throw new RangeError("a text runs past the end");
-    tap.pos = end;
-    return textOf(tap.buf, from, length);
+/** A type of its own for each field: avsc freezes types, and calls what it takes from them on other objects. */
+function cachedText(): avro.Type & { _read(tap: Tap): string } {
+  const texts = new FieldTexts();
+  class CachedText extends avro.types.StringType {
+    _read(tap: Tap): string {
+      const length = tap.readLong();
+      const from = tap.pos;
+      const end = from + length;
+      if (!(length >= 0 && end <= tap.buf.length)) throw new RangeError("a text runs past the end");
+      tap.pos = end;
+      return texts.of(tap.buf, from, length);
+    }
   }
+  return new CachedText();
 }
 
 /** Zigzag doubles a number, so beyond this avsc's floats round it. */
@@ -192,7 +197,7 @@ function writeLarge(tap: Tap, value: number): void {
   tap.buf[tap.pos++] = high;
 }
 
-const text = new CachedText();
+const text = cachedText();
 
 const define = (target: object, key: string, value: unknown) =>
   Object.defineProperty(target, key, {
@@ -206,7 +211,7 @@ type ForSchema = Parameters<typeof avro.Type.forSchema>;
 
 function guard(schema: ForSchema[0], options: unknown): avro.Type | undefined {
   const type = typeof schema === "string" ? schema : (schema as { type?: unknown }).type;
-  if (type === "string") return new CachedText();
+  if (type === "string") return cachedText();
   if (type === "long") return new SafeLong();
   if (type === "array") return new GuardedArray(schema, options);
   if (type === "map") return new GuardedMap(schema, options);
