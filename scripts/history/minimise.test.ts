@@ -1,0 +1,265 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { userKey } from "@vigie/core/keys";
+import { silentLogger } from "@vigie/core/log";
+import { DAY_MS } from "@vigie/core/time";
+import { anomalyOf } from "@vigie/detector/anomaly";
+import { createDetector } from "@vigie/detector/app";
+import type { RawEvent } from "@vigie/detector/enrich/event";
+import { placeAt } from "@vigie/detector/enrich/place";
+import { userAgentParser } from "@vigie/detector/enrich/user-agent";
+import { type Address, type GeoIp, unknownAddress } from "@vigie/detector/geoip/geoip";
+import type { UserState } from "@vigie/detector/state/user-state";
+import { TextMap } from "@vigie/schemas/codec-core";
+import { memoryCodecs } from "@vigie/schemas/memory-codecs";
+import type { SessionAnomaly } from "@vigie/schemas/types";
+import { derivedKeys } from "@vigie/service-kit/kms/file-keys";
+import type { InputRecord } from "@vigie/stream/processor";
+import { Workload, type WorkloadEvent } from "@vigie/testkit/workload/workload";
+import { cities } from "@vigie/testkit/workload/world";
+import { afterAll, describe, expect, test } from "vitest";
+import { Replay } from "../whatif/replay.ts";
+import { EventFile, listHistory } from "./history-file.ts";
+import { minimise } from "./minimise.ts";
+import { pseudonymsOf } from "./pseudonyms.ts";
+
+const keys = derivedKeys([{ keyId: "k1", activeFromMs: 0, secret: Buffer.alloc(32, 1) }], () => 1);
+const START_MS = Date.UTC(2026, 10, 1);
+const directory = mkdtempSync(join(tmpdir(), "vigie-minimise-test-"));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+/** Knows the networks of the generated traffic. */
+const addresses = new Map<string, Address>(
+  cities.flatMap(({ networks, country, city, ...point }) =>
+    networks.map((network, i): [string, Address] => [
+      network,
+      {
+        ...unknownAddress,
+        place: placeAt(point, 150, country, city),
+        country,
+        asn: 100 + i,
+        organisation: `${city} Telecom`,
+      },
+    ]),
+  ),
+);
+const geoip: GeoIp = {
+  lookup: (ip) => addresses.get(ip.slice(0, ip.lastIndexOf("."))) ?? unknownAddress,
+};
+const enrichment = { geoip, userAgentOf: userAgentParser() };
+
+const rawOf = ({ topic, value }: WorkloadEvent): RawEvent => {
+  const { device, ...rest } = value as WorkloadEvent["value"] & RawEvent;
+  if (topic === "id.mfa") {
+    const { roles: _roles, sim: _sim, ...mfa } = rest;
+    return { ...mfa, network: rest.network && { ...rest.network, user_agent: null } };
+  }
+  const fingerprint = value.device?.fingerprint;
+  return {
+    ...rest,
+    sim: rest.sim && { mcc: rest.sim.mcc },
+    device: device && {
+      device_id: device.device_id,
+      fingerprint: fingerprint
+        ? { similarity: fingerprint.similarity, signals: TextMap.of(fingerprint.signals) }
+        : null,
+    },
+  };
+};
+
+interface Told {
+  readonly kind: string;
+  readonly atMs: number;
+  readonly country: string;
+  readonly evidence: SessionAnomaly["evidence"];
+}
+const toldOf = (anomaly: SessionAnomaly, country: string): Told => ({
+  kind: anomaly.kind,
+  atMs: anomaly.occurred_at,
+  country,
+  evidence: anomaly.evidence,
+});
+const sorted = (told: readonly Told[]): string[] => told.map((one) => JSON.stringify(one)).sort();
+
+/** What the detector says of the events as they came. */
+function judgedAsTheyCame(events: readonly WorkloadEvent[]): Told[] {
+  const told: Told[] = [];
+  const detector = createDetector({
+    codecs: memoryCodecs(),
+    log: silentLogger,
+    geoip,
+    maxEventAgeMs: Number.MAX_SAFE_INTEGER,
+    maxAheadMs: 0,
+    tell: ({ meta, finding, event, policy, key, nowMs }) => {
+      const value = anomalyOf(meta, finding, event, policy, nowMs);
+      told.push(toldOf(value, event.position?.country || event.address.country || ""));
+      return { output: meta.name, key, value };
+    },
+  });
+  const states = new Map<string, UserState | null>();
+  const aggregates = new Map<string, unknown>();
+  const context = {
+    nowMs: 0,
+    partition: 0,
+    lookup: () => undefined,
+    isEmpty: () => true,
+    aggregate: <A>(key: string) => (aggregates.get(key) ?? null) as A | null,
+  };
+  for (const event of events) {
+    const { topic, key } = event;
+    const timestampMs = event.value.occurred_at;
+    const record = { topic, key, timestampMs, partition: 0, offset: 0, value: rawOf(event) };
+    context.nowMs = timestampMs;
+    const outcome = detector.process(
+      record as InputRecord<RawEvent>,
+      states.get(key) ?? null,
+      context,
+    );
+    if (outcome.kind !== "ok") continue;
+    states.set(key, outcome.value.state);
+    for (const change of outcome.value.aggregates ?? []) aggregates.set(change.key, change.value);
+  }
+  return told;
+}
+
+const ofOneTenant = (event: WorkloadEvent): WorkloadEvent =>
+  ({
+    ...event,
+    key: userKey("acme", event.value.user_id),
+    value: { ...event.value, tenant_id: "acme" },
+  }) as WorkloadEvent;
+
+test("the rules find in history what they found in the events as they came", () => {
+  const workload = new Workload({
+    events: 6_000,
+    users: 500,
+    seed: 3,
+    startMs: START_MS,
+    spanMs: 10 * DAY_MS,
+  });
+  const events = [...workload.events()].map(ofOneTenant);
+  const pseudonyms = pseudonymsOf(keys, "acme");
+  const head = {
+    tenant: "acme",
+    partition: 0,
+    fromMs: 0,
+    toMs: START_MS + 20 * DAY_MS,
+    pseudonymKeyId: pseudonyms.keyId,
+  };
+  const file = new EventFile(directory, head, keys);
+  for (const event of events) {
+    const source = { topic: event.topic, timestampMs: event.value.occurred_at };
+    file.add(minimise({ ...source, value: rawOf(event) }, pseudonyms, enrichment));
+  }
+  file.finish();
+  const replay = new Replay({
+    keys,
+    policyOf: () => undefined,
+    fromMs: 0,
+    toMs: Number.POSITIVE_INFINITY,
+    erased: new Map(),
+  });
+  const replayed = [...replay.partition(listHistory(directory))].map(({ anomaly, country }) =>
+    toldOf(anomaly, country),
+  );
+  const expected = judgedAsTheyCame(events);
+  expect(sorted(replayed)).toEqual(sorted(expected));
+  for (const kind of [
+    "impossible_travel",
+    "fingerprint_mismatch",
+    "bruteforce",
+    "country_mismatch",
+  ]) {
+    expect(replayed.filter((one) => one.kind === kind).length, kind).toBeGreaterThan(0);
+  }
+  expect(replay.count.events).toBe(events.length);
+});
+
+const SIGNALS = {
+  os: "Windows 10",
+  os_version: "10.0.19045",
+  browser: "Google Chrome",
+  device_model: " SM-A055F",
+  screen: "1080x2460",
+  my_version: "of Awa",
+  "x-owner": "Awa",
+};
+const event: RawEvent = {
+  event_id: "event-1",
+  tenant_id: "acme",
+  user_id: "awa@example.sn",
+  occurred_at: START_MS,
+  kind: "AUTH_SUCCESS",
+  session_id: "session-1",
+  channel: "MOBILE",
+  roles: ["customer"],
+  network: { ip: "41.82.0.17", user_agent: "Mozilla/5.0 (Linux; Android 14; TECNO CK7n) Awa" },
+  device: {
+    device_id: "device-1",
+    fingerprint: { similarity: 0.5, signals: TextMap.of(SIGNALS) },
+  },
+  location: {
+    source: "GPS",
+    lat: 14.716677,
+    lon: -17.467686,
+    accuracy_m: 12,
+    country: "SN",
+    city: "Dakar",
+  },
+  sim: { mcc: 608 },
+  geohash: "edd2xyz",
+};
+const kept = (value: RawEvent, tenant = "acme") =>
+  minimise({ topic: "id.login", timestampMs: START_MS, value }, pseudonymsOf(keys, tenant), {
+    ...enrichment,
+    userAgentOf: userAgentParser(),
+  });
+const signalsOf = (value: RawEvent) => value.device?.fingerprint?.signals?.toObject() ?? {};
+
+describe("PRV-02: what is kept of an event", () => {
+  test("names no person, session, device, address, browser or exact place", () => {
+    const { value, ...rest } = kept(event);
+    const text = JSON.stringify([value, rest, signalsOf(value)]);
+    const secrets = ["awa", "Awa", "session-1", "event-1", "device-1", "41.82", "TECNO", "SM-A0"];
+    for (const secret of [
+      ...secrets,
+      "14.7166",
+      "17.4676",
+      "1080x",
+      "xyz",
+      "owner",
+      "Windows 10",
+    ]) {
+      expect(text.includes(secret), secret).toBe(false);
+    }
+  });
+
+  test("keeps the families, numbers of versions and the cell that the rules compare", () => {
+    const { value, userAgent } = kept(event);
+    const signals = signalsOf(value);
+    expect(signals.os).toMatch(/^windows \d+$/);
+    expect(signals.browser).toMatch(/^chrome \d+$/);
+    expect(signals.os_version).toBe("10.0.19045");
+    expect(value.location).toMatchObject({ accuracy_m: 12, country: "SN" });
+    expect(Math.abs((value.location?.lat ?? 0) - 14.716677)).toBeLessThan(0.05);
+    expect(value.geohash).toBe("edd2x00");
+    expect(userAgent).toMatchObject({ os: "Android", osVersion: "14" });
+  });
+
+  test("is the same for the same, another thing for another tenant", () => {
+    expect(JSON.stringify(kept(event))).toBe(JSON.stringify(kept({ ...event })));
+    const other = kept(event, "globex").value;
+    expect(other.user_id).not.toBe(kept(event).value.user_id);
+    expect(other.network?.ip).not.toBe(kept(event).value.network?.ip);
+  });
+
+  test("tells addresses of one network as such", () => {
+    const of = (ip: string): string =>
+      kept({ ...event, network: { ip, user_agent: null } }).value.network?.ip ?? "";
+    const network = (ip: string): string => of(ip).split(":").slice(0, 3).join(":");
+    expect(network("41.82.0.18")).toBe(network("41.82.0.17"));
+    expect(of("41.82.0.18")).not.toBe(of("41.82.0.17"));
+    expect(network("41.82.1.17")).not.toBe(network("41.82.0.17"));
+  });
+});
