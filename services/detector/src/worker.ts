@@ -73,7 +73,7 @@ export async function start(context: WorkerContext<DetectorData>): Promise<Runni
   const running = [run(processor, observer)];
   if (names !== null) {
     health.declare(SPRAY_TASKS);
-    const spray = createSprayProcessor({ codecs, log, policyRefused: () => refused.inc() });
+    const spray = createSprayProcessor({ codecs });
     const observed = streamObserver(metrics, health, spray.name, SPRAY_TASKS);
     running.push(run(spray, countingAnomalies(observed, metrics)));
   }

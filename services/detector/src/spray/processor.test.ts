@@ -49,13 +49,12 @@ function chain(options: { readonly watchedMax?: number } = {}) {
   let keysAtMs = NOW_MS;
   const codecs = memoryCodecs();
   const names = addressNames(derivedKeys(masters, () => keysAtMs));
-  const shared = { codecs, log: silentLogger };
   const limits = { maxEventAgeMs: 30 * DAY_MS, maxAheadMs: 5 * MINUTE_MS };
   const detector = createDriver(
-    createDetector({ ...shared, ...limits, geoip, addresses: names, rules: [] }),
+    createDetector({ ...limits, codecs, log: silentLogger, geoip, addresses: names, rules: [] }),
     { startMs: NOW_MS },
   );
-  const spray = createDriver(createSprayProcessor({ ...shared, ...options }), { startMs: NOW_MS });
+  const spray = createDriver(createSprayProcessor({ codecs, ...options }), { startMs: NOW_MS });
   let nowMs = NOW_MS;
   let made = 0;
 

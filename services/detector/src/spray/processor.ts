@@ -1,5 +1,4 @@
 import { assert } from "@vigie/core/assert";
-import type { Logger } from "@vigie/core/log";
 import { dlq, drop, type Outcome, ok } from "@vigie/core/outcome";
 import { type VersionedPolicy, versionedFor } from "@vigie/core/policy";
 import { modeFor } from "@vigie/core/policy-shares";
@@ -25,9 +24,6 @@ import { WATCHED_TOPIC, watchedEncoder } from "./watched.ts";
 
 export interface SprayOptions {
   readonly codecs: Codecs;
-  readonly log: Logger;
-  /** Told of every policy document that cannot be used. */
-  readonly policyRefused?: () => void;
   /** Addresses of a partition that are watched at a time. Default 50,000. */
   readonly watchedMax?: number;
 }
@@ -45,11 +41,9 @@ const ADDRESS_KEY = /^[A-Za-z0-9._-]{1,64}\|ip:[0-9a-f]{64}$/;
 export function createSprayProcessor(
   options: SprayOptions,
 ): Processor<AddressState, Try, OutputName> {
-  const { codecs, log, watchedMax = WATCHED_MAX } = options;
-  const policies = new Policies((tenantId, faults) => {
-    log.warn({ tenantId, faults }, "policy_refused");
-    options.policyRefused?.();
-  });
+  const { codecs, watchedMax = WATCHED_MAX } = options;
+  // Of documents that cannot be used the detector tells, which reads them beside it.
+  const policies = new Policies(() => undefined);
   const anomaly = "id.session.anomaly";
   return {
     name: "detector-spray",
