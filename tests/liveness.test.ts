@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, test } from "vitest";
+import { afterAll, beforeAll, test, vi } from "vitest";
 import type { Who } from "./support/introspection.ts";
 import { mostAtOnce, watchLives } from "./support/lives.ts";
 import { type OwnServers, type ServerName, startOwnServers } from "./support/own-servers.ts";
 import { TENANT } from "./support/pipeline.ts";
-import { count } from "./support/read-model.ts";
+import { count, inRedis } from "./support/read-model.ts";
 import { DEADLINE_MS, startTwoEdges, type TwoEdges } from "./support/two-edges.ts";
 import { untilTrue } from "./support/until.ts";
 
@@ -15,7 +15,11 @@ let edges: TwoEdges;
 /** Source: the default policy, max_concurrent_sessions. */
 const MAX_SESSIONS = 5;
 const LOGINS = 200;
+const UNSURE = "VIG_SESSION_STATE_UNKNOWN";
 const ROUNDS = process.env.VIGIE_TEST_FULL === "1" ? 5 : 1;
+
+// The longest test takes a minute a round.
+vi.setConfig({ testTimeout: ROUNDS * 180_000 });
 
 beforeAll(async () => {
   servers = await startOwnServers();
@@ -67,13 +71,34 @@ test("with PostgreSQL stopped Redis answers, and fills itself again when it is e
     await edges.recovers("PostgreSQL stopped");
   }));
 
+test("a Redis that is emptied while the broker is stopped fills itself once that is back", () =>
+  rounds(async () => {
+    const cache = edges.pipeline.service("session-cache");
+    const [userId = ""] = edges.stream.spared;
+    await without(["kafka"], async () => {
+      await edges.pipeline.redis.command("FLUSHALL");
+      await untilTrue(
+        "the cache begins anew",
+        () => cache.output().includes("cache.begins_anew"),
+        DEADLINE_MS,
+      );
+      await edges.says(edges.first.url, { userId }, UNSURE);
+    });
+    await untilTrue(
+      "it is filled",
+      async () => (await inRedis(edges.pipeline, userId, `s-${userId}`)) === "active",
+      DEADLINE_MS,
+    );
+    await edges.recovers("the broker stopped");
+  }));
+
 test("with both stopped nobody vouches for a life, and an end stays one", () =>
   rounds(async () => {
     await edges.sparedAreActive();
     const [userId = ""] = edges.stream.spared;
     await without(["redis", "postgres"], async () => {
       for (const { url } of [edges.first, edges.other]) {
-        await edges.says(url, { userId }, "VIG_SESSION_STATE_UNKNOWN");
+        await edges.says(url, { userId }, UNSURE);
       }
       await edges.answers(200);
     });

@@ -3,6 +3,7 @@ import { messageOf } from "@vigie/core/errors";
 import type { Logger } from "@vigie/core/log";
 import type { Decoder } from "@vigie/schemas/codec-core";
 import type { SessionState } from "@vigie/schemas/types";
+import { retryWhileAway } from "@vigie/service-kit/retry";
 import { type KafkaAdmin, openAdmin } from "@vigie/stream/kafka/admin";
 import type { KafkaClient } from "@vigie/stream/kafka/client";
 import { type RunningSink, startSink } from "@vigie/stream/kafka/sink";
@@ -60,7 +61,7 @@ class Keeper implements RunningCache {
   #turn: Turn | null = null;
   #looking: Promise<void> | null = null;
   #timer: NodeJS.Timeout | undefined;
-  #stopped = false;
+  readonly #stopping = new AbortController();
 
   constructor(options: SessionCacheOptions, admin: KafkaAdmin) {
     this.#options = options;
@@ -77,7 +78,7 @@ class Keeper implements RunningCache {
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.#stopping.abort();
     clearInterval(this.#timer);
     await this.#looking;
     await this.#turn?.running.stop();
@@ -87,19 +88,24 @@ class Keeper implements RunningCache {
   #lookOnce(): void {
     if (this.#looking !== null) return;
     this.#looking = this.#look()
-      .catch((error: unknown) => this.#failure.resolve(asError(error)))
+      .catch((error: unknown) => {
+        if (!this.#stopping.signal.aborted) this.#failure.resolve(asError(error));
+      })
       .finally(() => {
         this.#looking = null;
       });
   }
 
   async #look(): Promise<void> {
-    const { log } = this.#options;
-    if ((await this.#isWhole()) || this.#stopped) return;
+    const { log, observer } = this.#options;
+    const { signal } = this.#stopping;
+    if ((await this.#isWhole()) || signal.aborted) return;
     log.warn({}, "cache.begins_anew");
     await this.#turn?.running.stop();
     this.#turn = null;
-    if (!this.#stopped) await this.#open();
+    const onAway = ({ message: why }: Error) =>
+      observer.dependency({ name: "kafka", up: false, why });
+    await retryWhileAway(() => this.#open(), { log, what: "kafka", signal, onAway });
   }
 
   /** true also while Redis is away: nothing can be said then, and the sink waits by itself. */
