@@ -45,6 +45,14 @@ export interface Traffic {
   readonly connections: number;
 }
 
+/** Options of the benchmarks that measure side by side, for parseArgs. */
+export const sideBySideOptions = {
+  seconds: { type: "string", default: "5" },
+  rounds: { type: "string", default: "3" },
+  connections: { type: "string", default: "64" },
+  profile: { type: "string" },
+} as const;
+
 export const fileHere = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
 const START_TIMEOUT_MS = 30_000;

@@ -14,6 +14,7 @@ import {
   type Installation,
   type Rounds,
   sideBySide,
+  sideBySideOptions,
   startServer,
   stopServer,
   type Traffic,
@@ -29,12 +30,9 @@ import { bodies } from "./traffic.ts";
  */
 const { values: options } = parseArgs({
   options: {
-    seconds: { type: "string", default: "5" },
-    rounds: { type: "string", default: "3" },
-    connections: { type: "string", default: "64" },
+    ...sideBySideOptions,
     json: { type: "boolean", default: false },
     out: { type: "string", default: ".vigie/bench/edge-ingest.json" },
-    profile: { type: "string" },
   },
 });
 const seconds = Number(options.seconds);

@@ -12,6 +12,7 @@ import {
   measured,
   type Server,
   sideBySide,
+  sideBySideOptions,
   startServer,
   stopServer,
   type Traffic,
@@ -27,14 +28,7 @@ import { sessionStates } from "./traffic.ts";
  * Works on the installation that KAFKA_BROKERS, SCHEMA_REGISTRY_URL, REDIS_URL and VIGIE_TOPIC_PREFIX name, else on
  * its own. Prints one JSON line.
  */
-const { values: options } = parseArgs({
-  options: {
-    seconds: { type: "string", default: "5" },
-    rounds: { type: "string", default: "3" },
-    connections: { type: "string", default: "64" },
-    profile: { type: "string" },
-  },
-});
+const { values: options } = parseArgs({ options: sideBySideOptions });
 const seconds = Number(options.seconds);
 const rounds = Number(options.rounds);
 const connections = Number(options.connections);
