@@ -37,12 +37,17 @@ export async function readFactsOfTopics(
     if (facts === undefined) byTenant.set(tenant, [fact]);
     else facts.push(fact);
   };
-  await readAll<SessionPolicy>(options, "id.session.policy", ({ tenant_id: key, ...policy }) => {
-    const { version, document } = policy;
+  const policy = (key: string, version: number, document: string): void => {
     const fact: Fact = { type: "policy", key, version, document };
     if (key === EVERYBODY) common.push(fact);
     else add(key, fact);
-  });
+  };
+  await readAll<SessionPolicy>(
+    options,
+    "id.session.policy",
+    ({ tenant_id, version, document }) => policy(tenant_id, version, document),
+    (key) => policy(key, 0, "{}"),
+  );
   await readAll<SubjectErasure>(options, "id.subject.erasure", (erasure, timestampMs) => {
     const { tenant_id: tenant, user_id, requested_at } = erasure;
     const user = pseudonymsOf(tenant).uuid("user", user_id);
@@ -86,6 +91,7 @@ async function readAll<V>(
   { reader, codecs, prefix, partitionsOf }: ExportOptions,
   topic: TopicName,
   onValue: (value: V, timestampMs: number) => void,
+  onRemoved: (key: string) => void = () => {},
 ): Promise<void> {
   const name = physicalName(prefix, topic);
   const decoder = codecs.decoder<V>(topic);
@@ -94,8 +100,11 @@ async function readAll<V>(
   for (let partition = 0; partition < ends.length; partition++) {
     const waiting: FetchedRecord[] = [];
     const range = { topic: name, partition, from: "earliest", to: ends[partition] ?? 0 } as const;
-    const take = ({ value, timestampMs }: FetchedRecord): Promise<void> | null => {
-      if (value === null) return null;
+    const take = ({ key, value, timestampMs }: FetchedRecord): Promise<void> | null => {
+      if (value === null) {
+        onRemoved(String(key));
+        return null;
+      }
       const outcome = decoder.decode(value);
       if (outcome.kind === "later") return outcome.ready;
       if (outcome.kind === "ok") onValue(outcome.value, timestampMs);

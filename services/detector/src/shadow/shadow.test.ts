@@ -1,3 +1,4 @@
+import { silentLogger } from "@vigie/core/log";
 import {
   defaultPolicy,
   overlayPolicy,
@@ -5,9 +6,14 @@ import {
   type PolicyOverlay,
   type VersionedPolicy,
 } from "@vigie/core/policy";
-import type { SessionAnomaly } from "@vigie/schemas/types";
+import { DAY_MS } from "@vigie/core/time";
+import { memoryCodecs } from "@vigie/schemas/memory-codecs";
+import type { SessionAnomaly, SessionPolicy } from "@vigie/schemas/types";
+import { createDriver } from "@vigie/stream/driver";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { createDetector } from "../app.ts";
+import { unknownAddress } from "../geoip/geoip.ts";
 import { createJudge } from "../judge.ts";
 import {
   ABIDJAN,
@@ -257,6 +263,43 @@ describe("what a candidate finds", () => {
     const web = dakarParis.map((event) => ({ ...event, channel: "WEB" as const }));
     expect(follow(web, policyOf({}, onWeb)).found.every(live)).toBe(false);
   });
+});
+
+test("ANO-17: goes to the topic of anomalies as a record, beside what is in force", () => {
+  const detector = createDetector({
+    codecs: memoryCodecs(),
+    log: silentLogger,
+    geoip: { lookup: () => unknownAddress },
+    maxEventAgeMs: DAY_MS,
+    maxAheadMs: DAY_MS,
+  });
+  const driver = createDriver(detector, { startMs: at("12:00") });
+  driver.setGlobal("policy", "acme", {
+    tenant_id: "acme",
+    version: 4,
+    updated_at: 0,
+    actor: { type: "SYSTEM", id: "test", impersonator_id: null },
+    document: JSON.stringify({ candidate: { document: limit(3) } }),
+  } satisfies SessionPolicy);
+  for (let i = 0; i < 6; i++) {
+    driver.pipe("id.mfa", "acme|u-1", {
+      event_id: `event-${i}`,
+      tenant_id: "acme",
+      user_id: "u-1",
+      occurred_at: at("10:00") + i,
+      kind: "FAIL",
+      session_id: "s-1",
+      channel: "MOBILE",
+      network: null,
+      location: null,
+    });
+  }
+  const values = driver.read<SessionAnomaly>("candidate").map(({ value }) => value);
+  expect(values.map((value) => [value.kind, value.mode, value.cause_event_ids.length])).toEqual([
+    ["bruteforce", "SHADOW", 4],
+    ["bruteforce", "ENFORCE", 6],
+  ]);
+  expect(driver.tally().ok).toBe(6);
 });
 
 describe("a rule's share of the users", () => {

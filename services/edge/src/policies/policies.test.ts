@@ -160,6 +160,18 @@ describe("POL-02: PUT", () => {
   });
 });
 
+test("ANO-17: takes a candidate and shares, and publishes them as they are", async () => {
+  const edge = testEdge();
+  const document = {
+    rules: { geo_block: { share: 5 } },
+    candidate: { share: 10, document: { impossible_travel: { kmh_threshold: 700 } } },
+  };
+  const response = await put(edge, { document });
+  expect(response.statusCode).toBe(200);
+  expect(response.json()).toMatchObject({ document });
+  expect(response.json().effective).not.toHaveProperty("candidate");
+});
+
 describe("POL-02: PUT refuses", () => {
   test("422 names every fault, also a name that nobody knows", async () => {
     const edge = testEdge();
@@ -185,6 +197,17 @@ describe("POL-02: PUT refuses", () => {
       { path: "colour", why: "is not a field that is known here" },
     ]);
     expect(edge.policyStore.published).toEqual([]);
+  });
+
+  test("ANO-17: 422 names what is wrong in a candidate, which holds no other one", async () => {
+    const tried = { candidate: {}, impossible_travel: { kmh_threshold: 1 } };
+    const document = { candidate: { share: 101, document: tried } };
+    const problem = (await put(testEdge(), { document })).json();
+    expect(problem.errors.map(({ path }: { path: string }) => path)).toEqual([
+      "candidate.share",
+      "candidate.document.candidate",
+      "candidate.document.impossible_travel.kmh_threshold",
+    ]);
   });
 
   test.each([[[]], ["text"], [null], [3]])("422 for %j", async (document) => {
