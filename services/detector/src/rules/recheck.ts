@@ -8,7 +8,7 @@ export interface Alarm {
 
 /**
  * Whether an anomaly of the rule stands, now that its events (oldest first) were looked up in newer data on addresses.
- * What the newer data does not know contradicts nothing, nor does a policy that was changed meanwhile.
+ * What the newer data does not know contradicts nothing; nor should a policy that was changed meanwhile.
  */
 export type Stands = (
   alarm: Alarm,
