@@ -35,6 +35,15 @@ const max_concurrent_sessions = part({
 export const anyOverlay = part({
   ...refinable,
   max_concurrent_sessions,
+  mfa_fatigue: part({
+    challenge_count: fc.integer({ min: 2, max: 30 }),
+    window_minutes: fc.integer({ min: 1, max: 60 }),
+  }),
+  country_change: part({ days: fc.integer({ min: 1, max: 365 }) }),
+  unusual_channel: part({ share_min_percent: fc.integer({ min: 0, max: 50 }) }),
+  vpn_networks: part({
+    organisations: fc.uniqueArray(fc.constantFrom("M247", "Datacamp", "A&B net"), { maxLength: 3 }),
+  }),
   impossible_travel: part({ kmh_threshold: fc.integer({ min: 300, max: 2_000 }) }),
   fp_mismatch_tolerance: part({ score_min: fc.double({ min: 0, max: 1, noNaN: true }) }),
   session_retention: part({ days: fc.integer({ min: 1, max: 3_650 }) }),
