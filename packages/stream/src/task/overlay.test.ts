@@ -18,6 +18,7 @@ const kind = {
     encode: (state: number) => Buffer.from(String(state)),
     decode: (bytes: Uint8Array) => Number(Buffer.from(bytes).toString()),
   },
+  prefix: "",
   wakeAtMs: () => null,
 };
 
@@ -99,6 +100,18 @@ test("what has landed is let go of two commits later, and read again", () => {
   }
   assert.notEqual(overlay.entry("first"), first);
   assert.equal(overlay.entry("first").state, 1);
+});
+
+test("entries of a prefix are in the store under it, beside others of the same keys", () => {
+  const store = new MemoryStore();
+  const plain = new StateOverlay<number>(kind, store, 10);
+  const counts = new StateOverlay<number>({ ...kind, prefix: "n|" }, store, 0);
+  plain.put(plain.entry("a"), 1);
+  counts.put(counts.entry("a"), 2);
+  store.writeNow(counts.seal(plain.seal()), CHECKPOINT);
+  counts.landed();
+  assert.deepEqual([...store.entries()].map(([key]) => key).sort(), ["a", "n|a"]);
+  assert.equal(counts.entry("a").state, 2);
 });
 
 test("a key that does not fit the store is an error of ours before anything is written", () => {

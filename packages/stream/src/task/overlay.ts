@@ -2,10 +2,13 @@ import { assert } from "@vigie/core/assert";
 import type { StateCodec } from "../codec.ts";
 import { openState, sealState } from "../state/envelope.ts";
 import { KEY_BYTES_MAX, type StateStore } from "../state/store.ts";
+import { EntryTable } from "./entry-table.ts";
 
 /** What the overlay must know of a processor: its codec and when a state wants to be woken. */
 export interface StateKind<S> {
   readonly codec: StateCodec<S>;
+  /** What the store's keys begin with, before those of the entries. */
+  readonly prefix: string;
   wakeAtMs(state: S): number | null;
 }
 
@@ -30,8 +33,8 @@ export class StateOverlay<S> {
   private readonly kind: StateKind<S>;
   private readonly store: StateStore;
   private readonly generationMax: number;
-  private young = new Map<string, Entry<S>>();
-  private old = new Map<string, Entry<S>>();
+  private young = new EntryTable<Entry<S>>();
+  private old = new EntryTable<Entry<S>>();
   private dirty: Entry<S>[] = [];
   private flying: Entry<S>[] = [];
 
@@ -50,7 +53,7 @@ export class StateOverlay<S> {
       dirty: false,
       flying: false,
     };
-    this.young.set(key, found);
+    this.young.add(found);
     return found;
   }
 
@@ -65,7 +68,8 @@ export class StateOverlay<S> {
   seal(changes = new Map<string, Buffer | null>()): Map<string, Buffer | null> {
     assert(this.flying.length === 0, "one commit is in flight at a time");
     for (const entry of this.dirty) {
-      changes.set(entry.key, entry.state === null ? null : this.envelopeOf(entry.key, entry.state));
+      const key = this.kind.prefix + entry.key;
+      changes.set(key, entry.state === null ? null : this.envelopeOf(key, entry.state));
       entry.dirty = false;
       entry.flying = true;
     }
@@ -88,9 +92,13 @@ export class StateOverlay<S> {
 
   /** All that is let go of is in the store: what changed since the last `seal` was used since, and is young. */
   private age(): void {
-    const changed = (): [string, Entry<S>][] => this.dirty.map((entry) => [entry.key, entry]);
-    this.old = this.generationMax === 0 ? new Map(changed()) : this.young;
-    this.young = new Map();
+    const { old } = this;
+    old.clear();
+    this.old = this.young;
+    this.young = old;
+    if (this.generationMax > 0) return;
+    this.old.clear();
+    for (const entry of this.dirty) this.old.add(entry);
   }
 
   private envelopeOf(key: string, state: S): Buffer {
@@ -102,7 +110,7 @@ export class StateOverlay<S> {
   }
 
   private read(key: string): S | null {
-    const sealed = this.store.get(key);
+    const sealed = this.store.get(this.kind.prefix + key);
     return sealed === undefined ? null : openState(this.kind.codec, sealed);
   }
 }

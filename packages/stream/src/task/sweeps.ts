@@ -47,7 +47,7 @@ export class Sweeps {
     );
     this.store = store;
     this.changeAfter = changeAfter;
-    const kind = { codec: progressCodec, wakeAtMs: () => null };
+    const kind = { codec: progressCodec, prefix: "", wakeAtMs: () => null };
     this.progress = new StateOverlay(kind, store, 2 * this.tables.length);
   }
 

@@ -87,7 +87,7 @@ export class Task {
     this.merge = new TimeMerge(this.queues, options.maxTaskIdleMs);
     const wakeAtMs = (state: unknown): number | null => processor.wakeAtMs?.(state) ?? null;
     this.overlay = new StateOverlay(
-      { codec: processor.state, wakeAtMs },
+      { codec: processor.state, prefix: "", wakeAtMs },
       store,
       options.cacheEntriesMax,
     );
@@ -262,7 +262,7 @@ export class Task {
 
   private aggregateEntry(key: string): Entry<unknown> {
     assert(this.aggregates !== null, "a processor names the codec of its aggregates");
-    return this.aggregates.entry(aggregateKey(key));
+    return this.aggregates.entry(key);
   }
 
   private emit(effects: Effects<unknown, string>): void {
@@ -359,7 +359,8 @@ const AGGREGATES_CACHED_MAX = 2_000;
 
 function aggregatesOf({ aggregate }: AnyProcessor, store: StateStore): StateOverlay<unknown> {
   assert(aggregate !== undefined, "only a processor with aggregates keeps them");
-  return new StateOverlay({ codec: aggregate, wakeAtMs: () => null }, store, AGGREGATES_CACHED_MAX);
+  const kind = { codec: aggregate, prefix: aggregateKey(""), wakeAtMs: () => null };
+  return new StateOverlay(kind, store, AGGREGATES_CACHED_MAX);
 }
 
 const DONE: Outcome<null> = { kind: "ok", value: null };
