@@ -1,4 +1,4 @@
-import { cellCentre, cellOf } from "@vigie/core/geo";
+import { gridCellCentre, gridCellOf } from "@vigie/core/geo";
 import type { Enrichment, RawEvent } from "@vigie/detector/enrich/event";
 import { familyOf, type UserAgent } from "@vigie/detector/enrich/signals";
 import { type Address, unknownAddress } from "@vigie/detector/geoip/geoip";
@@ -66,7 +66,7 @@ export function minimise(
 function coarse(location: Location): Location {
   const { lat, lon } = location;
   if (lat === null || lon === null) return { ...location, lat: null, lon: null };
-  return { ...location, ...cellCentre(cellOf({ lat, lon })) };
+  return { ...location, ...gridCellCentre(gridCellOf({ lat, lon })) };
 }
 
 /** Only its length counts, which says how coarse the user wanted it. */
