@@ -164,6 +164,8 @@ export interface ReadEvent<U> extends HistoryEvent {
 }
 
 const restNames = ["channel", "roles", "location", "geohash", "sim"] as const;
+/** The session is the first part. */
+const sessionMask = 1 << slotOf.session;
 const networkMask = (1 << slotOf.address) | (1 << slotOf.agent);
 const deviceMask = (1 << slotOf.deviceId) | (1 << slotOf.fingerprint);
 const restMask = restNames.reduce((mask, name) => mask | (1 << slotOf[name]), 0);
@@ -248,9 +250,11 @@ export class EventDecoder<U> {
       user.last[topicNumber] = last;
     }
     const mask = reader.varint();
-    if (mask === 0) return last;
+    // Most events that differ at all are logins, which begin a session.
+    if (mask & sessionMask) last.session = readId(reader);
+    if ((mask & ~sessionMask) === 0) return last;
     if (mask & restMask) last.rest = { ...last.rest };
-    for (let i = 0; i < list.length; i++) {
+    for (let i = 1; i < list.length; i++) {
       if ((mask & (1 << i)) === 0) continue;
       const value =
         (list[i] as Part).of === "value"
@@ -285,8 +289,7 @@ const nothingYet = (): LastEvent => ({
 });
 
 function put(last: LastEvent, name: PartName, value: unknown): void {
-  if (name === "session") last.session = value as string | null;
-  else if (name === "deviceId") last.deviceId = value as string | null;
+  if (name === "deviceId") last.deviceId = value as string | null;
   else if (name === "address") last.known = value as KnownAddress | null;
   else if (name === "agent") last.agent = value as KnownAgent | null;
   else if (name === "fingerprint") last.fingerprint = value as LastEvent["fingerprint"];

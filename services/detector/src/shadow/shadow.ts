@@ -10,14 +10,19 @@ import type { Trial } from "./trial.ts";
  * live ones when the two were about to part, by the live parts' numbers.
  */
 export interface Shadow {
-  /** The trial's; "": none. */
-  readonly name: string;
-  readonly parts: ReadonlyMap<number, unknown>;
+  /** The trial's; 0: none. */
+  readonly tag: number;
+  readonly forks: readonly Fork[];
+}
+
+interface Fork {
+  readonly part: number;
+  readonly value: unknown;
 }
 
 /** Of parts 200 to 255, which are candidates'. */
 const PART = 200;
-const none: Shadow = { name: "", parts: new Map() };
+const none: Shadow = { tag: 0, forks: [] };
 
 // biome-ignore lint/suspicious/noExplicitAny: each part is its rules' own
 type AnyCodec = PartCodec<any>;
@@ -26,9 +31,9 @@ type AnyCodec = PartCodec<any>;
 export function shadowPart(rules: readonly AnyRule[]): Part<Shadow> {
   const codecs = new Map<number, AnyCodec>();
   for (const rule of rules) if (!codecs.has(rule.meta.part)) codecs.set(rule.meta.part, rule);
-  const write = (writer: Writer, { name, parts }: Shadow): void => {
-    writer.text(name);
-    for (const [part, value] of parts) {
+  const write = (writer: Writer, { tag, forks }: Shadow): void => {
+    writer.u48(tag);
+    for (const { part, value } of forks) {
       writer.room(3);
       writer.u8(part);
       const lengthAt = writer.at;
@@ -38,18 +43,18 @@ export function shadowPart(rules: readonly AnyRule[]): Part<Shadow> {
     }
   };
   const read = (reader: Reader): Shadow => {
-    const name = reader.text();
-    const parts = new Map<number, unknown>();
+    const tag = reader.u48();
+    const forks: Fork[] = [];
     while (reader.at < reader.end) {
       const part = reader.u8();
       const length = reader.u16();
       const from = reader.skip(length);
       const codec = codecs.get(part);
       // A rule that is no longer there leaves its fork behind.
-      if (codec !== undefined)
-        parts.set(part, codec.read(new Reader(reader.bytes, from, reader.at)));
+      if (codec === undefined) continue;
+      forks.push({ part, value: codec.read(new Reader(reader.bytes, from, reader.at)) });
     }
-    return { name, parts };
+    return { tag, forks };
   };
   return { part: PART, codec: { initial: none, write, read } };
 }
@@ -71,7 +76,7 @@ export class ShadowSteps {
     this.state = state;
     this.slot = slot;
     this.shadow = state.get<Shadow>(slot);
-    if (this.shadow.name === trial.name) return;
+    if (this.shadow.tag === trial.tag) return;
     // What another candidate left is not this one's.
     dropShadow(state, slot);
     this.shadow = none;
@@ -84,7 +89,7 @@ export class ShadowSteps {
   step(rule: AnyRule, before: unknown, live: Step<unknown>): Beside | null {
     const { trial, event } = this;
     const { meta } = rule;
-    const forked = this.shadow.parts.get(meta.part);
+    const forked = this.forkOf(meta.part);
     if (forked === undefined && !trial.stepsOtherwise(meta, event)) {
       if (live.findings.length === 0) return null;
       return trial.tellsOtherwise(meta, event) ? live : null;
@@ -100,10 +105,15 @@ export class ShadowSteps {
     return step;
   }
 
+  private forkOf(of: number): unknown {
+    for (const { part, value } of this.shadow.forks) if (part === of) return value;
+    return undefined;
+  }
+
   private put(part: number, before: unknown, after: unknown): void {
     if (after === before) return;
-    const parts = new Map(this.shadow.parts).set(part, after);
-    this.shadow = { name: this.trial.name, parts };
+    const others = this.shadow.forks.filter((fork) => fork.part !== part);
+    this.shadow = { tag: this.trial.tag, forks: [...others, { part, value: after }] };
     this.state.put(this.slot, this.shadow);
   }
 }

@@ -13,6 +13,8 @@ import { hashText } from "#state/bytes";
 export interface Trial {
   /** 12 hexadecimal digits of the candidate's content: another content is another candidate. */
   readonly name: string;
+  /** The same as a number of 48 bits; never 0. */
+  readonly tag: number;
   /** As it counts for the session. */
   readonly policy: VersionedPolicy;
   /** Whether the rule has other settings to step by, or only in one of the two is off. */
@@ -77,6 +79,8 @@ function trialOf(name: string, live: PolicyDocument, policy: VersionedPolicy): T
   ];
   return {
     name,
+    // Content whose hash is 0 shares its forks with content whose hash is 1: two among 2^48.
+    tag: Number.parseInt(name, 16) || 1,
     policy,
     stepsOtherwise(meta, event) {
       const [now, then] = modes(meta, event);
