@@ -1,5 +1,5 @@
 /**
- * Usage: npm run bench [-- detector|edge|latency|introspection|revocation ...]
+ * Usage: npm run bench [-- detector|edge|latency|introspection|revocation|whatif ...]
  *   [--events N] [--users N] [--rounds N] [--pairs N] [--revocations N]
  * Prints absolute figures and ratios to a bare baseline of the same run; writes .vigie/bench/<name>.json.
  */
@@ -13,6 +13,7 @@ import { benchEdge } from "./bench/edge.ts";
 import { benchIntrospection } from "./bench/introspection.ts";
 import { benchLatency } from "./bench/latency.ts";
 import { benchRevocation } from "./bench/revocation.ts";
+import { benchWhatIf } from "./bench/whatif.ts";
 
 const FOLDER = fileURLToPath(new URL("../.vigie/bench/", import.meta.url));
 
@@ -39,6 +40,8 @@ const benches = {
   edge: () => benchEdge(servers),
   introspection: () => benchIntrospection(servers),
   revocation: () => benchRevocation(servers, Number(values.revocations)),
+  whatif: () =>
+    benchWhatIf(servers, { events: Number(values.events), users: Number(values.users) }),
 } as const;
 const names = positionals.length > 0 ? positionals : Object.keys(benches);
 

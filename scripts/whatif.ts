@@ -69,19 +69,20 @@ async function main(): Promise<void> {
 }
 
 function run(args: Arguments, directory: string, keysFile: string): void {
-  const startedMs = performance.now();
   const { report, count } = whatIf({ ...args, directory, keys: openFileKeys(keysFile) });
-  const seconds = (performance.now() - startedMs) / 1_000;
   mkdirSync(args.out, { recursive: true });
   writeFileSync(join(args.out, "whatif.json"), `${JSON.stringify(report, null, 2)}\n`);
   for (const language of ["en", "fr"] as const) {
     writeFileSync(join(args.out, `whatif.${language}.html`), htmlOf(report, language));
   }
+  console.log(`${summaryOf(report)}\nthe report is in ${args.out}`);
+  // Of the whole process: what somebody waits for.
+  const seconds = process.uptime();
+  const { user, system } = process.cpuUsage();
   const replayed = count.events + count.before;
-  console.log(summaryOf(report));
   console.log(
-    `${replayed} events in ${seconds.toFixed(1)} s, ${Math.round(replayed / seconds)}/s; ` +
-      `the report is in ${args.out}`,
+    `${replayed} events in ${seconds.toFixed(1)} s: ${Math.round(replayed / seconds)}/s, ` +
+      `${((user + system) / replayed).toFixed(1)} µs of CPU each`,
   );
 }
 
