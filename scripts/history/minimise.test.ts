@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,11 +19,12 @@ import { derivedKeys } from "@vigie/service-kit/kms/file-keys";
 import type { InputRecord } from "@vigie/stream/processor";
 import { Workload, type WorkloadEvent } from "@vigie/testkit/workload/workload";
 import { cities } from "@vigie/testkit/workload/world";
+import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { Replay } from "../whatif/replay.ts";
 import { EventFile, listHistory } from "./history-file.ts";
 import { minimise } from "./minimise.ts";
-import { pseudonymsOf } from "./pseudonyms.ts";
+import { hmacSha256, pseudonymsOf } from "./pseudonyms.ts";
 
 const keys = derivedKeys([{ keyId: "k1", activeFromMs: 0, secret: Buffer.alloc(32, 1) }], () => 1);
 const START_MS = Date.UTC(2026, 10, 1);
@@ -262,4 +264,19 @@ describe("PRV-02: what is kept of an event", () => {
     expect(of("41.82.0.18")).not.toBe(of("41.82.0.17"));
     expect(network("41.82.1.17")).not.toBe(network("41.82.0.17"));
   });
+});
+
+test("a pseudonym's hash is the HMAC that everybody knows", () => {
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ minLength: 0, maxLength: 64 }),
+      fc.array(fc.string({ unit: "grapheme", maxLength: 2_000 }), { maxLength: 4 }),
+      (key, texts) => {
+        const hmac = hmacSha256(key);
+        for (const text of texts) {
+          expect(hmac(text)).toEqual(createHmac("sha256", key).update(text).digest());
+        }
+      },
+    ),
+  );
 });
