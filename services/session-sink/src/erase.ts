@@ -1,5 +1,6 @@
 import type { ActorRef, SubjectErasure } from "@vigie/schemas/types";
 import type { Queryable } from "@vigie/service-kit/postgres/database";
+import { lockName, shareName } from "@vigie/service-kit/postgres/locks";
 import type { Arrived, Item } from "./decode.ts";
 import { erasureColumns } from "./rows/columns-security.ts";
 import { isoTime, type Subject, subjectIds, subjectUuid } from "./rows/ids.ts";
@@ -89,6 +90,9 @@ const UNNAME = [
  * nothing. Rows of users and devices that another service delivered stay: they are its own to erase.
  */
 export async function erase(tx: Queryable, requests: readonly SubjectErasure[]): Promise<void> {
+  // What another member writes of the person is there before the erasure, or knows of it.
+  const lock = requests.length > 0 ? lockName : shareName;
+  await lock(tx, "forgetting", PART);
   if (requests.length === 0) return;
   const rows = erasureColumns.values(
     requests.map((request) => ({

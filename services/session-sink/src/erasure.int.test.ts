@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { DAY_MS, MINUTE_MS } from "@vigie/core/time";
 import { sampleMfa } from "@vigie/schemas/samples";
+import { tenantUuid } from "@vigie/service-kit/ids";
 import type { SinkRecord } from "@vigie/stream/kafka/sink";
-import { test } from "vitest";
+import { test, vi } from "vitest";
 import { NOW, testSink } from "./test-sink.ts";
 import {
   anomaly,
@@ -103,6 +104,41 @@ test("PRV-14: nor does a session leave anything whose id somebody else had", asy
   assert.equal((await at.rows(event)).length, 1);
   await at.write([erase()]);
   assert.doesNotMatch(await everything(), /awa\.diop/);
+});
+
+test("PRV-14: what another member is writing at that moment is erased, too", async () => {
+  /** The backend that waits for this one. */
+  const waiterOn = async (pid: unknown): Promise<unknown> => {
+    const text = `select pid from pg_stat_activity where ${pid} = any(pg_blocking_pids(pid))`;
+    return (await at.rows(text))[0]?.pid;
+  };
+  const soon = { timeout: 10_000, interval: 10 };
+  // Given a member that has found nobody erased and is held up as it writes
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  const { promise: holder, resolve: holding } = Promise.withResolvers<unknown>();
+  const undone = at.owner.transaction(async (tx) => {
+    const text =
+      "insert into tenants (id, slug, name) values ($1, 'x', '') returning pg_backend_pid() as pid";
+    const { rows } = await tx.query<{ pid: number }>(text, [tenantUuid("molam-sn")]);
+    holding(rows[0]?.pid);
+    await released;
+    throw new Error("undone");
+  });
+  const pid = await holder;
+  const writing = at.write([at.login({ user_id: PERSON, occurred_at: T - 1 })]);
+  const writer = await vi.waitFor(async () => (await waiterOn(pid)) ?? assert.fail(), soon);
+  // When another one erases
+  const erasing = at.write([erase()], at.createSink());
+  await vi.waitFor(async () => {
+    const isDone = (await at.rows("select 1 from erasures")).length > 0;
+    assert.ok(isDone || (await waiterOn(writer)) !== undefined);
+  }, soon);
+  release();
+  await assert.rejects(undone, /undone/);
+  await Promise.all([writing, erasing]);
+  // Then nothing is left
+  assert.equal((await at.rows("select 1 from erasures")).length, 1);
+  assert.doesNotMatch(await everything(), /awa/);
 });
 
 test("PRV-14: the sink says that it is done, once, and a second time changes nothing", async () => {

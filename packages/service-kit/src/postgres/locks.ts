@@ -7,6 +7,7 @@ export const LOCKS = {
   erasures: 7_061_206,
   verdicts: 7_061_207,
   calls: 7_061_208,
+  forgetting: 7_061_209,
 } as const;
 
 const LOCK = "select pg_advisory_xact_lock($1, hashtext(current_schema() || $2))";
@@ -18,4 +19,15 @@ export async function lockName(
   name: string,
 ): Promise<void> {
   await tx.query(LOCK, [LOCKS[kind], name]);
+}
+
+const LOCK_SHARED = "select pg_advisory_xact_lock_shared($1, hashtext(current_schema() || $2))";
+
+/** Many transactions at a time for a name, but none beside one that has it by `lockName`. */
+export async function shareName(
+  tx: Queryable,
+  kind: keyof typeof LOCKS,
+  name: string,
+): Promise<void> {
+  await tx.query(LOCK_SHARED, [LOCKS[kind], name]);
 }
