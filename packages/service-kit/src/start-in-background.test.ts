@@ -3,7 +3,7 @@ import { VigError } from "@vigie/core/errors";
 import { silentLogger } from "@vigie/core/log";
 import { test } from "vitest";
 import { retryWhileAway } from "./retry.ts";
-import { type Running, startInBackground } from "./start-in-background.ts";
+import { orAborted, type Running, startInBackground } from "./start-in-background.ts";
 
 const away = new VigError("VIG_BROKER_AWAY", { why: "refused" });
 
@@ -63,4 +63,29 @@ test("what a stop finds only just started is stopped", async () => {
   start.resolve(service);
   await stopped;
   assert.equal(service.stops(), 1);
+});
+
+test("a stop does not wait for work that nobody can end, and gives back what comes late", async () => {
+  const service = running();
+  const start = Promise.withResolvers<Running>();
+  const later = startInBackground((signal) =>
+    orAborted(start.promise, signal, (late) => late.stop()),
+  );
+  await later.stop();
+  assert.equal((await later.failed).name, "AbortError");
+  start.resolve(service);
+  await new Promise(setImmediate);
+  assert.equal(service.stops(), 1);
+});
+
+test("work that ends in time is what it is; a signal given before ends the waiting at once", async () => {
+  const never = new Promise<never>(() => {});
+  const giveBack = () => Promise.reject(away);
+  const { signal } = new AbortController();
+  assert.equal(await orAborted(Promise.resolve(1), signal, giveBack), 1);
+  await assert.rejects(orAborted(Promise.reject(away), signal, giveBack), away);
+  await assert.rejects(orAborted(never, AbortSignal.abort(), giveBack), { name: "AbortError" });
+  await assert.rejects(orAborted(Promise.resolve(1), AbortSignal.abort(), giveBack), {
+    name: "AbortError",
+  });
 });

@@ -32,3 +32,26 @@ export function startInBackground(
     },
   };
 }
+
+/**
+ * Work that cannot be ended, as waiting for a schema of a registry that is away, or the end of waiting for it; what
+ * comes late is given back. Throws: the signal's reason once it aborts.
+ */
+export async function orAborted<T>(
+  work: Promise<T>,
+  signal: AbortSignal,
+  giveBack: (late: T) => Promise<unknown>,
+): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(signal.reason);
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([aborted.promise, work]);
+  } catch (error) {
+    if (signal.aborted) work.then(giveBack).catch(() => undefined);
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}

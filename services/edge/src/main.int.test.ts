@@ -101,6 +101,12 @@ async function post(
   return fetch(to.url + path, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
+/** In order, and with nothing that went wrong; what it said tells what did. */
+async function stop({ child, lines }: Running): Promise<void> {
+  child.kill("SIGTERM");
+  assert.deepEqual(await once(child, "exit"), [0, null], lines.join("\n"));
+}
+
 /** What any service would read, by the registry alone. */
 async function decodedOf<T>(topic: TopicName, value: Buffer | null): Promise<T> {
   const codecs = await openCodecs({
@@ -171,6 +177,26 @@ test("RMP-05: a verdict posted over HTTP lies in Kafka soon after its commit", a
   await vi.waitFor(told, { timeout: 10_000 });
 });
 
+test("a stream of the running edge is told of an epoch that is decided after its hello", async () => {
+  const socket = new WebSocket(`${edge.url.replace("http", "ws")}/v1/stream`);
+  const told: { readonly type: string }[] = [];
+  socket.addEventListener("message", ({ data }) => told.push(JSON.parse(String(data))));
+  await once(socket, "open");
+  socket.send(JSON.stringify({ type: "auth", token: await bearer("id:admin"), of: "tenant" }));
+  await expect.poll(() => told.map(({ type }) => type), { timeout: 10_000 }).toEqual(["hello"]);
+  const decided = await post(
+    "/api/id/admin/sessions/revoke",
+    { filter: { org_id: "pay" } },
+    edge,
+    "id:admin",
+  );
+  const { epoch_id } = (await decided.json()) as { epoch_id: string };
+  assert.equal(decided.status, 200);
+  await expect.poll(() => told[1], { timeout: 10_000 }).toMatchObject({ type: "epoch", epoch_id });
+  socket.close();
+  await once(socket, "close");
+});
+
 test("its stores, its outbox and the policies in force are parts of its health", async () => {
   const isUp = async () => {
     const { parts } = (await (await fetch(`${edge.url}/health`)).json()) as {
@@ -233,8 +259,7 @@ test("with the broker away: 503 and when to come back, unready but alive", async
   const { down } = (await (await fetch(`${lonely.url}/healthz`)).json()) as { down: string[] };
   assert.ok(down.includes("kafka"), down.join());
   assert.equal((await fetch(`${lonely.url}/livez`)).status, 200);
-  lonely.child.kill("SIGTERM");
-  assert.deepEqual(await once(lonely.child, "exit"), [0, null]);
+  await stop(lonely);
 });
 
 test("with the registry away at the first start: 503, unready but alive", async () => {
@@ -250,8 +275,7 @@ test("with the registry away at the first start: 503, unready but alive", async 
     down.join(),
   );
   assert.equal((await fetch(`${lonely.url}/livez`)).status, 200);
-  lonely.child.kill("SIGTERM");
-  assert.deepEqual(await once(lonely.child, "exit"), [0, null]);
+  await stop(lonely);
 });
 
 test("with the registry away later what it said is on disk, and events are taken", async () => {
@@ -270,8 +294,7 @@ test("with the registry away later what it said is on disk, and events are taken
   );
   const { status } = (await (await fetch(`${lonely.url}/health`)).json()) as { status: string };
   assert.equal(status, "degraded");
-  lonely.child.kill("SIGTERM");
-  assert.deepEqual(await once(lonely.child, "exit"), [0, null]);
+  await stop(lonely);
 });
 
 test("SIGTERM answers what is in flight and exits 0", async () => {

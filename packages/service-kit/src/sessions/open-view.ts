@@ -10,6 +10,7 @@ import type { Database } from "../postgres/database.ts";
 import type { RedisStore } from "../redis/redis.ts";
 import { retryWhileAway } from "../retry.ts";
 import {
+  orAborted,
   type Running,
   type StartedInBackground,
   startInBackground,
@@ -47,7 +48,7 @@ export function openSessionView(options: OpenViewOptions): OpenedView {
   let started: Following | null = null;
   const running = startInBackground(async (signal) => {
     const onAway = (error: Error): void => onFollowing(false, error.message);
-    const work = () => follow(options);
+    const work = () => orAborted(follow(options), signal, (late) => late.stop());
     started = await retryWhileAway(work, { log, what: "revocations", signal, onAway });
     onFollowing(true);
     log.info({ revocations: started.revocations }, "revocations_read");
