@@ -87,7 +87,8 @@ const UNNAME = [
 
 /**
  * PRV-14: erases what happened up to the request in every table, and says so in `erasure_parts`. Again it changes
- * nothing. Rows of users and devices that another service delivered stay: they are its own to erase.
+ * nothing. Rows of users and devices that another service delivered stay: they are its own to erase. Called in every
+ * write: without a request it holds off other members' erasures until the commit.
  */
 export async function erase(tx: Queryable, requests: readonly SubjectErasure[]): Promise<void> {
   // What another member writes of the person is there before the erasure, or knows of it.
