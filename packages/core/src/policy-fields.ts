@@ -35,6 +35,8 @@ export const FAILURE_COUNT_MAX = 30;
  * none may be forgotten while its session could live. Source: POL-03, the default, in hours.
  */
 export const ABSOLUTE_HOURS_MAX = 720;
+/** A year, which policies could give before the bound was that of the topic. */
+const ABSOLUTE_HOURS_FORMER_MAX = 8_760;
 /** The largest count of users that a policy may wait for: the detector remembers 100 an address. */
 const SPRAYED_USERS_MAX = 40;
 /** The largest count of challenges that may be wanted: the detector remembers that many. */
@@ -63,7 +65,13 @@ const idleTimeout = group<PolicyDocument["idle_timeout"]>("HBT-02: silence that 
   minutes: number({ about: "minutes", min: 1, max: 1_440, strictest: smaller }),
 });
 const absoluteTimeout = group<PolicyDocument["absolute_timeout"]>("HBT-03: age that ends it", {
-  hours: number({ about: "hours", min: 1, max: ABSOLUTE_HOURS_MAX, strictest: smaller }),
+  hours: number({
+    about: "hours",
+    min: 1,
+    max: ABSOLUTE_HOURS_MAX,
+    formerMax: ABSOLUTE_HOURS_FORMER_MAX,
+    strictest: smaller,
+  }),
 });
 
 const sessionCount = number({

@@ -44,12 +44,14 @@ interface NumberOptions {
   readonly about: string;
   readonly min: number;
   readonly max: number;
+  /** The bound of an earlier version: what was stored under it counts as `max`, and is refused from now on. */
+  readonly formerMax?: number;
   readonly integer?: boolean;
   readonly strictest: (one: number, other: number) => number;
 }
 
 export function number(options: NumberOptions): Kind<number> {
-  const { about, min, max, integer = false, strictest } = options;
+  const { about, min, max, formerMax = max, integer = false, strictest } = options;
   const expected = `is not ${integer ? "an integer" : "a number"} ${min}..${max}`;
   return {
     schema: {
@@ -59,8 +61,11 @@ export function number(options: NumberOptions): Kind<number> {
       description: about,
     },
     read(value, at) {
-      const fits = typeof value === "number" && value >= min && value <= max;
-      return fits && (!integer || Number.isInteger(value)) ? value : fault(at, expected);
+      const most = at.strict ? max : formerMax;
+      const fits = typeof value === "number" && value >= min && value <= most;
+      return fits && (!integer || Number.isInteger(value))
+        ? Math.min(value, max)
+        : fault(at, expected);
     },
     merge: (how, one, other) => (how === "strictest" ? strictest(one, other) : other),
   };

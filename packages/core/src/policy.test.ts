@@ -216,6 +216,23 @@ test("fields of a newer version are left alone on the topic, and refused from an
   ]);
 });
 
+test("POL-03: a life that an earlier version let a policy give is cut to the bound, and refused from an administrator", () => {
+  const document = {
+    absolute_timeout: { hours: 8_760 },
+    channels: { WEB: { absolute_timeout: { hours: 1_000 } } },
+    rules: { geo_block: { mode: "OFF" } },
+  };
+  expect(parsePolicy(JSON.stringify(document)).overlay).toEqual({
+    ...document,
+    absolute_timeout: { hours: 720 },
+    channels: { WEB: { absolute_timeout: { hours: 720 } } },
+  });
+  const paths = ["absolute_timeout.hours", "channels.WEB.absolute_timeout.hours"];
+  expect(checkPolicy(document).faults?.map(({ path }) => path)).toEqual(paths);
+  const beyond = '{"absolute_timeout":{"hours":8761}}';
+  expect(parsePolicy(beyond).faults?.map(({ path }) => path)).toEqual(["absolute_timeout.hours"]);
+});
+
 test("every fault is named", () => {
   const { faults } = checkPolicy({
     idle_timeout: { minutes: 0 },
