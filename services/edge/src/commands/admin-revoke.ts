@@ -174,14 +174,14 @@ async function answerDeed(commands: Commands, reply: FastifyReply, deed: Deed) {
   return { status: "pending", batch_id: batchId, commands: sent, users, next };
 }
 
-/** Whether it lies on its topic, or a greater one of its scope does. */
+/** Whether it lies on its topic, or a greater one of its scope does: that may wait as well. */
 async function isEpochTold(
   { outcomes, commandWaitMs, database }: Commands,
   { decided, scope }: Extract<Deed, { kind: "epoch" }>,
 ): Promise<boolean> {
-  if (!decided.isGreatest) return true;
-  if ((await outcomes.epochs.wait(decided.epochId, commandWaitMs)) !== null) return true;
-  // A repetition of what this edge heard of too long ago, or before it began to listen.
+  const { epochId, isGreatest } = decided;
+  if (isGreatest && (await outcomes.epochs.wait(epochId, commandWaitMs)) !== null) return true;
+  // What this edge hears nothing of: a greater one, or what it heard of too long ago or before it began to listen.
   return database !== null && (await isEpochPublished(database, scope).catch(() => false));
 }
 

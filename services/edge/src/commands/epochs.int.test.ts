@@ -85,6 +85,18 @@ test("a repetition is answered 200 at an edge that never heard of the epoch, onc
   assert.deepEqual(again.json(), { ...first.json(), status: "done" });
 });
 
+test("a repetition of what a greater epoch covers is answered 200 only once that is published", async () => {
+  const payload = { filter: { org_id: "pay" } };
+  const early = edgeOn({ audit: memoryAudit(() => 1_767_000_000_000) });
+  const repeated = () => call(early, { payload, headers: { "idempotency-key": "k-1" } });
+  await repeated();
+  await call(edgeOn({ audit: memoryAudit(() => 1_767_000_000_001) }), { payload });
+  const again = () => call(edgeOn(), { payload, headers: { "idempotency-key": "k-1" } });
+  assert.equal((await again()).json().status, "pending");
+  await tables.owner.query("delete from outbox");
+  assert.equal((await again()).json().status, "done");
+});
+
 test("REV-05: the same call 50 times at once is one record; at another edge none is added", async () => {
   const headers = { "idempotency-key": "k-1" };
   const payload = { filter: { tenant_id: TENANT } };
