@@ -1,10 +1,5 @@
 import { canonicalJson } from "@vigie/core/canonical-json";
-import {
-  type PolicyDocument,
-  policyFor,
-  type RuleMode,
-  type VersionedPolicy,
-} from "@vigie/core/policy";
+import { type PolicyDocument, policyFor, type VersionedPolicy } from "@vigie/core/policy";
 import { isInShare, modeFor } from "@vigie/core/policy-shares";
 import type { EnrichedEvent, RuleMeta } from "#rules/rule";
 import { hashText } from "#state/bytes";
@@ -68,29 +63,46 @@ function nameOf(document: PolicyDocument): string {
   return name;
 }
 
+/** How two policies treat a rule for one user. */
+interface Treatment {
+  readonly stepsOtherwise: boolean;
+  readonly tellsOtherwise: boolean;
+}
+
 function trialOf(name: string, live: PolicyDocument, policy: VersionedPolicy): Trial {
   const tried = policy.document;
   const differing = (Object.keys(live) as (keyof PolicyDocument)[]).filter(
     (part) => !notSteppedBy.has(part) && canonicalJson(live[part]) !== canonicalJson(tried[part]),
   );
-  const modes = (meta: RuleMeta, event: EnrichedEvent): readonly [RuleMode, RuleMode] => [
-    modeFor(live.rules[meta.name], meta.name, event, meta.mode),
-    modeFor(tried.rules[meta.name], meta.name, event, meta.mode),
-  ];
+  const treat = (meta: RuleMeta, event: EnrichedEvent): Treatment => {
+    const [one, other] = [live.rules[meta.name], tried.rules[meta.name]];
+    const now = modeFor(one, meta.name, event, meta.mode);
+    const then = modeFor(other, meta.name, event, meta.mode);
+    return {
+      stepsOtherwise:
+        (now === "OFF") !== (then === "OFF") ||
+        differing.some((part) => meta.settings?.includes(part) ?? true),
+      tellsOtherwise:
+        now !== then || one?.action !== other?.action || one?.risk_score !== other?.risk_score,
+    };
+  };
+  // Without a share all users are treated alike, and this is asked for every rule of every event.
+  const ofAll = new Map<RuleMeta, Treatment | null>();
+  const treatment = (meta: RuleMeta, event: EnrichedEvent): Treatment => {
+    let known = ofAll.get(meta);
+    if (known === undefined) {
+      const isShared = [live, tried].some(({ rules }) => rules[meta.name]?.share !== undefined);
+      known = isShared ? null : treat(meta, event);
+      ofAll.set(meta, known);
+    }
+    return known ?? treat(meta, event);
+  };
   return {
     name,
     // Content whose hash is 0 shares its forks with content whose hash is 1: two among 2^48.
     tag: Number.parseInt(name, 16) || 1,
     policy,
-    stepsOtherwise(meta, event) {
-      const [now, then] = modes(meta, event);
-      if ((now === "OFF") !== (then === "OFF")) return true;
-      return differing.some((part) => meta.settings?.includes(part) ?? true);
-    },
-    tellsOtherwise(meta, event) {
-      const [now, then] = modes(meta, event);
-      const [one, other] = [live.rules[meta.name], tried.rules[meta.name]];
-      return now !== then || one?.action !== other?.action || one?.risk_score !== other?.risk_score;
-    },
+    stepsOtherwise: (meta, event) => treatment(meta, event).stepsOtherwise,
+    tellsOtherwise: (meta, event) => treatment(meta, event).tellsOtherwise,
   };
 }
