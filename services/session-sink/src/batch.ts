@@ -77,6 +77,14 @@ type ValueOf<T extends SinkTopic | "forgotten"> = Extract<Item<unknown>, { topic
 type Adder<V> = (batch: Batch, value: V, arrivedMs: number) => void;
 type Adders = { readonly [T in SinkTopic | "forgotten"]: Adder<ValueOf<T>> };
 
+/**
+ * A record with its time at its field, at the latest that of its arrival: it tells of what has happened by then, and an
+ * erasure finds by that time what came before it.
+ */
+function inPast<V, F extends keyof V>(value: V, field: F, arrivedMs: number): V {
+  return { ...value, [field]: Math.min(Number(value[field]), arrivedMs) };
+}
+
 const adders: Adders = {
   "id.login"(batch, login, arrivedMs) {
     if (login.kind === "AUTH_SUCCESS" && login.session_id !== null) {
@@ -94,16 +102,16 @@ const adders: Adders = {
   "id.session.state": (batch, state) => addSession(batch, sessionRow(state)),
   "id.session.anomaly": addAnomaly,
   "id.session.revoked"(batch, revoked, arrivedMs) {
-    put(batch.revocations, revocationRow(revoked));
+    put(batch.revocations, revocationRow(inPast(revoked, "revoked_at", arrivedMs)));
     addActivity(batch, revoked, revokeActivity(revoked), arrivedMs);
   },
-  "id.session.command"(batch, command) {
+  "id.session.command"(batch, command, arrivedMs) {
     addUser(batch, command);
-    putFirst(batch.commands, commandRow(command));
+    putFirst(batch.commands, commandRow(inPast(command, "requested_at", arrivedMs)));
   },
-  "id.session.command.result"(batch, result) {
+  "id.session.command.result"(batch, result, arrivedMs) {
     addUser(batch, result);
-    putFirst(batch.results, resultRow(result));
+    putFirst(batch.results, resultRow(inPast(result, "decided_at", arrivedMs)));
   },
   "id.session.revocation_ack"(batch, ack) {
     const row = ackRow(ack);
@@ -124,13 +132,13 @@ const adders: Adders = {
     const row = policyChangeRow(policy);
     batch.policyChanges.set(`${row.tenant_id}|${row.version}`, row);
   },
-  "id.risk.decision"(batch, decision) {
+  "id.risk.decision"(batch, decision, arrivedMs) {
     addUser(batch, decision);
-    putFirst(batch.decisions, decisionRow(decision));
+    putFirst(batch.decisions, decisionRow(inPast(decision, "decided_at", arrivedMs)));
   },
-  "id.anomaly.label"(batch, label) {
+  "id.anomaly.label"(batch, label, arrivedMs) {
     addUser(batch, label);
-    const row = labelRow(label);
+    const row = labelRow(inPast(label, "labelled_at", arrivedMs));
     keep(
       batch.labels,
       text(row.id),
@@ -138,8 +146,8 @@ const adders: Adders = {
       (held) => text(row.labelled_at) >= text(held.labelled_at),
     );
   },
-  "id.audit"(batch, event) {
-    const row = auditedEvent(event);
+  "id.audit"(batch, event, arrivedMs) {
+    const row = auditedEvent(inPast(event, "occurred_at", arrivedMs));
     if (row !== null) put(batch.securityEvents, row);
   },
   // Done before anything is written; see erase.ts.

@@ -195,6 +195,24 @@ test("PRV-14: what came before the request goes and stays away, though its own t
   assert.equal((await at.rows("select 1 from session_security_events")).length, 1);
 });
 
+test("PRV-14: nor does what was decided of a person stay, by clocks that were ahead of its arrival", async () => {
+  const who = { user_id: PERSON };
+  const ahead = T + 4 * MINUTE_MS;
+  const { maker } = at;
+  const records = [
+    maker.record("id.session.revoked", revoked(ahead, who)),
+    maker.record("id.session.command", command(ahead, who)),
+    maker.record("id.session.command.result", commandResult(ahead, who)),
+    maker.record("id.risk.decision", decision(ahead, who)),
+    maker.record("id.anomaly.label", label(ahead, who)),
+    { ...maker.record("id.audit", audited(ahead, { subject_user_id: PERSON })), key: "edge.1.1" },
+  ].map((record) => ({ ...record, timestampMs: T - 1 }));
+  await at.write(records);
+  assert.match(await everything(), /awa\.diop/);
+  await at.write([erase()]);
+  assert.doesNotMatch(await everything(), /awa\.diop/);
+});
+
 test("a session that began before the request and is used after it stays until its own tombstone", async () => {
   const session = { user_id: PERSON, session_id: "s-9", created_at: T - 9 };
   await at.write([at.state({ ...session, version: 1, last_seen_at: T + 9 })]);

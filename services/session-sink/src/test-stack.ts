@@ -9,6 +9,7 @@ import { type Codecs, openCodecs } from "@vigie/schemas/codecs";
 import { registerSchemas } from "@vigie/schemas/provision";
 import { type Database, openDatabase, schemaOf } from "@vigie/service-kit/postgres/database";
 import { migrate, migrationFolders } from "@vigie/service-kit/postgres/migrate";
+import { retryWhileAway } from "@vigie/service-kit/retry";
 import { type KafkaAdmin, openAdmin } from "@vigie/stream/kafka/admin";
 import { openKafka } from "@vigie/stream/kafka/client";
 import { type BatchingProducer, openBatchingProducer } from "@vigie/stream/kafka/producer";
@@ -100,8 +101,11 @@ function publisher(
   codecs: Codecs,
   prefix: string,
 ): Pick<SinkStack, "publish" | "publishBytes"> {
+  // As a producer that means it: a broker that is busy may take longer than it is given.
+  const insist = (message: Parameters<BatchingProducer["publish"]>[0]) =>
+    retryWhileAway(() => producer.publish(message), { log: silentLogger, what: "kafka" });
   const publishBytes: SinkStack["publishBytes"] = (topic, key, value) =>
-    producer.publish({ topic: prefix + topic, key, value });
+    insist({ topic: prefix + topic, key, value });
   const encoders = new Map<TopicName, { encode(value: object): Buffer }>();
   return {
     publishBytes,
@@ -117,7 +121,7 @@ function publisher(
       if (topic !== "id.session.state") return publishBytes(topic, user, bytes);
       const partition = partitionOf(user, PARTITIONS_DEFAULT);
       const key = `${user}|${value.session_id}`;
-      return producer.publish({ topic: prefix + topic, key, value: bytes, partition });
+      return insist({ topic: prefix + topic, key, value: bytes, partition });
     },
   };
 }
