@@ -18,6 +18,21 @@ const changed = (signals: Readonly<Record<string, string>>) => ({
 });
 const known = login("10:00", phone);
 
+/** A browser's renderer is longer than what is kept as it is, and so is more of a fingerprint that is long in all. */
+const BROWSER = {
+  ...PHONE,
+  timezone: "Africa/Porto-Novo",
+  languages: "fr-BJ,fr;q=0.9,yo;q=0.8",
+  gpu_vendor: "Google Inc. (Intel)",
+  gpu_renderer: "ANGLE (Intel, Intel(R) UHD Graphics 620 Direct3D11 vs_5_0 ps_5_0, D3D11)",
+};
+const wordy = (i: number): Readonly<Record<string, string>> => ({
+  ...BROWSER,
+  ...Object.fromEntries(
+    Array.from({ length: i }, (_, k) => [`of-the-producer-${k}`, "x".repeat(40)]),
+  ),
+});
+
 export const examples: readonly Example[] = [
   {
     name: "ANO-06: another system on the same device is no similarity at all",
@@ -142,6 +157,36 @@ export const examples: readonly Example[] = [
     given: [known, failedLogin("10:10", changed({ os: "iOS" }))],
     when: login("10:30", phone),
     finds: [],
+  },
+  {
+    name: "a producer's comparison is told as it is",
+    given: [known],
+    when: login("10:30", { device: device(PHONE, { similarity: 0.58 }) }),
+    finds: [{ evidence: { similarity: "0.58" } }],
+  },
+  {
+    name: "a fingerprint that became too long to be kept in full is the same in what it was",
+    given: [login("10:00", { device: device(BROWSER) })],
+    when: login("10:30", { device: device(wordy(12)) }),
+    finds: [],
+  },
+  {
+    name: "and so is one that became short enough",
+    given: [login("10:00", { device: device(wordy(12)) })],
+    when: login("10:30", { device: device(BROWSER) }),
+    finds: [],
+  },
+  {
+    name: "what is kept as a hash can still be another one",
+    given: [login("10:00", { device: device(wordy(12)) })],
+    when: login("10:30", {
+      device: device({
+        ...BROWSER,
+        gpu_vendor: "Google Inc. (AMD)",
+        languages: "fr-FR,fr;q=0.9,yo;q=0.8",
+      }),
+    }),
+    finds: [{ evidence: { similarity: "0.81", changed: "languages,gpu_vendor" } }],
   },
   {
     name: "fingerprints without a common signal cannot be compared",

@@ -3,6 +3,7 @@ import { compareSignals } from "#enrich/signals";
 import { Devices, type KnownDevice, UNNAMED } from "#state/devices";
 import { keptId } from "#state/id";
 import {
+  comparedWith,
   isEmptyPrint,
   isPrintOf,
   isPrintOfMap,
@@ -92,8 +93,8 @@ function judge(
   if (known === null || unchanged || device.id === null) {
     return similarity === null ? null : { similarity, source: "producer", changed: [] };
   }
-  const kept = signalsOf(known.print);
-  const given = signalsOf(printOf(device.signals));
+  const [before, now] = [signalsOf(known.print), signalsOf(printOf(device.signals))];
+  const [kept, given] = [comparedWith(before, now), comparedWith(now, before)];
   // A late event is the older side: its lower version is no fall.
   const own = atMs < known.atMs ? compareSignals(given, kept) : compareSignals(kept, given);
   if (similarity !== null) return { similarity, source: "producer", changed: own?.changed ?? [] };
@@ -102,8 +103,8 @@ function judge(
 
 function finding(event: EnrichedEvent, judged: Judgement, policy: PolicyDocument): Finding {
   const { score_min: limit } = policy.fp_mismatch_tolerance;
-  // Cut, not rounded: 0.849 is not the 0.85 that would have done.
-  const similarity = (Math.floor(judged.similarity * 100) / 100).toFixed(2);
+  // Cut, not rounded: 0.849 is not the 0.85 that would have done. 0.58 * 100 is a little less than 58.
+  const similarity = (Math.floor(judged.similarity * 100 + 1e-9) / 100).toFixed(2);
   const changed = judged.changed.join(",");
   const what = changed === "" ? "" : ` (changed: ${judged.changed.join(", ")})`;
   return {

@@ -72,7 +72,22 @@ function printOfNames(signals: Signals, kept: readonly string[], bytesMax: numbe
 }
 
 const keptValue = (value: string, bytesMax: number): string =>
-  isWithin(value, bytesMax) ? value : `#${hashText(value)}`;
+  isWithin(value, bytesMax) ? value : hashed(value);
+
+const hashed = (value: string): string => `#${hashText(value)}`;
+const HASHED = /^#[0-9a-f]{16}$/;
+
+/**
+ * `signals` as they compare with `other`: what only that one has as a hash is a hash here too. Which values are hashes
+ * goes by the length of the whole fingerprint, and by the version that kept it.
+ */
+export const comparedWith = (signals: Signals, other: Signals): Signals =>
+  Object.fromEntries(
+    Object.entries(signals).map(([name, value]) => [
+      name,
+      HASHED.test(other[name] ?? "") && !HASHED.test(value) ? hashed(value) : value,
+    ]),
+  );
 
 /** Whether its UTF-8 takes so many bytes at most; a character takes three at most. */
 const isWithin = (text: string, bytesMax: number): boolean =>
