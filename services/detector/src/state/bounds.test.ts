@@ -27,6 +27,8 @@ const format = stateFormat(judge.parts);
 const WIDE = "€";
 /** Ids of 128 characters, the most that is admitted, of three bytes each. */
 const longId = (what: string, i: number): string => `${what}${i}`.padEnd(128, WIDE);
+const uuidLike = (i: number, filler: string): string =>
+  `${filler.repeat(8)}-${filler.repeat(4)}-${filler.repeat(4)}-${filler.repeat(4)}-${String(i).padStart(12, filler)}`;
 const kinds: readonly EventKind[] = [
   "login_success",
   "login_failure",
@@ -55,8 +57,8 @@ function hostile(i: number, kind: EventKind): EnrichedEvent {
   const country = countryOf(i);
   const address = organisationOf(i, `VPN ${i}`.padEnd(300, WIDE));
   return {
-    // The longest that is not kept as a hash.
-    id: `event-${i}`.padEnd(32, "x"),
+    // The longest that is not kept as a hash: a UUID in capitals; what only looks like one is kept as a hash.
+    id: i % 5 === 0 ? uuidLike(i, WIDE) : uuidLike(i, "A"),
     kind,
     tenantId: "acme",
     userId: "u-1",

@@ -8,10 +8,14 @@ export type Id = string | StoredId;
 
 /** The hexadecimal digits of a UUID, or a ULID and its prefix. */
 const KEPT_BYTES_MAX = 32;
+/** A UUID whose letters are capitals is kept as it came, too. */
+const UUID_BYTES = 36;
 
 /** An id as it is kept where many are: a longer one stands as its hash, so that it cannot make a state large. */
 export const keptId = (id: string): string =>
-  hasUuidShape(id) || Buffer.byteLength(id) <= KEPT_BYTES_MAX ? id : `#${hashText(id)}`;
+  Buffer.byteLength(id) <= (hasUuidShape(id) ? UUID_BYTES : KEPT_BYTES_MAX)
+    ? id
+    : `#${hashText(id)}`;
 
 /** Where a stored id begins and ends. */
 export function skipId(reader: Reader): void {
