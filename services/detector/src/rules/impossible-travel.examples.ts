@@ -105,6 +105,13 @@ export const examples: readonly Example[] = [
     finds: [],
   },
   {
+    name: "at the same moment, with no skew allowed for, the speed is a number",
+    given: [from],
+    when: login("10:00", { ...paris, id: uuidOf("at once") }),
+    policy: { impossible_travel: { skew_s: 0 } },
+    finds: [{ evidence: { elapsed_s: "0", min_speed_kmh: "14030888" } }],
+  },
+  {
     name: "CNF-01: a limit of 800 km/h finds a flight that 900 km/h allows",
     given: [from],
     when: login("14:30", paris),

@@ -85,7 +85,9 @@ function judge(from: Fix, to: Fix, { policy, event }: About): Finding | null {
   const certainKm = distanceKm - radiiKm;
   if (certainKm <= limits.distance_min_km) return null;
   const elapsedMs = to.atMs - from.atMs;
-  const minSpeedKmh = certainKm / hoursFromMs(elapsedMs + limits.skew_s * SECOND_MS);
+  // A policy may allow for no skew: nobody travels in no time at all, nor is there such a speed.
+  const allowedMs = Math.max(elapsedMs + limits.skew_s * SECOND_MS, SECOND_MS);
+  const minSpeedKmh = certainKm / hoursFromMs(allowedMs);
   if (minSpeedKmh <= limits.kmh_threshold) return null;
   if (isOneNetwork(from, to) || isUsual(from, to, event)) return null;
 
