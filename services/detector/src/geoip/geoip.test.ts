@@ -171,6 +171,29 @@ describe("networks as CSV", () => {
 });
 
 test.each([
+  [60_068, "Datacamp Limited"],
+  [9_009, "M247 Europe SRL"],
+])("AS%i, %s, is no user's network: a list says so", (asn, name) => {
+  expect(organisationOf(asn, name)).toMatchObject({
+    anonymous: true,
+    isVpn: true,
+    isAnchor: false,
+  });
+  expect(organisationOf(null, name)).toMatchObject({ isVpn: false, isAnchor: true });
+});
+
+test.each([
+  [16_509, "Amazon.com, Inc."],
+  [16_276, "OVH SAS"],
+])("AS%i, %s, is told of, and a position all the same", (asn, name) => {
+  expect(organisationOf(asn, name)).toMatchObject({
+    anonymous: false,
+    isVpn: true,
+    isAnchor: true,
+  });
+});
+
+test.each([
   "SpaceX Starlink",
   "ViaSat,Inc.",
   "Hughes Network Systems, LLC",

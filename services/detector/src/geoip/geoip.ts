@@ -1,4 +1,5 @@
 import type { Place } from "#enrich/place";
+import { isServerSystem, isVpnSystem } from "./hosting.ts";
 
 /** What is known of an address. */
 export interface Address {
@@ -11,7 +12,7 @@ export interface Address {
   readonly organisation: string | null;
   /** A VPN's, proxy's, relay's or hosting company's: it stands for nobody. */
   readonly anonymous: boolean;
-  /** ANO-10: its organisation's name holds one of the words; more are named so than are anonymous. */
+  /** ANO-10: a word of its organisation's name says so, or a list; more are named so than are anonymous. */
   readonly isVpn: boolean;
   /** Whether its place says where the user is: not that of an anonymous address or of a satellite's ground station. */
   readonly isAnchor: boolean;
@@ -56,6 +57,8 @@ const anonymousWords = /vpn|proxy|hosting|relay/i;
 /** Source: ANO-10, with the word that makes an address anonymous besides. */
 const vpnWords = /vpn|proxy|hosting|data ?center|cloud|relay/i;
 
+export const isNamedVpn = (organisation: string): boolean => vpnWords.test(organisation);
+
 /**
  * Satellite access comes out at a ground station, often in another country. Source: the operators' names in the npm
  * package @ip-location-db/asn. Not those who sell to other networks (Intelsat, SES): these are placed where they are.
@@ -64,7 +67,7 @@ const satelliteWords =
   /satellite|starlink|spacex|viasat|hughes (network|de |telecom)|inmarsat|oneweb|kacific/i;
 
 export function organisationOf(asn: number | null, name: string): Organisation {
-  const anonymous = anonymousWords.test(name);
-  const isVpn = anonymous || vpnWords.test(name);
+  const anonymous = isVpnSystem(asn) || anonymousWords.test(name);
+  const isVpn = anonymous || isServerSystem(asn) || isNamedVpn(name);
   return { asn, name, anonymous, isVpn, isAnchor: !anonymous && !satelliteWords.test(name) };
 }

@@ -47,10 +47,16 @@ export const examples: readonly Example[] = [
     finds: [{ sessionId: "s-2" }],
   },
   {
+    name: "an operator of servers is one whatever its name",
+    given: [],
+    when: login("10:00", { address: addressOf({ organisation: "Datacamp Limited", asn: 60_068 }) }),
+    finds: [{ evidence: { by: "list", asn: "60068" }, says: "which is listed" }],
+  },
+  {
     name: "the policy names more",
     given: [],
-    when: login("10:00", of("M247 Europe SRL")),
-    policy: { vpn_networks: { organisations: ["m247"] } },
+    when: login("10:00", of("Some Tunnels SRL")),
+    policy: { vpn_networks: { organisations: ["some tunnels"] } },
     finds: [{ evidence: { by: "list" } }],
   },
 ];

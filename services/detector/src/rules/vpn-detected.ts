@@ -1,5 +1,5 @@
 import type { PolicyDocument } from "@vigie/core/policy";
-import type { Address } from "#geoip/geoip";
+import { type Address, isNamedVpn } from "#geoip/geoip";
 import { noneTold, readTold, type Told, wasTold, withTold, writeTold } from "#state/told";
 import { findsAnew, type Stands } from "./recheck.ts";
 import { type EnrichedEvent, quiet, type Rule, type RuleMeta, type Step } from "./rule.ts";
@@ -46,7 +46,7 @@ export function step(told: Told, event: EnrichedEvent, policy: PolicyDocument): 
 }
 
 function reasonOf({ isVpn, organisation }: Address, listed: readonly string[]) {
-  if (isVpn) return "word";
+  if (isVpn) return isNamedVpn(organisation ?? "") ? "word" : "list";
   if (listed.length === 0 || organisation === null) return null;
   const name = organisation.toLowerCase();
   return listed.some((part) => name.includes(part.toLowerCase())) ? "list" : null;
