@@ -78,12 +78,12 @@ class Cases:
         cases = self.open.setdefault(user, {})
         # A retraction counts for its ids and times alone. It lowers the risk and revives nothing.
         if anomaly["retracts"] is not None:
-            self.withdrawn.add(anomaly["retracts"])
+            self.withdrawn.add((user, anomaly["retracts"]))
             return "withdrawn" if cases.pop(anomaly["retracts"], None) is not None else "known"
         # SHADOW, or a mode of a later version: computed for study, never acted on.
         if anomaly["mode"] != "ENFORCE":
             return "studied"
-        if anomaly["anomaly_id"] in cases or anomaly["anomaly_id"] in self.withdrawn:
+        if anomaly["anomaly_id"] in cases or (user, anomaly["anomaly_id"]) in self.withdrawn:
             return "known"
         cases[anomaly["anomaly_id"]] = anomaly["risk_score"]
         return RESPONSES.get(anomaly["action"], "noted")
