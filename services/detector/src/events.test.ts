@@ -141,6 +141,19 @@ describe("countries", () => {
     ]);
   });
 
+  test.each(["SIM", "PHONE"] as const)(
+    "ANO-09: the country of a %s is where it was bought: a mismatch, but nobody connects from there",
+    (source) => {
+      const event = login({
+        atMin: 0,
+        ip: "dakar",
+        location: { source, lat: null, lon: null, accuracy_m: null, country: "KP", city: null },
+      });
+      const { kinds } = found([event], { blocked_countries: { countries: ["KP"] } });
+      expect(kinds).toEqual(["country_mismatch"]);
+    },
+  );
+
   test("ANO-09, RMP-05: blocked for the tenant, for a channel, for a role: the lists add up", () => {
     const document = {
       blocked_countries: { countries: ["KP"] },

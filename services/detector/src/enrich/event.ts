@@ -4,7 +4,7 @@ import { type Address, type GeoIp, unknownAddress } from "#geoip/geoip";
 import type { EnrichedEvent, EventDevice, EventKind, EventSim } from "#rules/rule";
 import type { Habits } from "#state/habits";
 import type { Population } from "#state/population";
-import { locateAddress, locateGiven } from "./locate.ts";
+import { isOrigin, locateAddress, locateGiven } from "./locate.ts";
 import type { Place } from "./place.ts";
 import { type Signals, type UserAgent, withUserAgent } from "./signals.ts";
 import { simOf } from "./sim.ts";
@@ -135,7 +135,13 @@ export class LazyEvent implements EnrichedEvent {
 
   get givenCountry(): string | null {
     const { location } = this.raw;
-    return location === null || location.source === "IP" ? null : location.country;
+    if (location === null || location.source === "IP" || isOrigin(location)) return null;
+    return location.country;
+  }
+
+  get boughtCountry(): string | null {
+    const { location } = this.raw;
+    return location !== null && isOrigin(location) ? location.country : null;
   }
 
   get sim(): EventSim | null {

@@ -55,6 +55,9 @@ function doubted(place: Place): Place {
   return known;
 }
 
+/** The country of a SIM or of a phone number is where it was bought, not where it is. */
+export const isOrigin = ({ source }: Location): boolean => source === "SIM" || source === "PHONE";
+
 /** Where a producer says that the user was, or null. */
 export function locateGiven(
   location: Location,
@@ -67,8 +70,7 @@ export function locateGiven(
   if (lat !== null && lon !== null) {
     return placeAt({ lat, lon }, Math.max(radiusOf(location), cellRadius(geohash)), country, city);
   }
-  // The country of a SIM or of a phone number is where it was bought, not where it is.
-  if (country === null || source === "SIM" || source === "PHONE") return null;
+  if (country === null || isOrigin(location)) return null;
   const centre = countryCentre(country);
   return centre && placeAt(centre, countryRadiusKm(country), country, city);
 }

@@ -32,11 +32,12 @@ interface Other {
 }
 
 /** Where else than in the address's country the user is said to be from or at, or null. */
-function otherCountry({ sim, givenCountry }: EnrichedEvent, country: string): Other | null {
+function otherCountry(event: EnrichedEvent, country: string): Other | null {
+  const { sim } = event;
   if (sim !== null && sim.countries.length > 0 && !sim.countries.includes(country))
     return { source: "sim", countries: sim.countries.join(","), mcc: String(sim.mcc) };
-  if (givenCountry !== null && givenCountry !== country)
-    return { source: "location", countries: givenCountry };
+  const given = event.givenCountry ?? event.boughtCountry;
+  if (given !== null && given !== country) return { source: "location", countries: given };
   return null;
 }
 

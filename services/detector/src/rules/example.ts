@@ -76,6 +76,7 @@ function event(kind: EventKind, clock: string, content: Content): EnrichedEvent 
     userAgent: null,
     address: content.address ?? unknownAddress,
     givenCountry: content.givenCountry ?? null,
+    boughtCountry: null,
     sim: content.mcc === undefined ? null : simOf(content.mcc),
     roles: content.roles ?? [],
     habits: Habits.none,

@@ -60,8 +60,10 @@ export interface EnrichedEvent {
   readonly userAgent: UserAgent | null;
   /** What is known of the address that it came from. */
   readonly address: Address;
-  /** The country that the producer's location names, unless that came of an address too; or null. */
+  /** The country that a producer says the user is in, unless that came of an address too; or null. */
   readonly givenCountry: string | null;
+  /** The country of a SIM or phone number that a producer gave for a location: where they were bought; or null. */
+  readonly boughtCountry: string | null;
   readonly sim: EventSim | null;
   /** Of logins and heartbeats; the other events do not tell. */
   readonly roles: readonly string[];

@@ -75,6 +75,7 @@ export const event: fc.Arbitrary<EnrichedEvent> = fc.record({
   userAgent: fc.constant(null),
   address: fc.constant(unknownAddress),
   givenCountry: fc.constant(null),
+  boughtCountry: fc.constant(null),
   sim: fc.constant(null),
   roles: fc.constant([]),
   habits: fc.constant(Habits.none),

@@ -75,6 +75,7 @@ function hostile(i: number, kind: EventKind): EnrichedEvent {
     userAgent: null,
     address: { ...unknownAddress, ...address, organisation: address.name, country },
     givenCountry: countryOf(i + 1),
+    boughtCountry: null,
     sim: simOf(608),
     roles: [],
     habits: Habits.none,
