@@ -1,4 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { VigError } from "@vigie/core/errors";
@@ -126,6 +133,12 @@ describe("a history file", () => {
     const file = written();
     expect(codeOf(() => read(file, keysOf(2)))).toBe("VIG_HISTORY_KEY");
   });
+});
+
+test.each([".", "..", ".hidden"])("a tenant called %s has a folder of its own, too", (tenant) => {
+  new FactFile(directory, { ...head, tenant }, keys).finish();
+  expect(readdirSync(directory)).toEqual([`%2E${tenant.slice(1)}`]);
+  expect(listHistory(directory)).toMatchObject([{ head: { tenant } }]);
 });
 
 test("facts come back as they were", () => {

@@ -41,7 +41,9 @@ export type HeadOf = Omit<FileHead, "format" | "kind">;
 const timeName = (ms: number): string =>
   ms === 0 ? "start" : new Date(ms).toISOString().replaceAll(/[-:]|\.000/g, "");
 
-export const folderOf = (directory: string, tenant: string): string => join(directory, tenant);
+/** A tenant may be called "..", which is no folder of its own. No tenant's id holds a per cent sign. */
+const folderOf = (directory: string, tenant: string): string =>
+  join(directory, tenant.replace(/^\./, "%2E"));
 
 function pathOf(directory: string, head: HeadOf, kind: FileHead["kind"]): string {
   const folder = folderOf(directory, head.tenant);
