@@ -175,7 +175,10 @@ const bytesOf = (out: string): readonly string[] =>
   FILES.map((file) => readFileSync(join(directory, out, file), "utf8"));
 const reportOf = (out: string): Report => JSON.parse(bytesOf(out)[0] ?? "") as Report;
 
-describe("a limit of 700 km/h instead of 900", () => {
+/** Each starts processes of its own, some of them several. */
+const slow = { timeout: 180_000 };
+
+describe("a limit of 700 km/h instead of 900", slow, () => {
   const tried = { impossible_travel: { kmh_threshold: 700 } };
 
   test("gains exactly the trip at 800, from the topics and from files alike, byte for byte", async () => {
@@ -225,7 +228,7 @@ describe("a limit of 700 km/h instead of 900", () => {
   });
 });
 
-test("what is wrong with the arguments is said with a code", async () => {
+test("what is wrong with the arguments is said with a code", slow, async () => {
   const wrong = policyFile({ impossible_travel: { kmh_threshold: 7 }, rules: {}, nope: 1 });
   const good = policyFile({});
   const fails = (name: string, ...args: readonly string[]) =>

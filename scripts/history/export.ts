@@ -7,8 +7,8 @@ import type { Codecs } from "@vigie/schemas/codec-core";
 import type { Keys } from "@vigie/service-kit/kms/keys";
 import type { LoneReader } from "@vigie/stream/kafka/lone-reader";
 import type { Input } from "@vigie/stream/processor";
-import { type ExportedFacts, readFactsOfTopics } from "./facts.ts";
-import { EventFile, type Fact, FactFile, type HeadOf } from "./history-file.ts";
+import { Facts } from "./facts.ts";
+import { EventFile, type HeadOf } from "./history-file.ts";
 import { minimise } from "./minimise.ts";
 import { readPartition } from "./partition-reader.ts";
 import { type Pseudonyms, pseudonymsOf } from "./pseudonyms.ts";
@@ -48,17 +48,19 @@ export interface Exported {
 export async function exportHistory(options: ExportOptions): Promise<Exported> {
   mkdirSync(options.directory, { recursive: true, mode: 0o700 });
   const tenants = new Tenants(options);
-  const facts = await readFactsOfTopics(options, (tenant) => tenants.pseudonyms(tenant));
+  const facts = new Facts(options, (tenant) => tenants.head(tenant, 0));
   const done: Exported = { events: 0, leftOut: 0, erased: 0, files: 0 };
-  const { inputs, partitions } = await inputsOf(options);
-  for (let partition = 0; partition < partitions; partition++) {
-    await exportPartition({ ...options, inputs, partition, partitions }, tenants, facts, done);
+  try {
+    await facts.read((tenant) => tenants.pseudonyms(tenant));
+    const { inputs, partitions } = await inputsOf(options);
+    for (let partition = 0; partition < partitions; partition++) {
+      await exportPartition({ ...options, inputs, partition, partitions }, tenants, facts, done);
+    }
+  } catch (error) {
+    facts.abandon();
+    throw error;
   }
-  for (const tenant of tenants.named) {
-    const own = facts.byTenant.get(tenant) ?? [];
-    writeFacts(options, tenants.head(tenant, 0), [...facts.common, ...own]);
-    done.files += 1;
-  }
+  done.files += facts.finish(tenants.named);
   return done;
 }
 
@@ -116,7 +118,7 @@ interface PartitionJob extends ExportOptions {
 async function exportPartition(
   job: PartitionJob,
   tenants: Tenants,
-  facts: ExportedFacts,
+  facts: Facts,
   done: Exported,
 ): Promise<void> {
   const { prefix, directory, keys, enrichment, partition } = job;
@@ -149,14 +151,4 @@ async function exportPartition(
   }
   for (const file of files.values()) file.finish();
   done.files += files.size;
-}
-
-function writeFacts(
-  { directory, keys }: ExportOptions,
-  head: HeadOf,
-  facts: readonly Fact[],
-): void {
-  const file = new FactFile(directory, head, keys);
-  for (const fact of facts) file.add(fact);
-  file.finish();
 }

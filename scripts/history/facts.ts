@@ -8,67 +8,95 @@ import type {
 } from "@vigie/schemas/types";
 import type { FetchedRecord } from "@vigie/stream/kafka/types";
 import type { ExportOptions } from "./export.ts";
-import type { Fact } from "./history-file.ts";
+import { type Fact, FactFile, type HeadOf } from "./history-file.ts";
 import type { Pseudonyms } from "./pseudonyms.ts";
-
-/** What the topics know beside the events, in pseudonyms. */
-export interface ExportedFacts {
-  /** Of all tenants: the policy that theirs lie over. */
-  readonly common: readonly Fact[];
-  /** Every tenant that anything is known of. */
-  readonly byTenant: ReadonlyMap<string, readonly Fact[]>;
-  /** By tenant and pseudonym; -Infinity: never. */
-  erasedUntilMs(tenant: string, user: string): number;
-}
 
 const EVERYBODY = "*";
 
-/** Reads alarms, labels, erasures and policies as far as they are retained, whatever the time that is exported. */
-export async function readFactsOfTopics(
-  options: ExportOptions,
-  pseudonymsOf: (tenant: string) => Pseudonyms,
-): Promise<ExportedFacts> {
-  const common: Fact[] = [];
-  const byTenant = new Map<string, Fact[]>();
-  const erased = new Map<string, number>();
-  const add = (tenant: string, fact: Fact): void => {
-    if (options.tenant !== null && tenant !== options.tenant) return;
-    const facts = byTenant.get(tenant);
-    if (facts === undefined) byTenant.set(tenant, [fact]);
-    else facts.push(fact);
-  };
-  const policy = (key: string, version: number, document: string): void => {
-    const fact: Fact = { type: "policy", key, version, document };
-    if (key === EVERYBODY) common.push(fact);
-    else add(key, fact);
-  };
-  await readAll<SessionPolicy>(
-    options,
-    "id.session.policy",
-    ({ tenant_id, version, document }) => policy(tenant_id, version, document),
-    (key) => policy(key, 0, "{}"),
-  );
-  await readAll<SubjectErasure>(options, "id.subject.erasure", (erasure, timestampMs) => {
-    const { tenant_id: tenant, user_id, requested_at } = erasure;
-    const user = pseudonymsOf(tenant).uuid("user", user_id);
-    const untilMs = Math.min(requested_at, timestampMs);
-    const name = `${tenant}|${user}`;
-    erased.set(name, Math.max(untilMs, erased.get(name) ?? 0));
-    add(tenant, { type: "erased", user, untilMs });
-  });
-  await readAll<SessionAnomaly>(options, "id.session.anomaly", (anomaly) => {
-    if (anomaly.retracts === null) add(anomaly.tenant_id, alarmOf(anomaly, pseudonymsOf));
-  });
-  await readAll<AnomalyLabel>(options, "id.anomaly.label", (label) => {
-    const { anomaly_id: id, tenant_id, labelled_at: labelledAtMs } = label;
-    if (label.label === "UNKNOWN") return;
-    add(tenant_id, { type: "label", id, isTrue: label.label === "TRUE_POSITIVE", labelledAtMs });
-  });
-  return {
-    common,
-    byTenant,
-    erasedUntilMs: (tenant, user) => erased.get(`${tenant}|${user}`) ?? Number.NEGATIVE_INFINITY,
-  };
+/** What the topics know beside the events, in pseudonyms: a file of each tenant that anything is known of. */
+export class Facts {
+  private readonly options: ExportOptions;
+  private readonly headOf: (tenant: string) => HeadOf;
+  private readonly files = new Map<string, FactFile>();
+  private readonly erased = new Map<string, number>();
+  /** Of all tenants: the policy that theirs lie over. */
+  private common: Fact | null = null;
+
+  constructor(options: ExportOptions, headOf: (tenant: string) => HeadOf) {
+    this.options = options;
+    this.headOf = headOf;
+  }
+
+  /** Reads alarms, labels, erasures and policies as far as they are retained, whatever the time that is exported. */
+  async read(pseudonymsOf: (tenant: string) => Pseudonyms): Promise<void> {
+    const { options } = this;
+    await this.readPolicies();
+    await readAll<SubjectErasure>(options, "id.subject.erasure", (erasure, timestampMs) => {
+      const { tenant_id: tenant, user_id, requested_at } = erasure;
+      const user = pseudonymsOf(tenant).uuid("user", user_id);
+      const untilMs = Math.min(requested_at, timestampMs);
+      const name = `${tenant}|${user}`;
+      this.erased.set(name, Math.max(untilMs, this.erased.get(name) ?? 0));
+      this.add(tenant, { type: "erased", user, untilMs });
+    });
+    await readAll<SessionAnomaly>(options, "id.session.anomaly", (anomaly) => {
+      if (anomaly.retracts === null) this.add(anomaly.tenant_id, alarmOf(anomaly, pseudonymsOf));
+    });
+    await readAll<AnomalyLabel>(options, "id.anomaly.label", (label) => {
+      const { anomaly_id: id, tenant_id, labelled_at: labelledAtMs } = label;
+      if (label.label === "UNKNOWN") return;
+      const isTrue = label.label === "TRUE_POSITIVE";
+      this.add(tenant_id, { type: "label", id, isTrue, labelledAtMs });
+    });
+  }
+
+  /** Before anything else, so that every file begins with the policy of all. */
+  private async readPolicies(): Promise<void> {
+    const policies = new Map<string, Fact>();
+    const set = (key: string, version: number, document: string): void => {
+      policies.set(key, { type: "policy", key, version, document });
+    };
+    await readAll<SessionPolicy>(
+      this.options,
+      "id.session.policy",
+      ({ tenant_id, version, document }) => set(tenant_id, version, document),
+      (key) => set(key, 0, "{}"),
+    );
+    this.common = policies.get(EVERYBODY) ?? null;
+    for (const [key, policy] of policies) if (key !== EVERYBODY) this.add(key, policy);
+  }
+
+  /** -Infinity: never. */
+  erasedUntilMs(tenant: string, user: string): number {
+    return this.erased.get(`${tenant}|${user}`) ?? Number.NEGATIVE_INFINITY;
+  }
+
+  /** Gives the files their names, also those of tenants of whom only events are known. Returns: how many. */
+  finish(tenants: readonly string[]): number {
+    for (const tenant of tenants) this.file(tenant);
+    for (const file of this.files.values()) file.finish();
+    return this.files.size;
+  }
+
+  abandon(): void {
+    for (const file of this.files.values()) file.abandon();
+  }
+
+  private add(tenant: string, fact: Fact): void {
+    const { tenant: wanted } = this.options;
+    if (wanted === null || tenant === wanted) this.file(tenant).add(fact);
+  }
+
+  private file(tenant: string): FactFile {
+    let file = this.files.get(tenant);
+    if (file === undefined) {
+      const { directory, keys } = this.options;
+      file = new FactFile(directory, this.headOf(tenant), keys);
+      if (this.common !== null) file.add(this.common);
+      this.files.set(tenant, file);
+    }
+    return file;
+  }
 }
 
 function alarmOf(

@@ -13,14 +13,20 @@ export interface HistorySet {
   /** As they were when the newest files were exported. */
   readonly policies: ReadonlyMap<string, SessionPolicy>;
   readonly erased: ReadonlyMap<string, number>;
-  readonly alarms: ReadonlyMap<string, Extract<Fact, { type: "alarm" }>>;
-  readonly labels: ReadonlyMap<string, Extract<Fact, { type: "label" }>>;
+  readonly alarms: ReadonlyMap<string, AlarmFact>;
+  readonly labels: ReadonlyMap<string, LabelFact>;
 }
 
 /**
+ * `given`: verdicts besides those of the files; they win.
  * Throws: VIG_HISTORY_EMPTY, VIG_HISTORY_MIXED, VIG_HISTORY_OVERLAP, VIG_HISTORY_TORN, VIG_HISTORY_KEY.
  */
-export function openHistory(directory: string, tenant: string | null, keys: Keys): HistorySet {
+export function openHistory(
+  directory: string,
+  tenant: string | null,
+  keys: Keys,
+  given: ReadonlyMap<string, boolean> = new Map(),
+): HistorySet {
   if (!existsSync(directory)) throw new VigError("VIG_HISTORY_EMPTY", { where: directory });
   const all = listHistory(directory).filter(
     ({ head }) => tenant === null || head.tenant === tenant,
@@ -33,7 +39,7 @@ export function openHistory(directory: string, tenant: string | null, keys: Keys
   checkPseudonyms(all);
   const partitions = byPartition(events);
   const facts = all.filter(({ head }) => head.kind === "facts").sort(byTime);
-  return { partitions, tenants: tenantsOf(events), ...gather(facts, keys) };
+  return { partitions, tenants: tenantsOf(events), ...gather(facts, keys, given) };
 }
 
 const tenantsOf = (files: readonly HistoryFile[]): readonly string[] =>
@@ -72,26 +78,36 @@ function byPartition(files: readonly HistoryFile[]): readonly (readonly HistoryF
   });
 }
 
-function gather(files: readonly HistoryFile[], keys: Keys) {
+function gather(files: readonly HistoryFile[], keys: Keys, given: ReadonlyMap<string, boolean>) {
   const policies = new Map<string, SessionPolicy>();
   const erased = new Map<string, number>();
-  const alarms = new Map<string, Extract<Fact, { type: "alarm" }>>();
-  const labels = new Map<string, Extract<Fact, { type: "label" }>>();
-  for (const file of files) {
-    for (const fact of readFacts(file, keys)) {
-      if (fact.type === "policy") policies.set(fact.key, recordOf(fact));
-      else if (fact.type === "alarm") alarms.set(fact.id, fact);
-      else if (fact.type === "erased") {
-        erased.set(fact.user, Math.max(fact.untilMs, erased.get(fact.user) ?? 0));
-      } else {
-        const known = labels.get(fact.id);
-        if (known === undefined || known.labelledAtMs <= fact.labelledAtMs)
-          labels.set(fact.id, fact);
-      }
+  const labels = new Map<string, LabelFact>();
+  for (const fact of factsOf(files, keys)) {
+    if (fact.type === "policy") policies.set(fact.key, recordOf(fact));
+    else if (fact.type === "erased") {
+      erased.set(fact.user, Math.max(fact.untilMs, erased.get(fact.user) ?? 0));
+    } else if (fact.type === "label") {
+      const known = labels.get(fact.id);
+      if (known === undefined || known.labelledAtMs <= fact.labelledAtMs) labels.set(fact.id, fact);
     }
+  }
+  for (const [id, isTrue] of given) {
+    labels.set(id, { type: "label", id, isTrue, labelledAtMs: Number.MAX_SAFE_INTEGER });
+  }
+  // A second time through the files: of all alarms only those that were judged are kept in memory.
+  const alarms = new Map<string, AlarmFact>();
+  for (const fact of labels.size === 0 ? [] : factsOf(files, keys)) {
+    if (fact.type === "alarm" && labels.has(fact.id)) alarms.set(fact.id, fact);
   }
   return { policies, erased, alarms, labels };
 }
+
+function* factsOf(files: readonly HistoryFile[], keys: Keys): Generator<Fact> {
+  for (const file of files) yield* readFacts(file, keys);
+}
+
+type LabelFact = Extract<Fact, { type: "label" }>;
+type AlarmFact = Extract<Fact, { type: "alarm" }>;
 
 const recordOf = ({
   key,

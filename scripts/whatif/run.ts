@@ -24,14 +24,10 @@ export interface WhatIf {
 /** Replays history under both policies. Throws: as `openHistory` and the reading of its files. */
 export function whatIf(asked: WhatIf): { readonly report: Report; readonly count: Replayed } {
   const { directory, keys, tenant, fromMs, toMs, candidate, current } = asked;
-  const history = openHistory(directory, tenant, keys);
+  const history = openHistory(directory, tenant, keys, asked.labels);
   const key = tenant ?? EVERYBODY;
   const policies = policiesWith(history.policies, { key, candidate, current });
-  const labels = new Map(history.labels);
-  for (const [id, isTrue] of asked.labels) {
-    labels.set(id, { type: "label", id, isTrue, labelledAtMs: Number.MAX_SAFE_INTEGER });
-  }
-  const { judged, unknown } = judgedOf({ alarms: history.alarms, labels }, fromMs, toMs);
+  const { judged, unknown } = judgedOf(history, fromMs, toMs);
   const verdicts = new Verdicts(judged);
   const comparison = new Comparison(verdicts);
   const { erased } = history;
