@@ -35,6 +35,8 @@ export interface RuntimeOptions extends Pick<KafkaOptions, "brokers" | "ssl" | "
   readonly commitRecordsMax?: number;
   /** Under load records are gathered for so long; default 100 ms. */
   readonly commitIntervalMs?: number;
+  /** Between two commits of a task at least; default 0: after quiet a lone record is committed at once. */
+  readonly commitPauseMs?: number;
   /** Decoded states that a task keeps; default 20,000. */
   readonly cacheEntriesMax?: number;
   /** What an error of the processor's own ends: the task, or only the record. Default stop. */
@@ -191,6 +193,7 @@ function hostOf(
       cacheEntriesMax: options.cacheEntriesMax ?? 20_000,
       commitRecordsMax: options.commitRecordsMax ?? 4_000,
       commitIntervalMs: options.commitIntervalMs ?? 100,
+      commitPauseMs: options.commitPauseMs ?? 0,
       processingError: options.processingError ?? "stop",
     },
     log: options.log,

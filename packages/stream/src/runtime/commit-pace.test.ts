@@ -26,3 +26,10 @@ test("at 100 records a second they are gathered for about 10 ms", () => {
   const gatheredMs = pace.notBeforeMs() - 1_990;
   assert.ok(gatheredMs > 5 && gatheredMs < 15, `${gatheredMs} ms`);
 });
+
+test("with a pause, commits are at least that far apart, the first one at once", () => {
+  const pace = new CommitPace(50, 250);
+  assert.ok(pace.notBeforeMs() < 0);
+  pace.started(1_000, 1);
+  assert.equal(pace.notBeforeMs(), 1_250);
+});

@@ -5,16 +5,20 @@
  */
 export class CommitPace {
   private readonly intervalMs: number;
+  private readonly pauseMs: number;
   private recordsPerS = 0;
   private lastStartMs = Number.NEGATIVE_INFINITY;
 
-  constructor(intervalMs: number) {
+  /** `pauseMs`: between two commits at least, for a processor whose records nobody waits for. */
+  constructor(intervalMs: number, pauseMs = 0) {
     this.intervalMs = intervalMs;
+    this.pauseMs = pauseMs;
   }
 
   /** Earliest start of the next commit. */
   notBeforeMs(): number {
-    return this.lastStartMs + Math.min(this.intervalMs, this.recordsPerS / RECORDS_PER_S_PER_MS);
+    const gatheredMs = Math.min(this.intervalMs, this.recordsPerS / RECORDS_PER_S_PER_MS);
+    return this.lastStartMs + Math.max(this.pauseMs, gatheredMs);
   }
 
   started(nowMs: number, records: number): void {

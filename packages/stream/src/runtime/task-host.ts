@@ -16,6 +16,7 @@ export interface TaskLimits {
   readonly cacheEntriesMax: number;
   readonly commitRecordsMax: number;
   readonly commitIntervalMs: number;
+  readonly commitPauseMs: number;
   readonly processingError: "stop" | "dlq";
 }
 

@@ -161,7 +161,7 @@ export class TaskRunner {
     this.open = {
       task: opened.task,
       committer: new Committer(host, partition, store, opened, () => this.signal.raise()),
-      pace: new CommitPace(host.limits.commitIntervalMs),
+      pace: new CommitPace(host.limits.commitIntervalMs, host.limits.commitPauseMs),
       wakes: new WakeGate(host, partition, store, () => this.signal.raise()),
     };
     host.observer.task({ partition, state: "running" });
