@@ -16,7 +16,8 @@ const paths = geoPaths(geoipPaths(config));
 const teller = tellGeoFiles();
 const files = await readGeoFiles(paths);
 const metrics = createMetrics("detector");
-const recheck = startRecheck({ config, paths, files, log, metrics });
+const look = () => watch.look();
+const recheck = startRecheck({ config, paths, files, look, log, metrics });
 const watch = watchGeoFiles(
   paths,
   (others) => {

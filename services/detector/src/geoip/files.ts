@@ -92,7 +92,14 @@ export function watchGeoFiles(
 ): GeoWatch {
   const all = [...paths.city, ...paths.asn];
   let taken: Promise<string> = stampOf(all);
-  async function look(): Promise<boolean> {
+  let last: Promise<unknown> = Promise.resolve();
+  /** One after the other: who has looked has what the files held, also when somebody else was about to read it. */
+  function look(): Promise<boolean> {
+    const next = last.then(lookOnce);
+    last = next.catch(() => undefined);
+    return next;
+  }
+  async function lookOnce(): Promise<boolean> {
     const before = await taken;
     const now = await stampOf(all);
     if (now === before) return false;

@@ -217,11 +217,11 @@ describe("a file that changes", () => {
   const cityFile = join(folder, "city.mmdb");
   const asnFile = join(folder, "asn.csv");
   const write = (bytes: Buffer): void => writeFileSync(cityFile, bytes);
+  const paths = { city: [cityFile], asn: [asnFile] };
   writeFileSync(asnFile, "41.0.0.0,41.255.255.255,1,One\n");
 
   test("is taken; a corrupt one is refused and the old one stays", async () => {
     write(tinyMmdb([{ prefix: PREFIX, record: dakar }]));
-    const paths = { city: [cityFile], asn: [asnFile] };
     const geoip = new GeoIpDatabases(openShared(await readGeoFiles(paths)));
     const refused: string[] = [];
     const log = { ...silentLogger, error: (_: object, text: string) => refused.push(text) };
@@ -249,6 +249,19 @@ describe("a file that changes", () => {
     await vi.waitFor(() => expect(cityNow()).toBe("Dakar"));
     following.close();
     await teller.close();
+    await watch.close();
+  });
+
+  test("who looks while another one looks has what that one found", async () => {
+    const told: unknown[] = [];
+    write(tinyMmdb([{ prefix: PREFIX, record: dakar }]));
+    const watch = watchGeoFiles(paths, (files) => told.push(files), silentLogger);
+    await watch.look();
+    write(tinyMmdb([{ prefix: PREFIX, record: { ...dakar, city: { names: { en: "Thiès" } } } }]));
+    const looking = watch.look();
+    expect(await watch.look()).toBe(false);
+    expect(told).toHaveLength(1);
+    expect(await looking).toBe(true);
     await watch.close();
   });
 

@@ -22,11 +22,12 @@ afterEach(async () => {
 
 const markPath = () => join(folder, "state", "geoip.sha256");
 
-function start(run = vi.fn(async () => counts), retryMs = 1) {
+function start(run = vi.fn(async () => counts), retryMs = 1, refresh = async () => false) {
   const done = vi.fn();
   running = followData({
     mark: geoMark(markPath()),
     digest: () => digestOf([file]),
+    refresh,
     run,
     log: silentLogger,
     done,
@@ -69,6 +70,28 @@ test("data that changes while it runs is judged by; the same data mounted anew i
   following.changed();
   await marked();
   expect(run).toHaveBeenCalledTimes(1);
+});
+
+test("files replaced one after the other: it is judged by what the digest was of, or newer", async () => {
+  start();
+  await marked();
+  await running?.close();
+  // Given a second file that was replaced after the data was last taken
+  let taken = "one";
+  writeFileSync(file, "two");
+  const refresh = async () => {
+    const before = taken;
+    taken = readFileSync(file, "utf8");
+    return taken !== before;
+  };
+  const judgedBy: string[] = [];
+  const run = vi.fn(async () => {
+    judgedBy.push(taken);
+    return counts;
+  });
+  start(run, 1, refresh);
+  await marked();
+  expect(judgedBy).toEqual(["two"]);
 });
 
 test("a run that fails is tried again, and nothing is noted before", async () => {

@@ -8,7 +8,9 @@ export interface FollowDataOptions {
   readonly mark: GeoMark;
   /** Of the data as it is now. */
   digest(): Promise<string>;
-  /** Judges by the data as it is now. */
+  /** Takes files that were changed since they were last looked at. Returns: whether there were any. */
+  refresh(): Promise<boolean>;
+  /** Judges by the data as it was last taken. */
   run(signal: AbortSignal): Promise<RecheckCounts>;
   readonly log: Logger;
   /** Told after each run that came to its end. */
@@ -66,12 +68,14 @@ export function followData(options: FollowDataOptions): FollowingData {
 }
 
 async function look(
-  { mark, digest, run, log, done, settleMs = SETTLE_MS }: FollowDataOptions,
+  { mark, digest, refresh, run, log, done, settleMs = SETTLE_MS }: FollowDataOptions,
   signal: AbortSignal,
 ): Promise<void> {
   // The data is read whole for its digest, which can wait until a start is over.
   await pause(settleMs, undefined, { signal });
   const now = await digest();
+  // Files are often replaced one after the other: what is judged by must not be older than its digest.
+  if (await refresh()) await pause(settleMs, undefined, { signal });
   const judged = await mark.read();
   if (judged !== null && judged !== now) {
     const startedMs = performance.now();

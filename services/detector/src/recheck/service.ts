@@ -20,6 +20,8 @@ export interface RecheckServiceOptions {
   readonly paths: GeoPaths;
   /** As they were read at the start. */
   readonly files: SharedFiles;
+  /** Looks at the files now; `changed` is told of others. Returns: whether there were any. */
+  look(): Promise<boolean>;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
@@ -32,7 +34,7 @@ export interface RecheckService {
 
 /** Withdraws, in the background, what newer GeoIP data contradicts. Connected to the servers only while it works. */
 export function startRecheck(options: RecheckServiceOptions): RecheckService {
-  const { config, paths, log, metrics } = options;
+  const { config, paths, look, log, metrics } = options;
   const counter = metrics.counter(
     "vigie_rechecked_anomalies_total",
     "Anomalies judged again by newer GeoIP data, by verdict",
@@ -42,6 +44,7 @@ export function startRecheck(options: RecheckServiceOptions): RecheckService {
   const following = followData({
     mark: geoMark(join(config.VIGIE_STATE_DIR, `${config.VIGIE_TOPIC_PREFIX}geoip.sha256`)),
     digest: () => digestOf([...paths.city, ...paths.asn]),
+    refresh: look,
     run: (signal) => run({ config, files, log }, signal),
     done: (counts) => {
       for (const [verdict, count] of Object.entries(counts)) counter.inc({ verdict }, count);
