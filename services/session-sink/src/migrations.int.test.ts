@@ -108,3 +108,35 @@ test("a security event of before retractions takes its anomaly's id, an audited 
     { source: "edge", own: true, same: false },
   ]);
 });
+
+test("ANO-17: an activity of before that a rule on trial brought about goes, one of an alarm stays", async () => {
+  const { database, finish } = await installed("008_erasure_parts.sql");
+  const of = `md5('t')::uuid, md5('owner')::uuid`;
+  await fill(
+    database,
+    `insert into user_sessions (id, tenant_id, user_id, tenant_key, user_key, session_key, status,
+                                created_at, last_activity, expires_at)
+       values (md5('s')::uuid, ${of}, 't', 'owner', 's', 'PENDING', now(), now(), now());
+     select ensure_activity_partition((now() at time zone 'utc')::date);
+     create temporary table wanted as
+       select mode, 'a-' || mode as name, date_trunc('ms', now() at time zone 'utc') as at
+         from unnest(array['ENFORCE', 'SHADOW']) as mode;
+     insert into session_anomalies (id, tenant_id, user_id, anomaly_id, kind, severity, risk_score, action, mode,
+            occurred_at, detected_at, rule_version, policy_version, explanation)
+       select md5(name)::uuid, ${of}, name, 'geo_block', 'CRITICAL', 90, 'BLOCK', mode, at, at, '1', 1, '' from wanted;
+     insert into session_activities (id, session_id, activity_type, timestamp, tenant_id, user_id, event_id)
+       select md5(kind || name)::uuid, md5('s')::uuid, kind, at, ${of}, name
+         from wanted, unnest(array['anomaly', 'heartbeat']) as kind`,
+  );
+  await finish();
+  const { rows } = await database.query(
+    "select activity_type as type, event_id as of from session_activities order by 1, 2",
+  );
+  assert.deepEqual(rows, [
+    { type: "anomaly", of: "a-ENFORCE" },
+    { type: "heartbeat", of: "a-ENFORCE" },
+    { type: "heartbeat", of: "a-SHADOW" },
+  ]);
+  const { rows: anomalies } = await database.query("select 1 from session_anomalies");
+  assert.equal(anomalies.length, 2);
+});
