@@ -11,6 +11,7 @@ import type { RawEvent } from "@vigie/detector/enrich/event";
 import { placeAt } from "@vigie/detector/enrich/place";
 import { userAgentParser } from "@vigie/detector/enrich/user-agent";
 import { type Address, type GeoIp, unknownAddress } from "@vigie/detector/geoip/geoip";
+import { signalsOf as knownOf, printOf } from "@vigie/detector/state/print";
 import type { UserState } from "@vigie/detector/state/user-state";
 import { TextMap } from "@vigie/schemas/codec-core";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
@@ -264,6 +265,29 @@ describe("PRV-02: what is kept of an event", () => {
     expect(of("41.82.0.18")).not.toBe(of("41.82.0.17"));
     expect(network("41.82.1.17")).not.toBe(network("41.82.0.17"));
   });
+});
+
+test("the detector knows as much of a long fingerprint as it did before", () => {
+  const long = {
+    ...SIGNALS,
+    browser: "Google Chrome",
+    browser_version: "141.0.7390.122",
+    screen: "1920x1080",
+    timezone: "Africa/Porto-Novo",
+    languages: "fr-BJ,fr;q=0.9",
+    gpu_vendor: "Google Inc. (Intel)",
+    gpu_renderer: "ANGLE (Intel, UHD Graphics 620, D3D11)",
+    app_version: "4.12.0",
+    platform: "desktop",
+    ...Object.fromEntries(
+      ["canvas", "audio", "fonts", "plugins"].map((name) => [name, `${name}-1`]),
+    ),
+  };
+  const fingerprint = { similarity: null, signals: TextMap.of(long) };
+  const { value } = kept({ ...event, device: { device_id: "device-1", fingerprint } });
+  const known = knownOf(printOf(signalsOf(value)));
+  expect(Object.keys(known)).toHaveLength(Object.keys(knownOf(printOf(long))).length);
+  expect(known.os).toMatch(/^windows \d+$/);
 });
 
 test("a pseudonym's hash is the HMAC that everybody knows", () => {

@@ -117,17 +117,21 @@ function pseudonymous(given: Readonly<Record<string, string>>, pseudonyms: Pseud
   return TextMap.of(kept);
 }
 
-/** What a rule compares by its family keeps it; a version keeps its numbers; of the rest only equality is left. */
+/**
+ * What a rule compares by its family keeps it; a version keeps its numbers; of the rest only equality is left. All short:
+ * of a fingerprint that takes more room than it did the detector would keep less than it did.
+ */
 function signal(name: string, value: string, pseudonyms: Pseudonyms): string {
   if (byFamily.has(name)) {
     return `${familyOf(value)} ${pseudonyms.digits("signal", `${name}|${value}`)}`;
   }
   if (name.endsWith(VERSION)) {
     const numbers = value.match(/\d+/g);
-    if (numbers !== null) return numbers.join(".");
+    // Without numbers versions have no order, and must not get one.
+    return numbers?.join(".") ?? pseudonyms.short("signal", `${name}|${value}`).replace(/\d/g, "_");
   }
   const same = name === "device_model" ? value.trim().toLowerCase() : value;
-  return pseudonyms.uuid("signal", `${name}|${same}`);
+  return pseudonyms.short("signal", `${name}|${same}`);
 }
 
 const VERSION = "_version";
@@ -150,4 +154,4 @@ const knownNames: ReadonlySet<string> = new Set([
 
 /** A producer's own name for a signal may tell anything; that it is a version has to stay. */
 const nameless = (name: string, pseudonyms: Pseudonyms): string =>
-  `x${pseudonyms.digits("signal", name)}${name.endsWith(VERSION) ? VERSION : ""}`;
+  `x${pseudonyms.short("signal", name)}${name.endsWith(VERSION) ? VERSION : ""}`;

@@ -21,7 +21,9 @@ export type PseudonymKind =
 export interface Pseudonyms {
   readonly keyId: string;
   uuid(kind: PseudonymKind, text: string): string;
-  /** 64 bits of it as decimal digits. */
+  /** 64 bits of it as 11 characters, for what is only compared and must not take more room than it did. */
+  short(kind: PseudonymKind, text: string): string;
+  /** Eight decimal digits of it at most. */
   digits(kind: PseudonymKind, text: string): string;
   /** As the text of an IPv6 address that nobody has: addresses of one /24 or /48 have one /48. */
   address(ip: string): string;
@@ -52,7 +54,8 @@ export function pseudonymsOf(keys: Keys, tenantId: string): Pseudonyms {
       const make = (): string => uuidText(digest(kind, text).toString("hex", 0, 16));
       return kind === "event" ? make() : keptOr(kind, text, make);
     },
-    digits: (kind, text) => digest(kind, text).readBigUInt64BE().toString(),
+    short: (kind, text) => digest(kind, text).toString("base64url", 0, 8),
+    digits: (kind, text) => String(digest(kind, text).readUInt32BE() % 100_000_000),
     address: (ip) =>
       keptOr("address", ip, () => {
         const network = digest("network", ipPrefix(ip) ?? "").toString("hex");
