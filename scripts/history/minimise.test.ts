@@ -238,6 +238,11 @@ describe("PRV-02: what is kept of an event", () => {
     }
   });
 
+  test("leaves out what a contract may tell of a place one day", () => {
+    const location = { ...event.location, street: "owner's" } as RawEvent["location"];
+    expect(kept({ ...event, location }).value.location).not.toHaveProperty("street");
+  });
+
   test("keeps the families, numbers of versions and the cell that the rules compare", () => {
     const { value, userAgent } = kept(event);
     const signals = signalsOf(value);

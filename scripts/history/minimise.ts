@@ -64,9 +64,10 @@ export function minimise(
 
 /** The centre of the cell: the cell that a position lies in is all that the rules ever see. */
 function coarse(location: Location): Location {
-  const { lat, lon } = location;
-  if (lat === null || lon === null) return { ...location, lat: null, lon: null };
-  return { ...location, ...gridCellCentre(gridCellOf({ lat, lon })) };
+  const { source, lat, lon, accuracy_m, country, city } = location;
+  const known = { source, accuracy_m, country, city };
+  if (lat === null || lon === null) return { ...known, lat: null, lon: null };
+  return { ...known, ...gridCellCentre(gridCellOf({ lat, lon })) };
 }
 
 /** Only its length counts, which says how coarse the user wanted it. */
