@@ -34,9 +34,9 @@ export const examples: readonly Example[] = [
     finds: [],
   },
   {
-    name: "a second less than an hour is",
+    name: "a moment less than an hour is, and is not told as an hour",
     given: five,
-    when: mfaFailure("10:59:59"),
+    when: mfaFailure("10:59:59.9"),
     finds: [{ evidence: { elapsed_s: "3599" } }],
   },
   {

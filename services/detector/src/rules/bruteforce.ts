@@ -53,7 +53,8 @@ const nouns = { mfa: "second-factor failures", login: "failed logins" } as const
 function finding(window: Burst, event: EnrichedEvent, { of, limit }: Counting): Finding {
   const [oldest, newest] = [window[0], window.at(-1)];
   assert(oldest !== undefined && newest !== undefined, "a window that fires is not empty");
-  const elapsedS = ((newest.atMs - oldest.atMs) / SECOND_MS).toFixed(0);
+  // Cut, not rounded: 3,599.9 s are not the window that would have been too long.
+  const elapsedS = String(Math.floor((newest.atMs - oldest.atMs) / SECOND_MS));
   return {
     sessionId: event.sessionId,
     occurredAtMs: newest.atMs,

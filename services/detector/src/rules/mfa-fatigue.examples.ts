@@ -23,6 +23,12 @@ export const examples: readonly Example[] = [
   },
   { name: "four are a slow network", given: four.slice(1), when: mfaChallenge("10:04"), finds: [] },
   {
+    name: "a moment less than ten minutes is, and is not told as ten",
+    given: four,
+    when: mfaChallenge("10:09:59.9"),
+    finds: [{ evidence: { elapsed_s: "599" } }],
+  },
+  {
     name: "ten minutes from the first to the last are not within them",
     given: four,
     when: mfaChallenge("10:10"),

@@ -39,7 +39,8 @@ function finding(window: Burst, event: EnrichedEvent, limits: Limits): Finding {
   const times = window.map(({ atMs }) => atMs);
   const [firstMs, lastMs] = [Math.min(...times), Math.max(...times)];
   const causes = window.map(({ eventId }) => idText(eventId));
-  const elapsedS = ((lastMs - firstMs) / SECOND_MS).toFixed(0);
+  // Cut, not rounded: 599.9 s are not the window that would have been too long.
+  const elapsedS = String(Math.floor((lastMs - firstMs) / SECOND_MS));
   const windowS = String((limits.window_minutes * MINUTE_MS) / SECOND_MS);
   return {
     sessionId: event.sessionId,
