@@ -8,7 +8,7 @@ import { clientConfig, type DatabaseOptions } from "./connection.ts";
 import { databaseError, mayRetry } from "./errors.ts";
 
 export { type DatabaseOptions, schemaOf } from "./connection.ts";
-export { isDatabaseAway, isRowRefused } from "./errors.ts";
+export { isCanceled, isDatabaseAway, isRowRefused } from "./errors.ts";
 
 export interface QueryAnswer<R> {
   readonly rows: readonly R[];

@@ -32,6 +32,9 @@ export function databaseError(error: unknown): unknown {
 export const isDatabaseAway = (error: unknown): boolean =>
   error instanceof VigError && error.code === "VIG_DATABASE_AWAY";
 
+/** By the statement's own timeout, or by hand. */
+export const isCanceled = (error: unknown): boolean => codeOf(error) === QUERY_CANCELED;
+
 /**
  * PostgreSQL refuses what a row holds, so the same row will be refused again.
  * Source: appendix A, data exception (22), integrity constraint violation (23), program limit

@@ -17,7 +17,7 @@ import { type Filter, type Plan, planOf } from "./filter.ts";
 import { countSessions } from "./found-sessions.ts";
 import { databaseOf } from "./known-ids.ts";
 import { Once } from "./once.ts";
-import { recordOnce } from "./recorded-calls.ts";
+import { RecordedCalls } from "./recorded-calls.ts";
 import { id, strict } from "./schemas.ts";
 import { readBatch } from "./stored-results.ts";
 
@@ -32,6 +32,7 @@ type Revoke = { Body: AdminBody };
 export function adminRevokeRoutes(app: FastifyInstance, commands: Commands): void {
   const deeds = createDeeds(commands);
   const calls = new Once<Deed>();
+  const recorded = new RecordedCalls(commands.database);
   app.post<Revoke>(
     "/api/id/admin/sessions/revoke",
     {
@@ -56,7 +57,7 @@ export function adminRevokeRoutes(app: FastifyInstance, commands: Commands): voi
       const caller = callerOf(request);
       const callId = callIdOf(request, caller, content);
       const call = { tenantId: caller.tenantId, name: `${callId}|${asked.after ?? ""}` };
-      const once = (userId?: string) => recordOnce(commands.database, call, () => record(userId));
+      const once = (userId?: string) => recorded.once(call, () => record(userId));
       const deed = await calls.run(call.name, () =>
         deeds.do({
           ...wish,

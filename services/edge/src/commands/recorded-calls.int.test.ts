@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { VigError } from "@vigie/core/errors";
-import { afterAll, beforeAll, beforeEach, test } from "vitest";
-import { recordOnce } from "./recorded-calls.ts";
+import { afterAll, beforeAll, beforeEach, test, vi } from "vitest";
+import { RecordedCalls } from "./recorded-calls.ts";
 import { call, TENANT, type TestStores, testStores } from "./test-stores.ts";
 
 let tables: TestStores;
@@ -41,7 +41,7 @@ test("without a key each call is one of its own, and so is each tenant's and cal
 
 test("what failed to be recorded is recorded by the next; pages of a batch are calls of their own", async () => {
   const record = (name: string, at: () => Promise<number>) =>
-    recordOnce(tables.edge, { tenantId: TENANT, name }, at);
+    new RecordedCalls(tables.edge).once({ tenantId: TENANT, name }, at);
   const away = new VigError("VIG_AUDIT_WRITE_FAILED", { why: "away" });
   await assert.rejects(
     record("c-1|", () => Promise.reject(away)),
@@ -54,7 +54,7 @@ test("what failed to be recorded is recorded by the next; pages of a batch are c
 
 test("what is older than a week is forgotten", async () => {
   const record = (name: string) =>
-    recordOnce(tables.edge, { tenantId: TENANT, name }, async () => 1);
+    new RecordedCalls(tables.edge).once({ tenantId: TENANT, name }, async () => 1);
   await record("old");
   await tables.owner.query("update admin_calls set noted_at = now() - interval '8 days'");
   await record("new");
@@ -71,12 +71,30 @@ test("while PostgreSQL is away, or was lost at the end, a call is on record all 
   };
   const wanted = { tenantId: TENANT, name: "c-1|" };
   const gone = { ...tables.edge, inTenant: () => Promise.reject(away) };
-  assert.equal(await recordOnce(gone, wanted, record), 5);
+  assert.equal(await new RecordedCalls(gone).once(wanted, record), 5);
   const inTenant: typeof tables.edge.inTenant = async (tenantId, work) => {
     await tables.edge.inTenant(tenantId, work);
     throw away;
   };
-  assert.equal(await recordOnce({ ...tables.edge, inTenant }, wanted, record), 5);
+  assert.equal(await new RecordedCalls({ ...tables.edge, inTenant }).once(wanted, record), 5);
   assert.equal(records, 2);
-  assert.equal(await recordOnce(null, wanted, record), 5);
+  assert.equal(await new RecordedCalls(null).once(wanted, record), 5);
+});
+
+test("however many calls wait for a broker that is away, reads have a connection, and all are recorded", async () => {
+  const { promise: isBack, resolve: comeBack } = Promise.withResolvers<void>();
+  const calls = new RecordedCalls(tables.edge);
+  let records = 0;
+  const all = Array.from({ length: 8 }, (_, i) =>
+    calls.once({ tenantId: TENANT, name: `away-${i}` }, async () => {
+      records += 1;
+      await isBack;
+      return i;
+    }),
+  );
+  await vi.waitFor(() => assert.equal(records, 8), { timeout: 10_000 });
+  const { count } = await tables.edge.query("select 1");
+  assert.equal(count, 1);
+  comeBack();
+  assert.deepEqual(await Promise.all(all), [0, 1, 2, 3, 4, 5, 6, 7]);
 });

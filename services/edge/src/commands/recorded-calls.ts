@@ -1,6 +1,7 @@
 import { tenantUuid } from "@vigie/service-kit/ids";
-import { type Database, isDatabaseAway } from "@vigie/service-kit/postgres/database";
+import { type Database, isCanceled, isDatabaseAway } from "@vigie/service-kit/postgres/database";
 import { lockName } from "@vigie/service-kit/postgres/locks";
+import { Gate } from "./gate.ts";
 
 /** A call that may come again, at any edge. */
 export interface RepeatableCall {
@@ -17,31 +18,57 @@ const ADD = "insert into admin_calls (tenant_id, call, recorded_at_ms) values ($
 const FORGET = `delete from admin_calls where tenant_id = $1 and noted_at < now() - ${KNOWN_FOR}`;
 
 /**
- * Has a call put on record once, however many edges it comes to at once. While PostgreSQL is away it is put on record
- * each time: revoking goes on.
- * Returns: the broker's time of its record. Throws: what `record` throws; then the next one tries.
+ * So many calls of an edge hold a connection while the broker takes their record; its reads keep the others.
+ * Source: half of DATABASE_POOL_MAX's default.
  */
-export async function recordOnce(
-  database: Database | null,
-  { tenantId, name }: RepeatableCall,
-  record: () => Promise<number>,
-): Promise<number> {
-  if (database === null) return record();
-  let recordedAtMs: number | null = null;
-  try {
-    return await database.inTenant(tenantId, async (tx) => {
-      await lockName(tx, "calls", `${tenantId}|${name}`);
-      const call = [tenantUuid(tenantId), name];
-      const { rows } = await tx.query<{ readonly recorded_at_ms: number }>(FIND, call);
-      const [known] = rows;
-      if (known !== undefined) return known.recorded_at_ms;
-      recordedAtMs ??= await record();
-      await tx.query(ADD, [...call, recordedAtMs]);
-      await tx.query(FORGET, call.slice(0, 1));
-      return recordedAtMs;
-    });
-  } catch (error) {
-    if (isDatabaseAway(error)) return recordedAtMs ?? record();
-    throw error;
+const CLAIMS_MAX = 2;
+/** A record takes milliseconds; who waits this long has a broker that is away before it, and revoking goes on. */
+const CLAIM_WAIT_MS = 1_000;
+
+/** Calls that are put on record once, however many edges they come to at once. */
+export class RecordedCalls {
+  private readonly database: Database | null;
+  private readonly claims = new Gate(CLAIMS_MAX);
+
+  constructor(database: Database | null) {
+    this.database = database;
+  }
+
+  /**
+   * While PostgreSQL is away, or the broker keeps others waiting, a call is put on record each time it comes.
+   * Returns: the broker's time of its record. Throws: what `record` throws; then the next one tries.
+   */
+  async once(call: RepeatableCall, record: () => Promise<number>): Promise<number> {
+    const { database, claims } = this;
+    if (database === null || !(await claims.enter(CLAIM_WAIT_MS))) return record();
+    let recordedAtMs: number | null = null;
+    try {
+      return await claimed(database, call, async () => {
+        recordedAtMs ??= await record();
+        return recordedAtMs;
+      });
+    } catch (error) {
+      if (isDatabaseAway(error) || isCanceled(error)) return recordedAtMs ?? record();
+      throw error;
+    } finally {
+      claims.leave();
+    }
   }
 }
+
+const claimed = (
+  database: Database,
+  { tenantId, name }: RepeatableCall,
+  record: () => Promise<number>,
+): Promise<number> =>
+  database.inTenant(tenantId, async (tx) => {
+    await lockName(tx, "calls", `${tenantId}|${name}`);
+    const call = [tenantUuid(tenantId), name];
+    const { rows } = await tx.query<{ readonly recorded_at_ms: number }>(FIND, call);
+    const [known] = rows;
+    if (known !== undefined) return known.recorded_at_ms;
+    const recordedAtMs = await record();
+    await tx.query(ADD, [...call, recordedAtMs]);
+    await tx.query(FORGET, call.slice(0, 1));
+    return recordedAtMs;
+  });
