@@ -27,6 +27,7 @@ export async function preload(
     inputTopics.map((topic) => [topic, codecs.encoder<WorkloadEvent["value"]>(topic)]),
   );
   await codecs.ready();
+  await keepEventTimes(client, where.prefix);
   const producer = await openBatchingProducer(client);
   const startMs = performance.now();
   let events = 0;
@@ -36,7 +37,14 @@ export async function preload(
     const encoder = encoders[event.topic];
     assert(encoder !== undefined, "a workload writes to input topics only");
     const value = Buffer.from(encoder.encode(event.value));
-    sent.push(producer.publish({ topic: where.prefix + event.topic, key: event.key, value }));
+    sent.push(
+      producer.publish({
+        topic: where.prefix + event.topic,
+        key: event.key,
+        value,
+        timestampMs: event.value.occurred_at,
+      }),
+    );
     bytes += value.length;
     events += 1;
     if (sent.length < IN_FLIGHT_MAX) continue;
@@ -47,4 +55,28 @@ export async function preload(
   await producer.close();
   const seconds = (performance.now() - startMs) / 1_000;
   return { events, seconds, valueBytesAverage: Math.round(bytes / events) };
+}
+
+/** Source: kafkajs ConfigResourceTypes. */
+const TOPIC = 2;
+
+/**
+ * Days of events are written within seconds: with the broker's times they would all fall into every window that goes by
+ * record time, and none is old enough to be removed.
+ */
+async function keepEventTimes({ kafkajs }: KafkaClient, prefix: string): Promise<void> {
+  const admin = kafkajs.admin();
+  await admin.connect();
+  await admin.alterConfigs({
+    validateOnly: false,
+    resources: inputTopics.map((topic) => ({
+      type: TOPIC,
+      name: prefix + topic,
+      configEntries: [
+        { name: "message.timestamp.type", value: "CreateTime" },
+        { name: "retention.ms", value: "-1" },
+      ],
+    })),
+  });
+  await admin.disconnect();
 }

@@ -19,6 +19,8 @@ export interface PublishRecord {
    */
   readonly partition?: number;
   readonly compression?: Compression;
+  /** Record time, where the topic keeps the producer's; default: when it is sent. */
+  readonly timestampMs?: number;
 }
 
 export interface Published {
@@ -110,8 +112,14 @@ class Producer implements BatchingProducer {
   publish(record: PublishRecord): Promise<Published> {
     const { bufferBytesMax = BUFFER_BYTES_MAX, lingerMs = LINGER_MS } = this.options;
     if (this.closed) return Promise.reject(closedError());
-    const { key, value, headers } = record;
-    const draft = { partition: -1, key, value, ...(headers === undefined ? {} : { headers }) };
+    const { key, value, headers, timestampMs } = record;
+    const draft = {
+      partition: -1,
+      key,
+      value,
+      ...(headers !== undefined && { headers }),
+      ...(timestampMs !== undefined && { timestampMs }),
+    };
     const bytes = messageBytes(draft);
     if (this.bufferedBytes + bytes > bufferBytesMax) {
       return Promise.reject(new VigError("VIG_BUFFER_FULL"));
