@@ -1,3 +1,4 @@
+import { assert } from "@vigie/core/assert";
 import type { RecordHeader } from "./types.ts";
 
 const NO_HEADERS: readonly RecordHeader[] = Object.freeze([]);
@@ -56,6 +57,8 @@ export class Cursor {
   headers(): readonly RecordHeader[] {
     const count = this.varInt();
     if (count <= 0) return NO_HEADERS;
+    // A header has two lengths at least; damaged bytes must not become millions of empty ones.
+    assert(count * 2 <= this.buffer.length - this.at, "a record's headers lie in its batch");
     const headers: RecordHeader[] = [];
     for (let i = 0; i < count; i += 1) {
       const name = this.field();
