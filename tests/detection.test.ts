@@ -302,7 +302,7 @@ test("RMP-05: a verdict is stored and goes out to whoever reads verdicts", async
     ["FALSE_POSITIVE", "a new phone", "with-two", "console"],
   );
   await stored(
-    `session_anomaly_labels where anomaly_id = '${anomaly?.anomaly_id}' and label = 'FALSE_POSITIVE'`,
+    `session_anomaly_verdicts where anomaly_id = '${anomaly?.anomaly_id}' and label = 'FALSE_POSITIVE'`,
     1,
   );
 });

@@ -139,7 +139,7 @@ export const topics = {
     ...shared,
     keep: days(30),
     writtenBy: ["edge"],
-    readBy: ["SIRA", "session-sink"],
+    readBy: ["SIRA"],
   },
   "id.risk.decision": {
     ...shared,

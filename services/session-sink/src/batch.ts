@@ -18,7 +18,6 @@ import {
   decisionRow,
   epochRow,
   erasurePartRow,
-  labelRow,
   pointRow,
   policyChangeRow,
   resultRow,
@@ -51,7 +50,6 @@ export class Batch {
   readonly commands = new Map<string, security.CommandRow>();
   readonly results = new Map<string, security.ResultRow>();
   readonly decisions = new Map<string, security.DecisionRow>();
-  readonly labels = new Map<string, security.LabelRow>();
   /** The first word of each enforcement point. */
   readonly acks = new Map<string, security.AckRow>();
   readonly points = new Map<string, security.PointRow>();
@@ -135,16 +133,6 @@ const adders: Adders = {
   "id.risk.decision"(batch, decision, arrivedMs) {
     addUser(batch, decision);
     putFirst(batch.decisions, decisionRow(inPast(decision, "decided_at", arrivedMs)));
-  },
-  "id.anomaly.label"(batch, label, arrivedMs) {
-    addUser(batch, label);
-    const row = labelRow(inPast(label, "labelled_at", arrivedMs));
-    keep(
-      batch.labels,
-      text(row.id),
-      row,
-      (held) => text(row.labelled_at) >= text(held.labelled_at),
-    );
   },
   "id.audit"(batch, event, arrivedMs) {
     const row = auditedEvent(inPast(event, "occurred_at", arrivedMs));

@@ -15,7 +15,6 @@ import {
   decision,
   epoch,
   erasure,
-  label,
   policy,
   RecordMaker,
   revoked,
@@ -46,7 +45,6 @@ const good: [TopicName, { tenant_id: string; user_id?: string }][] = [
   ["id.session.epoch", epoch(T - 500 * DAY_MS)],
   ["id.session.policy", policy(1, {})],
   ["id.risk.decision", decision(T)],
-  ["id.anomaly.label", label(T)],
   ["id.audit", audited(T)],
   ["id.subject.erasure", erasure(T)],
 ];

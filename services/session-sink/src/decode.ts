@@ -19,7 +19,6 @@ export const sinkTopics = [
   "id.session.epoch",
   "id.session.policy",
   "id.risk.decision",
-  "id.anomaly.label",
   "id.audit",
   "id.subject.erasure",
   "id.subject.erasure.part",

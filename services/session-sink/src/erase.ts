@@ -31,7 +31,6 @@ export const DELETES = [
   "delete from session_revocations where tenant_id = $1 and user_id = $2 and revoked_at <= $3",
   "delete from session_commands where tenant_id = $1 and user_id = $2 and noted_at <= $3",
   "delete from session_risk_decisions where tenant_id = $1 and user_id = $2 and decided_at <= $3",
-  "delete from session_anomaly_labels where tenant_id = $1 and user_id = $2 and labelled_at <= $3",
   // A placeholder goes with its last activity, a session with the last that was heard of it.
   `delete from user_sessions held
     where tenant_id = $1 and user_id = $2
@@ -64,7 +63,6 @@ const DELETE_USER = `
      "session_revocations",
      "session_commands",
      "session_risk_decisions",
-     "session_anomaly_labels",
    ]
      .map(
        (table) =>
@@ -80,7 +78,7 @@ const UNNAME = [
   ),
   `update session_commands set impersonator_id = '${NOBODY}'
     where tenant_id = $1 and impersonator_id = $2`,
-  ...["session_anomaly_labels", "session_epochs", "session_policy_changes"].map(
+  ...["session_epochs", "session_policy_changes"].map(
     (table) => `update ${table} set actor_id = '${NOBODY}' where tenant_id = $1 and actor_id = $2`,
   ),
 ];

@@ -13,7 +13,6 @@ import {
   decision,
   epoch,
   erasure,
-  label,
   policy,
   revoked,
 } from "./testing.ts";
@@ -47,7 +46,6 @@ function lifeOf(user_id: string, ms: number): readonly SinkRecord[] {
     maker.record("id.session.command", command(ms, { ...who, command_id: `c-${ms}` })),
     maker.record("id.session.command.result", commandResult(ms, { ...who, command_id: `c-${ms}` })),
     maker.record("id.risk.decision", decision(ms, { ...who, decision_id: `d-${ms}` })),
-    maker.record("id.anomaly.label", label(ms, { ...who, anomaly_id: `a-${ms}` })),
     { ...maker.record("id.audit", audit), key: "edge.1.1" },
     // And what the person did to others
     maker.record(
@@ -81,6 +79,7 @@ async function everything(): Promise<string> {
 
 test("PRV-14: an erasure leaves nothing of the person in any table, and others as they were", async () => {
   await at.write([...lifeOf("u-2", T - 9), ...lifeOf(PERSON, T - 5)]);
+  await at.addVerdicts();
   assert.match(await everything(), /awa\.diop/);
   const ids = await at.rows(`select id from users where external_id = '${PERSON}'`);
   await at.write([erase()]);
@@ -88,7 +87,13 @@ test("PRV-14: an erasure leaves nothing of the person in any table, and others a
   assert.doesNotMatch(left, /awa\.diop/);
   assert.doesNotMatch(left, new RegExp(String(ids[0]?.id)));
   // The other user's rows, and what was done to others, are there without a name
-  const tables = ["sessions", "user_devices", "session_anomalies", "session_risk_decisions"];
+  const tables = [
+    "sessions",
+    "user_devices",
+    "session_anomalies",
+    "session_anomaly_verdicts",
+    "session_risk_decisions",
+  ];
   for (const table of tables) assert.equal((await at.rows(`select 1 from ${table}`)).length, 1);
   const done = await at.rows("select actor_id from session_commands order by actor_id");
   assert.deepEqual(
@@ -204,7 +209,6 @@ test("PRV-14: nor does what was decided of a person stay, by clocks that were ah
     maker.record("id.session.command", command(ahead, who)),
     maker.record("id.session.command.result", commandResult(ahead, who)),
     maker.record("id.risk.decision", decision(ahead, who)),
-    maker.record("id.anomaly.label", label(ahead, who)),
     { ...maker.record("id.audit", audited(ahead, { subject_user_id: PERSON })), key: "edge.1.1" },
   ].map((record) => ({ ...record, timestampMs: T - 1 }));
   await at.write(records);

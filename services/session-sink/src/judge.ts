@@ -42,7 +42,6 @@ const TIMES: Readonly<Record<OurTopic, Times>> = {
   "id.session.epoch": { fields: ["not_before"] },
   "id.session.policy": { fields: ["updated_at"] },
   "id.risk.decision": { fields: ["decided_at"], near },
-  "id.anomaly.label": { fields: ["labelled_at"], near },
   "id.audit": { fields: ["occurred_at"], near },
   "id.subject.erasure": {
     fields: ["requested_at"],

@@ -140,3 +140,39 @@ test("ANO-17: an activity of before that a rule on trial brought about goes, one
   const { rows: anomalies } = await database.query("select 1 from session_anomalies");
   assert.equal(anomalies.length, 2);
 });
+
+test("verdicts of before are held once: what only the copy knew goes over, with its anomaly or not at all", async () => {
+  const { database, finish } = await installed("013_shadow_activities.sql");
+  await fill(
+    database,
+    `insert into session_anomalies (id, tenant_id, user_id, anomaly_id, kind, severity, risk_score, action, mode,
+            occurred_at, detected_at, rule_version, policy_version, explanation)
+       select md5(name)::uuid, md5('t')::uuid, md5('owner')::uuid, name, 'geo_block', 'CRITICAL',
+              90, 'BLOCK', 'ENFORCE', now(), now(), '1', 1, '' from unnest(array['a-copied', 'a-kept', 'a-strange']) as name;
+     insert into session_anomaly_verdicts (id, tenant_id, user_id, anomaly_id, label, labelled_at, actor_type, actor_id)
+       select md5('a-kept')::uuid, md5('t')::uuid, md5('owner')::uuid, 'a-kept', label, at, 'ADMIN', 'adm_1'
+         from (values ('TRUE_POSITIVE', timestamp '2026-01-01'), ('FALSE_POSITIVE', '2026-01-02')) as kept (label, at);
+     insert into session_anomaly_labels (id, tenant_id, user_id, anomaly_id, label, note, labelled_at, actor_type, actor_id)
+       select md5(name)::uuid, md5('t')::uuid, md5(who)::uuid, name, 'FALSE_POSITIVE', repeat('x', 1001),
+              timestamp '2026-01-02' - interval '1 ms', 'ADMIN', 'adm_1'
+         from (values ('a-copied', 'owner'), ('a-kept', 'owner'), ('a-strange', 'other'), ('a-gone', 'owner')) as told (name, who)`,
+  );
+  await finish();
+  const { rows } = await database.query(
+    `select anomaly_id as of, label, length(note) as note from session_anomaly_verdicts order by 1, labelled_at`,
+  );
+  assert.deepEqual(rows, [
+    { of: "a-copied", label: "FALSE_POSITIVE", note: 1000 },
+    { of: "a-kept", label: "TRUE_POSITIVE", note: null },
+    { of: "a-kept", label: "FALSE_POSITIVE", note: null },
+  ]);
+  const { rows: tables } = await database.query(
+    `select relname as name, relforcerowsecurity as forced from pg_class
+      where relnamespace = current_schema()::regnamespace
+        and relname in ('session_anomalies', 'session_anomaly_labels', 'session_anomaly_verdicts') order by 1`,
+  );
+  assert.deepEqual(tables, [
+    { name: "session_anomalies", forced: true },
+    { name: "session_anomaly_verdicts", forced: true },
+  ]);
+});

@@ -4,16 +4,7 @@ import { test } from "vitest";
 import { activityPartitions } from "./partitions.ts";
 import { applyRetention, type Forgotten } from "./retention.ts";
 import { NOW, testSink } from "./test-sink.ts";
-import {
-  ack,
-  anomaly,
-  command,
-  commandResult,
-  decision,
-  label,
-  policy,
-  revoked,
-} from "./testing.ts";
+import { ack, anomaly, command, commandResult, decision, policy, revoked } from "./testing.ts";
 
 const at = await testSink();
 
@@ -43,9 +34,10 @@ test("PRV-13: what has ended goes after the policy's days, from every table, and
     maker.record("id.session.command", command(NOW)),
     maker.record("id.session.command.result", commandResult(NOW)),
     maker.record("id.risk.decision", decision(NOW)),
-    maker.record("id.anomaly.label", label(NOW)),
   ]);
+  await at.addVerdicts();
   assert.deepEqual(await retain(9.9), {});
+  assert.equal(await countOf("session_anomaly_verdicts"), 1);
   const one = {
     user_sessions: 1,
     session_anomalies: 1,
@@ -54,10 +46,10 @@ test("PRV-13: what has ended goes after the policy's days, from every table, and
     session_revocation_acks: 1,
     session_commands: 1,
     session_risk_decisions: 1,
-    session_anomaly_labels: 1,
     session_security_events: 1,
   };
   assert.deepEqual(await retain(10.1), one);
+  assert.equal(await countOf("session_anomaly_verdicts"), 0, "with its anomaly");
   assert.deepEqual(await retain(10.1), {});
 });
 

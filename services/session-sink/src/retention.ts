@@ -34,7 +34,6 @@ export const KEPT: readonly Kept[] = [
   { table: "user_sessions", column: "terminated_at", days: sessionDays, more: "and not is_active" },
   { table: "session_anomalies", column: "occurred_at", days: sessionDays },
   { table: "session_anomaly_retractions", column: "retracted_at", days: sessionDays },
-  { table: "session_anomaly_labels", column: "labelled_at", days: sessionDays },
   { table: "session_revocations", column: "revoked_at", days: sessionDays },
   { table: "session_revocation_acks", column: "acted_at", days: sessionDays },
   { table: "session_commands", column: "noted_at", days: sessionDays },

@@ -11,7 +11,6 @@ import {
   commandResult,
   decision,
   epoch,
-  label,
   policy,
   revoked,
 } from "./testing.ts";
@@ -195,18 +194,16 @@ test("ANO-18: refused attempts and the guard's alarm come from the audit, its ot
   ]);
 });
 
-test("decisions, the newest label, the greatest epoch and every policy version are kept", async () => {
+test("decisions, the greatest epoch and every policy version are kept", async () => {
   const { maker } = at;
   await at.write([
     maker.record("id.risk.decision", decision(NOW)),
-    maker.record("id.anomaly.label", label(NOW + 5, { label: "TRUE_POSITIVE" })),
     maker.record("id.session.epoch", epoch(NOW + 5, { epoch_id: "e-2" })),
     maker.record("id.session.policy", policy(1, { idle_timeout: { minutes: 10 } })),
     maker.record("id.session.policy", policy(2, { idle_timeout: { minutes: 20 } })),
   ]);
   await at.write([
     maker.record("id.risk.decision", decision(NOW, { reason: "again" })),
-    maker.record("id.anomaly.label", label(NOW)),
     maker.record("id.session.epoch", epoch(NOW)),
     maker.record("id.session.epoch", epoch(NOW, { scope: "TENANT", value: null })),
     maker.raw("id.session.epoch", { key: "molam-sn|ROLE|agent" }),
@@ -216,9 +213,6 @@ test("decisions, the newest label, the greatest epoch and every policy version a
     await at.rows("select action, reason, session_key from session_risk_decisions"),
     [{ action: "REVOKE", reason: "fraud", session_key: "s-1" }],
   );
-  assert.deepEqual(await at.rows("select label from session_anomaly_labels"), [
-    { label: "TRUE_POSITIVE" },
-  ]);
   assert.deepEqual(await at.rows("select scope, value, epoch_id from session_epochs order by 1"), [
     { scope: "ROLE", value: "agent", epoch_id: "e-2" },
     { scope: "TENANT", value: "", epoch_id: "e-1" },
@@ -239,18 +233,18 @@ test("TEN-02: a reader sees its own tenant's commands, decisions and events, and
       acted(9, { tenant_id }),
       found({ tenant_id }),
       maker.record("id.risk.decision", decision(NOW, { tenant_id })),
-      maker.record("id.anomaly.label", label(NOW, { tenant_id })),
       maker.record("id.session.epoch", epoch(NOW, { tenant_id })),
       maker.record("id.session.policy", policy(1, {}, tenant_id)),
       maker.record("id.session.policy", policy(1, {}, "*")),
     ]);
   }
+  await at.addVerdicts();
   const reader = at.open("vigie_reader");
   onTestFinished(() => reader.close());
   const tables = [
     "session_commands",
     "session_risk_decisions",
-    "session_anomaly_labels",
+    "session_anomaly_verdicts",
     "session_revocation_acks",
     "enforcement_points",
     "session_epochs",

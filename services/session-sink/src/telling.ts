@@ -45,7 +45,6 @@ const tellers: Tellers = {
   "id.session.command": (command) => about(command, command.requested_at, command.actor),
   "id.session.command.result": (result) => about(result, result.decided_at),
   "id.risk.decision": (decision) => about(decision, decision.decided_at),
-  "id.anomaly.label": (label) => about(label, label.labelled_at, label.actor),
   "id.session.epoch": (epoch) => ({
     subject: null,
     actor: personsOf(epoch.tenant_id, epoch.actor),

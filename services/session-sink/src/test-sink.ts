@@ -35,6 +35,8 @@ export interface TestSink {
   createSink(partitionCount?: number): Sink;
   write(records: readonly SinkRecord[], to?: Sink): ReturnType<Sink["write"]>;
   rows(text: string): Promise<readonly Row[]>;
+  /** A verdict on every anomaly, as the edge keeps them. */
+  addVerdicts(): Promise<void>;
   login(over?: Partial<typeof sampleLogin>): SinkRecord;
   heartbeat(over?: Partial<typeof sampleHeartbeat>): SinkRecord;
   state(over?: Parameters<typeof sessionState>[1]): SinkRecord;
@@ -96,6 +98,9 @@ export async function openTestSink(): Promise<TestSink> {
       }),
     write: (records, to = held.sink) => to.write(records, nextOf(records)),
     rows: async (text) => (await owner.query<Row>(text)).rows,
+    async addVerdicts() {
+      await owner.query(VERDICTS);
+    },
     login: (over) => held.maker.record("id.login", { ...sampleLogin, ...created, ...over }),
     heartbeat: (over) =>
       held.maker.record("id.heartbeat", { ...sampleHeartbeat, ...created, ...over }),
@@ -116,6 +121,12 @@ export async function testSink(): Promise<TestSink> {
   afterAll(() => at.close());
   return at;
 }
+
+const VERDICTS = `
+  insert into session_anomaly_verdicts
+         (id, tenant_id, user_id, anomaly_id, label, note, labelled_at, actor_type, actor_id)
+  select id, tenant_id, user_id, anomaly_id, 'FALSE_POSITIVE', 'on holiday', detected_at, 'ADMIN', 'admin-1'
+    from session_anomalies`;
 
 /** Of what names its tenant by a foreign key, and the rest. */
 const TRUNCATE = `

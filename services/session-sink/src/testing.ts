@@ -3,7 +3,6 @@ import type { TopicName } from "@vigie/schemas/catalogue";
 import { type MemoryCodecs, memoryCodecs } from "@vigie/schemas/memory-codecs";
 import { sampleAnomaly, sampleRevocation, sampleState } from "@vigie/schemas/samples";
 import type {
-  AnomalyLabel,
   AuditEvent,
   RevocationAck,
   RiskDecision,
@@ -84,16 +83,6 @@ export const decision = (atMs: number, over: Partial<RiskDecision> = {}): RiskDe
   action: "REVOKE",
   decided_at: atMs,
   reason: "fraud",
-  ...over,
-});
-
-export const label = (atMs: number, over: Partial<AnomalyLabel> = {}): AnomalyLabel => ({
-  anomaly_id: "a-1",
-  ...subject,
-  label: "FALSE_POSITIVE",
-  note: "on holiday",
-  labelled_at: atMs,
-  actor,
   ...over,
 });
 

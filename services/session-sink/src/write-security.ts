@@ -7,7 +7,6 @@ import {
   decisionColumns,
   epochColumns,
   erasurePartColumns,
-  labelColumns,
   pointColumns,
   policyChangeColumns,
   resultColumns,
@@ -41,13 +40,6 @@ const RESULTS = `
 const DECISIONS = `
   insert into session_risk_decisions (${decisionColumns.names})
   select ${decisionColumns.names} from ${decisionColumns.from} on conflict do nothing`;
-const LABELS = `
-  insert into session_anomaly_labels as held (${labelColumns.names})
-  select ${labelColumns.names} from ${labelColumns.from}
-  on conflict (id) do update set label = excluded.label, note = excluded.note,
-    labelled_at = excluded.labelled_at, actor_type = excluded.actor_type,
-    actor_id = excluded.actor_id
-  where held.labelled_at <= excluded.labelled_at`;
 const EPOCHS = `
   insert into session_epochs as held (${epochColumns.names})
   select ${epochColumns.names} from ${epochColumns.from}
@@ -105,7 +97,6 @@ export async function writeCommands(tx: Queryable, batch: Batch): Promise<readon
   await put(tx, COMMANDS, commandColumns, batch.commands.values());
   await put(tx, RESULTS, resultColumns, batch.results.values());
   await put(tx, DECISIONS, decisionColumns, batch.decisions.values());
-  await put(tx, LABELS, labelColumns, batch.labels.values());
   await put(tx, EPOCHS, epochColumns, batch.epochs.values());
   await put(tx, POLICY_CHANGES, policyChangeColumns, batch.policyChanges.values());
   await put(tx, ERASURE_PARTS, erasurePartColumns, batch.erasureParts.values());

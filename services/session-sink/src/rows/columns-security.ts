@@ -47,17 +47,6 @@ export const decisionColumns = unnest({
 });
 export type DecisionRow = RowOf<typeof decisionColumns>;
 
-export const labelColumns = unnest({
-  ...owned,
-  anomaly_id: "text",
-  label: "text",
-  note: "text",
-  labelled_at: "timestamp",
-  actor_type: "text",
-  actor_id: "text",
-});
-export type LabelRow = RowOf<typeof labelColumns>;
-
 export const ackColumns = unnest({
   tenant_id: "uuid",
   revocation: "uuid",

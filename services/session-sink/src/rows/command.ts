@@ -1,5 +1,4 @@
 import type {
-  AnomalyLabel,
   RevocationAck,
   RiskDecision,
   SessionCommand,
@@ -10,7 +9,7 @@ import type {
 } from "@vigie/schemas/types";
 import { nameUuid, tenantUuid } from "@vigie/service-kit/ids";
 import type * as columns from "./columns-security.ts";
-import { anomalyUuid, isoTime, personOf, revocationUuid, sessionOf } from "./ids.ts";
+import { isoTime, personOf, revocationUuid, sessionOf } from "./ids.ts";
 
 const commandUuid = (tenantId: string, commandId: string): string =>
   nameUuid(tenantId, "command", commandId);
@@ -62,19 +61,6 @@ export function decisionRow(decision: RiskDecision): columns.DecisionRow {
     action: decision.action,
     decided_at: isoTime(decision.decided_at),
     reason: decision.reason,
-  };
-}
-
-export function labelRow(label: AnomalyLabel): columns.LabelRow {
-  return {
-    id: anomalyUuid(label, label.anomaly_id),
-    ...personOf(label),
-    anomaly_id: label.anomaly_id,
-    label: label.label,
-    note: label.note,
-    labelled_at: isoTime(label.labelled_at),
-    actor_type: label.actor.type,
-    actor_id: label.actor.id,
   };
 }
 

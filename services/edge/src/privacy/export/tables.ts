@@ -228,23 +228,8 @@ export const exportedTables: readonly ExportedTable[] = [
     withheld: {},
   },
   {
-    table: "session_anomaly_labels",
-    about: "what people found an anomaly to be",
-    person: "user_id",
-    time: "labelled_at",
-    columns: {
-      ...ids,
-      anomaly_id: "the anomaly",
-      label: "the verdict",
-      note: "why",
-      labelled_at: "when",
-      actor_type: "who: you, an administrator",
-    },
-    withheld: { actor_id: OF_STAFF },
-  },
-  {
     table: "session_anomaly_verdicts",
-    about: "the same, every time somebody judged",
+    about: "what people found an anomaly to be, every time somebody judged",
     person: "user_id",
     time: "labelled_at",
     columns: {
