@@ -12,7 +12,7 @@ const nullable = <T>(of: fc.Arbitrary<T>) => fc.option(of, { nil: null });
 const optional = <T>(of: fc.Arbitrary<T>) => fc.option(of, { nil: undefined });
 const cities = [
   placeAt({ lat: 14.69, lon: -17.44 }, 150, "SN", "Dakar"),
-  placeAt({ lat: 48.85, lon: 2.35 }, 25, "FR", "Paris"),
+  placeAt({ lat: 48.85, lon: 2.35 }, 25, "FR", "Paris", 0xffff),
   null,
 ];
 

@@ -56,7 +56,7 @@ function addressText({ value, address }: HistoryEvent): string {
 }
 
 function lookedUpText({ place, ...rest }: Address): string {
-  const where = place && [place.cell, place.radiusKm, place.country, place.city];
+  const where = place && [place.cell, place.radiusKm, place.country, place.city, place.generation];
   return `${JSON.stringify(rest)},${JSON.stringify(where)}`;
 }
 
@@ -101,25 +101,29 @@ function readAgent(text: string): KnownAgent | null {
 
 function readAddress(text: string): KnownAddress | null {
   if (text === "") return null;
-  const [ip, rest, where] = JSON.parse(text) as [
-    string,
-    Omit<Address, "place">,
-    [number, number, string, string] | null,
-  ];
+  const [ip, rest, where] = JSON.parse(text) as [string, Omit<Address, "place">, PlaceText | null];
   const place = where && placeOf(where);
   return { ip, address: { ...rest, place } };
 }
+
+type PlaceText = readonly [
+  cell: number,
+  radiusKm: number,
+  country: string,
+  city: string,
+  generation: number,
+];
 
 /** Places come again and again, and one object for each makes them quick to compare. */
 const placesKnown = new Map<string, Place>();
 const PLACES_MAX = 100_000;
 
-function placeOf([cell, radiusKm, country, city]: [number, number, string, string]): Place {
-  const name = `${cell}|${radiusKm}|${country}|${city}`;
+function placeOf([cell, radiusKm, country, city, generation]: PlaceText): Place {
+  const name = `${cell}|${radiusKm}|${country}|${city}|${generation}`;
   let place = placesKnown.get(name);
   if (place === undefined) {
     if (placesKnown.size >= PLACES_MAX) placesKnown.clear();
-    place = new Place(cell, radiusKm, country, city);
+    place = new Place(cell, radiusKm, country, city, generation);
     placesKnown.set(name, place);
   }
   return place;

@@ -39,7 +39,7 @@ const addresses = new Map<string, Address>(
       network,
       {
         ...unknownAddress,
-        place: placeAt(point, 150, country, city),
+        place: placeAt(point, 150, country, city, 1),
         country,
         asn: 100 + i,
         organisation: `${city} Telecom`,

@@ -33,7 +33,7 @@ export const someEvents = (count: number): readonly HistoryEvent[] =>
       },
       address: {
         ...unknownAddress,
-        place: placeAt({ lat: 14.69, lon: -17.44 }, 150, "SN", "Dakar"),
+        place: placeAt({ lat: 14.69, lon: -17.44 }, 150, "SN", "Dakar", 1),
         country: "SN",
         organisation: "Sonatel",
       },

@@ -29,8 +29,8 @@ afterEach(() => rmSync(directory, { recursive: true }));
 
 const idOf = (number: number): string =>
   `${String(number).padStart(8, "0")}-0000-4000-8000-000000000000`;
-const DAKAR = placeAt({ lat: 14.7167, lon: -17.4677 }, 150, "SN", "Dakar");
-const PARIS = placeAt({ lat: 48.8566, lon: 2.3522 }, 150, "FR", "Paris");
+const DAKAR = placeAt({ lat: 14.7167, lon: -17.4677 }, 150, "SN", "Dakar", 1);
+const PARIS = placeAt({ lat: 48.8566, lon: 2.3522 }, 150, "FR", "Paris", 1);
 
 interface Made {
   readonly user: number;

@@ -18,7 +18,7 @@ const addressIn = (organisation: string, country: string, lat: number, lon: numb
   ...unknownAddress,
   ...organisationOf(1, organisation),
   country,
-  place: placeAt({ lat, lon }, 150, country, ""),
+  place: placeAt({ lat, lon }, 150, country, "", 1),
 });
 const addresses: Readonly<Record<string, Address>> = {
   dakar: addressIn("SONATEL-AS", "SN", 14.7167, -17.4677),

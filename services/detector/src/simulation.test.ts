@@ -32,7 +32,7 @@ const geoip: GeoIp = {
     const found = known[ip.split(".").slice(0, 2).join(".")];
     if (found === undefined) return unknownAddress;
     const [lat, lon, country, name, asn] = found;
-    const place = placeAt({ lat, lon }, 150, country, null);
+    const place = placeAt({ lat, lon }, 150, country, null, 1);
     return { ...unknownAddress, ...organisationOf(asn, name), place, country, organisation: name };
   },
 };

@@ -71,7 +71,6 @@ export class LazyEvent implements EnrichedEvent {
   private readonly enrichment: Enrichment;
   private readonly known: Known;
   private where: Place | null | undefined;
-  private isGiven = false;
   private from: Address | undefined;
 
   constructor(kind: EventKind, raw: RawEvent, enrichment: Enrichment, known: Known) {
@@ -110,16 +109,11 @@ export class LazyEvent implements EnrichedEvent {
     return this.where;
   }
 
-  get isPositionGiven(): boolean {
-    return this.position !== null && this.isGiven;
-  }
-
   /** A given location counts before the address. */
   private locate(): Place | null {
     const { location, geohash, channel, sim } = this.raw;
     if (location !== null) {
       const given = locateGiven(location, geohash ?? null, () => this.address);
-      this.isGiven = given !== null;
       if (given !== null) return given;
     }
     return locateAddress(this.address, channel, sim ? simOf(sim.mcc).countries : null);

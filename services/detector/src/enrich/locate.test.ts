@@ -3,7 +3,7 @@ import { type Address, organisationOf, unknownAddress } from "#geoip/geoip";
 import { locateAddress, locateGiven } from "./locate.ts";
 import { placeAt } from "./place.ts";
 
-const DAKAR = placeAt({ lat: 14.7167, lon: -17.4677 }, 150, "SN", "Dakar");
+const DAKAR = placeAt({ lat: 14.7167, lon: -17.4677 }, 150, "SN", "Dakar", 7);
 const addressOf = (organisation: string): Address => ({
   ...unknownAddress,
   ...organisationOf(1, organisation),
@@ -24,12 +24,13 @@ describe("where an address says that the user was", () => {
   test("is anywhere in its country when the SIM is of another", () => {
     const place = locateAddress(sonatel, "MOBILE", FRANCE);
     expect(place).toMatchObject({ cell: DAKAR.cell, country: "SN", radiusKm: 380 });
+    expect(place?.generation).toBe(7);
     expect(locateAddress(sonatel, "MOBILE", FRANCE)).toBe(place);
   });
 
   test("of a USSD gateway is its country when the SIM is of that country, else nowhere", () => {
     const place = locateAddress(sonatel, "USSD", SENEGAL);
-    expect(place).toMatchObject({ country: "SN", city: "", radiusKm: 380 });
+    expect(place).toMatchObject({ country: "SN", city: "", radiusKm: 380, generation: 7 });
     expect(place?.cell).not.toBe(DAKAR.cell);
     expect(locateAddress(sonatel, "USSD", FRANCE)).toBeNull();
     expect(locateAddress(sonatel, "USSD", null)).toBeNull();
@@ -65,6 +66,7 @@ describe("where a producer says that the user was", () => {
     expect(given({ source: "UNKNOWN", country: "NG" })).toMatchObject({
       country: "NG",
       radiusKm: 640,
+      isGiven: true,
     });
   });
 

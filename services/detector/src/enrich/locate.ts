@@ -29,31 +29,28 @@ export function locateAddress(
   return agrees || simCountries === null || simCountries.length === 0 ? place : doubted(place);
 }
 
-/** Made once for each country. */
-const countryPlaces = new Map<string, Place>();
-
-function countryPlace({ cell, country }: Place): Place {
-  let known = countryPlaces.get(country);
-  if (known === undefined) {
-    const centre = countryCentre(country) ?? gridCellCentre(cell);
-    known = placeAt(centre, countryRadiusKm(country), country, "");
-    countryPlaces.set(country, known);
-  }
-  return known;
+/** What is made of a place of the databases, once for each. */
+function madeOnce(make: (place: Place) => Place): (place: Place) => Place {
+  const made = new WeakMap<Place, Place>();
+  return (place) => {
+    let known = made.get(place);
+    if (known === undefined) {
+      known = make(place);
+      made.set(place, known);
+    }
+    return known;
+  };
 }
 
-/** Made once for each place of the databases. */
-const doubtedPlaces = new WeakMap<Place, Place>();
+const countryPlace = madeOnce(({ cell, country, generation }) => {
+  const centre = countryCentre(country) ?? gridCellCentre(cell);
+  return placeAt(centre, countryRadiusKm(country), country, "", generation);
+});
 
-function doubted(place: Place): Place {
-  let known = doubtedPlaces.get(place);
-  if (known === undefined) {
-    const { cell, radiusKm, country, city } = place;
-    known = new Place(cell, Math.max(radiusKm, countryRadiusKm(country)), country, city);
-    doubtedPlaces.set(place, known);
-  }
-  return known;
-}
+const doubted = madeOnce(({ cell, radiusKm, country, city, generation }) => {
+  const radius = Math.max(radiusKm, countryRadiusKm(country));
+  return new Place(cell, radius, country, city, generation);
+});
 
 /** The country of a SIM or of a phone number is where it was bought, not where it is. */
 export const isOrigin = ({ source }: Location): boolean => source === "SIM" || source === "PHONE";

@@ -12,13 +12,21 @@ export class Place {
   /** ISO 3166-1 alpha-2, or "". */
   readonly country: string;
   readonly city: string;
+  /** Of the GeoIP data that it was looked up in; GIVEN: it was not. */
+  readonly generation: number;
   private encoded: Buffer | null = null;
 
-  constructor(cell: GridCell, radiusKm: number, country: string, city: string) {
+  constructor(cell: GridCell, radiusKm: number, country: string, city: string, generation: number) {
     this.cell = cell;
     this.radiusKm = radiusKm;
     this.country = country;
     this.city = city;
+    this.generation = generation;
+  }
+
+  /** A producer gave the position; it was not looked up by the address. */
+  get isGiven(): boolean {
+    return this.generation === GIVEN;
   }
 
   get bytes(): Buffer {
@@ -26,9 +34,11 @@ export class Place {
     return this.encoded;
   }
 
-  /** 4 bytes of cell, the radius in steps, country, city. */
+  /** 4 bytes of cell, 2 of generation, the radius in steps, country, city. */
   private encode(): Buffer {
     scratch.u32(this.cell);
+    scratch.room(2);
+    scratch.u16(this.generation);
     scratch.varint(Math.round(this.radiusKm * RADIUS_STEPS_PER_KM));
     scratch.text(this.country);
     scratch.text(this.city);
@@ -37,13 +47,14 @@ export class Place {
 
   static read(reader: Reader): Place {
     const cell = reader.u32();
+    const generation = reader.u16();
     const radiusKm = reader.varint() / RADIUS_STEPS_PER_KM;
     const country = reader.text();
-    return new Place(cell, radiusKm, country, reader.text());
+    return new Place(cell, radiusKm, country, reader.text(), generation);
   }
 
   static skip(reader: Reader): void {
-    reader.skip(4);
+    reader.skip(6);
     reader.varint();
     reader.skip(reader.varint());
     reader.skip(reader.varint());
@@ -61,6 +72,12 @@ export class Place {
 
 const scratch = new Writer(256);
 
+/** The generation of what no GeoIP data tells; those of data are 1..65535. */
+export const GIVEN = 0;
+
+/** Whether both were looked up, but in different data: what moved between them may be the data. */
+export const isOtherData = (a: number, b: number): boolean => a !== b && a !== GIVEN && b !== GIVEN;
+
 export const RADIUS_STEPS_PER_KM = 10;
 /** Nothing on Earth is further away. */
 const RADIUS_MAX_KM = 20_015;
@@ -72,6 +89,7 @@ export function placeAt(
   radiusKm: number,
   country: string | null | undefined,
   city: string | null | undefined,
+  generation = GIVEN,
 ): Place {
   const steps = Math.round(Math.min(radiusKm, RADIUS_MAX_KM) * RADIUS_STEPS_PER_KM);
   return new Place(
@@ -79,6 +97,7 @@ export function placeAt(
     steps / RADIUS_STEPS_PER_KM,
     country && /^[A-Z]{2}$/.test(country) ? country : "",
     city ? city.slice(0, CITY_CHARACTERS_MAX).toWellFormed() : "",
+    generation,
   );
 }
 

@@ -101,8 +101,8 @@ const bitOfV6 = (depth: number): number =>
 /** Our own lookup of an address with a city. Source: DESIGN, detector. */
 export const CITY_RADIUS_KM = 150;
 
-/** A city record: DB-IP's flat fields, or GeoLite2's nested ones, whose own radius wins. */
-export function placeOfRecord(record: object): Place | null {
+/** A city record of such data: DB-IP's flat fields, or GeoLite2's nested ones, whose own radius wins. */
+export function placeOfRecord(record: object, generation: number): Place | null {
   const fields = record as FlatCity & NestedCity;
   const lat = fields.latitude ?? fields.location?.latitude;
   const lon = fields.longitude ?? fields.location?.longitude;
@@ -111,7 +111,7 @@ export function placeOfRecord(record: object): Place | null {
   if (!isWithin(lat, 90) || !isWithin(lon, 180)) return null;
   const own = fields.location?.accuracy_radius;
   const radiusKm = own ?? (city === "" ? countryRadiusKm(country) : CITY_RADIUS_KM);
-  return placeAt({ lat, lon }, radiusKm, country, city);
+  return placeAt({ lat, lon }, radiusKm, country, city, generation);
 }
 
 const isWithin = (value: unknown, limit: number): value is number =>

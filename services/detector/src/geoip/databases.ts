@@ -16,6 +16,8 @@ import {
 export interface GeoFiles {
   readonly city: readonly GeoFile[];
   readonly asn: readonly GeoFile[] | AsnTable;
+  /** 1..65535: which data this is; places that are looked up in it carry this. */
+  readonly generation: number;
 }
 
 /** Looks addresses up in the files' bytes. */
@@ -26,13 +28,13 @@ export class GeoIpDatabases implements GeoIp {
 
   /** Throws: VIG_GEOIP_INVALID. */
   constructor(files: GeoFiles) {
-    this.city = openCity(files.city);
+    this.city = openCity(files);
     this.asn = openAsn(files.asn);
   }
 
   /** Takes other files from now on. Throws: VIG_GEOIP_INVALID; then the old ones stay. */
   replace(files: GeoFiles): void {
-    const city = openCity(files.city);
+    const city = openCity(files);
     const asn = openAsn(files.asn);
     this.city = city;
     this.asn = asn;
@@ -68,8 +70,8 @@ export class GeoIpDatabases implements GeoIp {
 
 type OrganisationSource = (family: 4 | 6, ip: string) => Organisation | null;
 
-const openCity = (files: readonly GeoFile[]): readonly MmdbFile<Place | null>[] =>
-  files.map((file) => new MmdbFile(file, placeOfRecord));
+const openCity = ({ city, generation }: GeoFiles): readonly MmdbFile<Place | null>[] =>
+  city.map((file) => new MmdbFile(file, (record) => placeOfRecord(record, generation)));
 
 function openAsn(asn: GeoFiles["asn"]): OrganisationSource {
   if ("names" in asn) {

@@ -64,12 +64,17 @@ describe("mmdb files", () => {
   test.each([24, 28, 32] as const)(
     "GeoLite2's fields and own radius, %i-bit records",
     (recordSize) => {
-      const geoip = new GeoIpDatabases({ city: [mmdb(dakar, { recordSize })], asn: [] });
+      const geoip = new GeoIpDatabases({
+        city: [mmdb(dakar, { recordSize })],
+        asn: [],
+        generation: 1,
+      });
       expect(geoip.lookup("41.1.2.3").place).toMatchObject({
         cell: gridCellOf({ lat: 14.69, lon: -17.44 }),
         radiusKm: 20,
         country: "SN",
         city: "Dakar",
+        generation: 1,
       });
       expect(geoip.lookup("42.1.2.3")).toBe(unknownAddress);
     },
@@ -77,7 +82,11 @@ describe("mmdb files", () => {
 
   test("a v4 address in a file for both families", () => {
     const bytes = tinyMmdb([{ prefix: "0".repeat(96) + PREFIX, record: dakar }], { ipVersion: 6 });
-    const geoip = new GeoIpDatabases({ city: [{ file: "both.mmdb", bytes }], asn: [] });
+    const geoip = new GeoIpDatabases({
+      city: [{ file: "both.mmdb", bytes }],
+      asn: [],
+      generation: 1,
+    });
     expect(geoip.lookup("41.1.2.3").place?.city).toBe("Dakar");
     expect(geoip.lookup("2a01:e0a::1")).toBe(unknownAddress);
   });
@@ -85,8 +94,8 @@ describe("mmdb files", () => {
   test("an address without a city is as uncertain as its country is large", () => {
     const country = (code: string) => ({ country_code: code, latitude: 14.5, longitude: -14.4 });
     const radius = (code: string) =>
-      new GeoIpDatabases({ city: [mmdb(country(code))], asn: [] }).lookup("41.1.2.3").place
-        ?.radiusKm;
+      new GeoIpDatabases({ city: [mmdb(country(code))], asn: [], generation: 1 }).lookup("41.1.2.3")
+        .place?.radiusKm;
     expect(radius("SN")).toBe(380);
     expect(radius("NG")).toBe(640);
     expect(radius("RU")).toBeGreaterThan(3_000);
@@ -95,14 +104,18 @@ describe("mmdb files", () => {
   });
 
   test("a record without coordinates is no place", () => {
-    const geoip = new GeoIpDatabases({ city: [mmdb({ country: { iso_code: "SN" } })], asn: [] });
+    const geoip = new GeoIpDatabases({
+      city: [mmdb({ country: { iso_code: "SN" } })],
+      asn: [],
+      generation: 1,
+    });
     expect(geoip.lookup("41.1.2.3").place).toBeNull();
   });
 
   test("networks come from an mmdb too", () => {
     const record = { autonomous_system_number: 1, autonomous_system_organization: "Some Hosting" };
     const asn = { file: "asn.mmdb", bytes: tinyMmdb([{ prefix: PREFIX, record }]) };
-    expect(new GeoIpDatabases({ city: [], asn: [asn] }).lookup("41.1.2.3")).toEqual({
+    expect(new GeoIpDatabases({ city: [], asn: [asn], generation: 1 }).lookup("41.1.2.3")).toEqual({
       place: null,
       country: null,
       asn: 1,
@@ -119,13 +132,16 @@ describe("mmdb files", () => {
     ["a file cut off in the middle", tinyMmdb([{ prefix: PREFIX, record: dakar }]).subarray(40)],
   ])("%s is refused", (_what, bytes) => {
     const city = [{ file: "city.mmdb", bytes }];
-    expect(() => new GeoIpDatabases({ city, asn: [] })).toThrow("VIG_GEOIP_INVALID: city.mmdb");
+    expect(() => new GeoIpDatabases({ city, asn: [], generation: 1 })).toThrow(
+      "VIG_GEOIP_INVALID: city.mmdb",
+    );
   });
 });
 
 describe("networks as CSV", () => {
   const found = (text: string, ip: string): string | null =>
-    new GeoIpDatabases({ city: [], asn: parseAsnCsv([csv(text)]) }).lookup(ip).organisation;
+    new GeoIpDatabases({ city: [], asn: parseAsnCsv([csv(text)]), generation: 1 }).lookup(ip)
+      .organisation;
   const lines =
     '41.0.0.0,41.0.0.255,1,"One, ""Ltd"""\n41.0.2.0,41.0.3.255,2,Two\r\n2a01::,2a01:0:ffff:ffff:ffff:ffff:ffff:ffff,2,Two\n';
 
@@ -229,13 +245,16 @@ describe("a file that changes", () => {
     const watch = watchGeoFiles(paths, teller.tell, log);
     const following = followGeoFiles((files) => geoip.replace(openShared(files)));
     const cityNow = () => geoip.lookup("41.1.2.3").place?.city;
+    const generationNow = () => geoip.lookup("41.1.2.3").place?.generation;
     expect(await watch.look()).toBe(false);
     expect(cityNow()).toBe("Dakar");
+    const ofDakar = generationNow();
 
     const thies = { ...dakar, city: { names: { en: "Thiès" } } };
     write(tinyMmdb([{ prefix: PREFIX, record: thies }]));
     expect(await watch.look()).toBe(true);
     await vi.waitFor(() => expect(cityNow()).toBe("Thiès"));
+    expect(generationNow()).not.toBe(ofDakar);
 
     write(Buffer.from("half a file"));
     expect(await watch.look()).toBe(false);
@@ -247,6 +266,7 @@ describe("a file that changes", () => {
     write(tinyMmdb([{ prefix: PREFIX, record: dakar }]));
     expect(await watch.look()).toBe(true);
     await vi.waitFor(() => expect(cityNow()).toBe("Dakar"));
+    expect(generationNow()).toBe(ofDakar);
     following.close();
     await teller.close();
     await watch.close();
@@ -269,6 +289,32 @@ describe("a file that changes", () => {
     const missing = { city: [join(folder, "none.mmdb")], asn: [] };
     await expect(readGeoFiles(missing)).rejects.toThrow(/VIG_GEOIP_INVALID: .*none\.mmdb/);
   });
+});
+
+test("any byte of any file makes another generation, of 16 bits; the same ones elsewhere do not", async () => {
+  const city = tinyMmdb([{ prefix: PREFIX, record: dakar }]);
+  const asn = "41.0.0.0,41.255.255.255,1,One\n";
+  const generationIn = async (name: string, cityBytes: Buffer, asnText: string) => {
+    const paths = { city: [join(folder, `${name}.mmdb`)], asn: [join(folder, `${name}.csv`)] };
+    writeFileSync(paths.city[0] as string, cityBytes);
+    writeFileSync(paths.asn[0] as string, asnText);
+    return openShared(await readGeoFiles(paths)).generation;
+  };
+  const generation = await generationIn("here", city, asn);
+  expect(await generationIn("there", city, asn)).toBe(generation);
+  const seen = new Set([
+    generation,
+    await generationIn("here", city, `${asn}42.0.0.0,42.0.0.9,2,Two\n`),
+  ]);
+  for (let i = 0; i < 40; i++) {
+    const changed = Buffer.from(city);
+    const at = Math.floor((i / 40) * city.length);
+    changed[at] = (changed[at] as number) ^ 1;
+    seen.add(await generationIn("here", changed, asn));
+  }
+  expect(seen.size).toBe(42);
+  expect(Math.min(...seen)).toBeGreaterThanOrEqual(1);
+  expect(Math.max(...seen)).toBeLessThanOrEqual(0xffff);
 });
 
 test("two generations keep what is used and never more than their limit", () => {

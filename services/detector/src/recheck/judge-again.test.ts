@@ -21,7 +21,7 @@ const city = (lat: number, lon: number, country: string, organisation = "SONATEL
   ...unknownAddress,
   ...organisationOf(8346, organisation),
   organisation,
-  place: placeAt({ lat, lon }, 150, country, ""),
+  place: placeAt({ lat, lon }, 150, country, "", 1),
   country,
 });
 const dakar = city(14.7167, -17.4677, "SN");

@@ -74,16 +74,20 @@ const DAKAR = city(14.69, -17.44, "SN");
 const PARIS = city(48.85, 2.35, "FR");
 
 /** Data by the first octet of addresses. */
-function geoipOf(places: Readonly<Record<number, ReturnType<typeof city>>>): GeoIp {
+function geoipOf(
+  places: Readonly<Record<number, ReturnType<typeof city>>>,
+  generation: number,
+): GeoIp {
   const networks = Object.entries(places).map(([octet, record]) => ({
     prefix: bits(Number(octet)),
     record,
   }));
-  return new GeoIpDatabases({ city: [{ file: "a.mmdb", bytes: tinyMmdb(networks) }], asn: [] });
+  const file = { file: "a.mmdb", bytes: tinyMmdb(networks) };
+  return new GeoIpDatabases({ city: [file], asn: [], generation });
 }
-const before = geoipOf({ 41: DAKAR, 80: PARIS, 90: PARIS });
+const before = geoipOf({ 41: DAKAR, 80: PARIS, 90: PARIS }, 1);
 /** 90.0.0.0/8 was never in France. */
-const after = geoipOf({ 41: DAKAR, 80: PARIS, 90: DAKAR });
+const after = geoipOf({ 41: DAKAR, 80: PARIS, 90: DAKAR }, 2);
 
 const publish = <V>(topic: TopicName, key: string, value: V): Promise<unknown> =>
   producer.publish({

@@ -1,4 +1,13 @@
-import { DAKAR, dailyLogins, type Example, login, PARIS } from "./example.ts";
+import {
+  ABIDJAN,
+  DAKAR,
+  dailyLogins,
+  type Example,
+  given,
+  inData,
+  login,
+  PARIS,
+} from "./example.ts";
 
 const atHome = { position: DAKAR };
 const away = { position: PARIS, sessionId: "s-1" };
@@ -59,6 +68,39 @@ export const examples: readonly Example[] = [
     given: dailyLogins({ days: 10 }),
     when: login(hours(20), away),
     finds: [],
+  },
+  {
+    name: "what other data says of the country is learnt from, and not told of",
+    given: dailyLogins({ days: 10 }, atHome),
+    when: login(hours(20), { ...away, position: inData(PARIS, 2) }),
+    finds: [],
+  },
+  {
+    name: "once: the next login is judged by it, whatever came without a country or with a given one",
+    given: [
+      ...dailyLogins({ days: 10 }, atHome),
+      login(hours(20), { ...away, position: inData(PARIS, 2) }),
+      login(hours(21)),
+      login(hours(22), { position: given(PARIS) }),
+    ],
+    when: login(hours(23), { ...away, position: inData(ABIDJAN, 2) }),
+    finds: [{ evidence: { country: "CI", last_country: "FR" } }],
+  },
+  {
+    name: "who had no country by the new data is not yet known by it",
+    given: [
+      ...dailyLogins({ days: 10 }, atHome),
+      login(hours(20)),
+      login(hours(21), { position: given(DAKAR) }),
+    ],
+    when: login(hours(22), { ...away, position: inData(PARIS, 2) }),
+    finds: [],
+  },
+  {
+    name: "a given country is judged whatever the data",
+    given: dailyLogins({ days: 10 }, atHome),
+    when: login(hours(20), { ...away, position: given(PARIS) }),
+    finds: [{ evidence: { country: "FR" } }],
   },
   {
     name: "the numbers are the policy's",

@@ -1,5 +1,6 @@
 import type { PolicyDocument } from "@vigie/core/policy";
 import { DAY_MS } from "@vigie/core/time";
+import { isOtherData } from "#enrich/place";
 import { isPlaceUnknown, type Stands } from "./recheck.ts";
 import { type EnrichedEvent, type Rule, type RuleMeta, type Step, stateless } from "./rule.ts";
 
@@ -18,7 +19,9 @@ export function step(_: null, event: EnrichedEvent, policy: PolicyDocument): Ste
   const { position, habits, atMs } = event;
   const { days, logins_min: loginsMin } = policy.country_change;
   if (position === null || position.country === "" || habits.logins < loginsMin) return stateless;
-  const { country } = position;
+  const { country, generation } = position;
+  // One login is learnt from by other data before a next one is judged by it.
+  if (isOtherData(generation, habits.generation)) return stateless;
   const newest = habits.countries[0];
   // Of a user whose countries were never known, no one is new.
   if (newest === undefined) return stateless;

@@ -1,7 +1,7 @@
 import type { PolicyOverlay } from "@vigie/core/policy";
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from "@vigie/core/time";
 import type { Channel } from "@vigie/schemas/types";
-import { type Place, placeAt } from "#enrich/place";
+import { GIVEN, Place, placeAt } from "#enrich/place";
 import type { Signals } from "#enrich/signals";
 import { simOf } from "#enrich/sim";
 import { type Traits, unknownTraits } from "#enrich/traits";
@@ -37,18 +37,22 @@ export function at(clock: string): number {
   return DAY_START_MS + hours * HOUR_MS + minutes * MINUTE_MS + seconds * SECOND_MS;
 }
 
-/** Source: the cities' centres, as DB-IP places them. Radii: an address's city, 150 km. */
-export const DAKAR = placeAt({ lat: 14.7167, lon: -17.4677 }, 150, "SN", "Dakar");
-export const PARIS = placeAt({ lat: 48.8566, lon: 2.3522 }, 150, "FR", "Paris");
-export const ABIDJAN = placeAt({ lat: 5.3544, lon: -4.0017 }, 150, "CI", "Abidjan");
-export const LAGOS = placeAt({ lat: 6.5244, lon: 3.3792 }, 150, "NG", "Lagos");
-export const THIES = placeAt({ lat: 14.79, lon: -16.93 }, 150, "SN", "Thiès");
+/** Source: the cities' centres, as DB-IP places them. Radii: an address's city, 150 km. All of one generation of data. */
+export const DAKAR = placeAt({ lat: 14.7167, lon: -17.4677 }, 150, "SN", "Dakar", 1);
+export const PARIS = placeAt({ lat: 48.8566, lon: 2.3522 }, 150, "FR", "Paris", 1);
+export const ABIDJAN = placeAt({ lat: 5.3544, lon: -4.0017 }, 150, "CI", "Abidjan", 1);
+export const LAGOS = placeAt({ lat: 6.5244, lon: 3.3792 }, 150, "NG", "Lagos", 1);
+export const THIES = placeAt({ lat: 14.79, lon: -16.93 }, 150, "SN", "Thiès", 1);
+
+/** The same place as other data has it. */
+export const inData = ({ cell, radiusKm, country, city }: Place, generation: number): Place =>
+  new Place(cell, radiusKm, country, city, generation);
+export const given = (place: Place): Place => inData(place, GIVEN);
 
 export interface Content {
   readonly id?: string;
   readonly sessionId?: string | null;
   readonly position?: Place | null;
-  readonly isPositionGiven?: boolean;
   readonly device?: EventDevice | null;
   readonly channel?: Channel;
   readonly address?: Address;
@@ -71,7 +75,6 @@ function event(kind: EventKind, clock: string, content: Content): EnrichedEvent 
     channel: content.channel ?? "MOBILE",
     atMs: at(clock),
     position: content.position ?? null,
-    isPositionGiven: content.isPositionGiven ?? false,
     device: content.device ?? null,
     userAgent: null,
     address: content.address ?? unknownAddress,

@@ -6,7 +6,9 @@ import {
   DAKAR,
   dailyLogins,
   type Example,
+  given,
   heartbeat,
+  inData,
   LAGOS,
   login,
   mfaSuccess,
@@ -19,8 +21,8 @@ const dakar = { position: DAKAR, sessionId: "s-dakar" };
 const paris = { position: PARIS, sessionId: "s-paris" };
 const from = login("10:00", dakar);
 
-const TAMBACOUNDA = placeAt({ lat: 13.7707, lon: -13.6673 }, 150, "SN", "Tambacounda");
-const SENEGAL = placeAt({ lat: 14.5, lon: -14.45 }, countryRadiusKm("SN"), "SN", "");
+const TAMBACOUNDA = placeAt({ lat: 13.7707, lon: -13.6673 }, 150, "SN", "Tambacounda", 1);
+const SENEGAL = placeAt({ lat: 14.5, lon: -14.45 }, countryRadiusKm("SN"), "SN", "", 1);
 const orange = addressOf({ asn: 8_346, organisation: "SONATEL-AS", country: "SN" });
 const expresso = addressOf({ asn: 37_196, organisation: "SUDATEL-SENEGAL", country: "SN" });
 
@@ -186,9 +188,33 @@ export const examples: readonly Example[] = [
   },
   {
     name: "two given positions have nothing to do with the network between",
-    given: [login("10:00", { position: DAKAR, isPositionGiven: true, address: orange })],
-    when: login("10:03", { position: TAMBACOUNDA, isPositionGiven: true, address: orange }),
+    given: [login("10:00", { position: given(DAKAR), address: orange })],
+    when: login("10:03", { position: given(TAMBACOUNDA), address: orange }),
     finds: [{}],
+  },
+  {
+    name: "between positions of different data, what moved may be the data",
+    given: [from],
+    when: heartbeat("10:30", { ...paris, position: inData(PARIS, 2) }),
+    finds: [],
+  },
+  {
+    name: "nor does one that comes late travel between data, on either side",
+    given: [from, heartbeat("11:00", { ...dakar, position: inData(DAKAR, 2) })],
+    when: login("10:30", { ...paris, position: inData(PARIS, 3) }),
+    finds: [],
+  },
+  {
+    name: "the first trip by the new data alone is found",
+    given: [from, heartbeat("10:30", { ...paris, position: inData(PARIS, 2) })],
+    when: login("11:00", { ...dakar, position: inData(DAKAR, 2) }),
+    finds: [{ causes: [uuidOf("heartbeat 10:30"), uuidOf("login_success 11:00")] }],
+  },
+  {
+    name: "a given position is judged whatever data the other is of",
+    given: [from, login("10:30", { ...paris, position: given(PARIS) })],
+    when: heartbeat("11:00", { ...dakar, position: inData(DAKAR, 2) }),
+    finds: [{ causes: [uuidOf("login_success 10:30"), uuidOf("heartbeat 11:00")] }],
   },
   {
     name: "one carrier in two countries is no excuse",

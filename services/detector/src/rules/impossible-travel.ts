@@ -1,7 +1,7 @@
 import { geodesicKm, gridCellCentre, haversineKm } from "@vigie/core/geo";
 import type { PolicyDocument } from "@vigie/core/policy";
 import { hoursFromMs, SECOND_MS } from "@vigie/core/time";
-import type { Place } from "#enrich/place";
+import { isOtherData, type Place } from "#enrich/place";
 import { keptId, sameId } from "#state/id";
 import { type Fix, Trail } from "#state/trail";
 import { findsAnew, isPlaceUnknown, type Stands } from "./recheck.ts";
@@ -36,7 +36,6 @@ export function step(trail: Trail, event: EnrichedEvent, policy: PolicyDocument)
     eventId: id,
     sessionId,
     carrier: mobileCarrierOf(event),
-    isGiven: event.isPositionGiven,
   };
   if (trail.isEmpty) return quiet(trail.prepend(here));
   const { newestMs } = trail;
@@ -76,6 +75,7 @@ function late(fixes: readonly Fix[], here: Fix, about: About): Step<Trail> | nul
 /** The finding on two fixes next to each other in time, or null. Radii and skew speak for the user. */
 function judge(from: Fix, to: Fix, { policy, event }: About): Finding | null {
   if (from.place.cell === to.place.cell) return null;
+  if (isOtherData(from.place.generation, to.place.generation)) return null;
   const limits = policy.impossible_travel;
   const [start, end] = [gridCellCentre(from.place.cell), gridCellCentre(to.place.cell)];
   const radiiKm = from.place.radiusKm + to.place.radiusKm;
@@ -119,7 +119,7 @@ const isOneNetwork = (from: Fix, to: Fix): boolean =>
   from.carrier === to.carrier &&
   from.place.country !== "" &&
   from.place.country === to.place.country &&
-  !(from.isGiven && to.isGiven);
+  !(from.place.isGiven && to.place.isGiven);
 
 /** Between two places that the user is often at, what looks like a trip is two devices, or a tunnel to the office. */
 const isUsual = (from: Fix, to: Fix, { habits, atMs }: EnrichedEvent): boolean =>

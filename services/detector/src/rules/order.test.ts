@@ -39,7 +39,7 @@ describe("impossible_travel", () => {
     PARIS,
     ABIDJAN,
     LAGOS,
-    placeAt({ lat: 14.79, lon: -16.93 }, 150, "SN", ""),
+    placeAt({ lat: 14.79, lon: -16.93 }, 150, "SN", "", 1),
   ];
   /** As many as are retained, each at a time of its own, far enough apart that no stay is thinned. */
   const fixes = fc

@@ -54,8 +54,6 @@ export interface EnrichedEvent {
   readonly atMs: number;
   /** Where the user was; null when the event tells of no place, or of one that stands for nobody (a VPN's exit). */
   readonly position: Place | null;
-  /** Its producer gave the position; it was not looked up by the address. */
-  readonly isPositionGiven: boolean;
   readonly device: EventDevice | null;
   readonly userAgent: UserAgent | null;
   /** What is known of the address that it came from. */

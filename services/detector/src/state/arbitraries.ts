@@ -1,6 +1,6 @@
 import { GRID_LIMIT } from "@vigie/core/geo";
 import * as fc from "fast-check";
-import { Place } from "#enrich/place";
+import { GIVEN, Place } from "#enrich/place";
 import type { Signals } from "#enrich/signals";
 import { TRAIT_BITS, TRAIT_COUNT } from "#enrich/traits";
 import { unknownAddress } from "#geoip/geoip";
@@ -48,6 +48,7 @@ const place: fc.Arbitrary<Place> = fc
     ),
     fc.constantFrom("SN", ""),
     fc.constantFrom("Dakar", "Thiès", ""),
+    fc.constantFrom(GIVEN, 1, 2, 0xffff),
   )
   .map((parts) => new Place(...parts));
 
@@ -70,7 +71,6 @@ export const event: fc.Arbitrary<EnrichedEvent> = fc.record({
   channel: fc.constant("MOBILE" as const),
   atMs,
   position: fc.option(place),
-  isPositionGiven: fc.boolean(),
   device: fc.option(device),
   userAgent: fc.constant(null),
   address: fc.constant(unknownAddress),

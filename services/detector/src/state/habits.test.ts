@@ -2,13 +2,13 @@ import { DAY_MS, HOUR_MS } from "@vigie/core/time";
 import type { Channel } from "@vigie/schemas/types";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Place, placeAt } from "#enrich/place";
+import { GIVEN, type Place, placeAt } from "#enrich/place";
 import { Reader, Writer } from "./bytes.ts";
 import { CHANNEL_LOGINS_MAX, type HabitLogin, Habits, KNOWN_AFTER_LOGINS } from "./habits.ts";
 
 const DAY_0_MS = Date.UTC(2026, 0, 5);
-const at = (lat: number, lon: number, country: string): Place =>
-  placeAt({ lat, lon }, 150, country, "");
+const at = (lat: number, lon: number, country: string, generation = 1): Place =>
+  placeAt({ lat, lon }, 150, country, "", generation);
 const DAKAR = at(14.72, -17.47, "SN");
 const THIES = at(14.79, -16.93, "SN");
 const PARIS = at(48.86, 2.35, "FR");
@@ -48,6 +48,7 @@ const anyLogins = fc.array(
           fc.double({ min: -90, max: 90, noNaN: true }),
           fc.double({ min: -180, max: 180, noNaN: true }),
           fc.constantFrom("SN", "FR", "", "GH", "CI", "NG"),
+          fc.constantFrom(GIVEN, 1, 0xffff),
         )
         .map((parts) => at(...parts)),
     ),
@@ -62,6 +63,16 @@ describe("habits", () => {
         const habits = after(logins);
         expect(stored(habits)).toEqual(habits);
         expect(bytesOf(habits).length).toBeLessThan(256);
+      }),
+    ));
+
+  test("are of the data that a country was looked up in last, in the order of arrival", () =>
+    fc.assert(
+      fc.property(anyLogins, (logins) => {
+        const of = logins.findLast(
+          ({ position: p }) => p !== null && p.country !== "" && !p.isGiven,
+        );
+        expect(after(logins).generation).toBe(of?.position?.generation ?? GIVEN);
       }),
     ));
 

@@ -1,7 +1,7 @@
 import { type GridCell, gridCellCentre, haversineKm } from "@vigie/core/geo";
 import { DAY_MS, SECOND_MS } from "@vigie/core/time";
 import type { Channel } from "@vigie/schemas/types";
-import type { Place } from "#enrich/place";
+import { GIVEN, type Place } from "#enrich/place";
 import type { Reader, Writer } from "./bytes.ts";
 
 /** A successful login, as far as it teaches of the user's habits. */
@@ -59,7 +59,7 @@ export const KNOWN_AFTER_MS = 14 * DAY_MS;
  * at which places. Immutable and bounded.
  */
 export class Habits {
-  static readonly none = new Habits(0, 0, [], [], []);
+  static readonly none = new Habits(0, 0, [], [], [], GIVEN);
 
   /** Successful logins, 255 at most. */
   readonly logins: number;
@@ -67,6 +67,8 @@ export class Habits {
   readonly firstSeenMs: number;
   /** The one seen last first. */
   readonly countries: readonly CountrySeen[];
+  /** Of the GeoIP data that the country of the login that came last was looked up in; GIVEN: of none. */
+  readonly generation: number;
   private readonly runs: readonly Run[];
   private readonly haunts: readonly Haunt[];
 
@@ -76,12 +78,14 @@ export class Habits {
     countries: readonly CountrySeen[],
     runs: readonly Run[],
     haunts: readonly Haunt[],
+    generation: number,
   ) {
     this.logins = logins;
     this.firstSeenMs = firstSeenMs;
     this.countries = countries;
     this.runs = runs;
     this.haunts = haunts;
+    this.generation = generation;
   }
 
   /** Whether enough was seen of the user to tell what is usual. */
@@ -122,14 +126,14 @@ export class Habits {
   /** With one more login. */
   after({ atMs, channel, position }: HabitLogin): Habits {
     const secondMs = atMs - (atMs % SECOND_MS);
+    const from = position === null || position.country === "" ? null : position;
     return new Habits(
       Math.min(this.logins + 1, LOGINS_MAX),
       this.logins === 0 ? secondMs : Math.min(this.firstSeenMs, secondMs),
-      position === null || position.country === ""
-        ? this.countries
-        : withCountry(this.countries, position.country, secondMs),
+      from === null ? this.countries : withCountry(this.countries, from.country, secondMs),
       withChannel(this.runs, channels.indexOf(channel)),
       position === null ? this.haunts : withHaunt(this.haunts, position.cell, atMs),
+      from === null || from.isGiven ? this.generation : from.generation,
     );
   }
 
@@ -138,7 +142,8 @@ export class Habits {
     writer.room(1);
     writer.u8(habits.logins);
     writer.u32(habits.firstSeenMs / SECOND_MS);
-    writer.room(3 + countries.length * 6 + runs.length + haunts.length * 7);
+    writer.room(5 + countries.length * 6 + runs.length + haunts.length * 7);
+    writer.u16(habits.generation);
     writer.u8(countries.length);
     for (const { country, lastMs } of countries) {
       writer.u8(country.charCodeAt(0));
@@ -158,6 +163,7 @@ export class Habits {
   static read(reader: Reader): Habits {
     const logins = reader.u8();
     const firstSeenMs = reader.u32() * SECOND_MS;
+    const generation = reader.u16();
     const countries: CountrySeen[] = [];
     for (let left = reader.u8(); left > 0; left--) {
       const country = String.fromCharCode(reader.u8(), reader.u8());
@@ -172,7 +178,7 @@ export class Habits {
     for (let left = reader.u8(); left > 0; left--) {
       haunts.push({ cell: reader.u32(), days: reader.u8(), lastDay: reader.u16() });
     }
-    return new Habits(logins, firstSeenMs, countries, runs, haunts);
+    return new Habits(logins, firstSeenMs, countries, runs, haunts, generation);
   }
 }
 

@@ -225,20 +225,18 @@ const fix: fc.Arbitrary<Fix> = fc
     event.filter(({ position }) => position !== null),
     fc.constantFrom(0, 8_346, 29_571),
   )
-  .map(([{ atMs, position, id: eventId, sessionId, isPositionGiven }, carrier]) => ({
+  .map(([{ atMs, position, id: eventId, sessionId }, carrier]) => ({
     atMs,
     place: position as Place,
     eventId,
     sessionId,
     carrier,
-    isGiven: isPositionGiven,
   }));
 
 const plain = (fixes: readonly Fix[]): unknown =>
-  fixes.map(({ atMs, place, eventId, sessionId, carrier, isGiven }) => [
+  fixes.map(({ atMs, place, eventId, sessionId, carrier }) => [
     atMs,
     carrier,
-    isGiven,
     place.bytes.toString("hex"),
     String(eventId),
     sessionId && String(sessionId),
@@ -268,8 +266,8 @@ describe("a trail", () => {
     ));
 
   test("of a stay keeps the newest and fixes just under ten minutes apart", () => {
-    const place = new Place(1, 150, "SN", "Dakar");
-    const about = { sessionId: "s", carrier: 8_346, isGiven: false };
+    const place = new Place(1, 150, "SN", "Dakar", 1);
+    const about = { sessionId: "s", carrier: 8_346 };
     let trail = Trail.none;
     for (let i = 0; i < 100; i++) {
       const atMs = 1e12 + i * 30_000;

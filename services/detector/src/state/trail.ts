@@ -10,8 +10,6 @@ export interface Fix {
   readonly sessionId: Id | null;
   /** The autonomous system of the mobile network that the event came through; 0: none, or unknown. */
   readonly carrier: number;
-  /** A producer gave the position; it was not looked up by the address. */
-  readonly isGiven: boolean;
 }
 
 /** Enough for the neighbours in time of an event that is hours late, since a stay is thinned. */
@@ -26,8 +24,6 @@ const NO_SESSION = 4;
 /** A carrier follows. */
 const CARRIER = 8;
 const SAME_CARRIER = 16;
-/** Not left out: the entry's own. */
-const GIVEN = 32;
 
 /** Long ids and names must not make a state large: then fewer fixes are kept. Eight common ones take 300 bytes. */
 export const TRAIL_BYTES_MAX = 1_280;
@@ -131,9 +127,7 @@ export class Trail {
       session !== null && head.sessionId !== null && sameId(session, head.sessionId);
     const carrierFlag = carrierFlagOf(carrier, head.carrier);
     writer.room(1);
-    writer.u8(
-      flagsOf(base.isSamePlace, session === null, isSameSession) | carrierFlag | base.given,
-    );
+    writer.u8(flagsOf(base.isSamePlace, session === null, isSameSession) | carrierFlag);
     if (!base.isSamePlace) writer.copy(bytes, base.placeAt, base.placeEnd);
     if (session !== null && !isSameSession) session.write(writer);
     if (carrierFlag === CARRIER) writer.u32(carrier);
@@ -188,8 +182,6 @@ interface Entry {
   readonly placeEnd: number;
   readonly session: StoredId | null;
   readonly carrier: number;
-  /** Its flag. */
-  readonly given: number;
   readonly idAt: number;
 }
 
@@ -202,8 +194,7 @@ function nextEntry(reader: Reader, atMs: number, head: Fix): Entry {
   const placeEnd = reader.at;
   const session = (flags & NO_SESSION) === 0 ? readId(reader) : null;
   const carrier = readCarrier(reader, flags, 0);
-  const given = flags & GIVEN;
-  return { atMs, isSamePlace, placeAt, placeEnd, session, carrier, given, idAt: reader.at };
+  return { atMs, isSamePlace, placeAt, placeEnd, session, carrier, idAt: reader.at };
 }
 
 /** The entry after the newest. */
@@ -220,8 +211,7 @@ function entryAfter(reader: Reader, newest: Entry): Entry {
   if ((flags & SAME_SESSION) !== 0) session = newest.session;
   else if ((flags & NO_SESSION) === 0) session = readId(reader);
   const carrier = readCarrier(reader, flags, newest.carrier);
-  const given = flags & GIVEN;
-  return { atMs, isSamePlace, placeAt, placeEnd, session, carrier, given, idAt: reader.at };
+  return { atMs, isSamePlace, placeAt, placeEnd, session, carrier, idAt: reader.at };
 }
 
 function readCarrier(reader: Reader, flags: number, newer: number): number {
@@ -241,9 +231,8 @@ function writeEntry(writer: Writer, fix: Fix, newer: Fix | null): void {
   const known = newer === null ? null : newer.sessionId;
   const isSameSession = known !== null && sessionId !== null && sameId(known, sessionId);
   const carrierFlag = carrierFlagOf(fix.carrier, newer === null ? 0 : newer.carrier);
-  const given = fix.isGiven ? GIVEN : 0;
   writer.room(1);
-  writer.u8(flagsOf(isSamePlace, sessionId === null, isSameSession) | carrierFlag | given);
+  writer.u8(flagsOf(isSamePlace, sessionId === null, isSameSession) | carrierFlag);
   if (!isSamePlace) writer.copy(place.bytes, 0, place.bytes.length);
   if (sessionId !== null && !isSameSession) writeId(writer, sessionId);
   if (carrierFlag === CARRIER) writer.u32(fix.carrier);
@@ -292,8 +281,7 @@ function readEntry(reader: Reader, atMs: number, newer: Fix | null): Fix {
   if ((flags & SAME_SESSION) !== 0) sessionId = newer === null ? null : newer.sessionId;
   else if ((flags & NO_SESSION) === 0) sessionId = readId(reader);
   const carrier = readCarrier(reader, flags, newer === null ? 0 : newer.carrier);
-  const isGiven = (flags & GIVEN) !== 0;
-  return { atMs, place, eventId: readId(reader), sessionId, carrier, isGiven };
+  return { atMs, place, eventId: readId(reader), sessionId, carrier };
 }
 
 function skipEntry(reader: Reader): void {
