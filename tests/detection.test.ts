@@ -142,7 +142,7 @@ const cases: readonly Case[] = [
   {
     kind: "geo_block",
     userId: "blocked",
-    act: (userId) => postLogin(userId, { location: { source: "PHONE", country: "KP" } }),
+    act: (userId) => postLogin(userId, { location: { source: "GPS", country: "KP" } }),
     says: "CRITICAL 90 BLOCK ENFORCE",
     evidence: { country: "KP", source: "location", channel: "MOBILE" },
   },
