@@ -286,7 +286,7 @@ test("POL-07, CNF-12: what a blocked country ends is ended everywhere", async ()
   });
 });
 
-test("RMP-05: a verdict is stored and goes out to whoever reads verdicts", async () => {
+test("RMP-02: a verdict is stored and goes out to whoever reads verdicts", async () => {
   const [anomaly] = await anomaliesOf("with-two");
   const body = { label: "false_positive", note: "a new phone" };
   const path = `/api/id/admin/anomalies/${anomaly?.anomaly_id}/label`;

@@ -148,7 +148,7 @@ test("a login posted over HTTP lies in Kafka where the answer says, readable by 
   });
 });
 
-test("RMP-05: a verdict posted over HTTP lies in Kafka soon after its commit", async () => {
+test("RMP-02: a verdict posted over HTTP lies in Kafka soon after its commit", async () => {
   const { owner } = servers;
   const tenantId = sampleLogin.tenant_id;
   const row = anomalyRow("a-1");

@@ -77,7 +77,7 @@ async function listed(): Promise<Record<string, unknown>[]> {
   return response.json().anomalies;
 }
 
-test("RMP-05: a verdict is kept, published under its person, listed and on record", async () => {
+test("RMP-02: a verdict is kept, published under its person, listed and on record", async () => {
   const { response, edge } = await label({
     payload: { label: "false_positive", note: "she flew\nhome" },
   });

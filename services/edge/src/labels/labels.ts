@@ -37,7 +37,7 @@ interface Route {
   readonly Body: Static<typeof body>;
 }
 
-/** RMP-05: what a person found an anomaly to be. */
+/** RMP-02: what a person found an anomaly to be. */
 export function labels(app: FastifyInstance, context: EdgeContext): void {
   const encoder = context.codecs.encoder<AnomalyLabel>("id.anomaly.label");
   app.post<Route>(
