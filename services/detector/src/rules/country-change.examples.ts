@@ -103,6 +103,12 @@ export const examples: readonly Example[] = [
     finds: [{ evidence: { country: "FR" } }],
   },
   {
+    name: "to a user whose countries were given, no data is another one",
+    given: dailyLogins({ days: 10 }, { position: given(DAKAR) }),
+    when: login(hours(20), { ...away, position: inData(PARIS, 2) }),
+    finds: [{ evidence: { country: "FR", last_country: "SN" } }],
+  },
+  {
     name: "the numbers are the policy's",
     given: [...dailyLogins({ days: 3 }, away), ...dailyLogins({ days: 2, from: 30 }, atHome)],
     when: login(hours(33), away),

@@ -217,6 +217,12 @@ export const examples: readonly Example[] = [
     finds: [{ causes: [uuidOf("login_success 10:30"), uuidOf("heartbeat 11:00")] }],
   },
   {
+    name: "and so is one that comes after it",
+    given: [from],
+    when: login("10:30", { ...paris, position: given(PARIS) }),
+    finds: [{ causes: [from.id, uuidOf("login_success 10:30")] }],
+  },
+  {
     name: "one carrier in two countries is no excuse",
     given: [login("10:00", { position: DAKAR, address: orange })],
     when: login("10:30", { position: PARIS, address: orange }),
