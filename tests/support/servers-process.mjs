@@ -69,7 +69,10 @@ async function startAll() {
   return { kafka: broker, registry, postgres: postgresUrl, redis };
 }
 
+let ending = false;
 async function endAll() {
+  if (ending) return;
+  ending = true;
   await stopAll(Object.values(records));
   for (const folder of state.get().folders) rmSync(folder, { recursive: true, force: true });
   state.remove();
@@ -86,6 +89,8 @@ process.on("message", async ({ id, order, name }) => {
   }
 });
 process.on("disconnect", endAll);
+// A run that is stopped, as by `timeout`, tells all of its processes at once.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, endAll);
 try {
   process.send({ id: 0, error: null, addresses: await startAll() });
 } catch (error) {
