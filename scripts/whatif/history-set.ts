@@ -39,6 +39,7 @@ export function openHistory(
   checkPseudonyms(all);
   const partitions = byPartition(events);
   const facts = all.filter(({ head }) => head.kind === "facts").sort(byTime);
+  checkWhole(events, facts);
   return { partitions, tenants: tenantsOf(events), ...gather(facts, keys, given) };
 }
 
@@ -54,6 +55,15 @@ function checkPseudonyms(files: readonly HistoryFile[]): void {
     if (one !== other) throw new VigError("VIG_HISTORY_MIXED", { tenant, one, other });
     keyOf.set(tenant, one);
   }
+}
+
+/** An export names its facts last: without them it was ended before, and partitions may be missing. */
+function checkWhole(events: readonly HistoryFile[], facts: readonly HistoryFile[]): void {
+  const timeOf = ({ head }: HistoryFile) => `${head.tenant}|${head.fromMs}|${head.toMs}`;
+  const whole = new Set(facts.map(timeOf));
+  const torn = events.find((file) => !whole.has(timeOf(file)));
+  if (torn === undefined) return;
+  throw new VigError("VIG_HISTORY_TORN", { file: torn.path, why: "its export did not end" });
 }
 
 const byTime = (a: HistoryFile, b: HistoryFile): number =>

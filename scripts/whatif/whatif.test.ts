@@ -8,7 +8,7 @@ import { unknownAddress } from "@vigie/detector/geoip/geoip";
 import { derivedKeys } from "@vigie/service-kit/kms/file-keys";
 import type { Keys } from "@vigie/service-kit/kms/keys";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { EventFile, type Fact, FactFile } from "../history/history-file.ts";
+import { EventFile, type Fact, FactFile, type HeadOf } from "../history/history-file.ts";
 import type { HistoryEvent } from "../history/minimise.ts";
 import { htmlOf } from "./html.ts";
 import { readLabels } from "./read-labels.ts";
@@ -81,6 +81,12 @@ const failures = [0, 1, 2, 3, 4].map(
   (i): Made => ({ user: 4, event: 41 + i, atH: 8 + i / 10, kind: "AUTH_FAIL" }),
 );
 
+function keepEvents(head: HeadOf, made: readonly Made[]): void {
+  const file = new EventFile(directory, head, keys);
+  for (const one of made) file.add(eventOf(one));
+  file.finish();
+}
+
 interface Kept {
   readonly tenant?: string;
   readonly fromMs?: number;
@@ -100,9 +106,7 @@ function keep(over: Kept = {}): void {
     pseudonymKeyId: "k1",
     ...head,
   };
-  const file = new EventFile(directory, whole, keys);
-  for (const one of made) file.add(eventOf(one));
-  file.finish();
+  keepEvents(whole, made);
   const factFile = new FactFile(directory, whole, keys);
   for (const fact of facts) factFile.add(fact);
   factFile.finish();
@@ -265,6 +269,13 @@ describe("history that does not fit together is refused", () => {
     keep();
     keep({ fromMs: START_MS + HOUR_MS });
     expect(codeOf(() => ask(kmh(700)))).toBe("VIG_HISTORY_OVERLAP");
+  });
+
+  test("an export that was ended before all of its partitions were there", () => {
+    keep();
+    const [fromMs, toMs] = [START_MS + 24 * HOUR_MS, START_MS + 48 * HOUR_MS];
+    keepEvents({ tenant: "acme", partition: 0, fromMs, toMs, pseudonymKeyId: "k1" }, travels);
+    expect(codeOf(() => ask(kmh(700)))).toBe("VIG_HISTORY_TORN");
   });
 
   test("pseudonyms of two keys", () => {
