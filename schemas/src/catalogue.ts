@@ -255,6 +255,10 @@ export function topicDefinitions(installation: Installation): readonly TopicDefi
   });
 }
 
+/** An internal topic by its catalogue name, for the processors that may create it. */
+export const internalTopic = (name: keyof typeof internals): TopicDefinition =>
+  define(name, internals[name], { prefix: "" });
+
 function define(
   name: string,
   spec: TopicSpec,

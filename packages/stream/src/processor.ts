@@ -33,6 +33,15 @@ export interface Input<V> {
 export interface Output<V> {
   readonly topic: string;
   readonly encoder: Encoder<V>;
+  /** The one input that leads to it: where that optional one is missing, this topic may be. */
+  readonly from?: string;
+}
+
+/** A topic that only processors of one service write and read. */
+export interface InternalTopic {
+  readonly topic: string;
+  readonly partitions: number;
+  readonly configs: Readonly<Record<string, string>>;
 }
 
 /** A compacted topic, read whole before the start and followed after. */
@@ -102,6 +111,8 @@ export interface Processor<S, V, O extends string> {
    * stored, restored and committed with the keyed states. Absent: the processor has none.
    */
   readonly aggregate?: StateCodec<unknown>;
+  /** Inputs, outputs and tables that the runtime may create, as it may its changelog. */
+  readonly internals?: readonly InternalTopic[];
   /** state is null for a key that has none. */
   process(record: InputRecord<V>, state: S | null, context: ProcessContext): Outcome<Effects<S, O>>;
   /** When this state next wants to be woken, or null. Stored beside the state; fired once all input is consumed. */

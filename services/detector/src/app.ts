@@ -30,7 +30,7 @@ import { stateFormat, type UserState } from "#state/user-state";
 import { createJudge } from "./judge.ts";
 import { rules as allRules } from "./rules/index.ts";
 import type { AddressNames } from "./spray/address-names.ts";
-import { TRIES, triesOutput, tryOf } from "./spray/tell-tries.ts";
+import { sprayInternals, TRIES, triesOutput, tryOf } from "./spray/tell-tries.ts";
 import { WATCHED, watchedTable } from "./spray/watched.ts";
 import { CANDIDATE, type Tell } from "./tell.ts";
 
@@ -91,6 +91,7 @@ export function createDetector(
       },
       ...(addresses && { [WATCHED]: watchedTable }),
     },
+    ...(addresses && { internals: sprayInternals }),
     state: format,
     aggregate: createAggregateCodec(),
     process(given, state, context) {
@@ -155,7 +156,11 @@ function outputsOf(
   return {
     ...Object.fromEntries(rules.map(({ meta }) => [meta.name, { topic, encoder }])),
     [CANDIDATE]: { topic, encoder },
-    [ERASED]: { topic: erased, encoder: codecs.encoder<SubjectErasurePart>(erased) },
+    [ERASED]: {
+      topic: erased,
+      encoder: codecs.encoder<SubjectErasurePart>(erased),
+      from: ERASURE_TOPIC,
+    },
   };
 }
 

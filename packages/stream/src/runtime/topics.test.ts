@@ -47,6 +47,32 @@ test("a missing input or output is named", async () => {
   });
 });
 
+test("a processor's own topics are created first, an input among them", async () => {
+  const { "t.orders": _orders, "t.entries": _entries, ...others } = WHOLE;
+  const configs = { "cleanup.policy": "compact" };
+  const own = ["t.orders", "t.entries"].map((topic) => ({ topic, partitions: 6, configs }));
+  const processor = { ...(ledgerProcessor() as AnyProcessor), internals: own };
+  const asked = (broker: MemoryBroker, create: boolean) =>
+    resolveTopics(memoryBackend(broker), processor, names, create);
+  const broker = brokerWith(others);
+  await asked(broker, true);
+  assert.equal(broker.partitions("p.t.orders"), 6);
+  assert.equal(broker.partitions("p.t.entries"), 6);
+  await assert.rejects(asked(brokerWith(others), false), { details: { topic: "p.t.orders" } });
+});
+
+test("an output may be missing with the optional input that alone leads to it, and only with that", async () => {
+  const { "t.entries": _entries, ...others } = WHOLE;
+  const ledger = ledgerProcessor() as AnyProcessor;
+  const outputs = Object.fromEntries(
+    Object.entries(ledger.outputs).map(([name, output]) => [name, { ...output, from: "t.extras" }]),
+  );
+  const asked = (counts: Record<string, number>) =>
+    resolveTopics(memoryBackend(brokerWith(counts)), { ...ledger, outputs }, names, true);
+  assert.deepEqual([...(await asked(others)).absent], ["t.extras"]);
+  await assert.rejects(asked({ ...others, "t.extras": 6 }), { details: { topic: "p.t.entries" } });
+});
+
 test("inputs, or a changelog, of different partition counts are refused", async () => {
   await assert.rejects(resolve(brokerWith({ ...WHOLE, "t.payments": 5 }), true), {
     code: "VIG_PARTITIONS_DIFFER",

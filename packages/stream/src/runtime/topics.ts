@@ -70,13 +70,17 @@ export async function resolveTopics(
   ];
   const physical = [...new Set([...catalogue.map(names.physical), names.changelog])];
   const counts = new Map(await backend.admin.partitionCounts(physical));
-  const partitions = inputPartitions(processor, names, counts);
-  if (createInternalTopics) {
-    const specs = internalTopics(processor, names, (topic) => counts.get(topic));
+  const createMissing = async (specs: readonly TopicSpec[]): Promise<void> => {
     const missing = specs.filter(({ topic }) => !counts.has(topic));
+    if (!createInternalTopics || missing.length === 0) return;
     await backend.admin.createTopics(missing);
     for (const spec of missing) counts.set(spec.topic, spec.partitions);
-  }
+  };
+  // Before the others: inputs may be among them.
+  const { internals = [] } = processor;
+  await createMissing(internals.map((spec) => ({ ...spec, topic: names.physical(spec.topic) })));
+  const partitions = inputPartitions(processor, names, counts);
+  await createMissing(internalTopics(processor, names, (topic) => counts.get(topic)));
   const absent = new Set(
     processor.inputs
       .map(({ topic }) => topic)
@@ -124,7 +128,9 @@ interface Found {
 function requireTopics(processor: AnyProcessor, names: Names, found: Found): void {
   const { absent, counts, partitions } = found;
   const needed = [
-    ...Object.values(processor.outputs).map(({ topic }) => names.physical(topic)),
+    ...Object.values(processor.outputs)
+      .filter(({ from }) => from === undefined || !absent.has(from))
+      .map(({ topic }) => names.physical(topic)),
     ...processor.inputs
       .filter(({ topic }) => !absent.has(topic))
       .map(({ topic }) => names.physical(deadLetterTopic(topic))),

@@ -18,7 +18,7 @@ import type { Finding } from "#rules/rule";
 import { anomalyOf } from "../anomaly.ts";
 import { type AddressState, addressStateCodec, unknownAddress } from "./address-state.ts";
 import { type AddressTries, forget, forgetAtMs, meta, step, windowOf } from "./credential-spray.ts";
-import { TRIES_TOPIC } from "./tell-tries.ts";
+import { sprayInternals, TRIES_TOPIC } from "./tell-tries.ts";
 import { type Try, tryDecoder } from "./try.ts";
 import { WATCHED_TOPIC, watchedEncoder } from "./watched.ts";
 
@@ -67,6 +67,7 @@ export function createSprayProcessor(
         decoder: codecs.decoder<SessionPolicy>("id.session.policy"),
       },
     },
+    internals: sprayInternals,
     state: addressStateCodec(),
     aggregate: countCodec,
     process(record, stored, context) {

@@ -1,16 +1,28 @@
 import type { VersionedPolicy } from "@vigie/core/policy";
-import type { Emit, InputRecord, Output, ProcessContext } from "@vigie/stream/processor";
+import { internalTopic } from "@vigie/schemas/catalogue";
+import type {
+  Emit,
+  InputRecord,
+  InternalTopic,
+  Output,
+  ProcessContext,
+} from "@vigie/stream/processor";
 import type { RawEvent } from "#enrich/event";
 import type { EventKind } from "#rules/rule";
 import type { AddressNames } from "./address-names.ts";
 import { meta } from "./credential-spray.ts";
 import { type LetIn, type Try, tryEncoder, userHash } from "./try.ts";
-import { WATCHED } from "./watched.ts";
+import { WATCHED, WATCHED_TOPIC } from "./watched.ts";
 
 /** Logins by address: written by the detector in its own transaction, read by the processor of addresses. */
 export const TRIES_TOPIC = "vigie.detector.tries";
 /** The detector's output of that name. */
 export const TRIES = "tries";
+/** What this and the processor of addresses have between them. */
+export const sprayInternals: readonly InternalTopic[] = [
+  internalTopic(TRIES_TOPIC),
+  internalTopic(WATCHED_TOPIC),
+];
 export const triesOutput: Output<Try> = { topic: TRIES_TOPIC, encoder: tryEncoder };
 
 type Context = Pick<ProcessContext, "isEmpty" | "lookup" | "nowMs">;
