@@ -165,20 +165,12 @@ describe("credential_spray", () => {
     expect(run()).toEqual(run());
   });
 
-  test("a success is told of only from an address that is watched, and by then costs one look", () => {
-    const { fail, succeed } = chain();
-    expect(succeed("u-1")).toBe(0);
-    expect(fail("u-2")).toBe(1);
-    expect(succeed("u-1", { ip: "41.82.0.1" })).toBe(0);
-    expect(succeed("u-1", { tenantId: "other" })).toBe(0);
-    expect(succeed("u-1")).toBe(1);
-  });
-
   test("people behind one address, of whom more get in than fail, are none", () => {
     const { fail, found, succeed } = chain();
     fail("u-1", { atMin: 1 });
-    for (let n = 1; n <= 5; n++) succeed(`v-${n}`, { atMin: n });
-    for (let n = 2; n <= 5; n++) fail(`u-${n}`, { atMin: n });
+    fail("u-2", { atMin: 2 });
+    for (let n = 1; n <= 5; n++) succeed(`v-${n}`, { atMin: 2 });
+    for (let n = 3; n <= 5; n++) fail(`u-${n}`, { atMin: n });
     expect(found()).toEqual([]);
   });
 
@@ -201,6 +193,55 @@ describe("credential_spray", () => {
     const { fail } = chain();
     expect(fail("u-1", { ip: "" })).toBe(0);
     expect(fail("u-1", { ip: "not an address" })).toBe(0);
+  });
+});
+
+describe("which addresses are watched", () => {
+  test("a success is told of only from an address that is watched, and by then costs one look", () => {
+    const { fail, succeed } = chain();
+    expect(succeed("u-1")).toBe(0);
+    expect(fail("u-2")).toBe(1);
+    expect(succeed("u-1")).toBe(0);
+    expect(fail("u-2")).toBe(1);
+    expect(succeed("u-1")).toBe(0);
+    expect(fail("u-3")).toBe(1);
+    expect(succeed("u-1", { ip: "41.82.0.1" })).toBe(0);
+    expect(succeed("u-1", { tenantId: "other" })).toBe(0);
+    expect(succeed("u-1")).toBe(1);
+  });
+
+  test("two users who fail more than a window apart let no address be watched", () => {
+    const { fail, succeed } = chain();
+    fail("u-1", { atMin: 1 });
+    fail("u-2", { atMin: 21 });
+    expect(succeed("u-3", { atMin: 22 })).toBe(0);
+    fail("u-4", { atMin: 22 });
+    expect(succeed("u-3", { atMin: 22 })).toBe(1);
+  });
+
+  test("an address is watched for a window after its last failure, then no more", () => {
+    const { advance, fail, succeed } = chain();
+    fail("u-0");
+    fail("u-1");
+    advance(15);
+    fail("u-1", { atMin: 15 });
+    advance(19);
+    expect(succeed("u-2")).toBe(1);
+    advance(6);
+    expect(succeed("u-2")).toBe(0);
+  });
+
+  test("no more addresses are watched than there is room for; the others are still judged", () => {
+    const { advance, attack, fail, found, succeed } = chain({ watchedMax: 1 });
+    fail("u-0", { ip: "41.82.0.1" });
+    fail("u-1", { ip: "41.82.0.1" });
+    attack();
+    expect(found()).toHaveLength(1);
+    expect(succeed("u-2")).toBe(0);
+    advance(26);
+    fail("u-0", { atMin: 26 });
+    fail("u-1", { atMin: 26 });
+    expect(succeed("u-2")).toBe(1);
   });
 });
 
@@ -247,17 +288,6 @@ describe("what the policy says", () => {
 });
 
 describe("what is kept", () => {
-  test("an address is watched for a window after its last failure, then no more", () => {
-    const { advance, fail, succeed } = chain();
-    fail("u-1");
-    advance(15);
-    fail("u-1", { atMin: 15 });
-    advance(19);
-    expect(succeed("u-2")).toBe(1);
-    advance(6);
-    expect(succeed("u-2")).toBe(0);
-  });
-
   test("PRV-14: everything is forgotten by the timer, and the table with it", () => {
     const { advance, attack, nameOf, spray, succeed, watched } = chain();
     attack();
@@ -295,17 +325,6 @@ describe("what is kept", () => {
     spray.restore();
     succeed("u-5", { atMin: 7 });
     expect(found().map(({ session_id }) => session_id)).toEqual([null, "s-u-5"]);
-  });
-
-  test("no more addresses are watched than there is room for; the others are still judged", () => {
-    const { advance, attack, fail, found, succeed } = chain({ watchedMax: 1 });
-    fail("u-1", { ip: "41.82.0.1" });
-    attack();
-    expect(found()).toHaveLength(1);
-    expect(succeed("u-2")).toBe(0);
-    advance(26);
-    fail("u-1");
-    expect(succeed("u-2")).toBe(1);
   });
 
   test("PRV-03: an address keeps the name that it is watched under when the tenant's key is replaced", () => {

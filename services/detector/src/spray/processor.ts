@@ -1,6 +1,6 @@
 import { assert } from "@vigie/core/assert";
 import { dlq, drop, type Outcome, ok } from "@vigie/core/outcome";
-import { type VersionedPolicy, versionedFor } from "@vigie/core/policy";
+import { type PolicyDocument, type VersionedPolicy, versionedFor } from "@vigie/core/policy";
 import { modeFor } from "@vigie/core/policy-shares";
 import type { Codecs } from "@vigie/schemas/codec-core";
 import { Policies } from "@vigie/schemas/policies";
@@ -118,7 +118,8 @@ function take(
   const scoped = letIn === null ? policy : versionedFor(policy, letIn);
   const before = stored ?? unknownAddress;
   const next = step(before.tries, tried, scoped.document, timestampMs);
-  const watch = letIn === null ? watching(record, before, setting) : unwatched;
+  const isSuspect = letIn === null && isWorthWatching(next.state, tried, policy.document);
+  const watch = isSuspect ? watching(record, before, setting) : unwatched;
   const watchedUntilMs = watch.untilMs ?? before.watchedUntilMs;
   const owner = {
     tenantId: tenantOf(key),
@@ -154,6 +155,23 @@ interface Watch {
   readonly untilMs: number | null;
   readonly emit: readonly Emit<OutputName>[];
   readonly aggregates: readonly AggregateChange[];
+}
+
+/**
+ * Whether another user failed within the window, or an alert is of it: one user who mistypes a password is no spray,
+ * and successes of every address where that happens would cost the detector half of its throughput.
+ */
+function isWorthWatching(
+  { failures, alerts }: AddressTries,
+  { user, atMs }: Try,
+  policy: PolicyDocument,
+): boolean {
+  const windowMs = windowOf(policy);
+  const isNear = (otherMs: number): boolean => Math.abs(atMs - otherMs) < windowMs;
+  return (
+    failures.some((other) => other.user !== user && isNear(other.atMs)) ||
+    alerts.some(({ fromMs }) => isNear(fromMs))
+  );
 }
 
 const unwatched: Watch = { untilMs: null, emit: [], aggregates: [] };
