@@ -2,7 +2,15 @@ import type { PolicyDocument } from "@vigie/core/policy";
 import { DAY_MS } from "@vigie/core/time";
 import { isOtherData } from "#enrich/place";
 import { isPlaceUnknown, type Stands } from "./recheck.ts";
-import { type EnrichedEvent, type Rule, type RuleMeta, type Step, stateless } from "./rule.ts";
+import {
+  causedBy,
+  type EnrichedEvent,
+  noState,
+  type Rule,
+  type RuleMeta,
+  type Step,
+  stateless,
+} from "./rule.ts";
 
 /** Its memory is the user's habits. */
 export const meta: RuleMeta = {
@@ -32,10 +40,7 @@ export function step(_: null, event: EnrichedEvent, policy: PolicyDocument): Ste
     state: null,
     findings: [
       {
-        sessionId: event.sessionId,
-        occurredAtMs: atMs,
-        causes: [event.id],
-        identity: [event.id],
+        ...causedBy(event),
         evidence: {
           country,
           last_country: newest.country,
@@ -56,9 +61,7 @@ const stands: Stands = ({ evidence }, events) =>
 
 export const countryChange: Rule<null> = {
   meta,
-  initial: null,
+  ...noState,
   step,
   stands,
-  write() {},
-  read: () => null,
 };

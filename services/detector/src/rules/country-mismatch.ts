@@ -1,6 +1,13 @@
-import { noneTold, readTold, type Told, wasTold, withTold, writeTold } from "#state/told";
+import { type Told, toldCodec, wasTold, withTold } from "#state/told";
 import { findsAnew, type Stands } from "./recheck.ts";
-import { type EnrichedEvent, quiet, type Rule, type RuleMeta, type Step } from "./rule.ts";
+import {
+  causedBy,
+  type EnrichedEvent,
+  quiet,
+  type Rule,
+  type RuleMeta,
+  type Step,
+} from "./rule.ts";
 
 export const meta: RuleMeta = {
   name: "country_mismatch",
@@ -44,10 +51,7 @@ function otherCountry(event: EnrichedEvent, country: string): Other | null {
 function finding(event: EnrichedEvent, country: string, { source, countries, mcc }: Other) {
   const what = source === "sim" ? `SIM (MCC ${mcc})` : "given location";
   return {
-    sessionId: event.sessionId,
-    occurredAtMs: event.atMs,
-    causes: [event.id],
-    identity: [event.id],
+    ...causedBy(event),
     evidence: {
       source,
       [`${source}_country`]: countries,
@@ -66,9 +70,7 @@ const stands: Stands = (_, events, policy) =>
 
 export const countryMismatch: Rule<Told> = {
   meta,
-  initial: noneTold,
+  ...toldCodec,
   step,
   stands,
-  write: writeTold,
-  read: readTold,
 };

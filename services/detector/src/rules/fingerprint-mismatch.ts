@@ -12,6 +12,7 @@ import {
   signalsOf,
 } from "#state/print";
 import {
+  causedBy,
   type EnrichedEvent,
   type EventDevice,
   type Finding,
@@ -108,10 +109,7 @@ function finding(event: EnrichedEvent, judged: Judgement, policy: PolicyDocument
   const changed = judged.changed.join(",");
   const what = changed === "" ? "" : ` (changed: ${judged.changed.join(", ")})`;
   return {
-    sessionId: event.sessionId,
-    occurredAtMs: event.atMs,
-    causes: [event.id],
-    identity: [event.id],
+    ...causedBy(event),
     evidence: {
       similarity,
       score_min: String(limit),

@@ -1,7 +1,14 @@
 import type { PolicyDocument } from "@vigie/core/policy";
-import { noneTold, readTold, type Told, wasTold, withTold, writeTold } from "#state/told";
+import { type Told, toldCodec, wasTold, withTold } from "#state/told";
 import { findsAnew, type Stands } from "./recheck.ts";
-import { type EnrichedEvent, quiet, type Rule, type RuleMeta, type Step } from "./rule.ts";
+import {
+  causedBy,
+  type EnrichedEvent,
+  quiet,
+  type Rule,
+  type RuleMeta,
+  type Step,
+} from "./rule.ts";
 
 export const meta: RuleMeta = {
   name: "geo_block",
@@ -26,10 +33,7 @@ export function step(told: Told, event: EnrichedEvent, policy: PolicyDocument): 
     state: withTold(told, what),
     findings: [
       {
-        sessionId: event.sessionId,
-        occurredAtMs: event.atMs,
-        causes: [event.id],
-        identity: [event.id],
+        ...causedBy(event),
         evidence: { country, source, channel: event.channel },
         explanation:
           `The ${source} is in ${country}, which the policy blocks for this channel and these roles; ` +
@@ -57,9 +61,7 @@ const stands: Stands = ({ evidence }, events, policy) =>
 
 export const geoBlock: Rule<Told> = {
   meta,
-  initial: noneTold,
+  ...toldCodec,
   step,
   stands,
-  write: writeTold,
-  read: readTold,
 };

@@ -13,6 +13,7 @@ import {
 } from "./login-risk-score.ts";
 import { Usual } from "./login-risk-usual.ts";
 import {
+  causedBy,
   type EnrichedEvent,
   type Finding,
   quiet,
@@ -91,10 +92,7 @@ function finding(scored: ScoredLogin, limit: number, event: EnrichedEvent): Find
     ratioOf(feature, user, others).toPrecision(3),
   ]);
   return {
-    sessionId: event.sessionId,
-    occurredAtMs: event.atMs,
-    causes: [event.id],
-    identity: [event.id],
+    ...causedBy(event),
     evidence: {
       score: score.toPrecision(3),
       limit: String(limit),

@@ -1,7 +1,14 @@
 import { Devices } from "#state/devices";
 import { keptId } from "#state/id";
 import { noPrint } from "#state/print";
-import { type EnrichedEvent, quiet, type Rule, type RuleMeta, type Step } from "./rule.ts";
+import {
+  causedBy,
+  type EnrichedEvent,
+  quiet,
+  type Rule,
+  type RuleMeta,
+  type Step,
+} from "./rule.ts";
 
 /** Shares the devices of fingerprint_mismatch, and must come before it: afterwards every device is known. */
 export const meta: RuleMeta = {
@@ -28,10 +35,7 @@ export function step(devices: Devices, event: EnrichedEvent): Step<Devices> {
     state,
     findings: [
       {
-        sessionId: event.sessionId,
-        occurredAtMs: event.atMs,
-        causes: [event.id],
-        identity: [event.id],
+        ...causedBy(event),
         evidence: { known_devices: String(known), channel: event.channel },
         explanation:
           `The device is none of the ${known} that the user is known with; ` +

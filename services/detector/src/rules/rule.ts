@@ -90,6 +90,14 @@ export interface Finding extends AnomalyFinding {
   readonly identity: readonly string[];
 }
 
+/** Of a finding with one cause. */
+export const causedBy = ({ id, sessionId, atMs }: EnrichedEvent) => ({
+  sessionId,
+  occurredAtMs: atMs,
+  causes: [id],
+  identity: [id],
+});
+
 /** What a step brings about. The same state as given means that nothing changed. */
 export interface Step<S> {
   readonly state: S;
@@ -99,7 +107,9 @@ export interface Step<S> {
 }
 
 const nothing: readonly Finding[] = [];
-/** The quiet step of a rule without a state. */
+/** Of a rule that keeps nothing of its own. */
+export const noState: PartCodec<null> = { initial: null, write() {}, read: () => null };
+/** Its quiet step. */
 export const stateless: Step<null> = { state: null, findings: nothing };
 export const quiet = <S>(state: S): Step<S> => ({ state, findings: nothing });
 

@@ -1,5 +1,13 @@
 import type { PolicyDocument } from "@vigie/core/policy";
-import { type EnrichedEvent, type Rule, type RuleMeta, type Step, stateless } from "./rule.ts";
+import {
+  causedBy,
+  type EnrichedEvent,
+  noState,
+  type Rule,
+  type RuleMeta,
+  type Step,
+  stateless,
+} from "./rule.ts";
 
 /** Its memory is the user's habits. */
 export const meta: RuleMeta = {
@@ -22,10 +30,7 @@ export function step(_: null, event: EnrichedEvent, policy: PolicyDocument): Ste
     state: null,
     findings: [
       {
-        sessionId: event.sessionId,
-        occurredAtMs: event.atMs,
-        causes: [event.id],
-        identity: [event.id],
+        ...causedBy(event),
         evidence: {
           channel,
           logins_on_channel: String(count),
@@ -42,8 +47,6 @@ export function step(_: null, event: EnrichedEvent, policy: PolicyDocument): Ste
 
 export const unusualChannel: Rule<null> = {
   meta,
-  initial: null,
+  ...noState,
   step,
-  write() {},
-  read: () => null,
 };

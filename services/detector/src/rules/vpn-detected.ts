@@ -1,8 +1,15 @@
 import type { PolicyDocument } from "@vigie/core/policy";
 import { type Address, isNamedVpn } from "#geoip/geoip";
-import { noneTold, readTold, type Told, wasTold, withTold, writeTold } from "#state/told";
+import { type Told, toldCodec, wasTold, withTold } from "#state/told";
 import { findsAnew, type Stands } from "./recheck.ts";
-import { type EnrichedEvent, quiet, type Rule, type RuleMeta, type Step } from "./rule.ts";
+import {
+  causedBy,
+  type EnrichedEvent,
+  quiet,
+  type Rule,
+  type RuleMeta,
+  type Step,
+} from "./rule.ts";
 
 export const meta: RuleMeta = {
   name: "vpn_detected",
@@ -27,10 +34,7 @@ export function step(told: Told, event: EnrichedEvent, policy: PolicyDocument): 
     state: withTold(told, what),
     findings: [
       {
-        sessionId: event.sessionId,
-        occurredAtMs: event.atMs,
-        causes: [event.id],
-        identity: [event.id],
+        ...causedBy(event),
         evidence: {
           organisation,
           by,
@@ -61,9 +65,7 @@ const stands: Stands = ({ evidence }, events, policy) =>
 
 export const vpnDetected: Rule<Told> = {
   meta,
-  initial: noneTold,
+  ...toldCodec,
   step,
   stands,
-  write: writeTold,
-  read: readTold,
 };

@@ -1,9 +1,8 @@
-import { hash64, type Reader, type Writer } from "./bytes.ts";
+import { hash64 } from "./bytes.ts";
+import type { PartCodec } from "./user-state.ts";
 
 /** What a user's findings were told of, as 32-bit hashes, oldest first: so that a session's next events are quiet. */
 export type Told = readonly number[];
-
-export const noneTold: Told = [];
 
 /** More sessions at a time than people have; beyond it the oldest is forgotten, and told of again. */
 const TOLD_MAX = 8;
@@ -15,12 +14,14 @@ export const wasTold = (told: Told, what: string): boolean => told.includes(hash
 export const withTold = (told: Told, what: string): Told =>
   [...told, hashOf(what)].slice(-TOLD_MAX);
 
-export function writeTold(writer: Writer, told: Told): void {
-  for (const hash of told) writer.u32(hash);
-}
-
-export function readTold(reader: Reader): Told {
-  const told: number[] = [];
-  while (reader.at < reader.end) told.push(reader.u32());
-  return told;
-}
+export const toldCodec: PartCodec<Told> = {
+  initial: [],
+  write(writer, told) {
+    for (const hash of told) writer.u32(hash);
+  },
+  read(reader) {
+    const told: number[] = [];
+    while (reader.at < reader.end) told.push(reader.u32());
+    return told;
+  },
+};
