@@ -33,6 +33,8 @@ export interface Pipeline {
   service(name: ServiceName): ServiceProcess;
   /** A bearer token of a trusted service, RS256. */
   token(claims?: Readonly<Record<string, unknown>>): string;
+  /** The key that `token` signs with, as a script takes it. */
+  readonly privateKeyPem: string;
   /** Posts to the edge as that service. */
   post(path: string, body: unknown): Promise<Response>;
   close(): Promise<void>;
@@ -124,6 +126,7 @@ export async function openPipeline(
     redis,
     service,
     token,
+    privateKeyPem: issuer.privateKeyPem,
     post: (path, body) =>
       fetch(`${service("edge").url}${path}`, {
         method: "POST",

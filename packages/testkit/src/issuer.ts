@@ -3,6 +3,8 @@ import { generateKeyPairSync, sign } from "node:crypto";
 /** An issuer of its own: an RSA key pair, and tokens signed by hand. Source: RFC 7515, RFC 7518 section 3.3. */
 export interface TestIssuer {
   readonly publicKeyPem: string;
+  /** PKCS #8, for a script that signs tokens itself. */
+  readonly privateKeyPem: string;
   token(claims: Readonly<Record<string, unknown>>): string;
 }
 
@@ -12,6 +14,7 @@ export function createIssuer(): TestIssuer {
   const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2_048 });
   return {
     publicKeyPem: publicKey.export({ type: "spki", format: "pem" }).toString(),
+    privateKeyPem: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
     token(claims) {
       const nowS = Math.floor(Date.now() / 1_000);
       const standard = {
