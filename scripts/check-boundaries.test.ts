@@ -18,6 +18,7 @@ describe("a planted fault is found", () => {
     ["core imports Node", "packages/core/src/time.ts", "node:fs"],
     ["core imports a library", "packages/core/src/time.ts", "lodash"],
     ["stream knows a contract", "packages/stream/src/runtime.ts", "@vigie/schemas/types"],
+    ["the log knows a contract", "packages/audit-log/src/leaf.ts", "@vigie/schemas/types"],
     ["schemas use the kit", "schemas/src/codecs.ts", "@vigie/service-kit/log"],
     ["a service uses the test kit", "services/edge/src/app.ts", "@vigie/testkit/stack"],
     ["a path leaves its package", "services/edge/src/app.ts", "../../sessions/src/decide.ts"],
@@ -37,6 +38,8 @@ describe("what is allowed passes", () => {
   test.each([
     ["services/edge/src/app.ts", "@vigie/service-kit/http/server"],
     ["services/edge/src/app.ts", "@vigie/edge/config"],
+    ["packages/service-kit/src/audit/nodes.ts", "@vigie/audit-log/tree"],
+    ["packages/audit-log/src/tree.ts", "node:crypto"],
     ["services/edge/src/app.ts", "node:fs"],
     ["services/edge/src/app.ts", "./config.ts"],
     ["services/edge/src/routes/a/route.ts", "../../config.ts"],

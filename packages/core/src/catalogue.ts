@@ -268,6 +268,14 @@ export const catalogue = {
     retry: false,
     text: "the service could change the audit log: {faults}",
   },
+  VIG_AUDIT_LEAF_INVALID: { status: 500, retry: false, text: "a leaf is not readable: {why}" },
+  VIG_AUDIT_NOTE_INVALID: { status: 400, retry: false, text: "this is no signed note: {why}" },
+  VIG_AUDIT_NOTE_UNTRUSTED: {
+    status: 403,
+    retry: false,
+    text: "no signature of the note can be trusted: {why}",
+  },
+  VIG_AUDIT_PROOF_RANGE: { status: 422, retry: false, text: "there is no such proof: {why}" },
 
   // History files and replays of policies
   VIG_ARGUMENT_INVALID: { status: 422, retry: false, text: "{name}: {why}" },
