@@ -2,10 +2,13 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-/** Everything that Vigie makes on this machine, except node_modules. */
-export const HOME = join(ROOT, ".vigie");
+const FOLDER = join(ROOT, ".vigie");
+/** What runs here, its keys, logs and data; VIGIE_HOME puts them elsewhere, for a second Vigie beside the first. */
+export const HOME = process.env.VIGIE_HOME || FOLDER;
 /** What was downloaded and unpacked; kept, and shared by all stacks. */
-export const TOOLS = join(HOME, "native");
+export const TOOLS = join(FOLDER, "native");
+/** Held while node_modules, of which there is one, changes. */
+export const INSTALL_LOCK = join(FOLDER, "install.lock");
 export const LOGS = join(HOME, "log");
 export const PINNED_NODE = join(ROOT, "node_modules", ".bin", "node");
 

@@ -7,15 +7,23 @@ import {
   statfsSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
-import { HOME, LOGS, megabytes, PINNED_NODE, Problem, ROOT, sleep } from "./base.mjs";
+import { dirname, join } from "node:path";
+import {
+  INSTALL_LOCK as LOCK,
+  LOGS,
+  megabytes,
+  PINNED_NODE,
+  Problem,
+  ROOT,
+  sleep,
+  TOOLS,
+} from "./base.mjs";
 import { exists, help, isAlive, startMark, tail } from "./processes.mjs";
 
 /** Dependencies, broker, registry, PostgreSQL, Redis and the data of a day's work. */
 const ROOM_BYTES = 3 * 1024 ** 3;
 const NODE_MIN = 20;
 const LOG = join(LOGS, "npm.log");
-const LOCK = join(HOME, "install.lock");
 
 export function checkNode() {
   const major = Number(process.versions.node.split(".")[0]);
@@ -28,7 +36,7 @@ export function checkNode() {
 
 /** Throws: Problem when the first set-up would not fit on the disk. */
 export function checkRoom() {
-  if (isInstalled() && exists(join(HOME, "native"))) return;
+  if (isInstalled() && exists(TOOLS)) return;
   const { bavail, bsize } = statfsSync(ROOT);
   if (bavail * bsize >= ROOM_BYTES) return;
   throw new Problem(
@@ -106,7 +114,7 @@ function installFailed(code) {
 
 /** One install at a time: two npm processes in one folder break each other's work. */
 async function withLock(say, work) {
-  mkdirSync(HOME, { recursive: true });
+  mkdirSync(dirname(LOCK), { recursive: true });
   for (let waits = 0; !takeLock(); waits++) {
     if (waits === 0) say("dependencies", "another command is installing; waiting for it");
     await sleep(200);

@@ -25,7 +25,7 @@ export async function stopVigie({ say }) {
   const left = readState();
   if (left !== null) await stopState(left, say);
   removeState();
-  say("vigie", "stopped; data is kept in .vigie");
+  say("vigie", "stopped; the data is kept");
 }
 
 /** Ends the processes of a state: services first, then the registry, then what it and they wrote to. */
