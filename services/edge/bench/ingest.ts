@@ -76,6 +76,7 @@ async function recordsOf(servers: Installation, cacheDir: string): Promise<objec
     roles: [],
     scopes: new Set<string>(),
     clientId: "bench",
+    impersonatorId: null,
     limitKey: "bench",
   } as const;
   const nowMs = Date.now();

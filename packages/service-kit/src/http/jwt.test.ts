@@ -204,6 +204,15 @@ describe("claims", () => {
     assert.deepEqual([caller.roles, caller.orgId], [["r"], "pay"]);
   });
 
+  test.each([
+    ["nobody", {}, null],
+    ["act (RFC 8693)", { act: { sub: "admin-1", act: { sub: "earlier" } } }, "admin-1"],
+    ["a plain claim", { impersonator_id: "admin-1" }, "admin-1"],
+    ["both", { act: { sub: "admin-1" }, impersonator_id: "admin-1" }, "admin-1"],
+  ])("AUD-12: who is behind the token is said by %s", async (_by, changes, expected) => {
+    assert.equal((await callerOf(changes)).impersonatorId, expected);
+  });
+
   test("CNF-08: a default tenant stands in for a missing one only", async () => {
     const missing = await callerOf({ tenant_id: undefined }, "main");
     const given = await callerOf({}, "main");
@@ -225,6 +234,10 @@ describe("claims", () => {
     { scope: [1] },
     { roles: { admin: true } },
     { aud: ["other"] },
+    { act: "admin-1" },
+    { act: {} },
+    { act: { sub: "a|b" } },
+    { act: { sub: "admin-1" }, impersonator_id: "admin-2" },
   ])("%j is refused", async (changes) => {
     await assert.rejects(callerOf(changes), refusal());
   });

@@ -23,6 +23,8 @@ export interface Caller {
   readonly scopes: ReadonlySet<string>;
   /** The application: client_id, or the name of a service. Null for a person's token without one. */
   readonly clientId: string | null;
+  /** Who is behind the token of another (AUD-12). */
+  readonly impersonatorId: string | null;
   /** What rate limits are kept by: tenant and client, and the person if it is one. */
   readonly limitKey: string;
 }
@@ -165,6 +167,7 @@ function callerOf(payload: JWTPayload, defaultTenant: string | null): Caller {
     roles: wordsOf(payload.roles, "roles"),
     scopes: new Set(wordsOf(payload.scope, "scope")),
     clientId,
+    impersonatorId: impersonatorOf(payload),
     limitKey: `${tenantId}|${client}`,
   };
 }
@@ -178,6 +181,25 @@ function textClaim(payload: JWTPayload, name: string): string | null {
   if (value === undefined || value === null) return null;
   if (typeof value === "string" && ID.test(value)) return value;
   throw invalid(`claim ${name} is no id of 1..128 characters`);
+}
+
+/**
+ * The one who acts as the token's subject. Source: RFC 8693, section 4.1: the outermost `act` is who acts now; a plain
+ * claim `impersonator_id` says the same for issuers that know no token exchange.
+ */
+function impersonatorOf(payload: JWTPayload): string | null {
+  const { act } = payload;
+  const isObject = typeof act === "object" && act !== null;
+  if (act !== undefined && !isObject) throw invalid("claim act is no object");
+  const acting = isObject ? textClaim(act as JWTPayload, "sub") : null;
+  if (isObject && acting === null) throw invalid("claim act names nobody");
+  const plain = textClaim(payload, "impersonator_id");
+  if (acting !== null && plain !== null && acting !== plain) {
+    throw invalid("claims act and impersonator_id name two");
+  }
+  const impersonator = acting ?? plain;
+  if (impersonator !== null && !USER_ID.test(impersonator)) throw invalid("claim act.sub is no id");
+  return impersonator;
 }
 
 function userTypeOf(payload: JWTPayload): Caller["userType"] {

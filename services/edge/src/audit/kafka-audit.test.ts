@@ -24,6 +24,7 @@ const caller = (overrides: Partial<Caller> = {}): Caller => ({
   roles: [],
   scopes: new Set(),
   clientId: null,
+  impersonatorId: null,
   limitKey: "acme||u-1",
   ...overrides,
 });
