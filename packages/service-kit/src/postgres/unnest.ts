@@ -7,6 +7,7 @@ export type ColumnType =
   | "integer"
   | "bigint"
   | "boolean"
+  | "json"
   | "jsonb"
   | "timestamp"
   | "date";
@@ -22,7 +23,7 @@ export type Columns = Readonly<Record<string, ColumnType>>;
 
 type Row<C extends Columns> = { readonly [K in keyof C]: ValueOf<C[K]> | null };
 
-/** A row of these columns; timestamps and dates as ISO 8601 in UTC, jsonb as JSON text. */
+/** A row of these columns; timestamps and dates as ISO 8601 in UTC, JSON as text. */
 export type RowOf<U> = U extends Unnest<infer C> ? Row<C> : never;
 
 export interface Unnest<C extends Columns> {
