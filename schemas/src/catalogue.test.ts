@@ -77,6 +77,14 @@ test("compacted topics are compacted and rolled within a day", () => {
   }
 });
 
+test("AUD-01: every checkpoint of 30 days is there to be compared, and the newest for ever", () => {
+  expect(configsOf("id.audit.checkpoint")).toMatchObject({
+    "cleanup.policy": "compact",
+    "min.compaction.lag.ms": "2592000000",
+    "max.compaction.lag.ms": "2678400000",
+  });
+});
+
 test("a revocation outlives every session that it ends", () => {
   const keptHours = topics["id.session.revoked"].keep.retentionMs / HOUR_MS;
   const faults = (hours: number) => checkPolicy({ absolute_timeout: { hours } }).faults;

@@ -26,6 +26,7 @@ export type KeyShape =
   | "emitter"
   | "partition"
   | "tenant|address"
+  | "origin"
   | "as it came";
 
 export interface TopicSpec {
@@ -35,6 +36,8 @@ export interface TopicSpec {
   readonly partitions: number;
   /** How long records are kept, or the newest of each key for ever. */
   readonly keep: { readonly retentionMs: number } | "compacted";
+  /** Of a compacted topic: every record, not only the newest of its key, is kept for at least so long. */
+  readonly keepAllMs?: number;
   readonly maxMessageBytes: number;
   /** Whether `<topic>.dlq` exists. */
   readonly deadLetters: boolean;
@@ -175,8 +178,20 @@ export const topicNames = Object.keys(topics) as readonly TopicName[];
 
 export const isTopicName = (name: string): name is TopicName => Object.hasOwn(topics, name);
 
-/** Topics by which the processors of one service talk to each other, in layouts of their own. */
+/** Topics without a contract: one service writes them, in a layout of its own or a public one that it did not make. */
 export const internals = {
+  // C2SP signed notes, as text. Auditors follow it; 30 days of every checkpoint let them compare.
+  "id.audit.checkpoint": {
+    ...shared,
+    contract: false,
+    key: "origin",
+    partitions: 1,
+    keep: "compacted",
+    keepAllMs: 30 * DAY_MS,
+    deadLetters: false,
+    writtenBy: ["audit-sink"],
+    readBy: ["audit-sink", "auditors"],
+  },
   // As long as the logins that it is made of, so that it is there whenever they are.
   "vigie.detector.tries": {
     ...shared,
@@ -272,7 +287,7 @@ function define(
     configs: asText({
       "message.timestamp.type": "LogAppendTime",
       "max.message.bytes": spec.maxMessageBytes,
-      ...keepConfigs(spec.keep),
+      ...keepConfigs(spec),
       ...(isChangelog ? { "segment.bytes": CHANGELOG_SEGMENT_BYTES } : {}),
       // An acknowledged record is on two brokers wherever there are two.
       ...(replicationFactor === undefined
@@ -302,11 +317,15 @@ function deadLetters(
 }
 
 /** Source: DESIGN, events and topics: compacted topics are compacted and rolled within 24 h. */
-function keepConfigs(keep: TopicSpec["keep"]): Readonly<Record<string, string | number>> {
+function keepConfigs({
+  keep,
+  keepAllMs = 0,
+}: Pick<TopicSpec, "keep" | "keepAllMs">): Readonly<Record<string, string | number>> {
   return keep === "compacted"
     ? {
         "cleanup.policy": "compact",
-        "max.compaction.lag.ms": DAY_MS,
+        ...(keepAllMs > 0 && { "min.compaction.lag.ms": keepAllMs }),
+        "max.compaction.lag.ms": keepAllMs + DAY_MS,
         "segment.ms": SEGMENT_MS,
       }
     : {

@@ -10,10 +10,14 @@ export function topicTable(): string {
 }
 
 function row(name: string, spec: TopicSpec): string {
-  const kept = spec.keep === "compacted" ? "compacted" : `${spec.keep.retentionMs / DAY_MS} days`;
+  const kept =
+    spec.keep === "compacted" ? compacted(spec) : `${spec.keep.retentionMs / DAY_MS} days`;
   const key = spec.key.replaceAll("|", "\\|");
   const lists = [spec.writtenBy.join(", "), spec.readBy.join(", ")];
   return line([`\`${name}\``, key, String(spec.partitions), kept, ...lists]);
 }
+
+const compacted = ({ keepAllMs = 0 }: TopicSpec): string =>
+  keepAllMs === 0 ? "compacted" : `compacted after ${keepAllMs / DAY_MS} days`;
 
 const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;

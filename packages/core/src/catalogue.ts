@@ -245,6 +245,11 @@ export const catalogue = {
     text: "another member of {groupId} has written these records",
   },
   VIG_REDIS_AWAY: { status: 503, retry: true, text: "Redis does not answer: {why}" },
+  VIG_OBJECTS_AWAY: {
+    status: 503,
+    retry: true,
+    text: "files cannot be written or read: {why}",
+  },
   VIG_KEYS_FILE_INVALID: { status: 500, retry: false, text: "the keys file is not usable: {why}" },
   VIG_CIPHERTEXT_INVALID: { status: 500, retry: false, text: "a ciphertext does not open: {why}" },
   VIG_MIGRATION_CHANGED: {
@@ -276,6 +281,31 @@ export const catalogue = {
     text: "no signature of the note can be trusted: {why}",
   },
   VIG_AUDIT_PROOF_RANGE: { status: 422, retry: false, text: "there is no such proof: {why}" },
+  VIG_AUDIT_TREE_BEHIND: {
+    status: 503,
+    retry: false,
+    text: "the tree has {size} leaves, but a checkpoint of {signed} was signed ({where})",
+  },
+  VIG_AUDIT_FORKED: {
+    status: 503,
+    retry: false,
+    text: "the tree is not the one that was signed at {size} leaves ({where})",
+  },
+  VIG_AUDIT_FENCE_UNREADABLE: {
+    status: 503,
+    retry: false,
+    text: "the last checkpoint of {where} cannot be trusted: {why}",
+  },
+  VIG_AUDIT_TILES_UNFIT: {
+    status: 500,
+    retry: false,
+    text: "{where} holds no tiles of this log: {why}",
+  },
+  VIG_AUDIT_WITNESS_REFUSED: {
+    status: 502,
+    retry: true,
+    text: "witness {witness} does not cosign: {why}",
+  },
 
   // History files and replays of policies
   VIG_ARGUMENT_INVALID: { status: 422, retry: false, text: "{name}: {why}" },
