@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { readSigningKey } from "@vigie/service-kit/kms/signing-key";
 import { onTestFinished, test } from "vitest";
 import { manageKeys } from "./keys.ts";
+import { checkpointKey } from "./lib/keys.mjs";
 
 const NOW_MS = Date.UTC(2026, 0, 1);
 
@@ -26,6 +28,22 @@ test("a keys file is created once, rotated ahead of time, and listed without sec
     "k2  current from 2026-01-02T00:00:00.000Z",
     "k3  current from 2026-02-01T00:00:00.000Z",
   ]);
+});
+
+test("a signing key is made once, and its public form is printed then and later", () => {
+  const file = keysFile();
+  const vkey = manageKeys(["signing", file, "id.example.org/audit"], NOW_MS);
+  assert.match(vkey ?? "", /^id\.example\.org\/audit\+[0-9a-f]{8}\+A[A-Za-z0-9+/]{42}.$/);
+  assert.equal(manageKeys(["vkey", file], NOW_MS), vkey);
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  assert.throws(() => manageKeys(["signing", file, "other"], NOW_MS), /EEXIST/);
+  assert.equal(manageKeys(["signing", `${file}.new`], NOW_MS), null);
+});
+
+test("the key that npm start makes for development is one that services read", () => {
+  const file = keysFile();
+  writeFileSync(file, `${checkpointKey("vigie-audit")}\n`, { mode: 0o600 });
+  assert.equal(readSigningKey(file).name, "vigie-audit");
 });
 
 test("anything else is answered with the usage, and changes nothing", () => {

@@ -1,16 +1,19 @@
-import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { createHash, generateKeyPairSync, randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { HOME } from "./base.mjs";
 import { exists } from "./processes.mjs";
 
 const KEYS = join(HOME, "keys");
+/** Name of the audit log of this machine; services refuse it in production. */
+export const DEVELOPMENT_ORIGIN = "vigie-audit";
 
 export const keyFiles = {
   jwtPrivate: join(KEYS, "jwt-private.pem"),
   jwtPublic: join(KEYS, "jwt-public.pem"),
   worm: join(KEYS, "worm.secret"),
   kms: join(KEYS, "kms.json"),
+  checkpoints: join(KEYS, "audit.key"),
   database: join(KEYS, "database.secret"),
 };
 
@@ -24,6 +27,7 @@ export function ensureKeys() {
   once(keyFiles.worm, () => randomBytes(32).toString("hex"));
   once(keyFiles.database, () => randomBytes(16).toString("hex"));
   once(keyFiles.kms, masterKeys);
+  once(keyFiles.checkpoints, () => checkpointKey(DEVELOPMENT_ORIGIN));
   const read = (file) => readFileSync(file, "utf8").trim();
   return { databasePassword: read(keyFiles.database), wormSecret: read(keyFiles.worm) };
 }
@@ -51,4 +55,16 @@ function masterKeys() {
     secret: randomBytes(32).toString("base64"),
   };
   return JSON.stringify({ keys: [key] }, null, 2);
+}
+
+/** The shape that packages/service-kit/src/kms/signing-key.ts reads and explains: an Ed25519 key in one line. */
+export function checkpointKey(name) {
+  const ED25519 = Buffer.from([0x01]);
+  const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+  // The last 32 bytes of either form are the key itself (RFC 8410).
+  const seed = privateKey.export({ type: "pkcs8", format: "der" }).subarray(-32);
+  const point = publicKey.export({ type: "spki", format: "der" }).subarray(-32);
+  const hash = createHash("sha256").update(`${name}\n`).update(ED25519).update(point).digest("hex");
+  const secret = Buffer.concat([ED25519, seed]).toString("base64");
+  return `PRIVATE+KEY+${name}+${hash.slice(0, 8)}+${secret}`;
 }

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { HOME, LOGS, PINNED_NODE, ROOT } from "./base.mjs";
-import { keyFiles } from "./keys.mjs";
+import { DEVELOPMENT_ORIGIN, keyFiles } from "./keys.mjs";
 import { exists, launch, waitUntilReady } from "./processes.mjs";
 import { answersOk } from "./registry.mjs";
 
@@ -33,6 +33,8 @@ export function environmentOf({ addresses, secrets, env }) {
     JWT_PUBLIC_KEY: keyFiles.jwtPublic,
     JWT_PRIVATE_KEY: keyFiles.jwtPrivate,
     WORM_SIGNING_SECRET: secrets.wormSecret,
+    AUDIT_ORIGIN: DEVELOPMENT_ORIGIN,
+    AUDIT_SIGNING_KEY_FILE: keyFiles.checkpoints,
     VIGIE_LOGINS_PASSWORD: secrets.databasePassword,
     NODE_OPTIONS: "--disable-warning=ExperimentalWarning",
   };

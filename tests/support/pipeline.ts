@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger } from "@vigie/core/log";
 import { createKeysFile } from "@vigie/service-kit/kms/keys-file";
+import { createSigningKey } from "@vigie/service-kit/kms/signing-key";
 import { type Database, openDatabase, schemaOf } from "@vigie/service-kit/postgres/database";
 import { openRedis, type RedisStore } from "@vigie/service-kit/redis/redis";
 import { createIssuer } from "@vigie/testkit/issuer";
@@ -19,6 +20,7 @@ export interface Servers {
 }
 
 export const TENANT = "molam-sn";
+export const ORIGIN = "vigie-audit";
 export const WORM_SECRET = "an-audit-secret-of-the-end-to-end-tests";
 
 /** All of Vigie as an operator runs it, under a prefix of its own. */
@@ -33,6 +35,8 @@ export interface Pipeline {
   service(name: ServiceName): ServiceProcess;
   /** A bearer token of a trusted service, RS256. */
   token(claims?: Readonly<Record<string, unknown>>): string;
+  /** What verifies the checkpoints of its audit log. */
+  readonly verifierKey: string;
   /** The key that `token` signs with, as a script takes it. */
   readonly privateKeyPem: string;
   /** Posts to the edge as that service. */
@@ -49,6 +53,21 @@ export const allServices: readonly ServiceName[] = [
   "audit-sink",
 ];
 
+function makeKeys(directory: string) {
+  const master = join(directory, "keys.json");
+  // In force for longer than any event is old.
+  createKeysFile(master, Date.now() - 90 * 86_400_000);
+  const signing = join(directory, "audit.key");
+  const { verifierKey } = createSigningKey(signing, ORIGIN);
+  const env = {
+    VIGIE_KEYS_FILE: master,
+    WORM_SIGNING_SECRET: WORM_SECRET,
+    AUDIT_ORIGIN: ORIGIN,
+    AUDIT_SIGNING_KEY_FILE: signing,
+  };
+  return { verifierKey, env };
+}
+
 /** Provisions a fresh prefix on these servers and starts the services; resolves when all are ready. */
 export async function openPipeline(
   servers: Servers,
@@ -57,9 +76,7 @@ export async function openPipeline(
 ): Promise<Pipeline> {
   const prefix = freshPrefix();
   const directory = mkdtempSync(join(tmpdir(), "vigie-e2e-"));
-  const keysFile = join(directory, "keys.json");
-  // In force for longer than any event is old.
-  createKeysFile(keysFile, Date.now() - 90 * 86_400_000);
+  const keys = makeKeys(directory);
   const issuer = createIssuer();
   const env = {
     KAFKA_BROKERS: servers.kafka,
@@ -68,8 +85,7 @@ export async function openPipeline(
     REDIS_URL: servers.redis,
     VIGIE_TOPIC_PREFIX: prefix,
     VIGIE_STATE_DIR: join(directory, "state"),
-    VIGIE_KEYS_FILE: keysFile,
-    WORM_SIGNING_SECRET: WORM_SECRET,
+    ...keys.env,
     JWT_PUBLIC_KEY: issuer.publicKeyPem,
     ...over,
   };
@@ -126,6 +142,7 @@ export async function openPipeline(
     redis,
     service,
     token,
+    verifierKey: keys.verifierKey,
     privateKeyPem: issuer.privateKeyPem,
     post: (path, body) =>
       fetch(`${service("edge").url}${path}`, {

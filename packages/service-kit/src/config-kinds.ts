@@ -210,6 +210,26 @@ export function secret(options: {
   };
 }
 
+/** Several secrets, comma-separated, for which the same holds; none when unset. */
+export function secrets(options: { readonly about: string }): Kind<readonly string[]> {
+  const one = secret(options);
+  return {
+    about: options.about,
+    expected: `${one.expected} each, comma-separated`,
+    fallback: "(none)",
+    absent: () => ({ value: [] }),
+    parse(given, context) {
+      const value: string[] = [];
+      for (const item of given.split(",").flatMap((each) => each.trim() || [])) {
+        const parsing = one.parse(item, context);
+        if ("fault" in parsing) return { fault: `holds one that ${parsing.fault}` };
+        value.push(parsing.value);
+      }
+      return { value };
+    },
+  };
+}
+
 /** The path of a file that must be readable when the service starts. */
 export function file(options: Options<string>): Kind<string> {
   const expected = "the path of a readable file";

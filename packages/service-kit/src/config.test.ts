@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { test } from "vitest";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { onTestFinished, test } from "vitest";
 import {
   type ConfigSource,
   flag,
@@ -14,7 +17,10 @@ import {
   text,
   url,
 } from "./config.ts";
+import { createSigningKey } from "./kms/signing-key.ts";
 import {
+  auditConfig,
+  checkpointKeyConfig,
   databaseConfig,
   jwtConfig,
   kafkaConfig,
@@ -182,6 +188,42 @@ test("--check-config looks into the keys file and at what a database URL asks fo
   assert.equal(faults("?sslmode=require", ca).length, 1);
   assert.deepEqual(faults("?sslmode=verify-ca", ca), []);
   assert.doesNotMatch(faults("?sslmode=prefer").join(), /hunter2/);
+});
+
+test("SEC-13: of several secrets each must be one, and none is shown", () => {
+  const good = "f3b0c44298fc1c149afbf4c8996fb924";
+  const env = (WORM_SIGNING_SECRETS_RETIRED: string) => ({
+    NODE_ENV: "production",
+    WORM_SIGNING_SECRET: "27ae41e4649b934ca495991b7852b855",
+    WORM_SIGNING_SECRETS_RETIRED,
+  });
+  const parsed = parseConfig(auditConfig, env(`${good}, 27ae41e4649b934ca495991b7852b854,`));
+  assert.ok("config" in parsed);
+  assert.equal(parsed.config.WORM_SIGNING_SECRETS_RETIRED.length, 2);
+  assert.equal(parsed.config.WORM_SIGNING_SECRETS_RETIRED[0], good);
+  const faults = faultsOf(env(`${good},hunter2`), auditConfig);
+  assert.match(faults.join(), /^WORM_SIGNING_SECRETS_RETIRED holds one that has under 32/);
+  assert.doesNotMatch(faults.join(), /hunter2|f3b0c4/);
+});
+
+test("a log's key bears the log's name, and production wants a name of its own", () => {
+  const folder = mkdtempSync(join(tmpdir(), "vigie-config-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const AUDIT_SIGNING_KEY_FILE = join(folder, "audit.key");
+  const { verifierKey } = createSigningKey(AUDIT_SIGNING_KEY_FILE, "vigie-audit");
+  const production = { NODE_ENV: "production", AUDIT_SIGNING_KEY_FILE };
+  const faults = (env: Record<string, string>) => faultsOf(env, checkpointKeyConfig);
+  assert.deepEqual(faults({ AUDIT_SIGNING_KEY_FILE, AUDIT_RETIRED_KEYS: verifierKey }), []);
+  assert.match(faults(production).join(), /^AUDIT_ORIGIN is vigie-audit, the development default/);
+  const other = faults({ ...production, AUDIT_ORIGIN: "id.example.org/audit" });
+  assert.match(other.join(), /^AUDIT_SIGNING_KEY_FILE is the key of vigie-audit, but AUDIT_ORIGIN/);
+  assert.match(faults({}).join(), /^AUDIT_SIGNING_KEY_FILE is missing/);
+  assert.match(
+    faults({ AUDIT_SIGNING_KEY_FILE: import.meta.filename }).join(),
+    /^AUDIT_SIGNING_KEY_FILE is of no use/,
+  );
+  const retired = faults({ AUDIT_SIGNING_KEY_FILE, AUDIT_RETIRED_KEYS: "vigie-audit" });
+  assert.equal(retired.length, 1);
 });
 
 test("CNF-06: HS256 works only without a public key and never in production", () => {

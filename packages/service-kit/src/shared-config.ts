@@ -13,10 +13,12 @@ import {
   type Parsed,
   port,
   secret,
+  secrets,
   text,
   url,
 } from "./config.ts";
 import { readKeysFile } from "./kms/keys-file.ts";
+import { ORIGIN, readSigningKey } from "./kms/signing-key.ts";
 import { sslmodeOf, urlFault, VERIFYING } from "./postgres/url.ts";
 
 /** Fragments of configuration that services spread into their own schema. */
@@ -221,7 +223,46 @@ export const auditConfig = {
     about: "signs audit entries",
     developmentDefault: "development-worm-signing-secret-0001",
   }),
+  WORM_SIGNING_SECRETS_RETIRED: secrets({ about: "earlier ones, which verify and no longer sign" }),
 };
+
+const DEVELOPMENT_ORIGIN = "vigie-audit";
+
+/** Who signs checkpoints of the audit log. */
+export const checkpointKeyConfig = {
+  AUDIT_ORIGIN: given(
+    text({
+      about: "name of the audit log, one in the world; also that of its key",
+      pattern: ORIGIN,
+      expected: "a name without spaces, plus signs and commas, e.g. id.example.org/audit",
+      default: DEVELOPMENT_ORIGIN,
+    }),
+    ({ env, production }) =>
+      production && (env.AUDIT_ORIGIN || DEVELOPMENT_ORIGIN) === DEVELOPMENT_ORIGIN
+        ? `is ${DEVELOPMENT_ORIGIN}, the development default, which production refuses`
+        : null,
+  ),
+  AUDIT_SIGNING_KEY_FILE: given(
+    file({ about: "Ed25519 key that signs checkpoints, mode 600; npm run keys -- signing FILE" }),
+    ({ env }) => (env.AUDIT_SIGNING_KEY_FILE ? signingKeyFault(env) : null),
+  ),
+  AUDIT_RETIRED_KEYS: list({
+    about: "verifier keys of earlier signing keys, whose checkpoints stay valid",
+    pattern: /^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+$/,
+    expected: "name+hash+base64, as npm run keys -- vkey prints it",
+    default: [],
+  }),
+};
+
+function signingKeyFault(env: KindContext["env"]): string | null {
+  const origin = env.AUDIT_ORIGIN || DEVELOPMENT_ORIGIN;
+  try {
+    const { name } = readSigningKey(env.AUDIT_SIGNING_KEY_FILE ?? "");
+    return name === origin ? null : `is the key of ${name}, but AUDIT_ORIGIN is ${origin}`;
+  } catch (error) {
+    return `is of no use: ${messageOf(error)}`;
+  }
+}
 
 export const originsConfig = {
   ALLOWED_ORIGINS: list({

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
-import { messageOf, VigError } from "@vigie/core/errors";
+import { renameSync, writeFileSync } from "node:fs";
+import { invalidKeysFile as invalid, readPrivateFile } from "./private-file.ts";
 
 /** One version of the master key. */
 export interface MasterKey {
@@ -21,9 +21,6 @@ interface StoredKey {
   readonly secret: string;
 }
 
-const invalid = (why: string, cause?: unknown): VigError =>
-  new VigError("VIG_KEYS_FILE_INVALID", { why }, { cause });
-
 /**
  * The master keys of a file, oldest first.
  * Shape: {"keys": [{"id", "active_from": ISO 8601, "secret": base64 of 32 bytes}]}, mode 600 or
@@ -31,14 +28,7 @@ const invalid = (why: string, cause?: unknown): VigError =>
  * Throws: VIG_KEYS_FILE_INVALID.
  */
 export function readKeysFile(path: string): readonly MasterKey[] {
-  let text: string;
-  try {
-    if ((statSync(path).mode & 0o077) !== 0) throw invalid("others may read it; chmod 600");
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    throw error instanceof VigError ? error : invalid(messageOf(error), error);
-  }
-  const keys = storedKeys(text).map(masterKey);
+  const keys = storedKeys(readPrivateFile(path)).map(masterKey);
   if (keys.length === 0) throw invalid("it holds no key");
   if (new Set(keys.map((key) => key.keyId)).size < keys.length) throw invalid("an id comes twice");
   return keys.sort((one, other) => one.activeFromMs - other.activeFromMs);
