@@ -273,6 +273,7 @@ export const catalogue = {
     retry: false,
     text: "the service could change the audit log: {faults}",
   },
+  VIG_AUDIT_LEAF_MISSING: { status: 500, retry: false, text: "leaf {index} is not in the log" },
   VIG_AUDIT_LEAF_INVALID: { status: 500, retry: false, text: "a leaf is not readable: {why}" },
   VIG_AUDIT_NOTE_INVALID: { status: 400, retry: false, text: "this is no signed note: {why}" },
   VIG_AUDIT_NOTE_UNTRUSTED: {
