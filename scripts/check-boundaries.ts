@@ -35,6 +35,8 @@ const drivers: Readonly<Record<string, string>> = {
   pg: "postgres",
   "node-pg-migrate": "postgres",
   ioredis: "redis",
+  "@aws-sdk/client-kms": "kms",
+  "@aws-sdk/client-s3": "objects",
 };
 
 const SOURCE = /\.(ts|mts|mjs|js)$/;
