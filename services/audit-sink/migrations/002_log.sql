@@ -147,15 +147,17 @@ create table audit_emitters (
   instance text collate "C",
   next_seq bigint not null,
   closed boolean not null default false,
-  first_at_ms bigint not null,
   last_at_ms bigint not null,
-  -- Since when a later boot of the instance is known.
-  superseded_at_ms bigint,
-  -- Records that never came.
+  -- What is missed and may still come: [{"from", "to", "at", "partition", "offset"}], see emitters.ts.
+  pending jsonb not null default '[]',
+  -- When the first of it is given up; null: nothing is missed.
+  due_at_ms bigint,
+  -- Records that were given up.
   missing bigint not null default 0
 );
 create index idx_audit_emitters_open on audit_emitters (instance)
   where instance is not null and not closed;
+create index idx_audit_emitters_due on audit_emitters (due_at_ms) where due_at_ms is not null;
 
 do $$
 declare
