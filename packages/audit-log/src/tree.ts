@@ -1,11 +1,11 @@
-import { hash } from "node:crypto";
 import { assert } from "@vigie/core/assert";
+import { sha256 } from "./sha256.ts";
 
 /** Bytes of SHA-256, the hash of RFC 6962. */
 export const HASH_BYTES = 32;
 
 /** The root of a tree without leaves: SHA-256 of nothing. Source: RFC 6962, 2.1. */
-export const EMPTY_ROOT: Buffer = hash("sha256", "", "buffer");
+export const EMPTY_ROOT: Buffer = sha256(Buffer.alloc(0));
 
 /** Larger leaves are hashed as well, only not from the reused buffer. */
 const LEAF_BUFFER_BYTES = 64 * 1_024;
@@ -16,10 +16,10 @@ const nodeInput = Buffer.alloc(1 + 2 * HASH_BYTES, 1);
 /** SHA-256(0x00 ‖ data). Source: RFC 6962, 2.1. */
 export function leafHash(data: Uint8Array): Buffer {
   if (data.length > LEAF_BUFFER_BYTES) {
-    return hash("sha256", Buffer.concat([Buffer.of(0), data]), "buffer");
+    return sha256(Buffer.concat([Buffer.of(0), data]));
   }
   leafInput.set(data, 1);
-  return hash("sha256", leafInput.subarray(0, 1 + data.length), "buffer");
+  return sha256(leafInput.subarray(0, 1 + data.length));
 }
 
 /** SHA-256(0x01 ‖ left ‖ right). Source: RFC 6962, 2.1. */
@@ -27,7 +27,7 @@ export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
   assert(left.length === HASH_BYTES && right.length === HASH_BYTES, "a node joins two hashes");
   nodeInput.set(left, 1);
   nodeInput.set(right, 1 + HASH_BYTES);
-  return hash("sha256", nodeInput, "buffer");
+  return sha256(nodeInput);
 }
 
 /** A tree as far as an append needs it: the roots of the perfect subtrees it is made of. */

@@ -17,28 +17,47 @@ export function canonicalJson(value: unknown): string {
 
 function write(value: unknown, depth: number): string {
   if (depth > DEPTH_MAX) throw refused(`more than ${DEPTH_MAX} levels`);
-  if (value === null || typeof value === "boolean") return String(value);
   if (typeof value === "string") return text(value);
+  if (value === null || typeof value === "boolean") return String(value);
   if (typeof value === "number") {
     if (!Number.isFinite(value)) throw refused(String(value));
     return JSON.stringify(value);
   }
-  if (Array.isArray(value)) return `[${value.map((item) => write(item, depth + 1)).join(",")}]`;
+  if (Array.isArray(value)) return items(value, depth);
   if (typeof value === "object") return members(value as Record<string, unknown>, depth);
   throw refused(`a ${typeof value}`);
 }
 
-function members(value: Readonly<Record<string, unknown>>, depth: number): string {
-  const parts: string[] = [];
-  // Without a comparator, sort compares UTF-16 code units: what the RFC asks for.
-  for (const name of Object.keys(value).sort()) {
-    const member = value[name];
-    if (member !== undefined) parts.push(`${text(name)}:${write(member, depth + 1)}`);
-  }
-  return `{${parts.join(",")}}`;
+function items(values: readonly unknown[], depth: number): string {
+  let out = "";
+  for (const value of values) out += `${out === "" ? "" : ","}${write(value, depth + 1)}`;
+  return `[${out}]`;
 }
 
+function members(value: Readonly<Record<string, unknown>>, depth: number): string {
+  let out = "";
+  for (const name of sorted(Object.keys(value))) {
+    const member = value[name];
+    if (member === undefined) continue;
+    out += `${out === "" ? "" : ","}${text(name)}:${write(member, depth + 1)}`;
+  }
+  return `{${out}}`;
+}
+
+/** Most objects are written in order already, and looking is faster than sorting. */
+function sorted(names: string[]): string[] {
+  for (let i = 1; i < names.length; i += 1) {
+    // "<" and, without a comparator, sort compare UTF-16 code units: what the RFC asks for.
+    if ((names[i] as string) < (names[i - 1] as string)) return names.sort();
+  }
+  return names;
+}
+
+/** Printable ASCII without quotes and backslashes stands for itself. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
 function text(value: string): string {
+  if (PLAIN.test(value)) return `"${value}"`;
   if (!value.isWellFormed()) throw refused("a lone surrogate");
   return JSON.stringify(value);
 }
