@@ -208,6 +208,7 @@ create policy owner_reads on audit_leaves for select to vigie_audit_owner using 
 create view audit_leaf_hashes with (security_barrier) as
   select index, leaf_hash from audit_leaves;
 alter view audit_leaf_hashes owner to vigie_audit_owner;
+grant select on audit_leaf_hashes to vigie_audit_sink;
 grant select on audit_leaf_hashes, audit_tiles, audit_head, audit_checkpoints, audit_cosignatures,
   audit_emitters to vigie_edge;
 
