@@ -263,6 +263,11 @@ export const catalogue = {
     retry: true,
     text: "an audit record could not be written: {why}",
   },
+  VIG_AUDIT_UNRECORDED: {
+    status: 500,
+    retry: false,
+    text: "{route} came to its answer without its audit record",
+  },
   VIG_AUDIT_CONFLICT: {
     status: 500,
     retry: false,
