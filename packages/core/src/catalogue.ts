@@ -251,6 +251,12 @@ export const catalogue = {
     text: "files cannot be written or read: {why}",
   },
   VIG_KEYS_FILE_INVALID: { status: 500, retry: false, text: "the keys file is not usable: {why}" },
+  VIG_KMS_AWAY: { status: 503, retry: true, text: "KMS does not answer: {why}" },
+  VIG_KMS_REFUSED: {
+    status: 500,
+    retry: false,
+    text: "KMS refuses master key {keyId} under {kmsKey}: {why}",
+  },
   VIG_CIPHERTEXT_INVALID: { status: 500, retry: false, text: "a ciphertext does not open: {why}" },
   VIG_MIGRATION_CHANGED: {
     status: 500,
@@ -285,6 +291,21 @@ export const catalogue = {
     status: 403,
     retry: false,
     text: "no signature of the note can be trusted: {why}",
+  },
+  VIG_AUDIT_NOT_SIGNED: {
+    status: 503,
+    retry: true,
+    text: "no tree of the audit log has been signed yet",
+  },
+  VIG_AUDIT_TABLES_BEHIND: {
+    status: 503,
+    retry: true,
+    text: "what the audit is searched by is being filled: {next} of {size} leaves",
+  },
+  VIG_EXPORTS_TOO_MANY: {
+    status: 429,
+    retry: true,
+    text: "an export is under way {where}; wait for its end",
   },
   VIG_AUDIT_PROOF_RANGE: { status: 422, retry: false, text: "there is no such proof: {why}" },
   VIG_AUDIT_TREE_BEHIND: {

@@ -22,19 +22,11 @@ export const KEY_DESTROYED = "subject.key_destroyed";
 export const isAll = (filter: LeafFilter): boolean =>
   Object.values(filter).every((value) => value === undefined);
 
-/**
- * Whether a leaf is meant. That a person's key was destroyed passes every filter but that of the tenant: without it
- * an export could not tell an erased box from a withheld one.
- */
-export function passes(leaf: Leaf, filter: LeafFilter): boolean {
-  const { tenant, ...rest } = filter;
-  if (tenant !== undefined && leaf.tenant !== tenant) return false;
-  return leaf.action === KEY_DESTROYED || passesRest(leaf, rest);
-}
-
-function passesRest(leaf: Leaf, filter: Omit<LeafFilter, "tenant">): boolean {
-  const { action, actor, subject, impersonation, from, to } = filter;
+/** Whether all of a filter holds of a leaf. */
+export function meets(leaf: Leaf, filter: LeafFilter): boolean {
+  const { tenant, action, actor, subject, impersonation, from, to } = filter;
   return (
+    (tenant === undefined || leaf.tenant === tenant) &&
     (action === undefined || leaf.action === action) &&
     (actor === undefined || actorsOf(leaf).includes(actor)) &&
     (subject === undefined || subject === leaf.subject || subject === leaf.impersonated) &&
@@ -43,6 +35,14 @@ function passesRest(leaf: Leaf, filter: Omit<LeafFilter, "tenant">): boolean {
     (to === undefined || leaf.at < to)
   );
 }
+
+/**
+ * Whether a leaf is exported. That a person's key was destroyed passes every filter but that of the tenant: without
+ * it an export could not tell an erased box from a withheld one.
+ */
+export const passes = (leaf: Leaf, { tenant, ...rest }: LeafFilter): boolean =>
+  (tenant === undefined || leaf.tenant === tenant) &&
+  (leaf.action === KEY_DESTROYED || meets(leaf, rest));
 
 const actorsOf = ({ actor, impersonator }: Leaf): readonly (string | null)[] => [
   "ref" in actor ? actor.ref : actor.id,

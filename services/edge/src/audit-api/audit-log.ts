@@ -12,17 +12,24 @@ export interface PageWanted {
   readonly limit: number;
 }
 
-/** Leaves that pass a filter, newest first; fewer than wanted may pass of those that were looked at. */
+/** Leaves that meet a filter, newest first. Fewer than wanted may do so of those that one page looks at. */
 export interface FoundPage {
   readonly leaves: readonly StoredLeaf[];
   /** Where the next page begins after; null at the end. */
   readonly next: Place | null;
+  /** Leaves below this index were searched; those behind come within a moment, or while the tables are rebuilt. */
+  readonly searchedTo: number;
 }
 
 /** The audit log as the edge reads it. Every call is a short transaction of its own. Throws: VIG_DATABASE_AWAY. */
 export interface AuditLog extends ExportSource {
-  /** The newest tree that was signed; null before the first. */
-  signedTree(): Promise<SignedTree | null>;
+  /** False where there are no keys: then boxes stay sealed, whoever asks. */
+  readonly canOpen: boolean;
+  /**
+   * The newest tree that was signed; of `tenant` the newest whose leaves can be told apart by tenant.
+   * Throws: VIG_AUDIT_NOT_SIGNED.
+   */
+  signedTree(tenant: string | null): Promise<SignedTree>;
   /** By the time of the action, then by index. */
   find(filter: LeafFilter, page: PageWanted): Promise<FoundPage>;
   /** What stands for a person in leaves; null for one of whom there is none, or no more. `user`: by either id. */

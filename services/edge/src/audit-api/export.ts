@@ -1,0 +1,87 @@
+import { Readable } from "node:stream";
+import { exportLines } from "@vigie/service-kit/audit/export";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { type Static, Type } from "typebox";
+import { callerOf, scoped } from "../access.ts";
+import { problemResponses, problems } from "../ingest/schemas.ts";
+import type { AuditLog } from "./audit-log.ts";
+import { askedOf, exportQuery } from "./queries.ts";
+import { AUDIT_SCOPE, reachOf } from "./reach.ts";
+import { type AuditReading, putOnRecord } from "./reading.ts";
+import { RunningExports, unlessStalled } from "./running-exports.ts";
+
+/** AUD-08: the log, or the part of it that a tenant may see, for an auditor who trusts nobody. */
+export function exportRoute(app: FastifyInstance, reading: AuditReading): void {
+  const running = new RunningExports(reading.exportLimits.runningMax);
+  app.addHook("preClose", (done) => {
+    running.breakOff();
+    done();
+  });
+  app.get<{ Querystring: Static<typeof exportQuery> }>("/api/id/admin/audit/export", {
+    schema: {
+      tags: ["audit"],
+      summary: "Leaves with their proofs, as NDJSON",
+      description:
+        "Put on record before the first byte (audit.exported). The first line holds the checkpoint, `progress` lines tell how far it is, the last one is `end`: without it the export is incomplete.",
+      security: [{ bearer: [] }],
+      querystring: exportQuery,
+      response: {
+        200: {
+          description: "docs/audit-format.md",
+          content: { "application/x-ndjson": { schema: Type.String() } },
+        },
+        ...problemResponses,
+        ...problems(404),
+      },
+    },
+    onRequest: [...scoped(AUDIT_SCOPE, reading)],
+    async handler(request, reply) {
+      const caller = callerOf(request).limitKey;
+      const broken = running.begin(caller);
+      try {
+        const stream = await streamOf(request, reading, broken.signal);
+        stream.once("close", () => running.end(caller));
+        return await answer(reply, stream);
+      } catch (error) {
+        running.end(caller);
+        throw error;
+      }
+    },
+  });
+}
+
+async function streamOf(
+  request: FastifyRequest<{ Querystring: Static<typeof exportQuery> }>,
+  reading: AuditReading,
+  signal: AbortSignal,
+): Promise<Readable> {
+  const log = reading.log();
+  const reach = reachOf(request, reading);
+  const own = callerOf(request).tenantId;
+  const { filter, person } = await askedOf(log, { reach, own }, request.query);
+  const tree = await log.signedTree(reach);
+  const boxes = log.canOpen ? (request.query.boxes ?? "opened") : "sealed";
+  // Once lines have gone out, no problem can be answered any more: so the tables are tried first.
+  await tried(log, reach, tree.size);
+  await putOnRecord(reading, request, {
+    action: "audit.exported",
+    person,
+    payload: { filter, boxes, tree_size: tree.size },
+  });
+  const lines = exportLines(log, { tree, filter, boxes });
+  const stream: Readable = Readable.from(
+    unlessStalled(lines, reading.exportLimits.stallMs, () => stream.destroy()),
+  );
+  signal.addEventListener("abort", () => stream.destroy(), { once: true });
+  return stream;
+}
+
+const tried = (log: AuditLog, tenant: string | null, until: number): Promise<unknown> =>
+  log.leaves({ tenant, from: 0, until, limit: 1 });
+
+const answer = (reply: FastifyReply, stream: Readable): FastifyReply =>
+  reply
+    .type("application/x-ndjson; charset=utf-8")
+    .header("content-disposition", 'attachment; filename="audit.ndjson"')
+    .header("cache-control", "no-store")
+    .send(stream);

@@ -1,0 +1,182 @@
+import { proveConsistency, proveInclusion, rootAt } from "@vigie/audit-log/proofs";
+import { parseTilePath, TILE_HEIGHT, TILE_WIDTH, tileWidth } from "@vigie/audit-log/tiles";
+import { leafHash } from "@vigie/audit-log/tree";
+import { VigError } from "@vigie/core/errors";
+import type { StoredLeaf } from "@vigie/service-kit/audit/export";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { type Static, Type } from "typebox";
+import { scoped } from "../access.ts";
+import { problemResponses, problems } from "../ingest/schemas.ts";
+import { consistencySchema, entryAnswer, inclusionSchema, wholeEntrySchema } from "./answers.ts";
+import { only } from "./audit-log.ts";
+import { consistencyQuery, countOf, entryParams, entryQuery, inclusionQuery } from "./queries.ts";
+import { AUDIT_SCOPE, reachOf } from "./reach.ts";
+import { type AuditReading, opened, putOnRecord } from "./reading.ts";
+
+const ROOT = "/api/id/admin/audit";
+const common = { tags: ["audit"], security: [{ bearer: [] }] };
+const answers = { ...problemResponses, ...problems(404) };
+const content = (type: string, description: string) => ({
+  description,
+  content: { [type]: { schema: Type.String() } },
+});
+
+/** Hashes and proofs tell nothing of what was hashed: they are the same for every tenant. */
+export function proofRoutes(app: FastifyInstance, reading: AuditReading): void {
+  const onRequest = [...scoped(AUDIT_SCOPE, reading)];
+  entryRoute(app, reading);
+  app.get(`${ROOT}/checkpoint`, {
+    schema: {
+      ...common,
+      summary: "The newest checkpoint, a signed note",
+      response: { 200: content("text/plain", "C2SP signed note"), ...answers },
+    },
+    onRequest,
+    async handler(_request, reply) {
+      const { note } = await reading.log().signedTree(null);
+      return plain(reply, "text/plain; charset=utf-8").send(note);
+    },
+  });
+  app.get<{ Querystring: Static<typeof inclusionQuery> }>(`${ROOT}/proofs/inclusion`, {
+    schema: {
+      ...common,
+      summary: "Proves that a leaf is in a tree (RFC 6962, 2.1.1)",
+      querystring: inclusionQuery,
+      response: { 200: inclusionSchema, ...answers },
+    },
+    onRequest,
+    handler: ({ query }) => inclusion(reading, query),
+  });
+  app.get<{ Querystring: Static<typeof consistencyQuery> }>(`${ROOT}/proofs/consistency`, {
+    schema: {
+      ...common,
+      summary: "Proves that a tree begins with an earlier one (RFC 6962, 2.1.2)",
+      querystring: consistencyQuery,
+      response: { 200: consistencySchema, ...answers },
+    },
+    onRequest,
+    handler: ({ query }) => consistency(reading, query),
+  });
+  app.get<{ Params: { readonly "*": string } }>(`${ROOT}/tile/*`, {
+    schema: {
+      ...common,
+      summary: "A tile of hashes (C2SP tlog-tiles), e.g. tile/0/x001/234",
+      response: { 200: content("application/octet-stream", "32 bytes a hash"), ...answers },
+    },
+    onRequest,
+    handler: (request, reply) => tile(reading, request.params["*"], reply),
+  });
+}
+
+function entryRoute(app: FastifyInstance, reading: AuditReading): void {
+  app.get<{ Params: Static<typeof entryParams>; Querystring: Static<typeof entryQuery> }>(
+    `${ROOT}/entries/:index`,
+    {
+      schema: {
+        ...common,
+        summary: "One entry with its leaf and the proof that the log holds it",
+        description: "Put on record before it is answered (audit.entry_read).",
+        params: entryParams,
+        querystring: entryQuery,
+        response: { 200: wholeEntrySchema, ...answers },
+      },
+      onRequest: [...scoped(AUDIT_SCOPE, reading)],
+      handler: (request) => entry(reading, request),
+    },
+  );
+}
+
+async function entry(reading: AuditReading, request: FastifyRequest) {
+  const log = reading.log();
+  const reach = reachOf(request, reading);
+  const index = countOf("index", (request.params as Static<typeof entryParams>).index);
+  const tree = await log.signedTree(null);
+  // Of another tenant and not there yet look the same.
+  const stored: StoredLeaf | undefined =
+    index < BigInt(tree.size) ? (await log.leaves(only(reach, Number(index))))[0] : undefined;
+  if (stored === undefined) throw new VigError("VIG_NOT_FOUND", { what: "entry" });
+  const payload = { index: stored.index };
+  await putOnRecord(reading, request, { action: "audit.entry_read", person: null, payload });
+  const [read] = await opened(log, [stored]);
+  const proof = await proveInclusion(index, BigInt(tree.size), log.nodes);
+  return {
+    entry: read && entryAnswer(read, log.canOpen),
+    leaf: stored.leaf.toString(),
+    leaf_hash: base64(leafHash(stored.leaf)),
+    signature: base64(stored.signature),
+    key_id: stored.keyId,
+    opened: read?.opened.boxes ?? {},
+    tree_size: tree.size,
+    proof: proof.map(base64),
+    checkpoint: tree.note,
+  };
+}
+
+async function inclusion(reading: AuditReading, query: Static<typeof inclusionQuery>) {
+  const { nodes } = reading.log();
+  const index = countOf("index", query.index);
+  const size = await sizeOf(reading, "size", query.size);
+  const [proof, root, [leaf]] = [
+    await proveInclusion(index, size, nodes),
+    await rootAt(size, nodes),
+    await nodes([{ level: 0, index }]),
+  ];
+  return {
+    index: Number(index),
+    size: Number(size),
+    root: base64(root),
+    leaf_hash: leaf && base64(leaf),
+    proof: proof.map(base64),
+  };
+}
+
+async function consistency(reading: AuditReading, query: Static<typeof consistencyQuery>) {
+  const { nodes } = reading.log();
+  const first = countOf("first", query.first);
+  const second = await sizeOf(reading, "second", query.second);
+  const proof = await proveConsistency(first, second, nodes);
+  return {
+    first: Number(first),
+    second: Number(second),
+    first_root: base64(await rootAt(first, nodes)),
+    second_root: base64(await rootAt(second, nodes)),
+    proof: proof.map(base64),
+  };
+}
+
+/** Of a tree that was signed, or begins one: nothing is proven of what nobody has vouched for. */
+async function sizeOf(
+  reading: AuditReading,
+  path: string,
+  given: string | undefined,
+): Promise<bigint> {
+  const newest = BigInt((await reading.log().signedTree(null)).size);
+  const size = given === undefined ? newest : countOf(path, given);
+  if (size <= newest) return size;
+  const why = `no tree of ${size} leaves is signed yet; the newest has ${newest}`;
+  throw new VigError("VIG_AUDIT_PROOF_RANGE", { why });
+}
+
+/** A tile may be asked for as narrow as it once was; entries are not given out here, they are of all tenants. */
+async function tile(reading: AuditReading, path: string, reply: FastifyReply) {
+  const log = reading.log();
+  const wanted = parseTilePath(`tile/${path}`);
+  if (wanted === null || wanted.kind === "entries") throw noTile();
+  const { level, index, width } = wanted;
+  const { size } = await log.signedTree(null);
+  if (width > tileWidth(level, index, BigInt(size))) throw noTile();
+  const first = index * BigInt(TILE_WIDTH);
+  const hashes = await log.nodes(
+    Array.from({ length: width }, (_, i) => ({
+      level: level * TILE_HEIGHT,
+      index: first + BigInt(i),
+    })),
+  );
+  return plain(reply, "application/octet-stream").send(Buffer.concat(hashes));
+}
+
+const noTile = (): VigError => new VigError("VIG_NOT_FOUND", { what: "tile" });
+const base64 = (hash: Buffer): string => hash.toString("base64");
+const plain = (reply: FastifyReply, type: string): FastifyReply =>
+  reply.header("cache-control", "no-store").type(type);
+

@@ -1,0 +1,57 @@
+import { type Leaf, parseLeaf } from "@vigie/audit-log/leaf";
+import { VigError } from "@vigie/core/errors";
+import type { AuditAction } from "@vigie/schemas/audit-actions";
+import type { StoredLeaf } from "@vigie/service-kit/audit/export";
+import type { FastifyRequest } from "fastify";
+import { callerOf } from "../access.ts";
+import type { EdgeContext } from "../context.ts";
+import type { ReadLeaf } from "./answers.ts";
+import type { AuditLog } from "./audit-log.ts";
+
+/** What the routes of the audit share. */
+export interface AuditReading extends EdgeContext {
+  /** Throws: VIG_DATABASE_UNSET. */
+  log(): AuditLog;
+}
+
+export function readingOf(context: EdgeContext): AuditReading {
+  return {
+    ...context,
+    log() {
+      if (context.auditLog !== null) return context.auditLog;
+      throw new VigError("VIG_DATABASE_UNSET");
+    },
+  };
+}
+
+interface Look {
+  readonly action: AuditAction;
+  /** Of the caller's own tenant. */
+  readonly person: string | null;
+  /** Names nobody: persons by ref. */
+  readonly payload: Readonly<Record<string, unknown>>;
+}
+
+/** Who looks into the audit is put on record before the answer. Throws: VIG_AUDIT_WRITE_FAILED. */
+export async function putOnRecord(
+  { audit }: Pick<AuditReading, "audit">,
+  request: FastifyRequest,
+  { action, person, payload }: Look,
+): Promise<void> {
+  const caller = callerOf(request);
+  await audit.record({ action, caller, request, subjectUserId: person, payload });
+}
+
+/** With what their boxes hold. */
+export async function opened(
+  log: Pick<AuditLog, "opened">,
+  stored: readonly StoredLeaf[],
+): Promise<readonly ReadLeaf[]> {
+  const leaves: readonly Leaf[] = stored.map(({ leaf }) => parseLeaf(leaf));
+  const boxes = await log.opened(leaves);
+  return stored.map(({ index }, i) => ({
+    index,
+    leaf: leaves[i] as Leaf,
+    opened: boxes[i] ?? { boxes: {}, aside: null },
+  }));
+}
