@@ -70,7 +70,9 @@ alter table audit_head
   -- Roots of the perfect subtrees, largest first.
   add column frontier bytea[] not null default '{}',
   -- How many subjects' keys were destroyed: tells another member that keys which it holds may be gone.
-  add column destroyed bigint not null default 0;
+  add column destroyed bigint not null default 0,
+  -- Until when the newest erasure reaches: nearly all that happens is later, and needs no second look.
+  add column erased_until_ms bigint not null default 0;
 alter table audit_head drop column held;
 
 -- Signed notes (C2SP tlog-checkpoint) and what witnesses added to them.
@@ -220,7 +222,7 @@ create policy sink_erases on audit_subjects for delete to vigie_audit_sink using
 grant select, insert, delete on audit_subjects to vigie_audit_sink;
 
 grant select, insert, update on audit_erased, audit_emitters to vigie_audit_sink;
-grant select, update (size, frontier, destroyed) on audit_head to vigie_audit_sink;
+grant select, update (size, frontier, destroyed, erased_until_ms) on audit_head to vigie_audit_sink;
 
 -- The audit's part of an erasure is told where the others' are.
 create policy audit_sink_reads on erasure_parts for select to vigie_audit_sink using (true);

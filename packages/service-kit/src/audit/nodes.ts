@@ -78,7 +78,9 @@ function placeOf({ level, index }: NodeId, ranges: Map<string, TileRange>): Plac
   return { range, from, count };
 }
 
-function whole({ level, tile, from, to }: TileRange, hashes = Buffer.alloc(0)): Buffer {
+const NOTHING = Buffer.alloc(0);
+
+function whole({ level, tile, from, to }: TileRange, hashes: Buffer = NOTHING): Buffer {
   if (hashes.length !== (to - from) * HASH_BYTES) {
     const covers = 2 ** (level * TILE_HEIGHT);
     throw new VigError("VIG_AUDIT_LEAF_MISSING", { index: (tile * TILE_WIDTH + from) * covers });
