@@ -1,0 +1,86 @@
+import { extendsTree } from "./merkle.mjs";
+import { judgeSignatures, parseCheckpoint, parseNote } from "./note.mjs";
+
+/**
+ * A checkpoint by its note. That a signature is missing or false goes to the report; what is no checkpoint at all
+ * gives null, after `report[kind]`.
+ * Returns: { what, origin, size (bigint), root, seals: [{ key, atMs }] }
+ */
+export function judgeCheckpoint(note, { what, keys, report, kind }) {
+  try {
+    const parsed = parseNote(note);
+    const checkpoint = parseCheckpoint(parsed.text);
+    const judged = judgeSignatures(parsed, keys);
+    for (const { key } of judged.filter(({ holds }) => !holds)) {
+      report.tampered(null, `${what}: the signature of ${key.name} is false`);
+    }
+    const seals = judged.filter(({ holds }) => holds);
+    const ours = seals.filter(({ key }) => !key.isWitness && key.name === checkpoint.origin);
+    if (ours.length === 0) report.tampered(null, `${what}: it is not signed by the key of the log`);
+    return { what, ...checkpoint, seals };
+  } catch (error) {
+    report[kind](null, `${what}: ${error.message}`);
+    return null;
+  }
+}
+
+/** Says who signed the checkpoint, and which witness that was asked for did not. */
+export function reportSeals({ what, seals }, { witnesses, report }) {
+  report.facts.keys = seals.filter(({ key }) => !key.isWitness).map(({ key }) => key.text);
+  const cosigned = seals.filter(({ key }) => key.isWitness);
+  report.facts.witnesses = cosigned.map(({ key, atMs }) => ({ name: key.name, at: timeOf(atMs) }));
+  for (const witness of witnesses) {
+    if (cosigned.some(({ key }) => key === witness)) continue;
+    report.incomplete(null, `${what}: ${witness.name} has not cosigned it`);
+  }
+}
+
+/** Dates end in the year 275760, times of cosignatures do not. */
+const timeOf = (atMs) => (atMs <= 8.64e15 ? new Date(atMs).toISOString() : `${atMs} ms`);
+
+/**
+ * Compares the tree with what else was signed: `at(tree)` after every leaf, `finish` once all is read.
+ * `main` is the checkpoint that the leaves belong to; `others` are [{ checkpoint, isOlder }].
+ */
+export function createAnchors(main, others, report) {
+  const open = [];
+  for (const { checkpoint, isOlder } of others) {
+    const { what, size, origin, root } = checkpoint;
+    if (origin !== main.origin) report.tampered(null, `${what}: it is of another log, ${origin}`);
+    else if (size > main.size && isOlder) {
+      report.tampered(
+        null,
+        `${what}: it has ${size} leaves, and now there are ${main.size}: the log was set back`,
+      );
+    } else if (size > main.size) {
+      report.incomplete(null, `${what}: it has ${size} leaves, and these end at ${main.size}`);
+    } else if (size === main.size && !root.equals(main.root))
+      report.tampered(null, `${what}: ${FORKED}`);
+    else if (size < main.size && size > 0n) open.push(checkpoint);
+  }
+  open.sort((a, b) => Number(a.size - b.size));
+  return {
+    at(tree) {
+      while (open.length > 0 && open[0].size === BigInt(tree.size())) {
+        const { what, root } = open.shift();
+        if (!root.equals(tree.root())) report.tampered(null, `${what}: ${FORKED}`);
+      }
+    },
+    /** What the leaves did not show, a consistency proof can: [{ first, second, proof }], sizes bigint. */
+    finish(proofs) {
+      for (const { what, size, root } of open) {
+        const shown = proofs.find(({ first, second }) => first === size && second === main.size);
+        if (shown === undefined) {
+          report.incomplete(
+            null,
+            `${what}: a consistency proof from ${size} to ${main.size} is needed`,
+          );
+        } else if (!extendsTree({ ...shown, firstRoot: root, secondRoot: main.root })) {
+          report.tampered(null, `${what}: the consistency proof does not lead to it`);
+        }
+      }
+    },
+  };
+}
+
+const FORKED = "its root is another one: the log was rewritten or forked";

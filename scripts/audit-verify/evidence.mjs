@@ -1,0 +1,153 @@
+// What leaves say beside their bytes: whose boxes are closed for good, and which records are missing.
+
+import { parseCanonical } from "./json.mjs";
+import { GAP_DETECTED, isCommitted, KEY_DESTROYED } from "./leaf.mjs";
+
+/**
+ * Boxes that are not open. Each must have a leaf which says that its key was destroyed, before it or after it.
+ * Memory: the refs of erased persons.
+ */
+export function createErasures(report) {
+  /** ref → { index of the first leaf, boxes } */
+  const closed = new Map();
+  const destroyed = new Set();
+  return {
+    closed(ref, index) {
+      const known = closed.get(ref);
+      if (known === undefined) closed.set(ref, { index, boxes: 1 });
+      else known.boxes += 1;
+    },
+    read({ action, payload }) {
+      if (action === KEY_DESTROYED) destroyed.add(payload.ref);
+    },
+    finish() {
+      let boxes = 0;
+      let subjects = 0;
+      for (const [ref, { index, boxes: count }] of closed) {
+        if (destroyed.has(ref)) {
+          boxes += count;
+          subjects += 1;
+        } else {
+          report.incomplete(
+            index,
+            `the box of ${ref} is closed, and no leaf says that its key was destroyed`,
+          );
+        }
+      }
+      report.facts.erased = { boxes, subjects };
+    },
+  };
+}
+
+/** Compares what a line shows in clear with what its leaf commits to. */
+export function createOpenings(boxesAre, erasures, report) {
+  return (index, leaf, { opened = {}, aside }) => {
+    const shown = new Map(Object.entries(opened));
+    for (const { ref, commitment } of leaf.boxes) {
+      const plaintext = shown.get(ref);
+      shown.delete(ref);
+      if (plaintext !== undefined) checkPlaintext(index, plaintext, commitment, report);
+      else if (boxesAre === "opened") erasures.closed(ref, index);
+    }
+    for (const ref of shown.keys())
+      report.tampered(index, `its leaf has no box of ${ref.slice(0, 40)}`);
+    checkAside(index, leaf, aside);
+  };
+
+  function checkAside(index, { payload_aside, subject }, aside) {
+    if (aside !== undefined) {
+      const isIt =
+        payload_aside !== undefined &&
+        isCommitted(aside, payload_aside.commitment) &&
+        Buffer.byteLength(aside) === payload_aside.bytes;
+      if (!isIt) report.tampered(index, "its payload aside is not what the leaf commits to");
+    } else if (payload_aside !== undefined && boxesAre === "opened") {
+      if (subject !== null) erasures.closed(subject, index);
+      else report.incomplete(index, "its payload aside is not there");
+    }
+  }
+}
+
+function checkPlaintext(index, plaintext, commitment, report) {
+  if (!isCommitted(plaintext, commitment)) {
+    report.tampered(index, "an opened box is not what the leaf commits to");
+    return;
+  }
+  try {
+    parseCanonical(plaintext);
+  } catch (error) {
+    report.unreadable(index, `an opened box: ${error.message}`);
+  }
+}
+
+/** Records of emitters stand in this topic, and the log's own leaves have this emitter. */
+const RECORDS = "id.audit";
+const SELF = "audit-sink";
+/** Enough for every crash of years; a file that is made of holes is not worth the memory. */
+const HOLES_MAX = 100_000;
+
+/**
+ * Numbers that are missing in the series of emitters, from 1 on. Each must be told of by a leaf of the log.
+ * Memory: emitters and holes.
+ */
+export function createSeries(report) {
+  /** emitter → { next, holes: [{ from, to, index }] by rising numbers } */
+  const series = new Map();
+  const told = [];
+  let holes = 0;
+
+  function read(index, { source, emitter, seq, action, payload }) {
+    if (action === GAP_DETECTED) told.push(payload);
+    if (source.topic !== RECORDS || emitter === SELF || holes > HOLES_MAX) return;
+    const known = series.get(emitter) ?? { next: 1, holes: [] };
+    series.set(emitter, known);
+    if (seq >= known.next) {
+      if (seq > known.next) known.holes.push({ from: known.next, to: seq - 1, index });
+      holes += seq > known.next ? 1 : 0;
+      known.next = seq + 1;
+    } else if (!fill(known.holes, seq)) {
+      report.note(`leaf ${index}: number ${seq} of ${emitter} stands twice`);
+    }
+    if (holes > HOLES_MAX)
+      report.incomplete(index, "too many records are missing to look for more");
+  }
+
+  return {
+    read,
+    finish() {
+      for (const { emitter, from, to } of told) {
+        const range = to === null ? `from ${from} on` : `${from} to ${to}`;
+        report.note(`the log tells that records ${range} of ${emitter} are missing`);
+        const known = series.get(emitter);
+        if (known === undefined) continue;
+        known.holes = known.holes.filter((hole) => !covers({ from, to }, hole));
+      }
+      for (const [emitter, { holes: left }] of series) {
+        for (const { from, to, index } of left) {
+          const which = `records ${from} to ${to} of ${emitter}`;
+          report.incomplete(index, `${which} are missing, and no leaf tells so`);
+        }
+      }
+      report.facts.emitters = series.size;
+    },
+  };
+}
+
+/** A number that comes late: what stays missing is before it and behind it. False if it was not missing. */
+function fill(holes, seq) {
+  let low = 0;
+  let high = holes.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (holes[middle].to < seq) low = middle + 1;
+    else high = middle;
+  }
+  const hole = holes[low];
+  if (hole === undefined || hole.from > seq) return false;
+  const before = { ...hole, to: seq - 1 };
+  const behind = { ...hole, from: seq + 1 };
+  holes.splice(low, 1, ...[before, behind].filter(({ from, to }) => from <= to));
+  return true;
+}
+
+const covers = (told, hole) => told.from <= hole.from && (told.to === null || told.to >= hole.to);
