@@ -3,8 +3,15 @@ import type { Leaf, LeafBox } from "@vigie/audit-log/leaf";
 import { VigError } from "@vigie/core/errors";
 import type { Keys } from "../kms/keys.ts";
 import type { Queryable } from "../postgres/database.ts";
-import type { OpenedLeaf } from "./export.ts";
 import { openTenantKey, unwrapSecret } from "./subject-keys.ts";
+
+/** What of a leaf can be read with the keys there are. */
+export interface OpenedLeaf {
+  /** Plaintexts of boxes, by ref; of an erased person none. */
+  readonly boxes: Readonly<Record<string, string>>;
+  /** The payload that was too large for the leaf. */
+  readonly aside: string | null;
+}
 
 /** Opens leaves, of all tenants whose rows the connection may see. */
 export type OpenLeaves = (db: Queryable, leaves: readonly Leaf[]) => Promise<readonly OpenedLeaf[]>;
