@@ -1,6 +1,270 @@
-/** Audited actions that one service writes and another looks for. */
+/** Who puts an action on record. */
+export type AuditEmitter = "edge" | "sessions" | "audit-sink" | "operator" | "upstream";
+
+export interface AuditActionFacts {
+  readonly by: AuditEmitter;
+  /** Whom the record concerns; what it holds of that person is sealed under their key. */
+  readonly subject: string;
+  /** Members of the payload, as `name` or `name (what)`. */
+  readonly payload: readonly string[];
+  readonly when: string;
+}
+
+const NOBODY = "nobody";
+const PERSON = "the user";
+
+/** Every action that Vigie puts on record. The table of docs/audit.md is made of it. */
+export const auditActions = {
+  "session.revoked": {
+    by: "sessions",
+    subject: PERSON,
+    payload: [
+      "reason",
+      "command_id, anomaly_id or epoch_id (the cause)",
+      "scope, batch_id, requested_at, already_ended (of a command)",
+      "session_ids",
+    ],
+    when: "a command about one session was carried out, or one session was revoked by an anomaly, an epoch, a limit, a password change, the risk engine or an erasure",
+  },
+  "sessions.revoked": {
+    by: "sessions",
+    subject: PERSON,
+    payload: ["as session.revoked", "kept_session_id"],
+    when: "the same, where the command or cause means several sessions",
+  },
+  "policy.revocations_held": {
+    by: "sessions",
+    subject: NOBODY,
+    payload: ["rule", "first_anomaly_id"],
+    when: "the guard let anomalies of a rule revoke no more of a tenant's sessions",
+  },
+  "session.revoke_requested": {
+    by: "edge",
+    subject: "the user whom the filter names, else nobody",
+    payload: ["acts_by (user, search, epoch)", "the body of the call"],
+    when: "an administrator revokes, before anything is done; by an epoch, too",
+  },
+  "session.revoke_counted": {
+    by: "edge",
+    subject: "the user whom the filter names, else nobody",
+    payload: ["acts_by", "the body of the call"],
+    when: "an administrator asks how many sessions a filter means",
+  },
+  "policy.updated": {
+    by: "edge",
+    subject: NOBODY,
+    payload: ["tenant", "version", "before", "after (whole documents)"],
+    when: "a policy is changed, before the change holds",
+  },
+  "policy.update_undone": {
+    by: "edge",
+    subject: NOBODY,
+    payload: ["tenant", "version"],
+    when: "a change that was put on record failed after that, or nobody knows",
+  },
+  "anomaly.label_requested": {
+    by: "edge",
+    subject: PERSON,
+    payload: ["anomaly_id", "label"],
+    when: "an administrator says what an anomaly was, before it is kept",
+  },
+  "privacy.exported": {
+    by: "edge",
+    subject: "the caller",
+    payload: [],
+    when: "a person exports everything held on them, before the first byte",
+  },
+  "privacy.erasure_requested": {
+    by: "edge",
+    subject: "who is erased",
+    payload: ["erasure_id"],
+    when: "a person or an administrator asks for an erasure, before it begins",
+  },
+  "privacy.erasure_read": {
+    by: "edge",
+    subject: NOBODY,
+    payload: ["erasure_id"],
+    when: "an administrator reads how far an erasure is",
+  },
+  "privacy.erasure_done": {
+    by: "edge",
+    subject: NOBODY,
+    payload: ["erasure_id", "requested_at", "parts (each with its time)"],
+    when: "every part has told that it is done; found within a minute",
+  },
+  "sessions.read": {
+    by: "edge",
+    subject: PERSON,
+    payload: ["query"],
+    when: "an administrator reads a user's sessions",
+  },
+  "sessions.searched": {
+    by: "edge",
+    subject: "the user whom the query names, else nobody",
+    payload: ["query"],
+    when: "an administrator searches in the sessions of the tenant",
+  },
+  "anomalies.read": {
+    by: "edge",
+    subject: PERSON,
+    payload: ["query"],
+    when: "an administrator reads a user's anomalies",
+  },
+  "timeline.read": {
+    by: "edge",
+    subject: PERSON,
+    payload: ["query"],
+    when: "an administrator reads what happened to a user",
+  },
+  "command.read": {
+    by: "edge",
+    subject: PERSON,
+    payload: ["command_id"],
+    when: "an administrator reads what a command did to another person's sessions",
+  },
+  "revocation.read": {
+    by: "edge",
+    subject: NOBODY,
+    payload: ["revocation_id"],
+    when: "an administrator reads who has acted on a revocation",
+  },
+  "stream.opened": {
+    by: "edge",
+    subject: "the user whom the stream is about, else nobody",
+    payload: ["user", "kinds", "of"],
+    when: "an administrator opens a live stream of others, or somebody impersonating any stream",
+  },
+  "audit.searched": {
+    by: "edge",
+    subject: "the user whom the filter names, else nobody",
+    payload: ["filter", "limit", "is_first_page"],
+    when: "somebody with id:audit reads in the audit",
+  },
+  "audit.entry_read": {
+    by: "edge",
+    subject: NOBODY,
+    payload: ["index"],
+    when: "somebody with id:audit reads one entry with its proof",
+  },
+  "audit.exported": {
+    by: "edge",
+    subject: "the user whom the filter names, else nobody",
+    payload: ["filter", "boxes", "tree_size"],
+    when: "somebody with id:audit exports entries, before the first byte",
+  },
+  "impersonation.acted": {
+    by: "edge",
+    subject: "the impersonated user",
+    payload: ["method", "route"],
+    when: "somebody impersonating calls a route that has no record of its own before its answer",
+  },
+  "access.denied": {
+    by: "edge",
+    subject: NOBODY,
+    payload: ["count", "first_at", "last_at", "attempts (method, route, fault: count)"],
+    when: "a caller was refused (403, or 404 in place of it): the first at once, what follows gathered to one record a minute and client",
+  },
+  "audit.series_opened": {
+    by: "edge",
+    subject: NOBODY,
+    payload: ["emitter"],
+    when: "an edge started: the first record of its series",
+  },
+  "audit.series_closed": {
+    by: "edge",
+    subject: NOBODY,
+    payload: ["emitter", "records"],
+    when: "an edge or an operator's command ended: the last record of its series",
+  },
+  "anomaly.detected": {
+    by: "audit-sink",
+    subject: PERSON,
+    payload: ["the anomaly"],
+    when: "an anomaly of severity HIGH or worse that may be acted on lies on id.session.anomaly",
+  },
+  "anomaly.retracted": {
+    by: "audit-sink",
+    subject: PERSON,
+    payload: ["the withdrawal"],
+    when: "an anomaly was withdrawn",
+  },
+  "subject.key_destroyed": {
+    by: "audit-sink",
+    subject: NOBODY,
+    payload: ["ref"],
+    when: "an erasure reached the audit: the person's key is gone, in the same transaction",
+  },
+  "audit.gap_detected": {
+    by: "audit-sink",
+    subject: NOBODY,
+    payload: ["emitter", "what is missing"],
+    when: "a number of a series is missing, or a series was left open by a crash",
+  },
+  "keys.rotated": {
+    by: "operator",
+    subject: NOBODY,
+    payload: ["keys (what they are for)", "key_id", "current_from"],
+    when: "a key is added that becomes the current one, before the file is changed",
+  },
+  "history.exported": {
+    by: "operator",
+    subject: NOBODY,
+    payload: ["tenant", "from", "until"],
+    when: "events are exported for replays, before the first is written",
+  },
+  "user.activated": {
+    by: "upstream",
+    subject: PERSON,
+    payload: ["reported", "details"],
+    when: "AUD-07: told by the service that does it",
+  },
+  "user.deactivated": {
+    by: "upstream",
+    subject: PERSON,
+    payload: ["reported", "details"],
+    when: "the same",
+  },
+  "user.deleted": {
+    by: "upstream",
+    subject: PERSON,
+    payload: ["reported", "details"],
+    when: "the same",
+  },
+  impersonation_start: {
+    by: "upstream",
+    subject: "the impersonated user",
+    payload: ["reported", "details.reason (10 characters or more)"],
+    when: "AUD-13: told by the service that lets administrators impersonate",
+  },
+  impersonation_stop: {
+    by: "upstream",
+    subject: "the impersonated user",
+    payload: ["reported", "details"],
+    when: "the same",
+  },
+  impersonation_expired: {
+    by: "upstream",
+    subject: "the impersonated user",
+    payload: ["reported", "details"],
+    when: "the same",
+  },
+} as const satisfies Readonly<Record<string, AuditActionFacts>>;
+
+/** Besides these, applications report what is theirs under `app.`, see APP_ACTION. */
+export type AuditAction = keyof typeof auditActions | `app.${string}`;
+
+/** An application's own action: `app.` and words of a-z 0-9 _ with dots between. */
+export const APP_ACTION = /^app(?:\.[a-z][a-z0-9_]{0,31}){1,4}$/;
+
+/** Actions that services outside of Vigie report by name. */
+export const upstreamActions = (Object.keys(auditActions) as (keyof typeof auditActions)[]).filter(
+  (action) => auditActions[action].by === "upstream",
+);
 
 /** An anomaly was not let revoke its session: too many of the tenant's were revoked lately. */
-export const REVOCATIONS_HELD = "policy.revocations_held";
+export const REVOCATIONS_HELD = "policy.revocations_held" as const satisfies AuditAction;
 /** A token asked for what it does not allow. */
-export const ACCESS_DENIED = "access.denied";
+export const ACCESS_DENIED = "access.denied" as const satisfies AuditAction;
+/** An edge began, or came to its end: without the latter, its last records may be missing. */
+export const SERIES_OPENED = "audit.series_opened" as const satisfies AuditAction;
+export const SERIES_CLOSED = "audit.series_closed" as const satisfies AuditAction;

@@ -1,13 +1,12 @@
 import { assert } from "@vigie/core/assert";
-import type { VigCode } from "@vigie/core/catalogue";
-import { type ErrorDetails, VigError } from "@vigie/core/errors";
+import { VigError } from "@vigie/core/errors";
 import { requireToken } from "@vigie/service-kit/http/auth";
 import type { Caller } from "@vigie/service-kit/http/jwt";
 import { sendProblem } from "@vigie/service-kit/http/problem";
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from "fastify";
 import type { EdgeContext } from "./context.ts";
 
-type Guarded = Pick<EdgeContext, "auth" | "view" | "audit" | "idDomainOrgs">;
+type Guarded = Pick<EdgeContext, "auth" | "view" | "idDomainOrgs">;
 export type Guard = readonly onRequestHookHandler[];
 
 const ADMIN_SCOPE = "id:admin";
@@ -23,24 +22,24 @@ export function callerOf(request: FastifyRequest): Caller {
 /** A person who speaks for themselves; their session lives (REV-15: no special permission). */
 export const person = (context: Guarded): Guard => [
   requireToken(context.auth),
-  isPerson(context),
+  isPerson,
   livesNow(context),
 ];
 
 /** The same, though their session may have ended: for what goes on after it and tells of nobody else. */
 export const personOfAnySession = (context: Guarded): Guard => [
   requireToken(context.auth),
-  isPerson(context),
+  isPerson,
 ];
 
 /** A token with this scope; of its session, if it has one, no end is known. */
 export const scoped = (scope: string, context: Guarded): Guard => [
   requireToken(context.auth),
-  hasScope(scope, context),
+  hasScope(scope),
   livesNow(context),
 ];
 
-/** An administrator of the ID domain (SEC-02, REV-06, SUB-01); any other attempt is put on record. */
+/** An administrator of the ID domain (SEC-02, REV-06, SUB-01). */
 export const admin = (context: Guarded): Guard => [
   requireToken(context.auth),
   isAdmin(context),
@@ -64,36 +63,24 @@ export function adminFault(
   return caller.orgId === null || idDomainOrgs.has(caller.orgId) ? null : "VIG_ID_DOMAIN_ONLY";
 }
 
-/** SUB-01: whoever is refused is put on record, a subsidiary that reaches for sessions first of all. */
-function refuse(
-  { audit }: Guarded,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  fault: VigCode,
-  details: ErrorDetails = {},
-): void {
-  audit.denied({ caller: callerOf(request), request, payload: { fault } });
-  sendProblem(reply, fault, details);
-}
+// SUB-01: every 403 is put on record, see audit/declared.ts.
 
-export const hasScope = (scope: string, context: Guarded): onRequestHookHandler =>
+export const hasScope = (scope: string): onRequestHookHandler =>
   function check(request, reply, done) {
     if (callerOf(request).scopes.has(scope)) done();
-    else refuse(context, request, reply, "VIG_SCOPE_MISSING", { scope });
+    else sendProblem(reply, "VIG_SCOPE_MISSING", { scope });
   };
 
-const isPerson = (context: Guarded): onRequestHookHandler =>
-  function check(request, reply, done) {
-    if (callerOf(request).kind === "user") done();
-    else refuse(context, request, reply, "VIG_PERSON_ONLY");
-  };
+const isPerson: onRequestHookHandler = function check(request, reply, done) {
+  if (callerOf(request).kind === "user") done();
+  else sendProblem(reply, "VIG_PERSON_ONLY");
+};
 
 const isAdmin = (context: Guarded): onRequestHookHandler =>
   function check(request, reply, done) {
     const fault = adminFault(callerOf(request), context.idDomainOrgs);
     if (fault === null) return done();
-    const details = fault === "VIG_SCOPE_MISSING" ? { scope: ADMIN_SCOPE } : {};
-    refuse(context, request, reply, fault, details);
+    sendProblem(reply, fault, fault === "VIG_SCOPE_MISSING" ? { scope: ADMIN_SCOPE } : {});
   };
 
 /** Liveness is asked anew at every call, never remembered with the token. Source: DESIGN, claims. */

@@ -2,6 +2,7 @@ import type { HealthReport } from "@vigie/service-kit/health";
 import type { RequestLog } from "@vigie/service-kit/http/request-log";
 import { createHttp } from "@vigie/service-kit/http/server";
 import type { FastifyInstance } from "fastify";
+import { holdToDeclared } from "./audit/declared.ts";
 import { commands } from "./commands/commands.ts";
 import type { EdgeContext, Feature } from "./context.ts";
 import { ingest } from "./ingest/ingest.ts";
@@ -48,6 +49,10 @@ export function buildApp(options: EdgeOptions): FastifyInstance {
     bodyMaxBytes: options.bodyMaxBytes,
     upgradePath: STREAM_PATH,
   });
-  for (const feature of features) app.register(async (scope) => feature(scope, options));
+  app.register(async (scope) => {
+    const audit = holdToDeclared(scope, options.audit, options.log);
+    const context = { ...options, audit };
+    for (const feature of features) scope.register(async (inner) => feature(inner, context));
+  });
   return app;
 }

@@ -3,6 +3,7 @@ import type { Actor, ActorType } from "@vigie/schemas/types";
 import { addressOf } from "@vigie/service-kit/http/address";
 import type { Caller } from "@vigie/service-kit/http/jwt";
 import type { FastifyRequest } from "fastify";
+import { impersonationOf } from "./impersonation.ts";
 
 /** Source: AUD-11. */
 const NO_USER_AGENT = "unknown";
@@ -12,14 +13,14 @@ export function actorOf(caller: Caller, request: FastifyRequest, type: ActorType
   return {
     type,
     id: caller.subject,
-    impersonator_id: null,
+    impersonator_id: impersonationOf(caller, request)?.impersonatorId ?? null,
     ip: addressOf(request.ip),
     user_agent: userAgentOf(request.headers["user-agent"]),
   };
 }
 
-/** Source: SES-24's text column takes no NUL, and a record no lone surrogate. */
-function userAgentOf(header: string | undefined): string {
+/** AUD-11. Source: SES-24's text column takes no NUL, and a record no lone surrogate. */
+export function userAgentOf(header: string | null | undefined): string {
   const text = (header ?? "").replaceAll("\0", "").slice(0, USER_AGENT_MAX_LENGTH).toWellFormed();
   return text === "" ? NO_USER_AGENT : text;
 }

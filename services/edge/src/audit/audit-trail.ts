@@ -1,17 +1,32 @@
-import type { ActorType } from "@vigie/schemas/types";
+import type { AuditAction } from "@vigie/schemas/audit-actions";
+import type { Actor, ActorType } from "@vigie/schemas/types";
 import type { Caller } from "@vigie/service-kit/http/jwt";
 import type { FastifyRequest } from "fastify";
 
 /** One action to be audited. */
 export interface AuditEntry {
-  /** policy.updated, session.revoke_requested, access.denied, ... */
-  readonly action: string;
+  readonly action: AuditAction;
   readonly caller: Caller;
   readonly request: FastifyRequest;
   /** As what the caller acts. Default: ADMIN with the rights of one, else USER for a person, SYSTEM for a service. */
   readonly actorType?: ActorType;
   /** Whom it concerns. */
   readonly subjectUserId: string | null;
+  readonly payload: Readonly<Record<string, unknown>>;
+  /** Of a deed done elsewhere, which the caller tells of. */
+  readonly reported?: ReportedDeed;
+}
+
+export interface ReportedDeed {
+  readonly actor: Actor;
+  readonly impersonatedId: string | null;
+  readonly occurredAtMs: number;
+}
+
+/** What the edge itself did, with no call behind it. */
+export interface OwnDeed {
+  readonly action: AuditAction;
+  readonly tenantId: string;
   readonly payload: Readonly<Record<string, unknown>>;
 }
 
@@ -30,6 +45,8 @@ export interface AuditTrail {
    * is kept and written later. VIG_RECORD_TOO_LARGE for a payload that no record takes.
    */
   record(entry: AuditEntry): Promise<AuditReceipt>;
+  /** The same for what the edge did by itself. */
+  recordOwn(deed: OwnDeed): Promise<AuditReceipt>;
   /** A refused attempt. Never waited for; gathered, so that nobody can fill the log. */
   denied(attempt: RefusedAttempt): void;
 }

@@ -49,7 +49,9 @@ export class DeniedAttempts {
   }
 
   add(attempt: RefusedAttempt): void {
-    const key = attempt.caller.limitKey;
+    const { limitKey, impersonatorId } = attempt.caller;
+    // What an impersonator is refused is not the user's own attempt (AUD-12).
+    const key = impersonatorId === null ? limitKey : `${limitKey}|${impersonatorId}`;
     const nowMs = this.options.clock();
     const known = this.clients.get(key);
     if (known !== undefined) {

@@ -10,6 +10,7 @@ import fc from "fast-check";
 import type { FastifyRequest } from "fastify";
 import { afterEach, expect, test, vi } from "vitest";
 import type { EventOutput, OutgoingEvent } from "../output/event-output.ts";
+import type { AuditEntry } from "./audit-trail.ts";
 import { createKafkaAudit } from "./kafka-audit.ts";
 
 const NOW_MS = 1_767_607_200_000;
@@ -32,7 +33,7 @@ const caller = (overrides: Partial<Caller> = {}): Caller => ({
 const request = (headers: Record<string, string> = {}, url = "/api/id/admin/sessions/revoke") =>
   ({ ip: "203.0.113.7", headers, method: "POST", routeOptions: { url } }) as FastifyRequest;
 
-const entry = (overrides: object = {}) => ({
+const entry = (overrides: Partial<AuditEntry> = {}): AuditEntry => ({
   action: "session.revoke_requested",
   caller: caller(),
   request: request({ "user-agent": "console/1" }),
@@ -105,7 +106,7 @@ test.each([
   [
     "an administrator for themselves",
     { scopes: new Set(["id:admin"]) },
-    { actorType: "USER" },
+    { actorType: "USER" as const },
     "USER",
   ],
 ])("AUD-03: %s is named for what they are", async (_who, claims, overrides, type) => {

@@ -3,7 +3,7 @@ import { canonicalJson } from "@vigie/core/canonical-json";
 import { VigError } from "@vigie/core/errors";
 import type { Logger } from "@vigie/core/log";
 import type { Clock } from "@vigie/core/time";
-import { ACCESS_DENIED } from "@vigie/schemas/audit-actions";
+import { ACCESS_DENIED, SERIES_CLOSED, SERIES_OPENED } from "@vigie/schemas/audit-actions";
 import { VALUE_MAX_BYTES } from "@vigie/schemas/catalogue";
 import type { Codecs } from "@vigie/schemas/codec-core";
 import type { Actor, AuditEvent } from "@vigie/schemas/types";
@@ -11,8 +11,9 @@ import type { Metrics } from "@vigie/service-kit/metrics";
 import { adminFault } from "../access.ts";
 import type { EventOutput } from "../output/event-output.ts";
 import { actorOf } from "./actor.ts";
-import type { AuditEntry, AuditReceipt, AuditTrail } from "./audit-trail.ts";
+import type { AuditEntry, AuditReceipt, AuditTrail, OwnDeed } from "./audit-trail.ts";
 import { DeniedAttempts, type DeniedSummary } from "./denied-attempts.ts";
+import { impersonationOf } from "./impersonation.ts";
 import { RecordQueue } from "./record-queue.ts";
 
 export interface KafkaAuditOptions {
@@ -27,6 +28,8 @@ export interface KafkaAuditOptions {
 }
 
 export interface KafkaAudit extends AuditTrail {
+  /** Begins the series, so that one that a crash left open is noticed at the next start. Not waited for. */
+  open(): void;
   /** Writes what is gathered, then the record that closes the series; waits for the broker, for a while. */
   close(): Promise<void>;
 }
@@ -39,10 +42,7 @@ const CLOSE_TIMEOUT_MS = 5_000;
 /** Records of Vigie itself have no tenant; theirs is named so. */
 const PLATFORM_TENANT = "platform";
 
-type Draft = Pick<
-  AuditEvent,
-  "tenant_id" | "occurred_at" | "action" | "actor" | "subject_user_id" | "payload"
->;
+type Draft = Omit<AuditEvent, "event_id" | "emitter" | "emitter_seq">;
 
 /** The edge's own series on id.audit: numbered from 1 without a hole, closed by a record at a stop. */
 export function createKafkaAudit(options: KafkaAuditOptions): KafkaAudit {
@@ -70,8 +70,6 @@ export function createKafkaAudit(options: KafkaAuditOptions): KafkaAudit {
       event_id: randomUUID(),
       emitter,
       emitter_seq: taken,
-      is_impersonation: false,
-      impersonated_user_id: null,
       ...draft,
     };
     const make = () => ({ topic: "id.audit", key: emitter, value: encoder.encode(event) });
@@ -97,7 +95,14 @@ export function createKafkaAudit(options: KafkaAuditOptions): KafkaAudit {
     async record(entry) {
       return push(draftOf(entry, actorTypeOf(entry, options.idDomainOrgs), clock()));
     },
+    async recordOwn(deed) {
+      return push(ownDraft(emitter, deed, clock()));
+    },
     denied: (attempt) => denials.add(attempt),
+    open() {
+      const deed = { action: SERIES_OPENED, tenantId: PLATFORM_TENANT, payload: { emitter } };
+      pushUnawaited(ownDraft(emitter, deed, clock()));
+    },
     async close() {
       denials.close();
       if (closed) return;
@@ -113,20 +118,32 @@ export function createKafkaAudit(options: KafkaAuditOptions): KafkaAudit {
 const failed = (why: string): VigError => new VigError("VIG_AUDIT_WRITE_FAILED", { why });
 
 function draftOf(entry: AuditEntry, type: Actor["type"], nowMs: number): Draft {
-  const { caller, request, action, subjectUserId, payload } = entry;
+  const { caller, request, action, subjectUserId, payload, reported } = entry;
+  const text = payloadText(payload);
+  const impersonatedId =
+    reported === undefined
+      ? (impersonationOf(caller, request)?.impersonatedId ?? null)
+      : reported.impersonatedId;
+  return {
+    tenant_id: caller.tenantId,
+    occurred_at: reported?.occurredAtMs ?? nowMs,
+    action,
+    actor: reported?.actor ?? actorOf(caller, request, type),
+    subject_user_id: subjectUserId,
+    // AUD-12.
+    is_impersonation: impersonatedId !== null,
+    impersonated_user_id: impersonatedId,
+    payload: text,
+  };
+}
+
+function payloadText(payload: Readonly<Record<string, unknown>>): string {
   const text = canonicalJson(payload);
   const bytes = Buffer.byteLength(text);
   if (bytes > PAYLOAD_MAX_BYTES) {
     throw new VigError("VIG_RECORD_TOO_LARGE", { bytes, limitBytes: PAYLOAD_MAX_BYTES });
   }
-  return {
-    tenant_id: caller.tenantId,
-    occurred_at: nowMs,
-    action,
-    actor: actorOf(caller, request, type),
-    subject_user_id: subjectUserId,
-    payload: text,
-  };
+  return text;
 }
 
 /** AUD-03. */
@@ -146,12 +163,21 @@ function deniedDraft({ attempt, payload }: DeniedSummary, nowMs: number): Draft 
   return draftOf(entry, type, nowMs);
 }
 
-/** Its absence tells of a crash: what the series held last may be missing. */
-const closingDraft = (emitter: string, records: number, nowMs: number): Draft => ({
-  tenant_id: PLATFORM_TENANT,
+const ownDraft = (emitter: string, deed: OwnDeed, nowMs: number): Draft => ({
+  tenant_id: deed.tenantId,
   occurred_at: nowMs,
-  action: "audit.series_closed",
+  action: deed.action,
   actor: { type: "SYSTEM", id: emitter, impersonator_id: null, ip: null, user_agent: null },
   subject_user_id: null,
-  payload: canonicalJson({ emitter, records }),
+  is_impersonation: false,
+  impersonated_user_id: null,
+  payload: payloadText(deed.payload),
 });
+
+/** Its absence tells of a crash: what the series held last may be missing. */
+const closingDraft = (emitter: string, records: number, nowMs: number): Draft =>
+  ownDraft(
+    emitter,
+    { action: SERIES_CLOSED, tenantId: PLATFORM_TENANT, payload: { emitter, records } },
+    nowMs,
+  );

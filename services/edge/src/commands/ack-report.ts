@@ -11,7 +11,7 @@ interface Objective {
 }
 
 const REVOCATION = `
-  select revocation_id, revoked_at, reason from session_revocations
+  select revocation_id, revoked_at, reason, user_id from session_revocations
    where tenant_id = $1 and id = $2`;
 const ACKS = `
   select enforcement_point, acted_at from session_revocation_acks
@@ -21,6 +21,8 @@ interface RevocationRow {
   readonly revocation_id: string;
   readonly revoked_at: Date;
   readonly reason: string;
+  /** As lists show it. */
+  readonly user_id: string;
 }
 
 interface AckRow {
@@ -39,11 +41,12 @@ export async function reportOf(
     revocation: (await tx.query<RevocationRow>(REVOCATION, ids)).rows[0],
     acks: (await tx.query<AckRow>(ACKS, ids)).rows,
   }));
-  return revocation === undefined ? null : describe(revocation, acks, query);
+  if (revocation === undefined) return null;
+  return { userId: revocation.user_id, answer: describe(revocation, acks, query) };
 }
 
 export function describe(
-  revocation: RevocationRow,
+  revocation: Omit<RevocationRow, "user_id">,
   acks: readonly AckRow[],
   { nowMs, expected, objectiveMs }: Omit<Objective, "tenantId">,
 ) {

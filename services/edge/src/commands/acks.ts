@@ -3,6 +3,7 @@ import type { RevocationAck } from "@vigie/schemas/types";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type Static, Type } from "typebox";
 import { admin, callerOf, schemasKnown, scoped } from "../access.ts";
+import { beforeAnswer, counts, nothing } from "../audit/declared.ts";
 import { problemResponses } from "../ingest/schemas.ts";
 import { strictBody, strictQuery } from "../strict-body.ts";
 import { latencyOf, reportOf } from "./ack-report.ts";
@@ -87,17 +88,18 @@ export function ackRoutes(app: FastifyInstance, commands: Commands): void {
         response: { 200: reportSchema, ...problemResponses },
       },
       validatorCompiler: strictBody,
+      config: { audit: beforeAnswer("revocation.read") },
     },
     async (request) => {
-      await putOnRecord(commands, request, { revocation_id: request.params.id });
       const { tenantId } = callerOf(request);
       const report = await reportOf(databaseOf(commands), {
         ...objectiveOf(commands),
         tenantId,
         revocationId: request.params.id,
       });
+      await putOnRecord(commands, request, report?.userId ?? null);
       if (report === null) throw new VigError("VIG_NOT_FOUND", { what: "revocation" });
-      return report;
+      return report.answer;
     },
   );
   app.register(async (scope) => {
@@ -112,6 +114,7 @@ export function ackRoutes(app: FastifyInstance, commands: Commands): void {
           querystring: hoursQuery,
           response: { 200: latencySchema, ...problemResponses },
         },
+        config: { audit: counts },
       },
       async (request) => {
         const { hours = HOURS_DEFAULT } = request.query;
@@ -138,6 +141,7 @@ function ackRoute(app: FastifyInstance, commands: Commands): void {
         response: { 202: ackedSchema, ...problemResponses },
       },
       validatorCompiler: strictBody,
+      config: { audit: nothing("what an enforcement point says lies on its topic") },
       onRequest: [schemasKnown(commands), ...scoped(ACK_SCOPE, commands)],
       preValidation: asksNothingSpecial,
     },
@@ -174,10 +178,11 @@ const objectiveOf = ({ clock, enforcementPoints, ackObjectiveMs }: Commands) => 
 /** What is told of one revocation tells of a person. */
 async function putOnRecord(
   { audit }: Commands,
-  request: FastifyRequest,
-  payload: Readonly<Record<string, string>>,
+  request: FastifyRequest<{ Params: Static<typeof params> }>,
+  subjectUserId: string | null,
 ): Promise<void> {
   const caller = callerOf(request);
+  const payload = { revocation_id: request.params.id };
   const action = "revocation.read";
-  await audit.record({ action, caller, request, actorType: "ADMIN", subjectUserId: null, payload });
+  await audit.record({ action, caller, request, actorType: "ADMIN", subjectUserId, payload });
 }

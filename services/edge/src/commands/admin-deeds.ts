@@ -112,7 +112,9 @@ async function commandFound(commands: Commands, wish: Wish): Promise<Deed> {
   if (sessions.length === 0 && filter.sessionId !== undefined) {
     throw new VigError("VIG_NOT_FOUND", { what: "session" });
   }
-  await wish.record();
+  const users = new Set(sessions.map(({ userId }) => userId));
+  const [first] = users;
+  await wish.record(users.size === 1 ? first : undefined);
   const orders = new Map(
     sessions.map((session) => {
       const order = orderOf(wish, session);
@@ -120,8 +122,7 @@ async function commandFound(commands: Commands, wish: Wish): Promise<Deed> {
     }),
   );
   await Promise.all([...orders.values()].map((order) => commands.commander.send(order)));
-  const users = new Set(sessions.map(({ userId }) => userId)).size;
-  return { kind: "batch", batch: { batchId, commands: orders.size, users, next } };
+  return { kind: "batch", batch: { batchId, commands: orders.size, users: users.size, next } };
 }
 
 /** A device alone is commanded as such, once a user: its sessions that are just beginning are meant too. */

@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Static } from "typebox";
 import { admin, callerOf, schemasKnown } from "../access.ts";
 import { actorOf } from "../audit/actor.ts";
+import { beforeAnswerOnce, counts } from "../audit/declared.ts";
 import { problemResponses } from "../ingest/schemas.ts";
 import { strictBody } from "../strict-body.ts";
 import { createDeeds, type Deed } from "./admin-deeds.ts";
@@ -44,6 +45,7 @@ export function adminRevokeRoutes(app: FastifyInstance, commands: Commands): voi
         response: { ...adminAnswers, ...problemResponses },
       },
       validatorCompiler: strictBody,
+      config: { audit: beforeAnswerOnce("session.revoke_requested", "session.revoke_counted") },
       onRequest: [schemasKnown(commands), ...admin(commands)],
     },
     async (request, reply) => {
@@ -200,6 +202,7 @@ function batchRoute(app: FastifyInstance, commands: Commands): void {
         response: { 200: batchStateSchema, ...problemResponses },
       },
       validatorCompiler: strictBody,
+      config: { audit: counts },
       onRequest: [...admin(commands)],
     },
     async (request) => {

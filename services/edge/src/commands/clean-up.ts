@@ -9,7 +9,7 @@ import { strictBody } from "../strict-body.ts";
 import { callIdOf } from "./call.ts";
 import type { Commands } from "./commands.ts";
 import { databaseOf } from "./known-ids.ts";
-import { asksNothingSpecial } from "./own-sessions.ts";
+import { asksNothingSpecial, revokedBySessions } from "./own-sessions.ts";
 import { strict } from "./schemas.ts";
 
 const cleanedSchema = Type.Object({
@@ -44,6 +44,7 @@ export function cleanUpRoute(app: FastifyInstance, commands: Commands): void {
       response: { 200: cleanedSchema, ...problemResponses },
     },
     validatorCompiler: strictBody,
+    config: { audit: revokedBySessions },
     onRequest: [schemasKnown(commands), ...person(commands)],
     preValidation: asksNothingSpecial,
     async handler(request) {

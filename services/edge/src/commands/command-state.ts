@@ -1,9 +1,10 @@
 import { VigError } from "@vigie/core/errors";
 import { requireToken } from "@vigie/service-kit/http/auth";
 import type { Caller } from "@vigie/service-kit/http/jwt";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Static } from "typebox";
 import { adminFault, callerOf, livesNow } from "../access.ts";
+import { aboutOthers } from "../audit/declared.ts";
 import { problemResponses } from "../ingest/schemas.ts";
 import { strictBody } from "../strict-body.ts";
 import { answerOrder } from "./answer.ts";
@@ -26,22 +27,37 @@ export function commandStateRoute(app: FastifyInstance, commands: Commands): voi
         response: { 200: doneSchema, 202: pendingSchema, ...problemResponses },
       },
       validatorCompiler: strictBody,
+      config: { audit: aboutOthers("command.read") },
       onRequest: [requireToken(commands.auth), livesNow(commands)],
     },
     async (request, reply) => {
       const caller = callerOf(request);
       const commandId = request.params.id;
       const state = await commands.commander.stateOf(caller.tenantId, commandId);
-      if (state === null || !mayAsk(caller, state.owner, commands.idDomainOrgs)) {
-        throw new VigError("VIG_NOT_FOUND", { what: "command" });
-      }
+      if (state === null) throw noCommand();
+      if (!isTheirs(caller, state.owner)) await askOfOthers(commands, request, state.owner);
       return answerOrder(reply, commandId, state.kind === "done" ? state.result : null);
     },
   );
 }
 
-function mayAsk(caller: Caller, owner: Owner, idDomainOrgs: ReadonlySet<string>): boolean {
-  if (owner.tenantId !== caller.tenantId) return false;
-  const isTheirs = caller.kind === "user" && caller.subject === owner.userId;
-  return isTheirs || adminFault(caller, idDomainOrgs) === null;
+const noCommand = (): VigError => new VigError("VIG_NOT_FOUND", { what: "command" });
+
+const isTheirs = (caller: Caller, owner: Owner): boolean =>
+  caller.kind === "user" && caller.tenantId === owner.tenantId && caller.subject === owner.userId;
+
+/** Throws: VIG_NOT_FOUND for who is no administrator, VIG_AUDIT_WRITE_FAILED; then nothing is answered. */
+async function askOfOthers(
+  { audit, idDomainOrgs }: Commands,
+  request: FastifyRequest<{ Params: Static<typeof params> }>,
+  { tenantId, userId: subjectUserId }: Owner,
+): Promise<void> {
+  const caller = callerOf(request);
+  if (caller.tenantId !== tenantId || adminFault(caller, idDomainOrgs) !== null) {
+    audit.denied({ caller, request, payload: { fault: "VIG_NOT_FOUND" } });
+    throw noCommand();
+  }
+  const payload = { command_id: request.params.id };
+  const action = "command.read";
+  await audit.record({ action, caller, request, actorType: "ADMIN", subjectUserId, payload });
 }

@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type TSchema, Type } from "typebox";
 import { callerOf, person, schemasKnown } from "../access.ts";
 import { actorOf } from "../audit/actor.ts";
+import { withDeed } from "../audit/declared.ts";
 import { problemResponses } from "../ingest/schemas.ts";
 import { strictBody } from "../strict-body.ts";
 import { answerOrder } from "./answer.ts";
@@ -102,6 +103,9 @@ const routes: readonly OwnRoute[] = [
 /** Why, when the caller does not say. Source: id.session.command.avsc. */
 const REASON_DEFAULT = "user_request";
 
+/** REV-14: with the outcome, which only the processor knows. */
+export const revokedBySessions = withDeed("session.revoked", "sessions.revoked");
+
 export function ownSessionRoutes(app: FastifyInstance, commands: Commands): void {
   for (const { method, url, summary, params, body, target } of routes) {
     app.route({
@@ -116,6 +120,7 @@ export function ownSessionRoutes(app: FastifyInstance, commands: Commands): void
         response: { 200: doneSchema, 202: pendingSchema, ...problemResponses },
       },
       validatorCompiler: strictBody,
+      config: { audit: revokedBySessions },
       onRequest: [schemasKnown(commands), ...person(commands)],
       preValidation: asksNothingSpecial,
       async handler(request, reply) {

@@ -4,6 +4,7 @@ import { requireToken } from "@vigie/service-kit/http/auth";
 import type { Caller } from "@vigie/service-kit/http/jwt";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { callerOf, type Guard, hasScope, notEnded, schemasKnown } from "../access.ts";
+import { nothing } from "../audit/declared.ts";
 import type { EdgeContext } from "../context.ts";
 import { postEventRoutes } from "./post-event/route.ts";
 import { postEventsRoute } from "./post-events/route.ts";
@@ -29,15 +30,12 @@ export function ingest(scope: FastifyInstance, context: EdgeContext): void {
 
 const WRITE_SCOPE = "events:write";
 
+export const reportedEvents = nothing("events lie on their topics; what they cause is on record");
+
 /** The guard of a route that takes events: the schemas are known, the caller may write, in a session without end. */
 export function mayWrite(context: Ingest): Guard {
   const { auth } = context;
-  return [
-    schemasKnown(context),
-    requireToken(auth),
-    hasScope(WRITE_SCOPE, context),
-    notEnded(context),
-  ];
+  return [schemasKnown(context), requireToken(auth), hasScope(WRITE_SCOPE), notEnded(context)];
 }
 
 export function contextOf(request: FastifyRequest, clock: Clock): AdmitContext {

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import { callerOf, scoped } from "../access.ts";
+import { nothing } from "../audit/declared.ts";
 import type { EdgeContext } from "../context.ts";
 import { problemResponses } from "../ingest/schemas.ts";
 import { strictBody } from "../strict-body.ts";
@@ -17,7 +18,10 @@ export function introspection(scope: FastifyInstance, context: EdgeContext): voi
     url: "/oauth2/introspect",
     bodyLimit: FORM_MAX_BYTES,
     // Asked by services, never by a page in a browser.
-    config: { cors: false },
+    config: {
+      cors: false,
+      audit: nothing("tells of a token what its bearer may know, and whether it counts"),
+    },
     schema: {
       tags: ["introspection"],
       summary: "Whether a token counts now",

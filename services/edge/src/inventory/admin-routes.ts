@@ -1,7 +1,9 @@
+import type { AuditAction } from "@vigie/schemas/audit-actions";
 import { tenantUuid } from "@vigie/service-kit/ids";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Static, TSchema } from "typebox";
 import { admin, callerOf } from "../access.ts";
+import { beforeAnswer, counts } from "../audit/declared.ts";
 import { problemResponses } from "../ingest/schemas.ts";
 import { anomaliesPage } from "./anomalies.ts";
 import {
@@ -36,7 +38,7 @@ interface AdminRoute {
   readonly query: TSchema;
   readonly schema: TSchema;
   /** What the audit calls it; null where no person's data is read. */
-  readonly action: string | null;
+  readonly action: AuditAction | null;
   readonly answer: (request: FastifyRequest) => Promise<object>;
 }
 
@@ -56,6 +58,7 @@ export function adminRoutes(app: FastifyInstance, reading: Reading): void {
         ...(isOfUser && { params: userParams }),
         response: { 200: schema, ...problemResponses },
       },
+      config: { audit: action === null ? counts : beforeAnswer(action) },
       onRequest: [...admin(reading)],
       async handler(request) {
         if (action !== null) await putOnRecord(reading, request, action);
@@ -69,7 +72,7 @@ export function adminRoutes(app: FastifyInstance, reading: Reading): void {
 async function putOnRecord(
   { audit }: Reading,
   request: FastifyRequest,
-  action: string,
+  action: AuditAction,
 ): Promise<void> {
   const query = request.query as Record<string, unknown>;
   const userId = userOf(request) ?? query.user;

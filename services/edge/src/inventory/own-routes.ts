@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type Static, type TSchema, Type } from "typebox";
 import { callerOf, person } from "../access.ts";
+import { ownData } from "../audit/declared.ts";
 import { problemResponses } from "../ingest/schemas.ts";
 import {
   currentSchema,
@@ -47,6 +48,7 @@ export function ownRoutes(app: FastifyInstance, reading: Reading): void {
           querystring: query,
           response: { 200: schema, ...problemResponses },
         },
+        config: { audit: ownData },
         onRequest: [...person(reading)],
         handler: answer,
       });

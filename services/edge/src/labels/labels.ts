@@ -4,6 +4,7 @@ import type { FastifyInstance } from "fastify";
 import { type Static, Type } from "typebox";
 import { admin, callerOf, schemasKnown } from "../access.ts";
 import { actorOf } from "../audit/actor.ts";
+import { beforeAnswer } from "../audit/declared.ts";
 import { databaseOf } from "../commands/known-ids.ts";
 import { id, strict } from "../commands/schemas.ts";
 import type { EdgeContext } from "../context.ts";
@@ -53,6 +54,7 @@ export function labels(app: FastifyInstance, context: EdgeContext): void {
         response: { 200: answer, ...problemResponses, ...problems(404) },
       },
       validatorCompiler: strictBody,
+      config: { audit: beforeAnswer("anomaly.label_requested") },
       onRequest: [schemasKnown(context), ...admin(context)],
     },
     async (request) => {

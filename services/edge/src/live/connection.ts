@@ -130,13 +130,13 @@ export class Connection implements Listener {
 
   /** Who reads of others is on record before the first word. Throws: VIG_AUDIT_WRITE_FAILED. */
   async #putOnRecord({ caller, of, user, kinds }: Subscription): Promise<void> {
-    if (of === "me") return;
+    if (of === "me" && caller.impersonatorId === null) return;
     await this.#live.audit.record({
       action: "stream.opened",
       caller,
       request: this.#request,
-      subjectUserId: user,
-      payload: { user, kinds },
+      subjectUserId: of === "me" ? caller.subject : user,
+      payload: { of, user, kinds },
     });
   }
 

@@ -194,7 +194,7 @@ test("nothing is told of others before it is on record", async () => {
   const failing = async () => {
     throw new VigError("VIG_AUDIT_WRITE_FAILED");
   };
-  const edge = open({ audit: { record: failing, denied: () => {} } });
+  const edge = open({ audit: { record: failing, recordOwn: failing, denied: () => {} } });
   const client = await connect(edge, await auth(administrator, { of: "tenant" }));
   assert.deepEqual(await client.ended, [1_013, "VIG_AUDIT_WRITE_FAILED"]);
 });

@@ -4,6 +4,7 @@ import { originMatcher } from "@vigie/service-kit/http/origins";
 import { sendProblem } from "@vigie/service-kit/http/problem";
 import type { Metrics } from "@vigie/service-kit/metrics";
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import { aboutOthers } from "../audit/declared.ts";
 import type { EdgeContext } from "../context.ts";
 import { problemResponses } from "../ingest/schemas.ts";
 import { readingOf } from "../inventory/reading.ts";
@@ -68,6 +69,7 @@ export function live(scope: FastifyInstance, context: EdgeContext): void {
           ...problemResponses,
         },
       },
+      config: { audit: aboutOthers("stream.opened") },
       handler: (_request, reply) =>
         sendProblem(reply, "VIG_REQUEST_INVALID", { why: "it is no WebSocket handshake" }),
       wsHandler: (socket, request) => {

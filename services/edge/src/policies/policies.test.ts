@@ -231,6 +231,7 @@ describe("POL-06: a change and its record", () => {
   test("503 when the change cannot be put on record, and then it does not happen", async () => {
     const audit: AuditTrail = {
       record: () => Promise.reject(new VigError("VIG_AUDIT_WRITE_FAILED", { why: "planted" })),
+      recordOwn: () => Promise.reject(new VigError("VIG_AUDIT_WRITE_FAILED", { why: "planted" })),
       denied: () => {},
     };
     const edge = testEdge({ audit });

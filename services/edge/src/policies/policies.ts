@@ -14,6 +14,7 @@ import type { ActorRef, SessionPolicy } from "@vigie/schemas/types";
 import { sendProblem } from "@vigie/service-kit/http/problem";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { admin, callerOf } from "../access.ts";
+import { beforeAnswer, nothing } from "../audit/declared.ts";
 import type { EdgeContext } from "../context.ts";
 import { strictQuery } from "../strict-body.ts";
 import {
@@ -36,11 +37,12 @@ export function policies(scope: FastifyInstance, context: EdgeContext): void {
   const judge = scope.validatorCompiler;
   assert(judge !== undefined, "this scope judges its queries");
   const onRequest = [...admin(context)];
+  const config = { audit: nothing("rules, and no person's data") };
   const encoder = context.codecs.encoder<SessionPolicy>(POLICY_TOPIC);
-  scope.get(`${URL}/schema`, { schema: schemaRoute, onRequest }, (_request, reply) =>
+  scope.get(`${URL}/schema`, { schema: schemaRoute, config, onRequest }, (_request, reply) =>
     reply.type("application/schema+json").serializer(JSON.stringify).send(policySchema()),
   );
-  scope.get(URL, { schema: readRoute, onRequest }, async (request, reply) => {
+  scope.get(URL, { schema: readRoute, config, onRequest }, async (request, reply) => {
     const tenantId = tenantOf(request, context);
     const stored = await storeOf(context).read(tenantId);
     return answer(reply, tenantId, stored);
@@ -50,6 +52,7 @@ export function policies(scope: FastifyInstance, context: EdgeContext): void {
     url: URL,
     schema: changeRoute,
     bodyLimit: DOCUMENT_MAX_BYTES,
+    config: { audit: beforeAnswer("policy.updated", "policy.update_undone") },
     onRequest,
     // The document is judged below, where every fault is named; its schema here describes.
     validatorCompiler: (part) => (part.httpPart === "body" ? () => true : judge(part)),

@@ -1,7 +1,7 @@
 import { sendProblem } from "@vigie/service-kit/http/problem";
 import type { FastifyInstance, RouteHandlerMethod } from "fastify";
 import { callerOf } from "../../access.ts";
-import { contextOf, type Ingest, mayWrite, waitMsOf } from "../ingest.ts";
+import { contextOf, type Ingest, mayWrite, reportedEvents, waitMsOf } from "../ingest.ts";
 import { acceptedSchema, problemResponses } from "../schemas.ts";
 import { describedBodyOf } from "../steps/body-schema.ts";
 import { type EventType, eventTypeNames, eventTypes } from "../steps/event-types.ts";
@@ -27,6 +27,7 @@ function route(app: FastifyInstance, url: string, type: EventType, ingest: Inges
     },
     // Bodies are judged in one place for single events and batches; the schema here describes.
     validatorCompiler: () => () => true,
+    config: { audit: reportedEvents },
     onRequest: [...mayWrite(ingest)],
     handler: takeEvent(type, ingest),
   });

@@ -4,7 +4,7 @@ import { takeRate } from "@vigie/service-kit/http/auth";
 import { FAULTS_MAX, type Fault, sendProblem } from "@vigie/service-kit/http/problem";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { callerOf } from "../../access.ts";
-import { contextOf, type Ingest, mayWrite, waitMsOf } from "../ingest.ts";
+import { contextOf, type Ingest, mayWrite, reportedEvents, waitMsOf } from "../ingest.ts";
 import { batchSchema, problemResponses } from "../schemas.ts";
 import type { Admission, AdmitContext } from "../steps/admit-event.ts";
 import { describedBodyOf } from "../steps/body-schema.ts";
@@ -42,6 +42,7 @@ export function postEventsRoute(app: FastifyInstance, ingest: Ingest): void {
     },
     validatorCompiler: () => () => true,
     bodyLimit: ingest.batchBodyMaxBytes,
+    config: { audit: reportedEvents },
     onRequest: [...mayWrite(ingest)],
     handler: (request, reply) => takeBatch(request, reply, ingest),
   });

@@ -11,7 +11,6 @@ export interface ErasureWish {
   readonly erasureId: string;
   readonly tenantId: string;
   readonly userId: string;
-  readonly requestedAtMs: number;
   readonly actor: ActorRef;
 }
 
@@ -24,8 +23,11 @@ export interface ErasureFacts {
 
 /** Every call throws VIG_DATABASE_AWAY. */
 export interface ErasureBook {
-  /** Puts a request on its way, unless one of the same person is under way: then that one. */
-  begin(wish: ErasureWish): Promise<ErasureFacts>;
+  /**
+   * Puts a request on its way, unless one of the same person is under way: then that one. Either is put on record
+   * first, by `record`, which returns the time up to which is erased; when it throws nothing is begun.
+   */
+  begin(wish: ErasureWish, record: (erasureId: string) => Promise<number>): Promise<ErasureFacts>;
   find(tenantId: string, erasureId: string): Promise<ErasureFacts | null>;
   newestOf(tenantId: string, userId: string): Promise<ErasureFacts | null>;
 }
@@ -55,15 +57,19 @@ export function createErasureBook(
   encoder: Encoder<SubjectErasure>,
 ): ErasureBook {
   return {
-    begin: (wish) =>
+    begin: (wish, record) =>
       database.inTenant(wish.tenantId, async (tx) => {
         const { tenantId, userId } = wish;
         await lockName(tx, "erasures", userKey(tenantId, userId));
         const before = await newest(tx, tenantId, userId);
-        if (before !== null && isUnderWay(before)) return before;
-        await add(tx, wish, encoder);
+        if (before !== null && isUnderWay(before)) {
+          await record(before.erasureId);
+          return before;
+        }
+        const requestedAtMs = await record(wish.erasureId);
+        await add(tx, { ...wish, requestedAtMs }, encoder);
         const added = await byId(tx, tenantId, wish.erasureId);
-        return added ?? { ...wish, doneAtMs: new Map() };
+        return added ?? { ...wish, requestedAtMs, doneAtMs: new Map() };
       }),
     find: (tenantId, erasureId) =>
       database.inTenant(tenantId, (tx) => byId(tx, tenantId, erasureId)),
@@ -77,7 +83,7 @@ export const isUnderWay = ({ doneAtMs }: ErasureFacts): boolean =>
 
 async function add(
   tx: Queryable,
-  wish: ErasureWish,
+  wish: ErasureWish & Pick<ErasureFacts, "requestedAtMs">,
   encoder: Encoder<SubjectErasure>,
 ): Promise<void> {
   const { erasureId, tenantId, userId, requestedAtMs, actor } = wish;

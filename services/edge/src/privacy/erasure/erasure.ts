@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type Static, Type } from "typebox";
 import { admin, callerOf, person, personOfAnySession, schemasKnown } from "../../access.ts";
 import { actorOf } from "../../audit/actor.ts";
+import { beforeAnswer, ownData } from "../../audit/declared.ts";
 import { databaseOf, userOf } from "../../commands/known-ids.ts";
 import { id, strict } from "../../commands/schemas.ts";
 import type { EdgeContext } from "../../context.ts";
@@ -15,6 +16,8 @@ import { erasureAnswer, erasureSchema } from "./answers.ts";
 import { createErasureBook, type ErasureBook, type ErasureFacts } from "./erasure-book.ts";
 
 const OWN = "/api/id/sessions/me/erase";
+
+const requested = beforeAnswer("privacy.erasure_requested");
 
 const common = { security: [{ bearer: [] }] };
 const answers = { ...problemResponses, ...problems(404) };
@@ -40,6 +43,7 @@ export function erasure(app: FastifyInstance, context: EdgeContext): void {
         summary: "Erases the caller: their sessions end, and what is held on them goes",
         response: { 202: erasureSchema, ...answers },
       },
+      config: { audit: requested },
       onRequest: [schemasKnown(context), ...person(context)],
     },
     async (call, reply) => {
@@ -59,6 +63,7 @@ export function erasure(app: FastifyInstance, context: EdgeContext): void {
         response: { 202: erasureSchema, ...answers },
       },
       validatorCompiler: strictBody,
+      config: { audit: requested },
       onRequest: [schemasKnown(context), ...admin(context)],
     },
     async (call, reply) => {
@@ -82,23 +87,20 @@ function requester({ audit, clock }: EdgeContext, book: () => ErasureBook): Requ
   return async (call, userId, actorType) => {
     const caller = callerOf(call);
     const erasures = book();
-    const erasureId = randomUUID();
-    const { recordedAtMs } = await audit.record({
-      action: "privacy.erasure_requested",
-      caller,
-      request: call,
-      actorType,
-      subjectUserId: userId,
-      payload: { erasure_id: erasureId },
-    });
     const { type, id: actorId, impersonator_id } = actorOf(caller, call, actorType);
-    return erasures.begin({
-      erasureId,
-      tenantId: caller.tenantId,
-      userId,
+    const actor = { type, id: actorId, impersonator_id };
+    const wish = { erasureId: randomUUID(), tenantId: caller.tenantId, userId, actor };
+    return erasures.begin(wish, async (erasureId) => {
+      const { recordedAtMs } = await audit.record({
+        action: "privacy.erasure_requested",
+        caller,
+        request: call,
+        actorType,
+        subjectUserId: userId,
+        payload: { erasure_id: erasureId },
+      });
       // The broker's clock judges events, too.
-      requestedAtMs: recordedAtMs < 0 ? clock() : recordedAtMs,
-      actor: { type, id: actorId, impersonator_id },
+      return recordedAtMs < 0 ? clock() : recordedAtMs;
     });
   };
 }
@@ -114,6 +116,7 @@ function progressRoutes(app: FastifyInstance, context: EdgeContext, book: () => 
         description: "Answered to a token whose session has ended, too: the erasure has ended it.",
         response: { 200: erasureSchema, ...answers },
       },
+      config: { audit: ownData },
       onRequest: [...personOfAnySession(context)],
     },
     async (call) => {
@@ -132,9 +135,19 @@ function progressRoutes(app: FastifyInstance, context: EdgeContext, book: () => 
         response: { 200: erasureSchema, ...answers },
       },
       validatorCompiler: strictBody,
+      config: { audit: beforeAnswer("privacy.erasure_read") },
       onRequest: [...admin(context)],
     },
-    async (call) => told(await book().find(callerOf(call).tenantId, call.params.id)),
+    async (call) => {
+      const caller = callerOf(call);
+      const payload = { erasure_id: call.params.id };
+      const action = "privacy.erasure_read";
+      // Whom it is about is not known any more: only a pseudonym is kept.
+      const about = { actorType: "ADMIN", subjectUserId: null } as const;
+      const facts = await book().find(caller.tenantId, call.params.id);
+      await context.audit.record({ action, caller, request: call, ...about, payload });
+      return told(facts);
+    },
   );
 }
 

@@ -2,6 +2,7 @@ import { Readable } from "node:stream";
 import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
 import { callerOf, person } from "../../access.ts";
+import { beforeAnswer } from "../../audit/declared.ts";
 import type { EdgeContext } from "../../context.ts";
 import { problemResponses } from "../../ingest/schemas.ts";
 import { callingPerson } from "../../inventory/person.ts";
@@ -36,6 +37,7 @@ export function dataExport(scope: FastifyInstance, context: EdgeContext): void {
       querystring: noQuery,
       response: { 200: documentSchema, ...problemResponses },
     },
+    config: { audit: beforeAnswer("privacy.exported") },
     onRequest: [...person(context)],
     async handler(request, reply) {
       const caller = callerOf(request);
@@ -43,7 +45,7 @@ export function dataExport(scope: FastifyInstance, context: EdgeContext): void {
       const { subject: subjectUserId } = caller;
       // Once the document has begun, no problem can be answered any more: so the tables are tried first.
       await read(who.tenantKey, (tx) => tx.query("select 1"));
-      const action = "privacy.exported";
+      const action = "privacy.exported" as const;
       await context.audit.record({ action, caller, request, subjectUserId, payload: {} });
       reply.type("application/json; charset=utf-8");
       reply.header("content-disposition", 'attachment; filename="sessions-export.json"');
