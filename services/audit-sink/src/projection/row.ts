@@ -1,0 +1,110 @@
+import { type Leaf, parseLeaf } from "@vigie/audit-log/leaf";
+import { KEY_DESTROYED } from "@vigie/service-kit/audit/leaf-filter";
+import type { OpenedLeaf } from "@vigie/service-kit/audit/subjects";
+import { tenantUuid } from "@vigie/service-kit/ids";
+import { type RowOf, unnest } from "@vigie/service-kit/postgres/unnest";
+import { clientOf } from "./client.ts";
+
+/** Columns of audit_log; the view admin_audit_logs shows some of them under other names. */
+export const projectedColumns = unnest({
+  index: "bigint",
+  event_id: "text",
+  tenant_id: "uuid",
+  tenant_key: "text",
+  occurred_at: "timestamp",
+  recorded_at: "timestamp",
+  source_topic: "text",
+  source_partition: "integer",
+  source_offset: "bigint",
+  emitter: "text",
+  emitter_seq: "bigint",
+  action: "text",
+  actor_type: "text",
+  actor_id: "text",
+  actor_ref: "uuid",
+  impersonator_ref: "uuid",
+  subject_ref: "uuid",
+  impersonated_ref: "uuid",
+  is_impersonation: "boolean",
+  user_agent: "text",
+  payload: "json",
+});
+export type ProjectedRow = RowOf<typeof projectedColumns>;
+
+/** What an erasure leaves of a value that was taken from a box. */
+export const ERASED = "erased";
+
+/** A leaf where it stands. */
+export interface PlacedLeaf {
+  readonly index: number;
+  readonly leaf: Leaf;
+}
+
+export const placedLeaf = (row: { readonly index: number; readonly leaf: Buffer }): PlacedLeaf => ({
+  index: row.index,
+  leaf: parseLeaf(row.leaf),
+});
+
+/** Of a leaf all that its row needs opened: the actor's box. */
+export function leafToOpen({ leaf }: PlacedLeaf): Leaf {
+  const { payload: _, payload_aside: __, ...rest } = leaf;
+  const { actor } = leaf;
+  return { ...rest, boxes: leaf.boxes.filter(({ ref }) => "ref" in actor && ref === actor.ref) };
+}
+
+type OpenedBoxes = OpenedLeaf["boxes"];
+
+/**
+ * CNF-20: persons by their pseudonym, of the actor's box only the kind of client, the payload only where the leaf
+ * has it in clear. A function of the leaf and of what can be opened of it, so that a rebuild gives the same row.
+ */
+export function projectedRow({ index, leaf }: PlacedLeaf, opened: OpenedBoxes): ProjectedRow {
+  const { actor, source } = leaf;
+  return {
+    index,
+    event_id: leaf.id,
+    tenant_id: tenantUuid(leaf.tenant),
+    tenant_key: leaf.tenant,
+    occurred_at: timestampOf(leaf.at),
+    recorded_at: timestampOf(leaf.recorded_at),
+    source_topic: source.topic,
+    source_partition: source.partition,
+    source_offset: source.offset,
+    emitter: leaf.emitter,
+    emitter_seq: leaf.seq,
+    action: leaf.action,
+    actor_type: actor.type,
+    actor_id: "id" in actor ? actor.id : null,
+    actor_ref: "ref" in actor ? actor.ref : null,
+    impersonator_ref: leaf.impersonator,
+    subject_ref: leaf.subject,
+    impersonated_ref: leaf.impersonated,
+    is_impersonation: leaf.is_impersonation,
+    user_agent: "ref" in actor ? userAgentOf(leaf, actor.ref, opened) : clientOf(null),
+    payload: leaf.payload === undefined ? null : JSON.stringify(leaf.payload),
+  };
+}
+
+/** The ref whose key this leaf says is destroyed, or null. */
+export function destroyedRef({ leaf }: PlacedLeaf): string | null {
+  if (leaf.action !== KEY_DESTROYED) return null;
+  const { ref } = (leaf.payload ?? {}) as { readonly ref?: unknown };
+  return typeof ref === "string" ? ref : null;
+}
+
+/** AUD-11. An actor without a box gave no user agent; one whose box does not open is erased. */
+function userAgentOf(leaf: Leaf, ref: string, opened: OpenedBoxes): string {
+  const plaintext = opened[ref];
+  if (plaintext === undefined) {
+    return leaf.boxes.some((box) => box.ref === ref) ? ERASED : clientOf(null);
+  }
+  const { user_agent } = JSON.parse(plaintext) as { readonly user_agent?: unknown };
+  return clientOf(typeof user_agent === "string" ? user_agent : null);
+}
+
+/** PostgreSQL holds the years 1..9999 in every form; what was said stays in the leaf. */
+const EARLIEST_MS = Date.parse("0001-01-01T00:00:00.000Z");
+const LATEST_MS = Date.parse("9999-12-31T23:59:59.999Z");
+
+const timestampOf = (ms: number): string =>
+  new Date(Math.min(LATEST_MS, Math.max(EARLIEST_MS, ms))).toISOString();
