@@ -59,11 +59,11 @@ export const leafBytes = (leaf: Leaf): Buffer => Buffer.from(canonicalJson(leaf)
  * Throws: VIG_AUDIT_LEAF_INVALID unless the bytes are those that leafBytes makes of it.
  */
 export function parseLeaf(bytes: Uint8Array): Leaf {
-  const text = Buffer.from(bytes).toString();
   let leaf: Leaf;
   try {
-    leaf = JSON.parse(text) as Leaf;
-    if (canonicalJson(leaf) !== text) throw new TypeError("not canonical");
+    leaf = JSON.parse(Buffer.from(bytes).toString()) as Leaf;
+    // Compared as bytes: text would hide what is no UTF-8.
+    if (!leafBytes(leaf).equals(bytes)) throw new TypeError("other bytes");
   } catch (cause) {
     throw invalid("it is no canonical JSON", cause);
   }
