@@ -135,10 +135,13 @@ function finishCounts({ filter, tree_size }, { next, read, leaves }, report) {
     report.tampered(null, `its end says ${leaves} leaves, and it has ${read}`);
   }
   if (filter !== null || next >= tree_size) return;
-  const why = `leaves ${next} to ${tree_size - 1} are missing`;
+  const why = rangeOf(next, tree_size - 1);
   if (leaves === null) report.incomplete(next, why);
   else report.tampered(next, `${why}, and it says that it is whole`);
 }
+
+const rangeOf = (from, to) =>
+  from === to ? `leaf ${from} is missing` : `leaves ${from} to ${to} are missing`;
 
 /** Judges the line of one leaf. Throws: an Error that says what the line is not. */
 function createLeafLine({ header, signed, trust, report, state, tree, anchors }) {
@@ -162,21 +165,17 @@ function createLeafLine({ header, signed, trust, report, state, tree, anchors })
     }
     const unproven = i < header.tree_size ? prove(i, hash, line) : null;
     if (unproven === undefined && isFiltered) report.tampered(i, "it has no proof");
-    const wrong = unproven ?? checkRecord(hash, line);
+    const wrong = unproven ?? checkRecord(i, hash, line);
     if (wrong !== null) report.tampered(i, wrong);
     meaning(i, line);
   }
 
   /** Indexes rise by one; in a filtered export they only rise. */
   function place(i) {
-    const isDue = isFiltered ? i >= state.next : i === state.next;
-    if (!isDue) {
+    if (isFiltered ? i < state.next : i !== state.next) {
       state.isBroken = true;
-      const due =
-        i > state.next
-          ? `leaves ${state.next} to ${i - 1} are missing`
-          : `leaf ${i} is out of place`;
-      report.tampered(Math.min(i, state.next), due);
+      const missing = rangeOf(state.next, i - 1);
+      report.tampered(state.next, i > state.next ? missing : `leaf ${i} stands where it is due`);
     }
     if (i >= header.tree_size) report.tampered(i, "it is behind the end of the tree");
     state.next = Math.max(state.next, i + 1);
