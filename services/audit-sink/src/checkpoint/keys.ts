@@ -47,7 +47,10 @@ export function signCheckpoint(
 }
 
 /** Throws: VIG_AUDIT_NOTE_INVALID, VIG_AUDIT_NOTE_UNTRUSTED. */
-export function openSigned(note: string, { origin, trusted }: LogKeys): SignedCheckpoint {
+export function openSigned(
+  note: string,
+  { origin, trusted }: Pick<LogKeys, "origin" | "trusted">,
+): SignedCheckpoint {
   const { size, root, text, verified } = openCheckpoint(note, { origin, keys: trusted });
   const [by] = verified;
   // openCheckpoint throws for a note that no trusted key has signed.
