@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { messageOf, VigError } from "@vigie/core/errors";
 import { loadConfig } from "@vigie/service-kit/config";
-import { openFileKeys } from "@vigie/service-kit/kms/file-keys";
+import type { Keys } from "@vigie/service-kit/kms/keys";
+import { openKeys } from "@vigie/service-kit/kms/open-keys";
 import { keysConfig } from "@vigie/service-kit/shared-config";
 import {
   namedArguments,
@@ -54,7 +55,7 @@ async function main(): Promise<void> {
   const args = read(process.argv.slice(2));
   const env = withDevelopment(process.env);
   if (args.history !== null) {
-    run(args, args.history, loadConfig(keysConfig, { env, argv: [] }).VIGIE_KEYS_FILE);
+    run(args, args.history, await openKeys(loadConfig(keysConfig, { env, argv: [] })));
     return;
   }
   const config = loadConfig(topicsConfig, { env, argv: [] });
@@ -62,14 +63,14 @@ async function main(): Promise<void> {
   try {
     const { tenant } = args;
     await exportFromTopics(config, { directory, tenant, fromMs: 0, toMs: Date.now() });
-    run(args, directory, config.VIGIE_KEYS_FILE);
+    run(args, directory, await openKeys(config));
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
-function run(args: Arguments, directory: string, keysFile: string): void {
-  const { report, count } = whatIf({ ...args, directory, keys: openFileKeys(keysFile) });
+function run(args: Arguments, directory: string, keys: Keys): void {
+  const { report, count } = whatIf({ ...args, directory, keys });
   mkdirSync(args.out, { recursive: true });
   writeFileSync(join(args.out, "whatif.json"), `${JSON.stringify(report, null, 2)}\n`);
   for (const language of ["en", "fr"] as const) {

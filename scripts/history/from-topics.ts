@@ -9,7 +9,7 @@ import { geoPaths, openShared, readGeoFiles } from "@vigie/detector/geoip/files"
 import { openCodecs } from "@vigie/schemas/codecs";
 import type { Parsed } from "@vigie/service-kit/config";
 import { kafkaOptions } from "@vigie/service-kit/kafka-config";
-import { openFileKeys } from "@vigie/service-kit/kms/file-keys";
+import { openKeys } from "@vigie/service-kit/kms/open-keys";
 import {
   eventsConfig,
   geoipConfig,
@@ -61,7 +61,7 @@ export async function exportFromTopics(
         codecs,
         prefix,
         enrichment: { geoip, userAgentOf: userAgentParser() },
-        keys: openFileKeys(config.VIGIE_KEYS_FILE),
+        keys: await openKeys(config),
         log,
         maxEventAgeMs: config.MAX_EVENT_AGE_DAYS * DAY_MS,
         maxAheadMs: config.MAX_EVENT_AHEAD_MS,

@@ -9,7 +9,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { VigError } from "@vigie/core/errors";
-import { derivedKeys } from "@vigie/service-kit/kms/file-keys";
+import { derivedKeys } from "@vigie/service-kit/kms/derived-keys";
 import type { Keys } from "@vigie/service-kit/kms/keys";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {

@@ -16,7 +16,7 @@ import type { UserState } from "@vigie/detector/state/user-state";
 import { TextMap } from "@vigie/schemas/codec-core";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import type { SessionAnomaly } from "@vigie/schemas/types";
-import { derivedKeys } from "@vigie/service-kit/kms/file-keys";
+import { derivedKeys } from "@vigie/service-kit/kms/derived-keys";
 import type { InputRecord } from "@vigie/stream/processor";
 import { Workload, type WorkloadEvent } from "@vigie/testkit/workload/workload";
 import { cities } from "@vigie/testkit/workload/world";

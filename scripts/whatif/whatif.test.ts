@@ -5,7 +5,7 @@ import { VigError } from "@vigie/core/errors";
 import { HOUR_MS } from "@vigie/core/time";
 import { placeAt } from "@vigie/detector/enrich/place";
 import { unknownAddress } from "@vigie/detector/geoip/geoip";
-import { derivedKeys } from "@vigie/service-kit/kms/file-keys";
+import { derivedKeys } from "@vigie/service-kit/kms/derived-keys";
 import type { Keys } from "@vigie/service-kit/kms/keys";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { EventFile, type Fact, FactFile, type HeadOf } from "../history/history-file.ts";

@@ -298,10 +298,23 @@ export const keysConfig = {
   VIGIE_KEYS_FILE: given(file({ about: "JSON of the master keys, mode 600" }), ({ env }) =>
     env.VIGIE_KEYS_FILE ? keysFault(env.VIGIE_KEYS_FILE) : null,
   ),
+  VIGIE_KMS_ENDPOINT: given(
+    optional(
+      url({
+        about: "KMS that opens wrapped master keys; unset: AWS's, in the region of the key's ARN",
+        schemes: ["https", "http"],
+      }),
+    ),
+    ({ env, production }) =>
+      production && env.VIGIE_KMS_ENDPOINT?.startsWith("http:")
+        ? "is http, which production refuses"
+        : null,
+  ),
 };
 
 /** For who does less without keys; production may not. */
 export const keysOrLessConfig = {
+  ...keysConfig,
   VIGIE_KEYS_FILE: given(optional(keysConfig.VIGIE_KEYS_FILE), ({ env, production }) =>
     production && !env.VIGIE_KEYS_FILE ? "is missing, production wants it" : null,
   ),

@@ -78,7 +78,12 @@ export interface SinkServiceSpec {
   readonly topics: readonly string[];
   /** Before anything is read; tried again while the database is away. */
   readonly prepare?: (database: Database) => Promise<void>;
-  readonly build: (opened: { readonly database: Database; readonly codecs: Codecs }) => BuiltSink;
+  readonly build: (opened: {
+    readonly database: Database;
+    readonly codecs: Codecs;
+    /** Ends what a build has to wait for. */
+    readonly signal: AbortSignal;
+  }) => BuiltSink | Promise<BuiltSink>;
 }
 
 export interface BuiltSink {
@@ -138,7 +143,8 @@ async function consume(
     log,
     observer,
   });
-  const { sink, jobs = [], observer: wrap = (inner) => inner } = spec.build({ database, codecs });
+  const built = await buildOf(spec, { database, codecs, signal });
+  const { sink, jobs = [], observer: wrap = (inner) => inner } = built;
   const joinGroup = (): Promise<RunningSink> =>
     startSink({
       client: openKafka({ ...kafka, clientId: `vigie-${name}`, log }),
@@ -170,6 +176,18 @@ async function consume(
   } catch (error) {
     await background.stop();
     codecs.close();
+    throw error;
+  }
+}
+
+type Build = SinkServiceSpec["build"];
+
+/** What is built; the codecs are closed if it cannot be. */
+async function buildOf(spec: SinkServiceSpec, opened: Parameters<Build>[0]): Promise<BuiltSink> {
+  try {
+    return await spec.build(opened);
+  } catch (error) {
+    opened.codecs.close();
     throw error;
   }
 }

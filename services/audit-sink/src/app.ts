@@ -1,5 +1,5 @@
 import type { Clock } from "@vigie/core/time";
-import { openFileKeys } from "@vigie/service-kit/kms/file-keys";
+import { awaitKeys } from "@vigie/service-kit/kms/open-keys";
 import { type SinkServiceParts, startSinkService } from "@vigie/service-kit/sink-service";
 import type { StartedInBackground } from "@vigie/service-kit/start-in-background";
 import { createSigner } from "./chain.ts";
@@ -16,7 +16,7 @@ export interface AuditSinkParts extends SinkServiceParts<AuditSinkConfig> {
 
 /** Appends nothing before it is sure that it could not change what it appends (AUD-01). */
 export function startAuditSink(parts: AuditSinkParts): StartedInBackground {
-  const { config, log, metrics, clock = Date.now } = parts;
+  const { config, log, metrics, health, clock = Date.now } = parts;
   const strict = config.NODE_ENV === "production";
   return startSinkService(parts, {
     name: "audit-sink",
@@ -24,8 +24,8 @@ export function startAuditSink(parts: AuditSinkParts): StartedInBackground {
     role: ROLE,
     topics: auditTopics,
     prepare: (database) => checkUnchangeable(database, { strict, log }),
-    build({ database, codecs }) {
-      const keys = openFileKeys(config.VIGIE_KEYS_FILE);
+    async build({ database, codecs, signal }) {
+      const keys = await awaitKeys(config, { log, health, signal });
       const sealing = createSealing(keys, createSigner(config.WORM_SIGNING_SECRET), clock);
       const store = createAuditStore(database, sealing);
       return { sink: createAuditSink({ store, codecs, log, observe: createTold(metrics) }) };

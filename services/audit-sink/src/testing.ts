@@ -3,7 +3,7 @@ import type { TopicName } from "@vigie/schemas/catalogue";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import { sampleAnomaly } from "@vigie/schemas/samples";
 import type { AuditEvent, SessionAnomaly } from "@vigie/schemas/types";
-import { derivedKeys } from "@vigie/service-kit/kms/file-keys";
+import { derivedKeys } from "@vigie/service-kit/kms/derived-keys";
 import type { SinkRecord } from "@vigie/stream/kafka/sink";
 import { createSigner } from "./chain.ts";
 import { createSealing } from "./seal.ts";

@@ -1,10 +1,9 @@
-import type { Logger } from "@vigie/core/log";
 import { RULE_NAMES } from "@vigie/core/policy";
 import { DAY_MS } from "@vigie/core/time";
 import { openCodecs } from "@vigie/schemas/codecs";
 import type { Parsed } from "@vigie/service-kit/config";
 import { codecsOptions, kafkaOptions } from "@vigie/service-kit/kafka-config";
-import { openFileKeys } from "@vigie/service-kit/kms/file-keys";
+import { awaitKeys } from "@vigie/service-kit/kms/open-keys";
 import { anomalyMetrics, type Metrics } from "@vigie/service-kit/metrics";
 import { startLater } from "@vigie/service-kit/start-later";
 import { streamObserver } from "@vigie/service-kit/stream-observer";
@@ -41,7 +40,7 @@ export async function start(context: WorkerContext<DetectorData>): Promise<Runni
   const geoip = new GeoIpDatabases(openShared(geoFiles));
   const following = followGeoFiles((files) => geoip.replace(openShared(files)));
   const refused = metrics.counter("vigie_policies_refused_total", "Policy documents not usable");
-  const names = namesOf(config, log);
+  const names = await namesOf(config, context);
   const processor = createDetector({
     codecs,
     geoip,
@@ -101,11 +100,15 @@ const SPRAY_COMMIT_PAUSE_MS = 250;
 const SPRAY_TASKS = "spray_tasks";
 
 /** What addresses are called; without keys they have no names, and the rule that goes by them is off. */
-function namesOf(
-  { VIGIE_KEYS_FILE: file }: DetectorData["config"],
-  log: Logger,
-): AddressNames | null {
-  if (file !== null) return addressNames(openFileKeys(file));
+async function namesOf(
+  config: DetectorData["config"],
+  { log, health }: WorkerContext<DetectorData>,
+): Promise<AddressNames | null> {
+  const { VIGIE_KEYS_FILE: file, VIGIE_KMS_ENDPOINT } = config;
+  if (file !== null) {
+    const keys = { VIGIE_KEYS_FILE: file, VIGIE_KMS_ENDPOINT };
+    return addressNames(await awaitKeys(keys, { log, health }));
+  }
   log.warn({ rule: "credential_spray", needs: "VIGIE_KEYS_FILE" }, "rule_off");
   return null;
 }

@@ -3,7 +3,7 @@ import { openCodecs } from "@vigie/schemas/codecs";
 import { loadConfig } from "@vigie/service-kit/config";
 import { createHealth } from "@vigie/service-kit/health";
 import { codecsOptions, kafkaOptions } from "@vigie/service-kit/kafka-config";
-import { openFileKeys } from "@vigie/service-kit/kms/file-keys";
+import { awaitKeys } from "@vigie/service-kit/kms/open-keys";
 import { createLogger } from "@vigie/service-kit/log";
 import { createMetrics } from "@vigie/service-kit/metrics";
 import { startOpsServer } from "@vigie/service-kit/ops-server";
@@ -29,13 +29,6 @@ const codecs = await openCodecs({
   observer,
   registerMissing: config.NODE_ENV !== "production",
 });
-const processor = createSessions({
-  codecs,
-  digest: addressDigest(openFileKeys(config.VIGIE_KEYS_FILE)),
-  maxEventAgeMs: config.MAX_EVENT_AGE_DAYS * DAY_MS,
-  maxAheadMs: config.MAX_EVENT_AHEAD_MS,
-  log,
-});
 const ops = await startOpsServer({
   port: config.METRICS_PORT,
   host: config.HOST,
@@ -44,8 +37,16 @@ const ops = await startOpsServer({
 });
 log.info({ port: ops.port }, "started");
 
-// Waits for the registry and the broker; signals are heard meanwhile.
+// Waits for KMS, the registry and the broker; signals are heard meanwhile.
 const running = startLater(async () => {
+  const keys = await awaitKeys(config, { log, health });
+  const processor = createSessions({
+    codecs,
+    digest: addressDigest(keys),
+    maxEventAgeMs: config.MAX_EVENT_AGE_DAYS * DAY_MS,
+    maxAheadMs: config.MAX_EVENT_AHEAD_MS,
+    log,
+  });
   await codecs.ready();
   return startProcessor(processor, {
     ...kafka,

@@ -4,7 +4,7 @@ import { isIPv6 } from "node:net";
 import fc from "fast-check";
 import { test } from "vitest";
 import { addressUnder, canonicalAddress, ipHash, ipPrefix, isAddressOf } from "./addresses.ts";
-import { derivedKeys } from "./file-keys.ts";
+import { derivedKeys } from "./derived-keys.ts";
 
 const T0 = Date.UTC(2026, 0, 5, 10);
 const DAY = 86_400_000;

@@ -33,6 +33,14 @@ test("a created key signs as its public form verifies, and its file has mode 600
   }
 });
 
+test("a witness's key is of the type that cosigns", () => {
+  const path = keyPath();
+  const { verifierKey } = createSigningKey(path, "witness.example.org", "cosignature");
+  const key = readSigningKey(path);
+  assert.deepEqual([key.type, key.verifierKey], ["cosignature", verifierKey]);
+  assert.equal(Buffer.from(verifierKey.split("+").slice(2).join("+"), "base64")[0], 4);
+});
+
 /** Source: PeterNeumann of the tests of golang.org/x/mod/sumdb/note, whose key pair is published there. */
 const PETER = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz";
 const PETER_VERIFIER = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
@@ -49,7 +57,7 @@ test("a file that is open to others, missing, torn or of another key is refused,
     PETER.slice(0, -2),
     PETER.replace("c74f20a3", "c74f20a4"),
     PETER.replace("PeterNeumann", "PeterNewmann"),
-    PETER.replace("+AYEK", "+BIEK"),
+    PETER.replace("+AYEK", "+CIEK"),
     PETER_VERIFIER,
   ];
   const paths = [open, keyPath(), ...bodies.map((body) => keyPath(body))];

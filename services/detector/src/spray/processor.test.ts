@@ -3,7 +3,7 @@ import type { PolicyOverlay } from "@vigie/core/policy";
 import { MINUTE_MS } from "@vigie/core/time";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import type { SessionAnomaly, SessionPolicy } from "@vigie/schemas/types";
-import { derivedKeys } from "@vigie/service-kit/kms/file-keys";
+import { derivedKeys } from "@vigie/service-kit/kms/derived-keys";
 import { createDriver } from "@vigie/stream/driver";
 import { describe, expect, test } from "vitest";
 import type { RawEvent } from "#enrich/event";

@@ -4,16 +4,11 @@ import { VigError } from "@vigie/core/errors";
 import { type Clock, DAY_MS } from "@vigie/core/time";
 import { openEnvelope, sealEnvelope } from "./envelope.ts";
 import { type HmacKey, type Keys, REPLACED_KEY_VALID_DAYS } from "./keys.ts";
-import { type MasterKey, readKeysFile } from "./keys-file.ts";
+import type { MasterKey } from "./keys-file.ts";
 
 /** Derived keys that are kept; past it all are derived anew, some 3 µs each. */
 const DERIVED_MAX = 20_000;
 const KEY_BYTES = 32;
-
-/** Keys derived from the master keys of a file. Throws: VIG_KEYS_FILE_INVALID. */
-export function openFileKeys(path: string, clock: Clock = Date.now): Keys {
-  return derivedKeys(readKeysFile(path), clock);
-}
 
 /**
  * Keys by HKDF-SHA-256 (RFC 5869) from master keys, oldest first: one for each tenant or purpose
