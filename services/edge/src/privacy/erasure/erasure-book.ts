@@ -44,6 +44,8 @@ const NEWEST = `${FACTS} and subject_id = $2 order by requested_at desc, erasure
 const ADD = `
   insert into erasures (tenant_id, erasure_id, subject_id, requested_at)
   values ($1, $2, $3, $4)`;
+const UNTOLD = `
+  insert into erasures_untold (tenant_id, tenant_key, erasure_id) values ($1, $2, $3)`;
 const DONE = `insert into erasure_parts (tenant_id, erasure_id, part) values ($1, $2, $3)`;
 /** $1 tenant, $2 the person's id: where they decided over others. */
 const UNNAME = [
@@ -68,11 +70,11 @@ export function createErasureBook(
         }
         const requestedAtMs = await record(wish.erasureId);
         await add(tx, { ...wish, requestedAtMs }, encoder);
-        const added = await byId(tx, tenantId, wish.erasureId);
+        const added = await factsOf(tx, tenantId, wish.erasureId);
         return added ?? { ...wish, requestedAtMs, doneAtMs: new Map() };
       }),
     find: (tenantId, erasureId) =>
-      database.inTenant(tenantId, (tx) => byId(tx, tenantId, erasureId)),
+      database.inTenant(tenantId, (tx) => factsOf(tx, tenantId, erasureId)),
     newestOf: (tenantId, userId) =>
       database.inTenant(tenantId, (tx) => newest(tx, tenantId, userId)),
   };
@@ -92,6 +94,7 @@ async function add(
   await tx.query(ADD, [tenant, erasureId, subjectUuid(tenantId, userId), requestedAt]);
   for (const statement of UNNAME) await tx.query(statement, [tenant, userId]);
   await tx.query(DONE, [tenant, erasureId, EDGE_PART]);
+  await tx.query(UNTOLD, [tenant, tenantId, erasureId]);
   const value = encoder.encode({
     erasure_id: erasureId,
     tenant_id: tenantId,
@@ -106,7 +109,7 @@ async function add(
 const subjectUuid = (tenantId: string, userId: string): string =>
   nameUuid(tenantId, "subject", userId);
 
-const byId = (tx: Queryable, tenantId: string, erasureId: string) =>
+export const factsOf = (tx: Queryable, tenantId: string, erasureId: string) =>
   read(tx, BY_ID, [tenantUuid(tenantId), erasureId]);
 
 const newest = (tx: Queryable, tenantId: string, userId: string) =>

@@ -7,6 +7,7 @@ import { addPerson, outboxOf, type TestTables, testTables } from "../../inventor
 import { memoryView } from "../../memory-view.ts";
 import { bearer, NOW_MS, testEdge } from "../../test-edge.ts";
 import { expectedParts } from "./parts.ts";
+import { tellDoneJob } from "./tell-done.ts";
 
 const OWN = "/api/id/sessions/me/erase";
 const ME = { sub: "usr_1", sid: "s-1", user_type: "EXTERNAL", scope: "" };
@@ -21,7 +22,9 @@ beforeAll(async () => {
 afterAll(() => tables.close());
 beforeEach(async () => {
   await tables.clear();
-  await tables.owner.query("truncate erasures, erasure_parts, outbox, epoch_decisions");
+  await tables.owner.query(
+    "truncate erasures, erasure_parts, erasures_untold, outbox, epoch_decisions",
+  );
 });
 
 interface Call {
@@ -87,6 +90,49 @@ test("the same again, also at the same time, is the same erasure; once it is don
   const next = (await call(OWN)).response.json();
   assert.ok(!ids.has(next.erasure_id));
   assert.equal((await published()).length, 2);
+});
+
+test("PRV-14: the end of an erasure is put on record once, when every part has told so, and names nobody", async () => {
+  const { audit } = testEdge();
+  const job = tellDoneJob({ database: tables.edge, audit, isReady: () => true });
+  const { erasure_id } = (await call(OWN)).response.json();
+  await job.run();
+  assert.equal(audit.own.length, 0);
+  for (const part of expectedParts.filter((name) => name !== "edge")) await tell(part);
+  await Promise.all([job.run(), job.run(), job.run()]);
+  await job.run();
+  const [record, ...others] = audit.own;
+  assert.deepEqual(others, []);
+  assert.partialDeepStrictEqual(record, {
+    action: "privacy.erasure_done",
+    tenantId: "molam-sn",
+    payload: { erasure_id, requested_at: NOW_MS },
+  });
+  assert.deepEqual(Object.keys(record?.payload.parts as object).sort(), [...expectedParts].sort());
+  assert.ok(!JSON.stringify(record).includes("usr_1"));
+});
+
+test("an end that cannot be put on record is told by the next look", async () => {
+  const away = { recordOwn: () => Promise.reject(new Error("away")) };
+  await call(OWN);
+  for (const part of expectedParts.filter((name) => name !== "edge")) await tell(part);
+  const isReady = () => true;
+  await assert.rejects(async () =>
+    tellDoneJob({ database: tables.edge, audit: away, isReady }).run(),
+  );
+  const { audit } = testEdge();
+  await tellDoneJob({ database: tables.edge, audit, isReady }).run();
+  assert.equal(audit.own.length, 1);
+});
+
+test("a second request is on record with the erasure that it joins", async () => {
+  const first = await call(OWN);
+  const second = await call(OWN);
+  const { erasure_id } = first.response.json();
+  assert.deepEqual(
+    second.audit.entries.map(({ payload }) => payload),
+    [{ erasure_id }],
+  );
 });
 
 test("an administrator asks for a user by either id, and follows it by its id", async () => {
