@@ -1,13 +1,20 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { openKeys } from "@vigie/service-kit/kms/open-keys";
 import { readSigningKey } from "@vigie/service-kit/kms/signing-key";
-import { onTestFinished, test } from "vitest";
+import { startFakeKms } from "@vigie/service-kit/testing/fake-kms";
+import { afterAll, onTestFinished, test, vi } from "vitest";
 import { manageKeys } from "./keys.ts";
 import { checkpointKey } from "./lib/keys.mjs";
 
 const NOW_MS = Date.UTC(2026, 0, 1);
+
+const kms = await startFakeKms();
+vi.stubEnv("AWS_ACCESS_KEY_ID", kms.credentials.accessKeyId);
+vi.stubEnv("AWS_SECRET_ACCESS_KEY", kms.credentials.secretAccessKey);
+afterAll(() => kms.close());
 
 function keysFile(): string {
   const folder = mkdtempSync(join(tmpdir(), "vigie-keys-"));
@@ -15,14 +22,17 @@ function keysFile(): string {
   return join(folder, "keys.json");
 }
 
-test("a keys file is created once, rotated ahead of time, and listed without secrets", () => {
+test("a keys file is created once, rotated ahead of time, and listed without secrets", async () => {
   const file = keysFile();
-  assert.equal(manageKeys(["create", file], NOW_MS), "k1  current from 2026-01-01T00:00:00.000Z");
+  assert.equal(
+    await manageKeys(["create", file], NOW_MS),
+    "k1  current from 2026-01-01T00:00:00.000Z",
+  );
   assert.equal(statSync(file).mode & 0o777, 0o600);
-  assert.throws(() => manageKeys(["create", file], NOW_MS), /EEXIST/);
-  manageKeys(["rotate", file], NOW_MS);
-  manageKeys(["rotate", file, "2026-02-01T00:00:00Z"], NOW_MS);
-  const lines = manageKeys(["list", file], NOW_MS)?.split("\n");
+  await assert.rejects(manageKeys(["create", file], NOW_MS), /EEXIST/);
+  await manageKeys(["rotate", file], NOW_MS);
+  await manageKeys(["rotate", file, "2026-02-01T00:00:00Z"], NOW_MS);
+  const lines = (await manageKeys(["list", file], NOW_MS))?.split("\n");
   assert.deepEqual(lines, [
     "k1  current from 2026-01-01T00:00:00.000Z",
     "k2  current from 2026-01-02T00:00:00.000Z",
@@ -30,14 +40,48 @@ test("a keys file is created once, rotated ahead of time, and listed without sec
   ]);
 });
 
-test("a signing key is made once, and its public form is printed then and later", () => {
+test("CNF-22: with KMS a file is made and rotated without a secret in it", async () => {
   const file = keysFile();
-  const vkey = manageKeys(["signing", file, "id.example.org/audit"], NOW_MS);
-  assert.match(vkey ?? "", /^id\.example\.org\/audit\+[0-9a-f]{8}\+A[A-Za-z0-9+/]{42}.$/);
-  assert.equal(manageKeys(["vkey", file], NOW_MS), vkey);
+  const manage = (...argv: string[]) => manageKeys(argv, NOW_MS, kms.url);
+  await manage("create", file, "--kms", kms.alias);
+  const listed = await manage("rotate", file);
+  assert.deepEqual(listed?.split("\n"), [
+    `k1  current from 2026-01-01T00:00:00.000Z  wrapped under ${kms.key}`,
+    `k2  current from 2026-01-02T00:00:00.000Z  wrapped under ${kms.key}`,
+  ]);
+  assert.match((await manage("rotate", file, "--kms", kms.other)) ?? "", /k3 .* under .*4321$/);
+  assert.doesNotMatch(readFileSync(file, "utf8"), /"secret"/);
   assert.equal(statSync(file).mode & 0o777, 0o600);
-  assert.throws(() => manageKeys(["signing", file, "other"], NOW_MS), /EEXIST/);
-  assert.equal(manageKeys(["signing", `${file}.new`], NOW_MS), null);
+});
+
+test("CNF-22: a file in clear is wrapped as it is, and moved to another KMS key", async () => {
+  const file = keysFile();
+  const manage = (...argv: string[]) => manageKeys(argv, NOW_MS, kms.url);
+  const open = () => openKeys({ VIGIE_KEYS_FILE: file, VIGIE_KMS_ENDPOINT: kms.url });
+  await manage("create", file);
+  await manage("rotate", file);
+  const secret = /"secret": "([^"]+)"/.exec(readFileSync(file, "utf8"))?.[1] ?? "";
+  const envelope = (await open()).encrypt("gps", Buffer.from("14.69"), "u-1");
+  for (const key of [kms.key, kms.other]) {
+    assert.match((await manage("wrap", file, "--kms", key)) ?? "", new RegExp(`k2 .* ${key}$`));
+    assert.ok(!readFileSync(file, "utf8").includes(secret));
+    assert.equal((await open()).decrypt("gps", envelope, "u-1").toString(), "14.69");
+  }
+  kms.trouble = () => ({ status: 400, type: "AccessDeniedException" });
+  const before = readFileSync(file, "utf8");
+  await assert.rejects(manage("wrap", file, "--kms", kms.key), /VIG_KMS_REFUSED/);
+  await assert.rejects(manage("rotate", file), /VIG_KMS_REFUSED/);
+  assert.equal(readFileSync(file, "utf8"), before);
+});
+
+test("a signing key is made once, and its public form is printed then and later", async () => {
+  const file = keysFile();
+  const vkey = await manageKeys(["signing", file, "id.example.org/audit"], NOW_MS);
+  assert.match(vkey ?? "", /^id\.example\.org\/audit\+[0-9a-f]{8}\+A[A-Za-z0-9+/]{42}.$/);
+  assert.equal(await manageKeys(["vkey", file], NOW_MS), vkey);
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  await assert.rejects(manageKeys(["signing", file, "other"], NOW_MS), /EEXIST/);
+  assert.equal(await manageKeys(["signing", `${file}.new`], NOW_MS), null);
 });
 
 test("the key that npm start makes for development is one that services read", () => {
@@ -46,11 +90,21 @@ test("the key that npm start makes for development is one that services read", (
   assert.equal(readSigningKey(file).name, "vigie-audit");
 });
 
-test("anything else is answered with the usage, and changes nothing", () => {
+test("anything else is answered with the usage, and changes nothing", async () => {
   const file = keysFile();
-  manageKeys(["create", file], NOW_MS);
-  for (const argv of [[], ["rotate"], ["rotate", file, "soon"], ["drop", file]]) {
-    assert.equal(manageKeys(argv, NOW_MS), null, argv.join(" "));
+  await manageKeys(["create", file], NOW_MS);
+  const calls = [
+    [],
+    ["rotate"],
+    ["rotate", file, "soon"],
+    ["rotate", file, "--kms", "alias/vigie"],
+    ["wrap", file],
+    ["list", file, "--secrets"],
+    ["drop", file],
+    ["toString", file],
+  ];
+  for (const argv of calls) {
+    assert.equal(await manageKeys(argv, NOW_MS), null, argv.join(" "));
   }
-  assert.equal(manageKeys(["list", file], NOW_MS)?.split("\n").length, 1);
+  assert.equal((await manageKeys(["list", file], NOW_MS))?.split("\n").length, 1);
 });

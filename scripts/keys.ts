@@ -1,57 +1,133 @@
-import { messageOf } from "@vigie/core/errors";
+import { parseArgs } from "node:util";
+import { messageOf, VigError } from "@vigie/core/errors";
 import { DAY_MS } from "@vigie/core/time";
-import { createKeysFile, readKeysFile, rotateKeysFile } from "@vigie/service-kit/kms/keys-file";
+import {
+  createKeysFile,
+  FIRST_KEY_ID,
+  KMS_ARN,
+  nextKeyId,
+  randomSecret,
+  readKeysFile,
+  replaceKeys,
+  rotateKeysFile,
+  type StoredKey,
+} from "@vigie/service-kit/kms/keys-file";
+import type { Kms } from "@vigie/service-kit/kms/kms";
+import { openKms, openSecret } from "@vigie/service-kit/kms/open-keys";
 import { createSigningKey, readSigningKey } from "@vigie/service-kit/kms/signing-key";
 
 const USAGE = `Master keys (VIGIE_KEYS_FILE):
-npm run keys -- create FILE          a keys file with one random master key, mode 600
-npm run keys -- rotate FILE [TIME]   adds a key that becomes current at TIME (ISO 8601; default: in a day),
-                                     so that every service can be restarted with the file before then
-npm run keys -- list FILE            ids and times, no secrets
+npm run keys -- create FILE [--kms ARN]         a keys file with one random master key, mode 600; with --kms its secret
+                                                is made by AWS KMS, and the file holds what only KMS can open
+npm run keys -- rotate FILE [TIME] [--kms ARN]  adds a key that becomes current at TIME (ISO 8601; default: in a day), so
+                                                that every service can be restarted with the file before then; a file
+                                                whose newest key is wrapped gets the next one wrapped as well
+npm run keys -- wrap FILE --kms ARN             wraps all keys of the file under this KMS key; what they closed still opens
+npm run keys -- list FILE                       ids, times and KMS keys, no secrets
 
-The key that signs checkpoints of the audit log (AUDIT_SIGNING_KEY_FILE):
-npm run keys -- signing FILE ORIGIN  a new Ed25519 key of the log ORIGIN, mode 600; prints its public form
-npm run keys -- vkey FILE            prints the public form, which verifies checkpoints`;
+Keys that sign or cosign checkpoints of the audit log (AUDIT_SIGNING_KEY_FILE):
+npm run keys -- signing FILE NAME [--witness]   a new Ed25519 key of the log NAME, or of a witness, mode 600; prints its
+                                                public form
+npm run keys -- vkey FILE                       prints the public form, which verifies checkpoints
 
-type Verb = (file: string, more: string | undefined, nowMs: number) => string | null;
+VIGIE_KMS_ENDPOINT and AWS's own variables say where KMS is and who asks.`;
+
+interface Call {
+  readonly file: string;
+  /** What follows the file. */
+  readonly more: string | undefined;
+  /** ARN. */
+  readonly kmsKey: string | undefined;
+  readonly isWitness: boolean;
+  readonly nowMs: number;
+  readonly kms: Kms;
+}
+
+/** Resolves with what to print; null for a call that is none. */
+type Verb = (call: Call) => Promise<string | null> | string | null;
+
+const secretFrom = async (kms: Kms, kmsKey: string | undefined, keyId: string) =>
+  kmsKey === undefined ? randomSecret() : kms.generate(kmsKey, keyId);
+
+const kmsKeyOf = ({ secret }: StoredKey): string | undefined =>
+  Buffer.isBuffer(secret) ? undefined : secret.kmsKey;
 
 const verbs: Readonly<Record<string, Verb>> = {
-  create(file, _more, nowMs) {
-    createKeysFile(file, nowMs);
+  async create({ file, nowMs, kms, kmsKey }) {
+    createKeysFile(file, nowMs, await secretFrom(kms, kmsKey, FIRST_KEY_ID));
     return listed(file);
   },
-  rotate(file, time, nowMs) {
-    const atMs = time === undefined ? nowMs + DAY_MS : Date.parse(time);
+  async rotate({ file, more, nowMs, kms, kmsKey }) {
+    const atMs = more === undefined ? nowMs + DAY_MS : Date.parse(more);
     if (Number.isNaN(atMs)) return null;
-    rotateKeysFile(file, atMs);
+    const keys = readKeysFile(file);
+    const newest = keys.at(-1);
+    const under = kmsKey ?? (newest && kmsKeyOf(newest));
+    rotateKeysFile(file, atMs, await secretFrom(kms, under, nextKeyId(keys)));
     return listed(file);
   },
-  list: (file) => listed(file),
-  signing: (file, origin) =>
-    origin === undefined ? null : createSigningKey(file, origin).verifierKey,
-  vkey: (file) => readSigningKey(file).verifierKey,
+  async wrap({ file, kms, kmsKey }) {
+    if (kmsKey === undefined) return null;
+    const wrapped = readKeysFile(file).map(async (key) => {
+      const clear = await openSecret(key, kms);
+      return { ...key, secret: await kms.wrap(kmsKey, key.keyId, clear) };
+    });
+    replaceKeys(file, await Promise.all(wrapped));
+    return listed(file);
+  },
+  list: ({ file }) => listed(file),
+  signing: ({ file, more, isWitness }) =>
+    more === undefined
+      ? null
+      : createSigningKey(file, more, isWitness ? "cosignature" : "ed25519").verifierKey,
+  vkey: ({ file }) => readSigningKey(file).verifierKey,
 };
 
 const listed = (file: string): string =>
   readKeysFile(file)
-    .map(
-      ({ keyId, activeFromMs }) => `${keyId}  current from ${new Date(activeFromMs).toISOString()}`,
-    )
+    .map((key) => {
+      const under = kmsKeyOf(key);
+      const held = under === undefined ? "" : `  wrapped under ${under}`;
+      return `${key.keyId}  current from ${new Date(key.activeFromMs).toISOString()}${held}`;
+    })
     .join("\n");
 
-/** Carries out one call; returns what to print. Throws: VIG_KEYS_FILE_INVALID, or the file system's error. */
-export function manageKeys(argv: readonly string[], nowMs: number): string | null {
-  const [verb = "", file, more] = argv;
+/**
+ * Carries out one call; resolves with what to print, or null for a call that is none.
+ * Throws: VIG_KEYS_FILE_INVALID, VIG_KMS_AWAY, VIG_KMS_REFUSED, or the file system's error.
+ */
+export async function manageKeys(
+  argv: readonly string[],
+  nowMs: number,
+  endpoint: string | null = null,
+): Promise<string | null> {
+  const options = { kms: { type: "string" }, witness: { type: "boolean" } } as const;
+  let parsed: ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>;
+  try {
+    parsed = parseArgs({ args: [...argv], options, allowPositionals: true });
+  } catch {
+    return null;
+  }
+  const [verb = "", file, more] = parsed.positionals;
+  const { kms: kmsKey, witness: isWitness = false } = parsed.values;
   if (file === undefined || !Object.hasOwn(verbs, verb)) return null;
-  return verbs[verb]?.(file, more, nowMs) ?? null;
+  if (kmsKey !== undefined && !KMS_ARN.test(kmsKey)) return null;
+  const kms = await openKms({ VIGIE_KMS_ENDPOINT: endpoint });
+  try {
+    return (await verbs[verb]?.({ file, more, kmsKey, isWitness, nowMs, kms })) ?? null;
+  } finally {
+    kms.close();
+  }
 }
 
 if (import.meta.main) {
   try {
-    const text = manageKeys(process.argv.slice(2), Date.now());
+    const endpoint = process.env.VIGIE_KMS_ENDPOINT || null;
+    const text = await manageKeys(process.argv.slice(2), Date.now(), endpoint);
     console.log(text ?? USAGE);
     process.exitCode = text === null ? 64 : 0; // EX_USAGE of sysexits.h
   } catch (error) {
+    if (!(error instanceof VigError) && !("code" in (error as object))) throw error;
     console.error(messageOf(error));
     process.exitCode = 1;
   }

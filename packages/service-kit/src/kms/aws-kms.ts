@@ -47,6 +47,17 @@ export function openAwsKms({ endpoint, waiting = WAITING }: AwsKmsOptions): Kms 
     clients.set(region, client);
     return client;
   };
+  async function ask<T>(keyId: string, kmsKey: string, send: (client: KMSClient) => Promise<T>) {
+    const client = clientOf(kmsKey);
+    try {
+      return await send(client);
+    } catch (error) {
+      // Without the cause: what the library throws carries the request and the answer.
+      const why = whyOf(error);
+      if (!mayPass(error)) throw new VigError("VIG_KMS_REFUSED", { keyId, kmsKey, why });
+      throw new VigError("VIG_KMS_AWAY", { why });
+    }
+  }
   return {
     async generate(kmsKey, keyId) {
       const command = new GenerateDataKeyWithoutPlaintextCommand({
@@ -54,7 +65,7 @@ export function openAwsKms({ endpoint, waiting = WAITING }: AwsKmsOptions): Kms 
         NumberOfBytes: MASTER_BYTES,
         EncryptionContext: contextOf(keyId),
       });
-      return wrappedOf(await asked(keyId, kmsKey, () => clientOf(kmsKey).send(command)));
+      return wrappedOf(await ask(keyId, kmsKey, (client) => client.send(command)));
     },
     async wrap(kmsKey, keyId, secret) {
       const command = new EncryptCommand({
@@ -62,7 +73,7 @@ export function openAwsKms({ endpoint, waiting = WAITING }: AwsKmsOptions): Kms 
         Plaintext: secret,
         EncryptionContext: contextOf(keyId),
       });
-      return wrappedOf(await asked(keyId, kmsKey, () => clientOf(kmsKey).send(command)));
+      return wrappedOf(await ask(keyId, kmsKey, (client) => client.send(command)));
     },
     async open({ kmsKey, blob }, keyId) {
       const command = new DecryptCommand({
@@ -70,7 +81,7 @@ export function openAwsKms({ endpoint, waiting = WAITING }: AwsKmsOptions): Kms 
         CiphertextBlob: blob,
         EncryptionContext: contextOf(keyId),
       });
-      const opened = await asked(keyId, kmsKey, () => clientOf(kmsKey).send(command));
+      const opened = await ask(keyId, kmsKey, (client) => client.send(command));
       const secret = Buffer.from(opened.Plaintext ?? []);
       if (secret.length === MASTER_BYTES) return secret;
       throw new VigError("VIG_KMS_REFUSED", { keyId, kmsKey, why: "the secret is not 32 bytes" });
@@ -89,17 +100,6 @@ function wrappedOf(made: {
   const { KeyId: kmsKey = "", CiphertextBlob: blob } = made;
   assert(KMS_ARN.test(kmsKey) && blob !== undefined, "KMS answers with a blob and its key's ARN");
   return { kmsKey, blob: Buffer.from(blob) };
-}
-
-async function asked<T>(keyId: string, kmsKey: string, ask: () => Promise<T>): Promise<T> {
-  try {
-    return await ask();
-  } catch (error) {
-    // Without the cause: what the library throws carries the request and the answer.
-    const why = whyOf(error);
-    if (!mayPass(error)) throw new VigError("VIG_KMS_REFUSED", { keyId, kmsKey, why });
-    throw new VigError("VIG_KMS_AWAY", { why });
-  }
 }
 
 /** The name alone of what KMS answers: its messages may quote parts of the request. */

@@ -42,7 +42,9 @@ export async function openMasters(config: KeysConfig): Promise<readonly MasterKe
   const needsKms = stored.some(({ secret }) => !Buffer.isBuffer(secret));
   const kms = needsKms ? await openKms(config) : null;
   try {
-    return await Promise.all(stored.map((key) => opened(key, kms)));
+    return await Promise.all(
+      stored.map(async (key) => ({ ...key, secret: await openSecret(key, kms) })),
+    );
   } finally {
     kms?.close();
   }
@@ -54,8 +56,9 @@ export async function openKms(config: Pick<KeysConfig, "VIGIE_KMS_ENDPOINT">): P
   return openAwsKms({ endpoint: config.VIGIE_KMS_ENDPOINT });
 }
 
-async function opened({ secret, ...key }: StoredKey, kms: Kms | null): Promise<MasterKey> {
-  if (Buffer.isBuffer(secret)) return { ...key, secret };
+/** The 32 bytes of a version. Throws: VIG_KMS_AWAY; VIG_KMS_REFUSED. */
+export async function openSecret({ keyId, secret }: StoredKey, kms: Kms | null): Promise<Buffer> {
+  if (Buffer.isBuffer(secret)) return secret;
   assert(kms !== null, "there is a KMS where a key is wrapped");
-  return { ...key, secret: await kms.open(secret, key.keyId) };
+  return kms.open(secret, keyId);
 }
