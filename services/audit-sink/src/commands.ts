@@ -5,7 +5,10 @@ export type Command = (args: readonly string[]) => Promise<number>;
 export const EXIT_USAGE = 64;
 
 /** By name; each is loaded when it is called for. */
-export const commands: Readonly<Record<string, () => Promise<Command>>> = {};
+export const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  fsck: async () => (await import("./fsck/command.ts")).fsckCommand,
+  rebuild: async () => (await import("./projection/rebuild.ts")).rebuild,
+};
 
 /** Which command the arguments name; null for none of them: the service itself, which takes flags only. */
 export function commandOf(argv: readonly string[]): (() => Promise<number>) | null {

@@ -18,6 +18,8 @@ export interface FsckOptions {
   readonly onFinding: (finding: Finding) => void;
   /** After each page of `size` leaves. */
   readonly onProgress?: (checked: Readonly<Checked>, size: number) => void;
+  /** What is found elsewhere, asked for at the end. */
+  readonly besides?: () => Promise<readonly Finding[]>;
 }
 
 /**
@@ -48,6 +50,7 @@ export async function fsck(source: LogSource, options: FsckOptions): Promise<Ver
   await grow.fill(state.size);
   await grow.compareTiles();
   await grow.end(state);
+  report.add(...((await options.besides?.()) ?? []));
   return { size: state.size, checked: report.checked, findings: report.counts };
 }
 
