@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { proveConsistency, proveInclusion, rootAt } from "./proofs.ts";
-import { naiveConsistency, naivePath, naiveRoot, numbered } from "./testing.ts";
+import { proveConsistency, proveInclusion, rootAt, verifyConsistency } from "./proofs.ts";
+import { naivePath, naiveRoot, numbered } from "./testing.ts";
 import {
   decodeEntries,
   encodeEntries,
@@ -145,7 +145,7 @@ describe("nodes from tiles", () => {
     [{ level: 8, index: 272n }, { level: 1, index: 1n, width: 17 }, 16, 17],
     [{ level: 15, index: 0n }, { level: 1, index: 0n, width: 256 }, 0, 128],
     [{ level: 16, index: 0n }, { level: 2, index: 0n, width: 1 }, 0, 1],
-  ])("%j is in %j", (node, tile, start, end) => {
+  ])("%o is in %o", (node, tile, start, end) => {
     expect(placeOf(node, 70_000n)).toEqual({ tile, start, end });
   });
 
@@ -157,8 +157,10 @@ describe("nodes from tiles", () => {
     });
     expect(await proveInclusion(69_999n, 70_000n, read)).toEqual(naivePath(69_999, leaves));
     expect(new Set(asked).size).toBe(asked.length);
-    const proof = await proveConsistency(66_000n, 70_000n, read);
-    expect(proof).toEqual(naiveConsistency(66_000, leaves));
+    const [first, second] = [66_000n, 70_000n];
+    const proof = await proveConsistency(first, second, read);
+    const [firstRoot, secondRoot] = [await rootAt(first, read), await rootAt(second, read)];
+    expect(verifyConsistency({ first, second, firstRoot, secondRoot, proof })).toBe(true);
     expect(await rootAt(65_537n, read)).toEqual(naiveRoot(leaves.slice(0, 65_537)));
   });
 
