@@ -87,16 +87,19 @@ test("of two signers the one that claimed last can publish; the other can not, a
   expect(await newest(prefix)).toBe((await signed(7)).note);
 });
 
-test("a signer that was cut off while it published finds out that another has signed since", async () => {
+test("a publication in doubt is not tried again once another signer has published", async () => {
   const prefix = await installation();
-  const patience = { brokers: kafka.brokers, clientId: "zombie", log: silentLogger };
-  const zombie = open(prefix, keys, openKafka({ ...patience, requestTimeoutMs: 1_500 }));
+  const about = { brokers: kafka.brokers, clientId: "zombie", log: silentLogger };
+  const client = openKafka({ ...about, requestTimeoutMs: 3_000 });
+  // It gives a step up before it can learn by it that it was fenced: so it begins anew, as if it were first.
+  const zombie = topicPlace({ client, prefix, origin: keys.origin, stepTimeoutMs: 1_000 });
+  onTestFinished(() => zombie.close());
   await zombie.claim();
   await zombie.keep(await signed(5));
   net.freeze();
   const doubtful = zombie.keep(await signed(6));
   doubtful.catch(() => {});
-  const next = open(prefix, keys, openKafka({ ...patience, clientId: "next" }));
+  const next = open(prefix, keys, openKafka({ ...about, clientId: "next" }));
   await next.claim();
   await next.keep(await signed(7));
   await expect(doubtful).rejects.toThrow("VIG_PRODUCER_FENCED");

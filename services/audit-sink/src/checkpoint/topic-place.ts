@@ -16,24 +16,30 @@ export interface TopicPlaceOptions {
   readonly client: KafkaClient;
   readonly prefix: string;
   readonly origin: string;
+  /** A step of a publication that takes longer puts it in doubt. Default: the producer's. */
+  readonly stepTimeoutMs?: number;
 }
 
 /**
  * The checkpoints of the topic. Each is a transaction that also commits the tree's size as the offset of a group of its
  * own: by that a producer whose commit was in doubt sees that another signer has signed meanwhile.
  */
-export function topicPlace({ client, prefix, origin }: TopicPlaceOptions): SharedPlace {
+export function topicPlace(options: TopicPlaceOptions): SharedPlace {
+  const { client, prefix, origin, stepTimeoutMs } = options;
   const topic = prefix + CHECKPOINT_TOPIC;
   const groupId = prefix + SIGNER;
   const partitions = [{ topic, partition: 0 }];
-  const producer = openTransactionalProducer(client, { transactionalId: groupId });
+  const producer = openTransactionalProducer(client, {
+    transactionalId: groupId,
+    ...(stepTimeoutMs !== undefined && { stepTimeoutMs }),
+  });
   return {
     name: "topic",
     async claim() {
       await producer.init({ partitions, groupId });
       await producer.committed(groupId, partitions);
     },
-    newest: () => newestNote({ client, prefix, origin }),
+    newest: () => newestNote(options),
     async keep({ size, note }) {
       const message = { partition: 0, key: origin, value: Buffer.from(note) };
       await producer.commit({
