@@ -3,6 +3,8 @@ import type { RequestLog } from "@vigie/service-kit/http/request-log";
 import { createHttp } from "@vigie/service-kit/http/server";
 import type { FastifyInstance } from "fastify";
 import { holdToDeclared } from "./audit/declared.ts";
+import { auditApi } from "./audit-api/audit-api.ts";
+import { auditReports } from "./audit-reports/audit-reports.ts";
 import { commands } from "./commands/commands.ts";
 import type { EdgeContext, Feature } from "./context.ts";
 import { ingest } from "./ingest/ingest.ts";
@@ -30,8 +32,10 @@ const features: readonly Feature[] = [
   policies,
   commands,
   labels,
+  auditReports,
   introspection,
   live,
+  auditApi,
 ];
 
 /** The edge without a port: routes in, events out. */

@@ -12,6 +12,7 @@ const pemOf = (bits: number): string =>
 const sound = {
   KAFKA_BROKERS: "127.0.0.1:9092",
   SCHEMA_REGISTRY_URL: "http://127.0.0.1:8081",
+  AUDIT_ORIGIN: "id.molam.example/audit",
   JWT_PUBLIC_KEY: pemOf(2_048),
 };
 

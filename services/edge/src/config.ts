@@ -14,10 +14,12 @@ import {
 } from "@vigie/service-kit/config";
 import { pemKeys } from "@vigie/service-kit/http/jwt-keys";
 import {
+  checkpointKeyConfig,
   databaseConfig,
   eventsConfig,
   jwtConfig,
   kafkaConfig,
+  keysConfig,
   originsConfig,
   processConfig,
   registryConfig,
@@ -180,6 +182,23 @@ export const edgeConfig = {
     max: 67_108_864,
     // Some 1,000 events.
     default: 1_048_576,
+  }),
+  AUDIT_ORIGIN: checkpointKeyConfig.AUDIT_ORIGIN,
+  ...keysConfig,
+  // Unset: what the audit holds of persons stays sealed, whoever asks this edge.
+  VIGIE_KEYS_FILE: optional(keysConfig.VIGIE_KEYS_FILE),
+  AUDIT_EXPORTS_MAX: integer({
+    about: "exports of the audit at a time, one a caller",
+    min: 1,
+    max: 100,
+    // Each reads a tile at a time: some 20 MiB at most.
+    default: 4,
+  }),
+  AUDIT_EXPORT_STALL_MS: integer({
+    about: "whoever exports the audit and takes nothing for so long is cut off",
+    min: 1_000,
+    max: 3_600_000,
+    default: 60_000,
   }),
   EXCESS_LOGINS_PER_MINUTE: integer({
     about:

@@ -9,6 +9,8 @@ import type { Database } from "@vigie/service-kit/postgres/database";
 import type { SessionView } from "@vigie/service-kit/sessions/view";
 import type { FastifyInstance } from "fastify";
 import type { AuditTrail } from "./audit/audit-trail.ts";
+import type { AuditLog } from "./audit-api/audit-log.ts";
+import type { ExportLimits } from "./audit-api/running-exports.ts";
 import type { Outcomes } from "./commands/outcomes.ts";
 import type { ExcessLogins } from "./ingest/excess-logins.ts";
 import type { AdmitLimits } from "./ingest/steps/admit-event.ts";
@@ -31,6 +33,9 @@ export interface EdgeContext {
   readonly database: Database | null;
   readonly view: SessionView;
   readonly audit: AuditTrail;
+  /** What was put on record, to be read; null without a database. */
+  readonly auditLog: AuditLog | null;
+  readonly exportLimits: ExportLimits;
   /** The policies in force. */
   readonly policies: PolicyBook;
   /** Our own outages that people of a partition must not suffer from. */

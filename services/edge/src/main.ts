@@ -15,6 +15,7 @@ import { openKafka } from "@vigie/stream/kafka/client";
 import { openBatchingProducer } from "@vigie/stream/kafka/producer";
 import { buildApp } from "./app.ts";
 import { createKafkaAudit } from "./audit/kafka-audit.ts";
+import { openAuditLog } from "./audit-api/open-log.ts";
 import { outcomeTakers } from "./commands/follow-outcomes.ts";
 import { createOutcomes } from "./commands/outcomes.ts";
 import { edgeConfig } from "./config.ts";
@@ -25,12 +26,14 @@ import { excessTakers, followWhileNeeded, liveTakers } from "./live/follow-live.
 import { Hub } from "./live/hub.ts";
 import { kafkaOutput } from "./output/kafka-output.ts";
 import { postgresPolicies } from "./policies/policy-store.ts";
+import { tellDoneJob } from "./privacy/erasure/tell-done.ts";
 import { openEdgeView } from "./session-view.ts";
 import { tickJob } from "./ticks.ts";
 import {
   admitLimits,
   emitterOf,
   excessOf,
+  exportLimits,
   liveLimits,
   rateLimits,
   readiness,
@@ -65,6 +68,7 @@ const audit = createKafkaAudit({ output, codecs, emitter, idDomainOrgs, clock, l
 
 const stores = openEdgeDatabase(wiring, { client, prefix, metrics });
 const { database } = stores;
+const auditReading = openAuditLog(wiring, database);
 health.declare("policies", { needed: false });
 const policies = followPolicies({
   client,
@@ -76,7 +80,13 @@ const policies = followPolicies({
 
 const ticks = followTicks({ client, prefix, clock, log });
 const outagesOf = (partition: number) => ticks.outagesOf(partition);
-const ticking = startJobs([tickJob({ output, codecs, writer: emitter, clock, isReady })], log);
+const ticking = startJobs(
+  [
+    tickJob({ output, codecs, writer: emitter, clock, isReady }),
+    tellDoneJob({ database, audit, isReady }),
+  ],
+  log,
+);
 const liveness = openEdgeView(wiring, { client, codecs, database, policies, outagesOf });
 
 const outcomes = createOutcomes();
@@ -142,6 +152,8 @@ const app = buildApp({
   policyStore: database === null ? null : postgresPolicies(database),
   view: liveness.view,
   audit,
+  auditLog: auditReading.log,
+  exportLimits: exportLimits(config),
   outcomes,
   commandWaitMs: config.COMMAND_WAIT_MS,
   enforcementPoints: config.ENFORCEMENT_POINTS,
@@ -153,9 +165,9 @@ const app = buildApp({
 });
 const address = await app.listen({ host: config.HOST, port: config.PORT });
 log.info({ url: address }, "listening");
-const parts = [liveness.closables, policies, stores.closables, closables].flat();
+const parts = [auditReading, liveness.closables, policies, stores.closables, closables].flat();
 await runUntilSignal([app, ticking, audit, producer, following, ticks, ...parts], {
   log,
   drainTimeoutMs: config.DRAIN_TIMEOUT_MS,
-  failed: [prepare(), liveness.failed],
+  failed: [prepare(audit.open), liveness.failed, auditReading.failed],
 });

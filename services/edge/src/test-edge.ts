@@ -97,6 +97,8 @@ export function testEdge(overrides: Partial<EdgeOptions> = {}) {
     database: null,
     view: memoryView(),
     audit,
+    auditLog: null,
+    exportLimits: { runningMax: 4, stallMs: 5_000 },
     policies: memoryPolicyBook(),
     outagesOf: () => noOutages,
     policyStore,

@@ -21,6 +21,7 @@ import {
 import { redisDebtBook, shareLimit } from "@vigie/service-kit/http/shared-limit";
 import { openRedis } from "@vigie/service-kit/redis/redis";
 import type { Closable } from "@vigie/service-kit/shutdown";
+import type { ExportLimits } from "./audit-api/running-exports.ts";
 import { type EdgeConfig, limitsAreOff } from "./config.ts";
 import { type ExcessLogins, excessLogins } from "./ingest/excess-logins.ts";
 import type { AdmitLimits } from "./ingest/steps/admit-event.ts";
@@ -99,6 +100,11 @@ export const liveLimits = (config: EdgeConfig): LiveLimits => ({
   bufferMaxBytes: config.STREAM_BUFFER_MAX_BYTES,
 });
 
+export const exportLimits = (config: EdgeConfig): ExportLimits => ({
+  runningMax: config.AUDIT_EXPORTS_MAX,
+  stallMs: config.AUDIT_EXPORT_STALL_MS,
+});
+
 /** Whose policy lets sessions too many live on has their logins slowed. */
 export const excessOf = ({ config, clock }: Wiring, limiter: RateLimiter): ExcessLogins =>
   excessLogins({
@@ -116,7 +122,7 @@ export const emitterOf = ({ INSTANCE_ID }: EdgeConfig, bootId: string): string =
 export interface Readiness {
   isReady(): boolean;
   /** Asks for the schemas of all encoders made so far. Rejects when one is not registered; else never settles. */
-  prepare(): Promise<never>;
+  prepare(onReady?: () => void): Promise<never>;
 }
 
 export function readiness(codecs: Codecs, health: Health): Readiness {
@@ -126,10 +132,11 @@ export function readiness(codecs: Codecs, health: Health): Readiness {
   health.declare("registry", { needed: false });
   return {
     isReady: () => ready,
-    async prepare() {
+    async prepare(onReady) {
       await codecs.ready();
       ready = true;
       health.set("schemas", true);
+      onReady?.();
       return new Promise<never>(() => {});
     },
   };

@@ -3,6 +3,7 @@ import { proveInclusion, type ReadNodes } from "@vigie/audit-log/proofs";
 import { TILE_WIDTH } from "@vigie/audit-log/tiles";
 import { gathered } from "./gathered.ts";
 import { isAll, type LeafFilter, passes } from "./leaf-filter.ts";
+import type { OpenedLeaf } from "./subjects.ts";
 
 /** Source: docs/audit-format.md, An export. */
 export const EXPORT_FORMAT = "vigie-audit/1";
@@ -23,14 +24,6 @@ export interface SignedTree {
   readonly size: number;
   /** The checkpoint, a signed note. */
   readonly note: string;
-}
-
-/** What of a leaf can be read with the keys there are. */
-export interface OpenedLeaf {
-  /** Plaintexts of boxes, by ref; of an erased person none. */
-  readonly boxes: Readonly<Record<string, string>>;
-  /** The payload that was too large for the leaf. */
-  readonly aside: string | null;
 }
 
 export interface LeafRange {

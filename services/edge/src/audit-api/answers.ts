@@ -1,5 +1,5 @@
 import type { Leaf, LeafActor } from "@vigie/audit-log/leaf";
-import type { OpenedLeaf } from "@vigie/service-kit/audit/export";
+import type { OpenedLeaf } from "@vigie/service-kit/audit/subjects";
 import { Type } from "typebox";
 
 /** The shapes of answers, and leaves as such. */

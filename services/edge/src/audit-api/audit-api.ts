@@ -3,14 +3,12 @@ import type { EdgeContext } from "../context.ts";
 import { strictQuery } from "../strict-body.ts";
 import { exportRoute } from "./export.ts";
 import { proofRoutes } from "./proofs.ts";
-import { readingOf } from "./reading.ts";
 import { searchRoute } from "./search.ts";
 
 /** The audit for who audits (scope id:audit): search, entries, proofs, export. */
 export function auditApi(scope: FastifyInstance, context: EdgeContext): void {
   scope.setValidatorCompiler(strictQuery);
-  const reading = readingOf(context);
-  searchRoute(scope, reading);
-  proofRoutes(scope, reading);
-  exportRoute(scope, reading);
+  searchRoute(scope, context);
+  proofRoutes(scope, context);
+  exportRoute(scope, context);
 }

@@ -32,7 +32,7 @@ export interface AuditLog extends ExportSource {
   signedTree(tenant: string | null): Promise<SignedTree>;
   /** By the time of the action, then by index. */
   find(filter: LeafFilter, page: PageWanted): Promise<FoundPage>;
-  /** What stands for a person in leaves; null for one of whom there is none, or no more. `user`: by either id. */
+  /** What stands for a person in leaves; null for one of whom there is none, or no more. `user`: by either id, or ref. */
   refOf(tenant: string, user: string): Promise<string | null>;
 }
 

@@ -3,16 +3,18 @@ import { exportLines } from "@vigie/service-kit/audit/export";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type Static, Type } from "typebox";
 import { callerOf, scoped } from "../access.ts";
+import { beforeAnswer } from "../audit/declared.ts";
+import type { EdgeContext } from "../context.ts";
 import { problemResponses, problems } from "../ingest/schemas.ts";
 import type { AuditLog } from "./audit-log.ts";
 import { askedOf, exportQuery } from "./queries.ts";
 import { AUDIT_SCOPE, reachOf } from "./reach.ts";
-import { type AuditReading, putOnRecord } from "./reading.ts";
+import { logOf, putOnRecord } from "./reading.ts";
 import { RunningExports, unlessStalled } from "./running-exports.ts";
 
 /** AUD-08: the log, or the part of it that a tenant may see, for an auditor who trusts nobody. */
-export function exportRoute(app: FastifyInstance, reading: AuditReading): void {
-  const running = new RunningExports(reading.exportLimits.runningMax);
+export function exportRoute(app: FastifyInstance, context: EdgeContext): void {
+  const running = new RunningExports(context.exportLimits.runningMax);
   app.addHook("preClose", (done) => {
     running.breakOff();
     done();
@@ -34,12 +36,13 @@ export function exportRoute(app: FastifyInstance, reading: AuditReading): void {
         ...problems(404),
       },
     },
-    onRequest: [...scoped(AUDIT_SCOPE, reading)],
+    config: { audit: beforeAnswer("audit.exported") },
+    onRequest: [...scoped(AUDIT_SCOPE, context)],
     async handler(request, reply) {
       const caller = callerOf(request).limitKey;
       const broken = running.begin(caller);
       try {
-        const stream = await streamOf(request, reading, broken.signal);
+        const stream = await streamOf(request, context, broken.signal);
         stream.once("close", () => running.end(caller));
         return await answer(reply, stream);
       } catch (error) {
@@ -52,25 +55,25 @@ export function exportRoute(app: FastifyInstance, reading: AuditReading): void {
 
 async function streamOf(
   request: FastifyRequest<{ Querystring: Static<typeof exportQuery> }>,
-  reading: AuditReading,
+  context: EdgeContext,
   signal: AbortSignal,
 ): Promise<Readable> {
-  const log = reading.log();
-  const reach = reachOf(request, reading);
+  const log = logOf(context);
+  const reach = reachOf(request, context);
   const own = callerOf(request).tenantId;
-  const { filter, person } = await askedOf(log, { reach, own }, request.query);
+  const { filter, told, person } = await askedOf(log, { reach, own }, request.query);
   const tree = await log.signedTree(reach);
   const boxes = log.canOpen ? (request.query.boxes ?? "opened") : "sealed";
   // Once lines have gone out, no problem can be answered any more: so the tables are tried first.
   await tried(log, reach, tree.size);
-  await putOnRecord(reading, request, {
+  await putOnRecord(context, request, {
     action: "audit.exported",
     person,
-    payload: { filter, boxes, tree_size: tree.size },
+    payload: { filter: told, boxes, tree_size: tree.size },
   });
   const lines = exportLines(log, { tree, filter, boxes });
   const stream: Readable = Readable.from(
-    unlessStalled(lines, reading.exportLimits.stallMs, () => stream.destroy()),
+    unlessStalled(lines, context.exportLimits.stallMs, () => stream.destroy()),
   );
   signal.addEventListener("abort", () => stream.destroy(), { once: true });
   return stream;

@@ -1,17 +1,19 @@
 import { proveConsistency, proveInclusion, rootAt } from "@vigie/audit-log/proofs";
-import { parseTilePath, TILE_HEIGHT, TILE_WIDTH, tileWidth } from "@vigie/audit-log/tiles";
-import { leafHash } from "@vigie/audit-log/tree";
+import { parseTilePath, TILE_WIDTH, tileWidth } from "@vigie/audit-log/tiles";
+import { leafHash, TILE_HEIGHT } from "@vigie/audit-log/tree";
 import { VigError } from "@vigie/core/errors";
 import type { StoredLeaf } from "@vigie/service-kit/audit/export";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type Static, Type } from "typebox";
 import { scoped } from "../access.ts";
+import { beforeAnswer, nothing } from "../audit/declared.ts";
+import type { EdgeContext } from "../context.ts";
 import { problemResponses, problems } from "../ingest/schemas.ts";
 import { consistencySchema, entryAnswer, inclusionSchema, wholeEntrySchema } from "./answers.ts";
 import { only } from "./audit-log.ts";
 import { consistencyQuery, countOf, entryParams, entryQuery, inclusionQuery } from "./queries.ts";
 import { AUDIT_SCOPE, reachOf } from "./reach.ts";
-import { type AuditReading, opened, putOnRecord } from "./reading.ts";
+import { logOf, opened, putOnRecord } from "./reading.ts";
 
 const ROOT = "/api/id/admin/audit";
 const common = { tags: ["audit"], security: [{ bearer: [] }] };
@@ -22,18 +24,20 @@ const content = (type: string, description: string) => ({
 });
 
 /** Hashes and proofs tell nothing of what was hashed: they are the same for every tenant. */
-export function proofRoutes(app: FastifyInstance, reading: AuditReading): void {
-  const onRequest = [...scoped(AUDIT_SCOPE, reading)];
-  entryRoute(app, reading);
+export function proofRoutes(app: FastifyInstance, context: EdgeContext): void {
+  const onRequest = [...scoped(AUDIT_SCOPE, context)];
+  const config = { audit: nothing("hashes, which tell of nobody") };
+  entryRoute(app, context);
   app.get(`${ROOT}/checkpoint`, {
     schema: {
       ...common,
       summary: "The newest checkpoint, a signed note",
       response: { 200: content("text/plain", "C2SP signed note"), ...answers },
     },
+    config,
     onRequest,
     async handler(_request, reply) {
-      const { note } = await reading.log().signedTree(null);
+      const { note } = await logOf(context).signedTree(null);
       return plain(reply, "text/plain; charset=utf-8").send(note);
     },
   });
@@ -44,8 +48,9 @@ export function proofRoutes(app: FastifyInstance, reading: AuditReading): void {
       querystring: inclusionQuery,
       response: { 200: inclusionSchema, ...answers },
     },
+    config,
     onRequest,
-    handler: ({ query }) => inclusion(reading, query),
+    handler: ({ query }) => inclusion(context, query),
   });
   app.get<{ Querystring: Static<typeof consistencyQuery> }>(`${ROOT}/proofs/consistency`, {
     schema: {
@@ -54,8 +59,9 @@ export function proofRoutes(app: FastifyInstance, reading: AuditReading): void {
       querystring: consistencyQuery,
       response: { 200: consistencySchema, ...answers },
     },
+    config,
     onRequest,
-    handler: ({ query }) => consistency(reading, query),
+    handler: ({ query }) => consistency(context, query),
   });
   app.get<{ Params: { readonly "*": string } }>(`${ROOT}/tile/*`, {
     schema: {
@@ -63,12 +69,13 @@ export function proofRoutes(app: FastifyInstance, reading: AuditReading): void {
       summary: "A tile of hashes (C2SP tlog-tiles), e.g. tile/0/x001/234",
       response: { 200: content("application/octet-stream", "32 bytes a hash"), ...answers },
     },
+    config,
     onRequest,
-    handler: (request, reply) => tile(reading, request.params["*"], reply),
+    handler: (request, reply) => tile(context, request.params["*"], reply),
   });
 }
 
-function entryRoute(app: FastifyInstance, reading: AuditReading): void {
+function entryRoute(app: FastifyInstance, context: EdgeContext): void {
   app.get<{ Params: Static<typeof entryParams>; Querystring: Static<typeof entryQuery> }>(
     `${ROOT}/entries/:index`,
     {
@@ -80,15 +87,16 @@ function entryRoute(app: FastifyInstance, reading: AuditReading): void {
         querystring: entryQuery,
         response: { 200: wholeEntrySchema, ...answers },
       },
-      onRequest: [...scoped(AUDIT_SCOPE, reading)],
-      handler: (request) => entry(reading, request),
+      config: { audit: beforeAnswer("audit.entry_read") },
+      onRequest: [...scoped(AUDIT_SCOPE, context)],
+      handler: (request) => entry(context, request),
     },
   );
 }
 
-async function entry(reading: AuditReading, request: FastifyRequest) {
-  const log = reading.log();
-  const reach = reachOf(request, reading);
+async function entry(context: EdgeContext, request: FastifyRequest) {
+  const log = logOf(context);
+  const reach = reachOf(request, context);
   const index = countOf("index", (request.params as Static<typeof entryParams>).index);
   const tree = await log.signedTree(null);
   // Of another tenant and not there yet look the same.
@@ -96,7 +104,7 @@ async function entry(reading: AuditReading, request: FastifyRequest) {
     index < BigInt(tree.size) ? (await log.leaves(only(reach, Number(index))))[0] : undefined;
   if (stored === undefined) throw new VigError("VIG_NOT_FOUND", { what: "entry" });
   const payload = { index: stored.index };
-  await putOnRecord(reading, request, { action: "audit.entry_read", person: null, payload });
+  await putOnRecord(context, request, { action: "audit.entry_read", person: null, payload });
   const [read] = await opened(log, [stored]);
   const proof = await proveInclusion(index, BigInt(tree.size), log.nodes);
   return {
@@ -112,10 +120,10 @@ async function entry(reading: AuditReading, request: FastifyRequest) {
   };
 }
 
-async function inclusion(reading: AuditReading, query: Static<typeof inclusionQuery>) {
-  const { nodes } = reading.log();
+async function inclusion(context: EdgeContext, query: Static<typeof inclusionQuery>) {
+  const { nodes } = logOf(context);
   const index = countOf("index", query.index);
-  const size = await sizeOf(reading, "size", query.size);
+  const size = await sizeOf(context, "size", query.size);
   const [proof, root, [leaf]] = [
     await proveInclusion(index, size, nodes),
     await rootAt(size, nodes),
@@ -130,10 +138,10 @@ async function inclusion(reading: AuditReading, query: Static<typeof inclusionQu
   };
 }
 
-async function consistency(reading: AuditReading, query: Static<typeof consistencyQuery>) {
-  const { nodes } = reading.log();
+async function consistency(context: EdgeContext, query: Static<typeof consistencyQuery>) {
+  const { nodes } = logOf(context);
   const first = countOf("first", query.first);
-  const second = await sizeOf(reading, "second", query.second);
+  const second = await sizeOf(context, "second", query.second);
   const proof = await proveConsistency(first, second, nodes);
   return {
     first: Number(first),
@@ -146,11 +154,11 @@ async function consistency(reading: AuditReading, query: Static<typeof consisten
 
 /** Of a tree that was signed, or begins one: nothing is proven of what nobody has vouched for. */
 async function sizeOf(
-  reading: AuditReading,
+  context: EdgeContext,
   path: string,
   given: string | undefined,
 ): Promise<bigint> {
-  const newest = BigInt((await reading.log().signedTree(null)).size);
+  const newest = BigInt((await logOf(context).signedTree(null)).size);
   const size = given === undefined ? newest : countOf(path, given);
   if (size <= newest) return size;
   const why = `no tree of ${size} leaves is signed yet; the newest has ${newest}`;
@@ -158,8 +166,8 @@ async function sizeOf(
 }
 
 /** A tile may be asked for as narrow as it once was; entries are not given out here, they are of all tenants. */
-async function tile(reading: AuditReading, path: string, reply: FastifyReply) {
-  const log = reading.log();
+async function tile(context: EdgeContext, path: string, reply: FastifyReply) {
+  const log = logOf(context);
   const wanted = parseTilePath(`tile/${path}`);
   if (wanted === null || wanted.kind === "entries") throw noTile();
   const { level, index, width } = wanted;
@@ -179,4 +187,3 @@ const noTile = (): VigError => new VigError("VIG_NOT_FOUND", { what: "tile" });
 const base64 = (hash: Buffer): string => hash.toString("base64");
 const plain = (reply: FastifyReply, type: string): FastifyReply =>
   reply.header("cache-control", "no-store").type(type);
-

@@ -84,9 +84,14 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export interface Asked {
   readonly filter: LeafFilter;
-  /** Whom the record of the look names: the person asked for, of the caller's own tenant. */
+  /** The filter as the record of the look has it, in clear: it names nobody. */
+  readonly told: LeafFilter;
+  /** Whom that record is about: the person asked for, if it is one of the caller's own tenant. */
   readonly person: string | null;
 }
+
+/** In a record: a service, a policy, or somebody of whom there is nothing. */
+const OTHER = "other";
 
 /**
  * What is asked for, in the words of leaves: persons by ref, times in ms. `reach`: as reachOf says; `own`: the
@@ -102,18 +107,37 @@ export async function askedOf(
   const refOf = async (given: string | undefined): Promise<string | null> =>
     reach === null || given === undefined ? null : log.refOf(reach, given);
   const [subjectRef, actorRef] = [await refOf(subject), await refOf(actor)];
-  const named = subjectRef !== null ? subject : actorRef !== null ? actor : undefined;
-  const filter: LeafFilter = {
+  const rest: LeafFilter = {
     ...(reach !== null && { tenant: reach }),
     ...(action !== undefined && { action }),
-    ...(actor !== undefined && { actor: actorRef ?? actor }),
-    ...(subject !== undefined && { subject: subjectRef ?? (UUID.test(subject) ? subject : NOBODY) }),
     ...(impersonation !== undefined && { impersonation }),
     ...timeOf("from", query),
     ...timeOf("to", query),
   };
-  return { filter, person: reach === own ? (named ?? null) : null };
+  const people = [
+    { given: subject, ref: subjectRef },
+    { given: actor, ref: actorRef },
+  ];
+  // Who asks by ref has named nobody.
+  const named = people.find(({ given, ref }) => ref !== null && ref !== given?.toLowerCase());
+  return {
+    filter: {
+      ...rest,
+      ...(actor !== undefined && { actor: actorRef ?? actorOf(actor) }),
+      ...(subject !== undefined && { subject: subjectRef ?? subjectOf(subject) }),
+    },
+    told: {
+      ...rest,
+      ...(actor !== undefined && { actor: actorRef ?? OTHER }),
+      ...(subject !== undefined && { subject: subjectRef ?? OTHER }),
+    },
+    person: reach === own ? (named?.given ?? null) : null,
+  };
 }
+
+/** A ref of who was erased since, or the id of a service or policy. */
+const actorOf = (given: string): string => (UUID.test(given) ? given.toLowerCase() : given);
+const subjectOf = (given: string): string => (UUID.test(given) ? given.toLowerCase() : NOBODY);
 
 function timeOf(path: "from" | "to", query: Filters): LeafFilter {
   const given = query[path];

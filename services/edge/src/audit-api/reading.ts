@@ -8,20 +8,10 @@ import type { EdgeContext } from "../context.ts";
 import type { ReadLeaf } from "./answers.ts";
 import type { AuditLog } from "./audit-log.ts";
 
-/** What the routes of the audit share. */
-export interface AuditReading extends EdgeContext {
-  /** Throws: VIG_DATABASE_UNSET. */
-  log(): AuditLog;
-}
-
-export function readingOf(context: EdgeContext): AuditReading {
-  return {
-    ...context,
-    log() {
-      if (context.auditLog !== null) return context.auditLog;
-      throw new VigError("VIG_DATABASE_UNSET");
-    },
-  };
+/** Throws: VIG_DATABASE_UNSET. */
+export function logOf({ auditLog }: Pick<EdgeContext, "auditLog">): AuditLog {
+  if (auditLog !== null) return auditLog;
+  throw new VigError("VIG_DATABASE_UNSET");
 }
 
 interface Look {
@@ -34,7 +24,7 @@ interface Look {
 
 /** Who looks into the audit is put on record before the answer. Throws: VIG_AUDIT_WRITE_FAILED. */
 export async function putOnRecord(
-  { audit }: Pick<AuditReading, "audit">,
+  { audit }: Pick<EdgeContext, "audit">,
   request: FastifyRequest,
   { action, person, payload }: Look,
 ): Promise<void> {

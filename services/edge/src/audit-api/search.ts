@@ -1,15 +1,17 @@
 import type { FastifyInstance } from "fastify";
 import type { Static } from "typebox";
 import { callerOf, scoped } from "../access.ts";
+import { beforeAnswer } from "../audit/declared.ts";
+import type { EdgeContext } from "../context.ts";
 import { problemResponses, problems } from "../ingest/schemas.ts";
 import { entryAnswer, searchSchema } from "./answers.ts";
 import { cursorOf } from "./place.ts";
 import { askedOf, pageWanted, searchQuery } from "./queries.ts";
 import { AUDIT_SCOPE, reachOf } from "./reach.ts";
-import { type AuditReading, opened, putOnRecord } from "./reading.ts";
+import { logOf, opened, putOnRecord } from "./reading.ts";
 
 /** AUD-05: the audit of a tenant, newest first. */
-export function searchRoute(app: FastifyInstance, reading: AuditReading): void {
+export function searchRoute(app: FastifyInstance, context: EdgeContext): void {
   app.get<{ Querystring: Static<typeof searchQuery> }>("/api/id/admin/audit", {
     schema: {
       tags: ["audit"],
@@ -20,18 +22,19 @@ export function searchRoute(app: FastifyInstance, reading: AuditReading): void {
       querystring: searchQuery,
       response: { 200: searchSchema, ...problemResponses, ...problems(404) },
     },
-    onRequest: [...scoped(AUDIT_SCOPE, reading)],
+    config: { audit: beforeAnswer("audit.searched") },
+    onRequest: [...scoped(AUDIT_SCOPE, context)],
     async handler(request) {
-      const log = reading.log();
-      const reach = reachOf(request, reading);
+      const log = logOf(context);
+      const reach = reachOf(request, context);
       const page = pageWanted(request.query);
       const own = callerOf(request).tenantId;
-      const { filter, person } = await askedOf(log, { reach, own }, request.query);
+      const { filter, told, person } = await askedOf(log, { reach, own }, request.query);
       const found = await log.find(filter, page);
-      await putOnRecord(reading, request, {
+      await putOnRecord(context, request, {
         action: "audit.searched",
         person,
-        payload: { filter, limit: page.limit, is_first_page: page.after === null },
+        payload: { filter: told, limit: page.limit, is_first_page: page.after === null },
       });
       const entries = await opened(log, found.leaves);
       return {

@@ -1,0 +1,120 @@
+import { VigError } from "@vigie/core/errors";
+import { tenantUuid } from "../ids.ts";
+import type { Database, Queryable } from "../postgres/database.ts";
+import type { ExportSource, LeafRange, SignedTree, StoredLeaf } from "./export.ts";
+import { readNodes } from "./nodes.ts";
+import type { OpenLeaves } from "./subjects.ts";
+
+/** A leaf as the table has it. */
+export interface LeafRow {
+  readonly index: number;
+  readonly leaf: Buffer;
+  readonly signature: Buffer;
+  readonly key_id: string;
+}
+
+export const storedLeaf = ({ index, leaf, signature, key_id }: LeafRow): StoredLeaf => ({
+  index,
+  leaf,
+  signature,
+  keyId: key_id,
+});
+
+const SEES_ALL = "select set_config('vigie.audit_all', 'on', true)";
+
+/** A transaction that sees the leaves of one tenant; null: of all, where the role may. */
+export const inReach = <T>(
+  db: Database,
+  tenant: string | null,
+  work: (tx: Queryable) => Promise<T>,
+): Promise<T> =>
+  tenant !== null
+    ? db.inTenant(tenant, work)
+    : db.transaction(async (tx) => {
+        await tx.query(SEES_ALL);
+        return work(tx);
+      });
+
+const OF_ALL = `
+  select index, leaf, signature, key_id from audit_leaves
+   where index >= $1::bigint and index < $2::bigint order by index limit $3::integer`;
+
+/**
+ * Which leaves are a tenant's is known from what the log is searched by: one statement, so that it tells in the same
+ * breath how far that is.
+ */
+const OF_TENANT = `
+  select next_index, found.index, found.leaf, found.signature, found.key_id
+    from audit_projection
+    left join (
+      select leaves.index, leaves.leaf, leaves.signature, leaves.key_id
+        from (select index from audit_log
+               where tenant_id = $4::uuid and index >= $1::bigint and index < $2::bigint
+               order by index limit $3::integer) as own
+        join audit_leaves as leaves using (index)
+       where leaves.tenant_id = $4::uuid) as found on true
+   order by found.index`;
+
+type FoundRow = { readonly next_index: number } & (LeafRow | { readonly index: null });
+
+/** Throws: VIG_AUDIT_TABLES_BEHIND while leaves below `until` cannot be told apart by tenant. */
+async function leavesOf(tx: Queryable, range: LeafRange): Promise<readonly StoredLeaf[]> {
+  const { tenant, from, until, limit } = range;
+  const bounds = [from, until, limit];
+  if (tenant === null) return (await tx.query<LeafRow>(OF_ALL, bounds)).rows.map(storedLeaf);
+  const { rows } = await tx.query<FoundRow>(OF_TENANT, [...bounds, tenantUuid(tenant)]);
+  const next = rows[0]?.next_index ?? 0;
+  if (next < until) throw new VigError("VIG_AUDIT_TABLES_BEHIND", { next, size: until });
+  return rows.filter((row) => row.index !== null).map(storedLeaf);
+}
+
+/** Where the leaves of the database are exported from. `opener`: null while there are no keys. */
+export const leavesIn = (db: Database, opener: () => OpenLeaves | null): ExportSource => ({
+  leaves: (range) => inReach(db, range.tenant, (tx) => leavesOf(tx, range)),
+  nodes: readNodes(db),
+  async opened(leaves) {
+    const open = opener();
+    const sealed = leaves.map(() => ({ boxes: {}, aside: null }));
+    // Whose rows the leaves are was judged when they were read.
+    return open === null ? sealed : inReach(db, null, (tx) => open(tx, leaves));
+  },
+});
+
+/** With the lines that witnesses added. */
+const NEWEST = `
+  select origin, size, note || coalesce(
+           (select string_agg(line, '' order by name, key_id) from audit_cosignatures as witness
+             where witness.origin = signed.origin and witness.size = signed.size
+               and witness.root = signed.root), '') as note
+    from audit_checkpoints as signed
+   where origin = $1 and size <= $2::bigint
+   order by size desc, signed_at_ms desc limit 1`;
+const TOLD_APART = "select next_index from audit_projection";
+
+/**
+ * The newest tree of a log that was signed. Of `tenant` the newest whose leaves can be told apart by tenant; null: of
+ * all. Throws: VIG_AUDIT_NOT_SIGNED; VIG_AUDIT_TABLES_BEHIND; VIG_DATABASE_AWAY.
+ */
+export async function newestTree(
+  db: Queryable,
+  origin: string,
+  tenant: string | null,
+): Promise<SignedTree> {
+  const newest = await signedTree(db, origin, Number.MAX_SAFE_INTEGER);
+  if (newest === null) throw new VigError("VIG_AUDIT_NOT_SIGNED");
+  if (tenant === null) return newest;
+  const { rows } = await db.query<{ next_index: number }>(TOLD_APART);
+  const next = rows[0]?.next_index ?? 0;
+  const tree = next >= newest.size ? newest : await signedTree(db, origin, next);
+  if (tree !== null) return tree;
+  throw new VigError("VIG_AUDIT_TABLES_BEHIND", { next, size: newest.size });
+}
+
+async function signedTree(
+  db: Queryable,
+  origin: string,
+  sizeMax: number,
+): Promise<SignedTree | null> {
+  const { rows } = await db.query<SignedTree>(NEWEST, [origin, sizeMax]);
+  return rows[0] ?? null;
+}
