@@ -39,9 +39,10 @@ test("PRV-14: an erasure revokes what lives, removes every record and leaves no 
 });
 
 test("a revocation by erasure is dated as the request, so that whoever has erased drops it", () => {
-  const { erase, revoked } = known();
+  const { erase, revoked, audits } = known();
   erase(T2, T1);
   assert.equal(revoked()[0]?.revoked_at, T1);
+  assert.equal(audits()[0]?.occurred_at, T1);
 });
 
 test("what happened before and comes late is dropped, of every kind", () => {

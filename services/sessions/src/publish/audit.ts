@@ -20,6 +20,8 @@ export interface AuditSetting extends Owner {
 interface Deed {
   readonly revocation: Revocation;
   readonly done: Done | null;
+  /** That of the request, if the person is erased: the record goes with their key, and makes no new one. */
+  readonly atMs: number;
   readonly sessionIds: string[];
 }
 
@@ -37,11 +39,11 @@ function deedsOf(changes: readonly Change[]): readonly Deed[] {
   const deeds = new Map<Revocation, Deed>();
   for (const change of changes) {
     if (change.type === "done") {
-      const { revocation, revokedIds } = change;
-      deeds.set(revocation, { revocation, done: change, sessionIds: [...revokedIds] });
+      const { revocation, revokedIds, atMs } = change;
+      deeds.set(revocation, { revocation, done: change, atMs, sessionIds: [...revokedIds] });
     } else if (change.type === "ended" && change.revocation !== null) {
-      const { revocation, session } = change;
-      const deed = deeds.get(revocation) ?? { revocation, done: null, sessionIds: [] };
+      const { revocation, session, atMs } = change;
+      const deed = deeds.get(revocation) ?? { revocation, done: null, atMs, sessionIds: [] };
       deed.sessionIds.push(session.id);
       deeds.set(revocation, deed);
     }
@@ -50,7 +52,7 @@ function deedsOf(changes: readonly Change[]): readonly Deed[] {
 }
 
 function auditOf(
-  { revocation, done, sessionIds }: Deed,
+  { revocation, done, atMs, sessionIds }: Deed,
   setting: AuditSetting,
   numbers: AuditNumbers,
 ): AuditEvent {
@@ -58,7 +60,7 @@ function auditOf(
   const isOne = done === null ? sessionIds.length === 1 : done.scope.kind === "session";
   const impersonating = actor.impersonator_id !== null;
   return {
-    ...numbered(setting, numbers),
+    ...numbered({ ...setting, nowMs: atMs }, numbers),
     action: isOne ? "session.revoked" : "sessions.revoked",
     actor,
     subject_user_id: setting.userId,
