@@ -129,7 +129,7 @@ function rest(data: Person["data"]): Person["data"] {
 /** In the leaf, aside, or in the box of whom it is about. */
 function payloadOf(leaf: Leaf, { aside }: OpenedLeaf, persons: readonly Person[]): unknown {
   if (leaf.payload !== undefined) return leaf.payload;
-  if (aside !== null) return JSON.parse(aside);
+  if (aside !== null) return (JSON.parse(aside) as { readonly payload?: unknown }).payload;
   return persons.find(({ ref: of }) => of === leaf.subject)?.data?.payload ?? null;
 }
 
