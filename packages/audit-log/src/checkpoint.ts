@@ -102,9 +102,8 @@ export function verifyCosignature(
   for (const line of lines.split(/(?<=\n)/)) {
     const [parsed] = readLine(line);
     const verified = parsed === undefined ? null : verifySignature(text, parsed, witness);
-    if (verified !== null && verified.timeS !== null && verified.timeS > 0n) {
-      return { line, timeS: verified.timeS };
-    }
+    const timeS = verified?.timeS ?? 0n;
+    if (verified !== null && timeS > 0n) return { line: verified.line, timeS };
   }
   return null;
 }

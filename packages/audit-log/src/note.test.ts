@@ -44,7 +44,7 @@ describe("the specification's example", () => {
   test("opens with its key, and with no other", () => {
     const { text, verified } = openNote(note, [example]);
     expect(text).toBe(EXAMPLE.text);
-    expect(verified).toEqual([{ key: example, timeS: null }]);
+    expect(verified).toEqual([{ key: example, timeS: null, line: EXAMPLE.line }]);
     const other = createSigner({ name: "example.com/foo", privateKey: fresh() }).key;
     expect(codeOf(() => openNote(note, [other]))).toBe("VIG_AUDIT_NOTE_UNTRUSTED");
     expect(codeOf(() => openNote(note, []))).toBe("VIG_AUDIT_NOTE_UNTRUSTED");

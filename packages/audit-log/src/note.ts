@@ -53,6 +53,8 @@ export interface Verified {
   readonly key: VerifierKey;
   /** When it was made, as the signer says: s since the epoch; null for types that do not say. */
   readonly timeS: bigint | null;
+  /** As it stands below the note, with its newline. */
+  readonly line: string;
 }
 
 export interface Note {
@@ -110,8 +112,12 @@ export function signatureLine({ key, privateKey }: NoteSigner, text: string, tim
   assert(timeS >= 0n && timeS <= TIME_MAX, "the time of a signature is in range");
   const format = formats[key.type];
   const signed = sign(null, Buffer.from(format.message(text, timeS)), privateKey);
-  const bytes = Buffer.concat([Buffer.from(key.id, "hex"), format.prefix(timeS), signed]);
-  return `— ${key.name} ${bytes.toString("base64")}\n`;
+  return formatLine({ ...key, signature: Buffer.concat([format.prefix(timeS), signed]) });
+}
+
+function formatLine({ name, id, signature }: SignatureLine): string {
+  const bytes = Buffer.concat([Buffer.from(id, "hex"), signature]);
+  return `— ${name} ${bytes.toString("base64")}\n`;
 }
 
 /**
@@ -164,9 +170,10 @@ export function openNote(
 /** Null unless the line is this key's signature of the text. */
 export function verifySignature(
   text: string,
-  { name, id, signature }: SignatureLine,
+  line: SignatureLine,
   key: VerifierKey,
 ): Verified | null {
+  const { name, id, signature } = line;
   const format = formats[key.type];
   if (name !== key.name || id !== key.id || signature.length !== format.bytes) return null;
   const timeS = format.time(signature);
@@ -178,7 +185,7 @@ export function verifySignature(
     key.publicKey,
     signed,
   );
-  return isValid ? { key, timeS } : null;
+  return isValid ? { key, timeS, line: formatLine(line) } : null;
 }
 
 /** What of a signature differs by its type. */
