@@ -26,6 +26,7 @@ import {
   kafkaConfig,
   keysConfig,
   keysOrLessConfig,
+  tilesConfig,
 } from "./shared-config.ts";
 
 const schema = {
@@ -224,6 +225,24 @@ test("a log's key bears the log's name, and production wants a name of its own",
   );
   const retired = faults({ AUDIT_SIGNING_KEY_FILE, AUDIT_RETIRED_KEYS: "vigie-audit" });
   assert.equal(retired.length, 1);
+});
+
+test("stores and KMS are reached by TLS in production, and a place of tiles is a folder or a bucket", () => {
+  const http = {
+    VIGIE_KMS_ENDPOINT: "http://kms.internal",
+    AUDIT_S3_ENDPOINT: "http://s3.internal",
+  };
+  const { VIGIE_KMS_ENDPOINT } = keysConfig;
+  const schema = { VIGIE_KMS_ENDPOINT, ...tilesConfig };
+  assert.deepEqual(faultsOf(http, schema), []);
+  const faults = (env: Record<string, string>) =>
+    faultsOf({ NODE_ENV: "production", ...env }, schema);
+  assert.equal(faults(http).length, 2);
+  const tls = { VIGIE_KMS_ENDPOINT: "https://kms", AUDIT_S3_ENDPOINT: "https://s3" };
+  for (const place of ["/var/lib/tiles", "s3://audit/log"]) {
+    assert.deepEqual(faults({ ...tls, AUDIT_TILES_URL: place }), []);
+  }
+  assert.match(faults({ AUDIT_TILES_URL: "gs://audit" }).join(), /^AUDIT_TILES_URL is no folder/);
 });
 
 test("CNF-06: HS256 works only without a public key and never in production", () => {

@@ -19,6 +19,7 @@ import {
 } from "./config.ts";
 import { readKeysFile } from "./kms/keys-file.ts";
 import { ORIGIN, readSigningKey } from "./kms/signing-key.ts";
+import { placeFault } from "./objects/open-store.ts";
 import { sslmodeOf, urlFault, VERIFYING } from "./postgres/url.ts";
 
 /** Fragments of configuration that services spread into their own schema. */
@@ -251,6 +252,32 @@ export const checkpointKeyConfig = {
     pattern: /^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+$/,
     expected: "name+hash+base64, as npm run keys -- vkey prints it",
     default: [],
+  }),
+};
+
+/** Where the log is published as files. */
+export const tilesConfig = {
+  AUDIT_TILES_URL: given(
+    optional(text({ about: "folder or s3://bucket/prefix that the audit log is published in" })),
+    ({ env }) => (env.AUDIT_TILES_URL ? placeFault(env.AUDIT_TILES_URL) : null),
+  ),
+  AUDIT_S3_ENDPOINT: given(
+    optional(
+      url({
+        about: "store that speaks like S3, reached by path; unset: AWS's own of the region",
+        schemes: ["https", "http"],
+      }),
+    ),
+    ({ env, production }) =>
+      production && env.AUDIT_S3_ENDPOINT?.startsWith("http:")
+        ? "is http, which production refuses"
+        : null,
+  ),
+  AUDIT_S3_REGION: text({
+    about: "region of the bucket; stores of one's own mostly take any",
+    pattern: /^[a-z0-9-]{1,32}$/,
+    expected: "e.g. eu-west-3",
+    default: "us-east-1",
   }),
 };
 
