@@ -1,8 +1,8 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { openFolder } from "./folder.ts";
+import { createFile, openFolder } from "./folder.ts";
 import { objectStoreSuite } from "./store.suite.ts";
 
 const root = mkdtempSync(join(tmpdir(), "vigie-objects-"));
@@ -36,4 +36,13 @@ test("a name that leads out of the folder is refused", async () => {
   for (const name of ["../x", "a/../../x", "."]) {
     await expect(openFolder(fresh()).put(name, Buffer.from("1"))).rejects.toThrow("VIG_INVARIANT");
   }
+});
+
+test("of many who create one file at once one is told that it did, and the file is its own", async () => {
+  const path = join(fresh(), "a/b/c");
+  const writers = Array.from({ length: 20 }, (_, i) => createFile(path, Buffer.from(`${i}`)));
+  const done = await Promise.all(writers);
+  expect(done.filter((made) => made)).toHaveLength(1);
+  expect(readFileSync(path, "utf8")).toBe(`${done.indexOf(true)}`);
+  expect(readdirSync(join(path, ".."))).toEqual(["c"]);
 });

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readFile, rename, rm, rmdir } from "node:fs/promises";
+import { link, mkdir, open, readFile, rename, rm, rmdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { assert } from "@vigie/core/assert";
 import { messageOf, VigError } from "@vigie/core/errors";
@@ -23,8 +23,26 @@ export function openFolder(path: string): ObjectStore {
  * Writes a file under another name, brings it to the disk and renames it: whoever reads finds the old one or the new
  * one, also after a loss of power.
  */
-export async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
-  const folder = dirname(path);
+export const replaceFile = (path: string, bytes: Uint8Array): Promise<void> =>
+  writeFile(path, bytes, rename);
+
+/** As replaceFile, but never over another one: false if the file exists. Of several writers one is told true. */
+export async function createFile(path: string, bytes: Uint8Array): Promise<boolean> {
+  try {
+    await writeFile(path, bytes, link);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return false;
+    throw error;
+  }
+}
+
+async function writeFile(
+  path: string,
+  bytes: Uint8Array,
+  place: (fresh: string, path: string) => Promise<void>,
+): Promise<void> {
+  const folder = resolve(dirname(path));
   const made = await mkdir(folder, { recursive: true });
   // Writers may be several for a moment: each has a name of its own.
   const fresh = `${path}.${randomUUID()}.new`;
@@ -36,13 +54,15 @@ export async function replaceFile(path: string, bytes: Uint8Array): Promise<void
     } finally {
       await file.close();
     }
-    await rename(fresh, path);
-  } catch (error) {
+    await place(fresh, path);
+  } finally {
     await rm(fresh, { force: true });
-    throw error;
   }
-  await syncFolder(folder);
-  if (made !== undefined) await syncFolder(dirname(made));
+  // Each folder that was made is a new name in the one above.
+  const top = made === undefined ? folder : dirname(resolve(made));
+  for (let at = folder; at.length >= top.length && at !== dirname(at); at = dirname(at)) {
+    await syncFolder(at);
+  }
 }
 
 /** A new name is durable once its folder is. */
