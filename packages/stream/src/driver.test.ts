@@ -139,14 +139,17 @@ test("a global table is looked up; a forgotten key has no state; the changelog r
   assert.equal(driver.state("bob"), null);
 });
 
-test("a processor can ask whether a global table has any entry", () => {
+test("a processor can ask whether a global table has any entry of a mark", () => {
   const answers: boolean[] = [];
   const ledger = ledgerProcessor();
+  const { rates } = ledger.globals;
+  assert(rates !== undefined);
   const driver = createDriver(
     {
       ...ledger,
+      globals: { rates: { ...rates, mark: (value) => (value as { rate: number }).rate % 10 } },
       process(record, state, context) {
-        answers.push(context.isEmpty("rates"));
+        answers.push(context.hasMark("rates", 3));
         return ledger.process(record, state, context);
       },
     },
@@ -156,7 +159,10 @@ test("a processor can ask whether a global table has any entry", () => {
   ask("e1");
   driver.setGlobal("rates", "all", { rate: 3 });
   ask("e2");
-  driver.setGlobal("rates", "all", null);
+  driver.setGlobal("rates", "some", { rate: 13 });
+  driver.setGlobal("rates", "all", { rate: 4 });
   ask("e3");
-  assert.deepEqual(answers, [true, false, true]);
+  driver.setGlobal("rates", "some", null);
+  ask("e4");
+  assert.deepEqual(answers, [false, true, true, false]);
 });

@@ -276,7 +276,7 @@ class MemoryDriver<S, V, O extends string> implements Driver<S, V, O> {
         partitionsOf: () => this.partitions,
         absent: new Set(),
         lookup: (table, key) => this.globals.get(table)?.values.get(key),
-        isEmpty: (table) => this.globals.get(table)?.values.size === 0,
+        hasMark: (table, mark) => this.globals.get(table)?.hasMark(mark) ?? false,
         changeAfter: (table, offset) => this.globals.get(table)?.changeAfter(offset) ?? null,
         maxTaskIdleMs: 0,
         cacheEntriesMax: 0,

@@ -56,6 +56,8 @@ export interface GlobalTable<V> {
    * as by its own alarm; in the background, and across restarts. Absent: a change wakes nobody. One partition only.
    */
   wakes?(key: string): string;
+  /** A coarse trait by which many entries are told from a key that is not among them: see `hasMark`. */
+  mark?(value: V): number;
 }
 
 /** One record to be published in the transaction that commits its cause. */
@@ -89,8 +91,8 @@ export interface ProcessContext {
   readonly partition: number;
   /** The value of a global table, or undefined. */
   lookup<V>(table: string, key: string): V | undefined;
-  /** Whether a global table has no entry, for who would have to work for a key to look up. */
-  isEmpty(table: string): boolean;
+  /** Whether an entry of a global table has this mark, for who would have to work for a key to look up. */
+  hasMark(table: string, mark: number): boolean;
   /** An aggregate of this partition as the last effects left it; null: none. */
   aggregate<A>(key: string): A | null;
 }

@@ -50,7 +50,7 @@ function pass() {
     nowMs: 0,
     partition: 0,
     lookup: () => undefined,
-    isEmpty: () => true,
+    hasMark: () => false,
     aggregate: () => null,
   };
   const spentMs: Record<Phase, number> = { decode: 0, admit: 0, load: 0, rules: 0, store: 0 };

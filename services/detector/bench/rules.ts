@@ -70,7 +70,7 @@ function pass(some: readonly AnyRule[]): Pass {
     nowMs: 0,
     partition: 0,
     lookup: () => undefined,
-    isEmpty: () => true,
+    hasMark: () => false,
     aggregate: <A>(key: string) => (aggregates.get(key) ?? null) as A | null,
   };
   const before = process.cpuUsage();

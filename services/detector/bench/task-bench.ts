@@ -123,7 +123,7 @@ export class TaskBench {
       partitionsOf: () => 1,
       absent: new Set(["id.geo"]),
       lookup: (table, key) => (table === "policy" && key === "*" ? forAll : undefined),
-      isEmpty: (table) => table !== "policy",
+      hasMark: () => false,
       changeAfter: () => null,
       maxTaskIdleMs: Number.POSITIVE_INFINITY,
       cacheEntriesMax: CACHE_ENTRIES,

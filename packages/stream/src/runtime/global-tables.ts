@@ -41,7 +41,7 @@ export class GlobalTables {
 
   readonly lookup = (table: string, key: string): unknown => this.of(table).values.get(key);
 
-  readonly isEmpty = (table: string): boolean => this.of(table).values.size === 0;
+  readonly hasMark = (table: string, mark: number): boolean => this.of(table).hasMark(mark);
 
   readonly changeAfter: ChangeAfter = (table, offset) => this.of(table).changeAfter(offset);
 

@@ -27,7 +27,7 @@ export interface TaskHost {
   readonly backend: Backend;
   readonly group: () => GroupConsumer;
   readonly openStore: (partition: number) => Promise<StateStore>;
-  readonly globals: Pick<GlobalTables, "lookup" | "isEmpty" | "changeAfter" | "onChange">;
+  readonly globals: Pick<GlobalTables, "lookup" | "hasMark" | "changeAfter" | "onChange">;
   readonly ends: EndsReader;
   readonly limits: TaskLimits;
   readonly clusterId: string;

@@ -136,8 +136,8 @@ async function positions(
 
 function newTask(host: TaskHost, partition: number, store: StateStore): Task {
   const { absent, globals, limits, partitionsOf, processor } = host;
-  const { changeAfter, isEmpty, lookup } = globals;
-  const about = { absent, changeAfter, isEmpty, lookup, partition, partitionsOf };
+  const { changeAfter, hasMark, lookup } = globals;
+  const about = { absent, changeAfter, hasMark, lookup, partition, partitionsOf };
   return new Task(processor, store, { ...limits, ...about });
 }
 

@@ -56,7 +56,7 @@ class Partition {
       partitionsOf: () => 1,
       absent: new Set(["t.payments", "t.orders", "t.extras"]),
       lookup: () => undefined,
-      isEmpty: () => true,
+      hasMark: () => false,
       changeAfter: (table, offset) =>
         table === "amnesties" ? this.amnesties.changeAfter(offset) : null,
       maxTaskIdleMs: 0,

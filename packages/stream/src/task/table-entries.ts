@@ -13,6 +13,8 @@ export class TableEntries {
   private readonly offsets = new Map<string, number>();
   /** Oldest first, also those that a newer change of their entry has replaced: half of them at most. */
   private changes: GlobalChange[] = [];
+  /** How many entries have each mark. */
+  private readonly marks = new Map<number, number>();
 
   constructor(table: GlobalTable<unknown>) {
     this.table = table;
@@ -21,13 +23,21 @@ export class TableEntries {
   set(key: string, value: unknown, offset: number): void {
     assert(this.values.size < ENTRIES_MAX, "a global table is small");
     const before = this.values.get(key);
-    this.values.set(key, this.table.fold?.(before, value) ?? value);
+    const next = this.table.fold?.(before, value) ?? value;
+    this.countMark(before, -1);
+    this.countMark(next, 1);
+    this.values.set(key, next);
     this.note(key, offset);
   }
 
   delete(key: string, offset: number): void {
+    this.countMark(this.values.get(key), -1);
     this.values.delete(key);
     this.note(key, offset);
+  }
+
+  hasMark(mark: number): boolean {
+    return this.marks.has(mark);
   }
 
   changeAfter(offset: number): GlobalChange | null {
@@ -36,6 +46,14 @@ export class TableEntries {
       if (change !== undefined && this.isNewest(change)) return change;
     }
     return null;
+  }
+
+  private countMark(value: unknown, change: number): void {
+    if (value === undefined || this.table.mark === undefined) return;
+    const mark = this.table.mark(value);
+    const count = (this.marks.get(mark) ?? 0) + change;
+    if (count === 0) this.marks.delete(mark);
+    else this.marks.set(mark, count);
   }
 
   private note(key: string, offset: number): void {

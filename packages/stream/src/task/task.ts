@@ -28,7 +28,7 @@ export interface TaskOptions {
   /** Inputs that do not exist and count as empty, by catalogue name. */
   readonly absent: ReadonlySet<string>;
   readonly lookup: (table: string, key: string) => unknown;
-  readonly isEmpty: (table: string) => boolean;
+  readonly hasMark: (table: string, mark: number) => boolean;
   readonly changeAfter: ChangeAfter;
   readonly maxTaskIdleMs: number;
   readonly cacheEntriesMax: number;
@@ -98,7 +98,7 @@ export class Task {
       aggregate: <A>(key: string) => this.aggregateEntry(key).state as A | null,
       partition: options.partition,
       lookup: options.lookup as ProcessContext["lookup"],
-      isEmpty: options.isEmpty,
+      hasMark: options.hasMark,
     };
   }
 

@@ -13,6 +13,7 @@ export interface SprayExample {
 
 export const failed = (user: string, clock: string): Try => ({
   user: hashOf(user),
+  mark: 0,
   atMs: at(clock),
   eventId: uuidOf(`${user} ${clock}`),
   letIn: null,

@@ -179,7 +179,7 @@ const unwatched: Watch = { untilMs: null, emit: [], aggregates: [] };
 const SPARE_QUARTERS = 1 / 4;
 
 function watching(
-  { key, timestampMs }: InputRecord<Try>,
+  { key, value, timestampMs }: InputRecord<Try>,
   { watchedUntilMs }: AddressState,
   { policy, context, watchedMax }: Setting,
 ): Watch {
@@ -190,7 +190,7 @@ function watching(
   const untilMs = timestampMs + Math.ceil(windowMs * (1 + SPARE_QUARTERS));
   return {
     untilMs,
-    emit: [{ output: WATCHED_OUTPUT, key, value: untilMs }],
+    emit: [{ output: WATCHED_OUTPUT, key, value: { untilMs, mark: value.mark } }],
     aggregates: isNew ? counted(context, 1) : [],
   };
 }

@@ -12,7 +12,7 @@ import type { EventKind } from "#rules/rule";
 import type { AddressNames } from "./address-names.ts";
 import { meta } from "./credential-spray.ts";
 import { type LetIn, type Try, tryEncoder, userHash } from "./try.ts";
-import { WATCHED, WATCHED_TOPIC } from "./watched.ts";
+import { markOf, WATCHED, WATCHED_TOPIC, type Watched } from "./watched.ts";
 
 /** Logins by address: written by the detector in its own transaction, read by the processor of addresses. */
 export const TRIES_TOPIC = "vigie.detector.tries";
@@ -25,7 +25,7 @@ export const sprayInternals: readonly InternalTopic[] = [
 ];
 export const triesOutput: Output<Try> = { topic: TRIES_TOPIC, encoder: tryEncoder };
 
-type Context = Pick<ProcessContext, "isEmpty" | "lookup" | "nowMs">;
+type Context = Pick<ProcessContext, "hasMark" | "lookup" | "nowMs">;
 
 /** An event and the policy that holds for it. */
 interface Judged {
@@ -35,7 +35,7 @@ interface Judged {
 
 /**
  * What the address's task is told of an event, or null: every failed login, and the logins that succeed from an
- * address that is watched. Without such addresses a success costs one look at an empty table.
+ * address that is watched. Most other successes cost the mark of their address and one look whether any has it.
  */
 export function tryOf(
   names: AddressNames,
@@ -44,13 +44,17 @@ export function tryOf(
   context: Context,
 ): Emit<typeof TRIES> | null {
   const isFailure = event.kind === "login_failure";
-  if (!isFailure && (event.kind !== "login_success" || context.isEmpty(WATCHED))) return null;
+  if (!isFailure && event.kind !== "login_success") return null;
   if (policy.document.rules[meta.name]?.mode === "OFF") return null;
   const { event_id, network, occurred_at, tenant_id, user_id } = value;
   const ip = network?.ip;
   if (!ip) return null;
+  const mark = markOf(ip);
+  if (!isFailure && !context.hasMark(WATCHED, mark)) return null;
   const own = names.of(tenant_id, ip, context.nowMs).map((name) => `${tenant_id}|${name}`);
-  const watched = own.find((key) => (context.lookup<number>(WATCHED, key) ?? 0) > timestampMs);
+  const watched = own.find(
+    (key) => (context.lookup<Watched>(WATCHED, key)?.untilMs ?? 0) > timestampMs,
+  );
   // An address keeps the name that it is watched under, though the tenant's key was replaced meanwhile.
   const key = isFailure ? (watched ?? own[0]) : watched;
   if (key === undefined) return null;
@@ -59,7 +63,7 @@ export function tryOf(
   return {
     output: TRIES,
     key,
-    value: { user, atMs: occurred_at, eventId: event_id, letIn } satisfies Try,
+    value: { user, mark, atMs: occurred_at, eventId: event_id, letIn } satisfies Try,
   };
 }
 

@@ -18,6 +18,8 @@ export interface LetIn {
 export interface Try {
   /** Whom it was for: 64 bits of a hash of tenant and user, in hexadecimal digits. */
   readonly user: string;
+  /** `markOf` the address. */
+  readonly mark: number;
   /** Event time. */
   readonly atMs: number;
   readonly eventId: Id;
@@ -29,18 +31,19 @@ export const userHash = (tenantId: string, userId: string): string =>
   hashText(`${tenantId}|${userId}`);
 
 /** Nothing is read but by this processor, so its records have a layout of ours: this byte, then the fields. */
-const LAYOUT = 1;
+const LAYOUT = 2;
 const FAILED = 0;
 const LET_IN = 1;
 const writer = new Writer(512);
 
 export const tryEncoder: Encoder<Try> = {
-  encode({ user, atMs, eventId, letIn }) {
+  encode({ user, mark, atMs, eventId, letIn }) {
     writer.at = 0;
-    writer.room(2);
+    writer.room(18);
     writer.u8(LAYOUT);
     writer.u8(letIn === null ? FAILED : LET_IN);
     writeHash(writer, user);
+    writer.u16(mark);
     writer.u48(atMs);
     // Shortened where it is long, so that the state of an address stays small.
     writeId(writer, keptId(idText(eventId)));
@@ -66,9 +69,10 @@ export const tryDecoder: Decoder<Try> = {
       if (layout !== LAYOUT) return undecodable(`layout ${layout}`);
       const kind = reader.u8();
       const user = readHash(reader);
+      const mark = reader.u16();
       const atMs = reader.u48();
       const eventId = readId(reader);
-      return ok({ user, atMs, eventId, letIn: kind === LET_IN ? readLetIn(reader) : null });
+      return ok({ user, mark, atMs, eventId, letIn: kind === LET_IN ? readLetIn(reader) : null });
     } catch (cause) {
       return undecodable(messageOf(cause));
     }
