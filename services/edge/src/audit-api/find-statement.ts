@@ -109,7 +109,7 @@ const textOf = ({ scans, rest, scanMax, more }: Parts): string => `
       select * from (
         select *, ${rest.join(" and ") || "true"} as matches,
                row_number() over (order by occurred_at desc, index desc) as place
-          from (${scans.join("\n  union ")}
+          from (select * from (${scans.join("\n  union ")}) as ways
                 order by occurred_at desc, index desc limit ${scanMax}) as scanned) as judged
        where matches or place = ${scanMax}
        order by occurred_at desc, index desc limit ${more}) as found on true

@@ -28,7 +28,7 @@ export async function testTables({
 } = {}): Promise<TestTables> {
   const servers = await stack();
   const { postgres: url, schema } = servers;
-  const owners = ["platform", "edge", "session-sink"];
+  const owners = ["platform", "audit-sink", "edge", "session-sink"];
   const folders = migrationFolders(ROOT).filter(({ owner }) => owners.includes(owner));
   await migrate({ url, schema, folders, log: silentLogger });
   const open = (more: { readonly role?: string }): Database =>
