@@ -1,7 +1,8 @@
 import { VigError } from "@vigie/core/errors";
-import { loadConfig } from "@vigie/service-kit/config";
+import { loadConfig, type Parsed } from "@vigie/service-kit/config";
+import { openOperatorAudit } from "@vigie/service-kit/operator-audit";
 import { namedArguments, needed, spanOf, tenantOf, withDevelopment } from "./history/arguments.ts";
-import { exportFromTopics, topicsConfig } from "./history/from-topics.ts";
+import { exportFromTopics, topicsConfig, type Wanted } from "./history/from-topics.ts";
 
 const USAGE = `npm run history:export -- --out DIR [--from T] [--to T] [--tenant T]
 Writes what the input topics hold, from T on and before T by append time (ISO 8601; default: all, up to now), to
@@ -16,12 +17,27 @@ async function main(): Promise<void> {
   };
   const env = withDevelopment(process.env);
   const config = loadConfig(topicsConfig, { env, argv: [] });
+  await putOnRecord(config, wanted);
   const { events, leftOut, erased, files } = await exportFromTopics(config, wanted);
   console.log(
     `${events} events in ${files} files; left out: ${leftOut} records that no task takes, ` +
       `${erased} events of people who were erased`,
   );
   if (events === 0) throw new VigError("VIG_HISTORY_EMPTY", { where: "the topics of this time" });
+}
+
+/** Before the first event is read. Throws: VIG_AUDIT_WRITE_FAILED; then nothing is exported. */
+async function putOnRecord(
+  config: Parsed<typeof topicsConfig>,
+  { tenant, fromMs, toMs }: Wanted,
+): Promise<void> {
+  const audit = await openOperatorAudit(config);
+  const payload = { tenant, from: fromMs, until: toMs };
+  try {
+    await audit.record({ action: "history.exported", payload });
+  } finally {
+    await audit.close();
+  }
 }
 
 if (import.meta.main) {

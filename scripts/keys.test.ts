@@ -4,9 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openKeys } from "@vigie/service-kit/kms/open-keys";
 import { readSigningKey } from "@vigie/service-kit/kms/signing-key";
+import { type OperatorDeed, operatorSeries } from "@vigie/service-kit/operator-audit";
 import { startFakeKms } from "@vigie/service-kit/testing/fake-kms";
-import { afterAll, onTestFinished, test, vi } from "vitest";
-import { manageKeys } from "./keys.ts";
+import { afterAll, afterEach, onTestFinished, test, vi } from "vitest";
+import { manageKeys as manageWith } from "./keys.ts";
 import { checkpointKey } from "./lib/keys.mjs";
 
 const NOW_MS = Date.UTC(2026, 0, 1);
@@ -15,6 +16,28 @@ const kms = await startFakeKms();
 vi.stubEnv("AWS_ACCESS_KEY_ID", kms.credentials.accessKeyId);
 vi.stubEnv("AWS_SECRET_ACCESS_KEY", kms.credentials.secretAccessKey);
 afterAll(() => kms.close());
+
+/** What is on record; the broker takes it while told so. */
+let deeds: (OperatorDeed & { readonly seq: number })[] = [];
+let takes = true;
+const audit = async () =>
+  operatorSeries(
+    async (_key, { action, payload, emitter_seq: seq }) => {
+      if (!takes) throw new Error("the broker is away");
+      deeds.push({ action: action as OperatorDeed["action"], payload: JSON.parse(payload), seq });
+    },
+    { who: "ada@host-1", nowMs: () => NOW_MS },
+  );
+afterEach(() => {
+  deeds = [];
+  takes = true;
+  kms.trouble = () => null;
+});
+
+const manageKeys = (argv: readonly string[], nowMs: number, endpoint: string | null = null) =>
+  manageWith(argv, nowMs, endpoint, audit);
+
+const actions = () => deeds.map(({ action }) => action);
 
 function keysFile(): string {
   const folder = mkdtempSync(join(tmpdir(), "vigie-keys-"));
@@ -82,6 +105,60 @@ test("a signing key is made once, and its public form is printed then and later"
   assert.equal(statSync(file).mode & 0o777, 0o600);
   await assert.rejects(manageKeys(["signing", file, "other"], NOW_MS), /EEXIST/);
   assert.equal(await manageKeys(["signing", `${file}.new`], NOW_MS), null);
+});
+
+test("AUD-01: a key is on record before it is made or rotated, without its secret, in a series that is closed", async () => {
+  const file = keysFile();
+  await manageKeys(["create", file], NOW_MS);
+  await manageKeys(["rotate", file, "2026-02-01T00:00:00Z"], NOW_MS);
+  await manageKeys(["wrap", file, "--kms", kms.key], NOW_MS, kms.url);
+  await manageKeys(["signing", `${file}.sign`, "vigie-audit"], NOW_MS);
+  const closed = "audit.series_closed";
+  assert.deepEqual(actions(), [
+    ...["keys.created", closed, "keys.rotated", closed],
+    ...["keys.wrapped", closed, "keys.created", closed],
+  ]);
+  assert.deepEqual(deeds[2]?.payload, {
+    keys: "master",
+    key_id: "k2",
+    current_from: Date.UTC(2026, 1, 1),
+  });
+  assert.deepEqual(deeds[6]?.payload, { keys: "audit.signing", name: "vigie-audit" });
+});
+
+test("AUD-06: a rotation that cannot be put on record does not happen", async () => {
+  const file = keysFile();
+  await manageKeys(["create", file], NOW_MS);
+  const before = readFileSync(file, "utf8");
+  takes = false;
+  const refused = { code: "VIG_AUDIT_WRITE_FAILED" };
+  await assert.rejects(manageKeys(["rotate", file], NOW_MS), refused);
+  await assert.rejects(manageKeys(["wrap", file, "--kms", kms.key], NOW_MS, kms.url), refused);
+  await assert.rejects(manageKeys(["create", `${file}.other`], NOW_MS), refused);
+  await assert.rejects(manageWith(["rotate", file], NOW_MS), refused);
+  assert.equal(readFileSync(file, "utf8"), before);
+});
+
+test("without a broker a first key is made and said to be off the record, a rotation only if told so", async () => {
+  const said = vi.spyOn(console, "error").mockImplementation(() => {});
+  onTestFinished(() => said.mockRestore());
+  const file = keysFile();
+  await manageWith(["create", file], NOW_MS);
+  assert.match((await manageWith(["rotate", file, "--unrecorded"], NOW_MS)) ?? "", /k2/);
+  assert.deepEqual(said.mock.calls, [
+    ["This is not on record in the audit."],
+    ["This is not on record in the audit."],
+  ]);
+  assert.deepEqual(deeds, []);
+});
+
+test("a change that fails after its record is put on record as undone", async () => {
+  const file = keysFile();
+  await manageKeys(["create", file], NOW_MS);
+  deeds = [];
+  await assert.rejects(manageKeys(["create", file], NOW_MS), /EEXIST/);
+  assert.deepEqual(actions(), ["keys.created", "keys.change_undone", "audit.series_closed"]);
+  assert.deepEqual(deeds[1]?.payload, { action: "keys.created" });
 });
 
 test("the key that npm start makes for development is one that services read", () => {

@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { messageOf, VigError } from "@vigie/core/errors";
 import { DAY_MS } from "@vigie/core/time";
+import type { AuditAction } from "@vigie/schemas/audit-actions";
 import {
   createKeysFile,
   FIRST_KEY_ID,
@@ -15,6 +16,11 @@ import {
 import type { Kms } from "@vigie/service-kit/kms/kms";
 import { openKms, openSecret } from "@vigie/service-kit/kms/open-keys";
 import { createSigningKey, readSigningKey } from "@vigie/service-kit/kms/signing-key";
+import {
+  type OperatorAudit,
+  type OperatorDeed,
+  operatorAuditOf,
+} from "@vigie/service-kit/operator-audit";
 
 const USAGE = `Master keys (VIGIE_KEYS_FILE):
 npm run keys -- create FILE [--kms ARN]         a keys file with one random master key, mode 600; with --kms its secret
@@ -30,6 +36,8 @@ npm run keys -- signing FILE NAME [--witness]   a new Ed25519 key of the log NAM
                                                 public form
 npm run keys -- vkey FILE                       prints the public form, which verifies checkpoints
 
+What changes keys is put on record in the audit first, where KAFKA_BROKERS and SCHEMA_REGISTRY_URL say, else refused;
+--unrecorded does it all the same, for an installation that is down. A new file may be made before there is a broker.
 VIGIE_KMS_ENDPOINT and AWS's own variables say where KMS is and who asks.`;
 
 interface Call {
@@ -41,6 +49,8 @@ interface Call {
   readonly isWitness: boolean;
   readonly nowMs: number;
   readonly kms: Kms;
+  /** Does `change` once it is on record. Throws: VIG_AUDIT_WRITE_FAILED, and then it is not done. */
+  recorded<T>(deed: OperatorDeed, change: () => T): Promise<T>;
 }
 
 /** Resolves with what to print; null for a call that is none. */
@@ -53,33 +63,43 @@ const kmsKeyOf = ({ secret }: StoredKey): string | undefined =>
   Buffer.isBuffer(secret) ? undefined : secret.kmsKey;
 
 const verbs: Readonly<Record<string, Verb>> = {
-  async create({ file, nowMs, kms, kmsKey }) {
-    createKeysFile(file, nowMs, await secretFrom(kms, kmsKey, FIRST_KEY_ID));
+  async create({ file, nowMs, kms, kmsKey, recorded }) {
+    const secret = await secretFrom(kms, kmsKey, FIRST_KEY_ID);
+    const payload = { keys: "master", key_id: FIRST_KEY_ID, wrapped_under: kmsKey };
+    await recorded({ action: "keys.created", payload }, () => createKeysFile(file, nowMs, secret));
     return listed(file);
   },
-  async rotate({ file, more, nowMs, kms, kmsKey }) {
+  async rotate({ file, more, nowMs, kms, kmsKey, recorded }) {
     const atMs = more === undefined ? nowMs + DAY_MS : Date.parse(more);
     if (Number.isNaN(atMs)) return null;
     const keys = readKeysFile(file);
     const newest = keys.at(-1);
     const under = kmsKey ?? (newest && kmsKeyOf(newest));
-    rotateKeysFile(file, atMs, await secretFrom(kms, under, nextKeyId(keys)));
+    const keyId = nextKeyId(keys);
+    const secret = await secretFrom(kms, under, keyId);
+    const payload = { keys: "master", key_id: keyId, current_from: atMs, wrapped_under: under };
+    await recorded({ action: "keys.rotated", payload }, () => rotateKeysFile(file, atMs, secret));
     return listed(file);
   },
-  async wrap({ file, kms, kmsKey }) {
+  async wrap({ file, kms, kmsKey, recorded }) {
     if (kmsKey === undefined) return null;
-    const wrapped = readKeysFile(file).map(async (key) => {
+    const wrapping = readKeysFile(file).map(async (key) => {
       const clear = await openSecret(key, kms);
       return { ...key, secret: await kms.wrap(kmsKey, key.keyId, clear) };
     });
-    replaceKeys(file, await Promise.all(wrapped));
+    const wrapped = await Promise.all(wrapping);
+    const payload = { keys: "master", wrapped_under: kmsKey };
+    await recorded({ action: "keys.wrapped", payload }, () => replaceKeys(file, wrapped));
     return listed(file);
   },
   list: ({ file }) => listed(file),
-  signing: ({ file, more, isWitness }) =>
-    more === undefined
-      ? null
-      : createSigningKey(file, more, isWitness ? "cosignature" : "ed25519").verifierKey,
+  async signing({ file, more, isWitness, recorded }) {
+    if (more === undefined) return null;
+    const payload = { keys: isWitness ? "audit.witness" : "audit.signing", name: more };
+    const type = isWitness ? "cosignature" : "ed25519";
+    const make = () => createSigningKey(file, more, type);
+    return (await recorded({ action: "keys.created", payload }, make)).verifierKey;
+  },
   vkey: ({ file }) => readSigningKey(file).verifierKey,
 };
 
@@ -94,14 +114,16 @@ const listed = (file: string): string =>
 
 /**
  * Carries out one call; resolves with what to print, or null for a call that is none.
- * Throws: VIG_KEYS_FILE_INVALID, VIG_KMS_AWAY, VIG_KMS_REFUSED, or the file system's error.
+ * Throws: VIG_KEYS_FILE_INVALID, VIG_KMS_AWAY, VIG_KMS_REFUSED, VIG_AUDIT_WRITE_FAILED, or the file system's error.
  */
 export async function manageKeys(
   argv: readonly string[],
   nowMs: number,
   endpoint: string | null = null,
+  openAudit: () => Promise<OperatorAudit | null> = async () => null,
 ): Promise<string | null> {
-  const options = { kms: { type: "string" }, witness: { type: "boolean" } } as const;
+  const flag = { type: "boolean" } as const;
+  const options = { kms: { type: "string" }, witness: flag, unrecorded: flag } as const;
   let parsed: ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>;
   try {
     parsed = parseArgs({ args: [...argv], options, allowPositionals: true });
@@ -109,21 +131,61 @@ export async function manageKeys(
     return null;
   }
   const [verb = "", file, more] = parsed.positionals;
-  const { kms: kmsKey, witness: isWitness = false } = parsed.values;
+  const { kms: kmsKey, witness: isWitness = false, unrecorded = false } = parsed.values;
   if (file === undefined || !Object.hasOwn(verbs, verb)) return null;
   if (kmsKey !== undefined && !KMS_ARN.test(kmsKey)) return null;
   const kms = await openKms({ VIGIE_KMS_ENDPOINT: endpoint });
   try {
-    return (await verbs[verb]?.({ file, more, kmsKey, isWitness, nowMs, kms })) ?? null;
+    const recorded = recorder(unrecorded ? async () => null : openAudit, unrecorded);
+    const call = { file, more, kmsKey, isWitness, nowMs, kms, recorded };
+    return (await verbs[verb]?.(call)) ?? null;
   } finally {
     kms.close();
+  }
+}
+
+/** A file that is new takes nothing away from a running installation. */
+const MAY_COME_BEFORE_BROKER: AuditAction = "keys.created";
+
+function recorder(
+  openAudit: () => Promise<OperatorAudit | null>,
+  unrecorded: boolean,
+): Call["recorded"] {
+  return async (deed, change) => {
+    const audit = await openAudit();
+    if (audit === null) {
+      if (!unrecorded && deed.action !== MAY_COME_BEFORE_BROKER) {
+        const why = "KAFKA_BROKERS names no broker; --unrecorded does it off the record";
+        throw new VigError("VIG_AUDIT_WRITE_FAILED", { why });
+      }
+      console.error("This is not on record in the audit.");
+      return change();
+    }
+    try {
+      await audit.record(deed);
+      return await changed(audit, deed, change);
+    } finally {
+      await audit.close().catch((error: unknown) => {
+        console.error(`The audit's series of this command is not closed: ${messageOf(error)}`);
+      });
+    }
+  };
+}
+
+async function changed<T>(audit: OperatorAudit, deed: OperatorDeed, change: () => T): Promise<T> {
+  try {
+    return change();
+  } catch (error) {
+    await audit.record({ action: "keys.change_undone", payload: { action: deed.action } });
+    throw error;
   }
 }
 
 if (import.meta.main) {
   try {
     const endpoint = process.env.VIGIE_KMS_ENDPOINT || null;
-    const text = await manageKeys(process.argv.slice(2), Date.now(), endpoint);
+    const openAudit = () => operatorAuditOf(process.env);
+    const text = await manageKeys(process.argv.slice(2), Date.now(), endpoint, openAudit);
     console.log(text ?? USAGE);
     process.exitCode = text === null ? 64 : 0; // EX_USAGE of sysexits.h
   } catch (error) {

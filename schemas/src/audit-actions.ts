@@ -203,8 +203,26 @@ export const auditActions = {
   "keys.rotated": {
     by: "operator",
     subject: NOBODY,
-    payload: ["keys (what they are for)", "key_id", "current_from"],
+    payload: ["keys (what they are for)", "key_id", "current_from", "wrapped_under"],
     when: "a key is added that becomes the current one, before the file is changed",
+  },
+  "keys.created": {
+    by: "operator",
+    subject: NOBODY,
+    payload: ["keys (what they are for)", "key_id or name"],
+    when: "a file with a new key is made, before it is written; where no broker is named, the command says that it is not on record",
+  },
+  "keys.wrapped": {
+    by: "operator",
+    subject: NOBODY,
+    payload: ["keys", "wrapped_under"],
+    when: "the keys of a file are wrapped under a key of a KMS, before the file is changed",
+  },
+  "keys.change_undone": {
+    by: "operator",
+    subject: NOBODY,
+    payload: ["action"],
+    when: "a change of keys that was put on record failed after that",
   },
   "history.exported": {
     by: "operator",

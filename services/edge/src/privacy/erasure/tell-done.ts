@@ -6,7 +6,8 @@ import type { AuditTrail } from "../../audit/audit-trail.ts";
 import { type ErasureFacts, factsOf, isUnderWay } from "./erasure-book.ts";
 
 export interface TellDoneOptions {
-  readonly database: Database;
+  /** Null: none is configured, and no erasure can be asked for. */
+  readonly database: Database | null;
   readonly audit: Pick<AuditTrail, "recordOwn">;
   /** Whether schemas are known: before that no record can be written. */
   isReady(): boolean;
@@ -38,7 +39,8 @@ export function tellDoneJob({ database, audit, isReady }: TellDoneOptions): Job 
     name: "erasures_told",
     everyMs: EVERY_MS,
     async run() {
-      let after: string | undefined = isReady() ? "" : undefined;
+      if (database === null || !isReady()) return;
+      let after: string | undefined = "";
       while (after !== undefined) {
         const { rows }: { rows: readonly Untold[] } = await database.query(UNTOLD, [after]);
         for (const row of rows) await tell(database, audit, row);
