@@ -1,6 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { renameSync, writeFileSync } from "node:fs";
-import { invalidKeysFile as invalid, readPrivateFile } from "./private-file.ts";
+import {
+  createPrivateFile,
+  invalidKeysFile as invalid,
+  readPrivateFile,
+  replacePrivateFile,
+} from "./private-file.ts";
 
 /** One version of the master key. */
 export interface MasterKey {
@@ -104,7 +108,7 @@ export function createKeysFile(
   secret: StoredKey["secret"] = randomSecret(),
 ): void {
   const key = { keyId: FIRST_KEY_ID, activeFromMs: nowMs, secret };
-  writeFileSync(path, keysText([key]), { mode: 0o600, flag: "wx" });
+  createPrivateFile(path, keysText([key]));
 }
 
 /**
@@ -120,12 +124,9 @@ export function rotateKeysFile(
   replaceKeys(path, [...keys, { keyId: nextKeyId(keys), activeFromMs, secret }]);
 }
 
-/** Puts a file with these keys in place of the one that is there; whoever reads finds one of both. */
-export function replaceKeys(path: string, keys: readonly StoredKey[]): void {
-  const fresh = `${path}.new`;
-  writeFileSync(fresh, keysText(keys), { mode: 0o600 });
-  renameSync(fresh, path);
-}
+/** Puts a file with these keys in place of the one that is there. */
+export const replaceKeys = (path: string, keys: readonly StoredKey[]): void =>
+  replacePrivateFile(path, keysText(keys));
 
 function keysText(keys: readonly StoredKey[]): string {
   const stored = keys.map(

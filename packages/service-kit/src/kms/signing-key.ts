@@ -1,12 +1,11 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
-import { writeFileSync } from "node:fs";
 import {
   createSigner,
   formatVerifierKey,
   SIGNATURE_TYPES,
   type SignatureType,
 } from "@vigie/audit-log/note";
-import { invalidKeysFile, readPrivateFile } from "./private-file.ts";
+import { createPrivateFile, invalidKeysFile, readPrivateFile } from "./private-file.ts";
 
 /** A key that signs checkpoints of a log, or cosigns them as a witness. */
 export interface SigningKey {
@@ -49,22 +48,24 @@ export function readSigningKey(path: string): SigningKey {
   return key;
 }
 
-/** Writes a file with a new random key. Throws if the file exists. */
-export function createSigningKey(
-  path: string,
-  name: string,
-  type: SignatureType = "ed25519",
-): SigningKey {
+/** A new random key, in memory. Throws: VIG_KEYS_FILE_INVALID if no log can be called so. */
+export function newSigningKey(name: string, type: SignatureType = "ed25519"): SigningKey {
   if (!ORIGIN.test(name)) throw invalidKeysFile(`${name} is no name of a log`);
-  const { privateKey } = generateKeyPairSync("ed25519");
-  const key = withVerifier({ name, type, privateKey });
-  const pkcs8 = privateKey.export({ format: "der", type: "pkcs8" });
-  const secret = Buffer.concat([
-    Buffer.of(SIGNATURE_TYPES[type]),
-    pkcs8.subarray(PKCS8_HEAD.length),
-  ]);
-  const line = `PRIVATE+KEY+${name}+${hashOf(key)}+${secret.toString("base64")}\n`;
-  writeFileSync(path, line, { mode: 0o600, flag: "wx" });
+  return withVerifier({ name, type, privateKey: generateKeyPairSync("ed25519").privateKey });
+}
+
+/** Writes a new file with the key. Throws if the file exists. */
+export function writeSigningKey(path: string, key: SigningKey): void {
+  const pkcs8 = key.privateKey.export({ format: "der", type: "pkcs8" });
+  const typed = Buffer.of(SIGNATURE_TYPES[key.type]);
+  const secret = Buffer.concat([typed, pkcs8.subarray(PKCS8_HEAD.length)]).toString("base64");
+  createPrivateFile(path, `PRIVATE+KEY+${key.name}+${hashOf(key)}+${secret}\n`);
+}
+
+/** A new random key in a new file. Throws: as both. */
+export function createSigningKey(path: string, name: string, type?: SignatureType): SigningKey {
+  const key = newSigningKey(name, type);
+  writeSigningKey(path, key);
   return key;
 }
 
