@@ -1,18 +1,17 @@
-import { createHmac } from "node:crypto";
 import { type Leaf, leafBytes } from "@vigie/audit-log/leaf";
 import { leafHash } from "@vigie/audit-log/tree";
 import { tenantUuid } from "@vigie/service-kit/ids";
+import { createSigner } from "../signer.ts";
 import type { VerifyRecord } from "./leaf-check.ts";
 import type { Claim, LeafRow, LogSource, StoredTile } from "./log-source.ts";
 import { TreeWalk } from "./tree-walk.ts";
 
-const SECRET = "of tests";
-const KEY_ID = "k1";
-
-const sign = (hash: Buffer): Buffer => createHmac("sha256", SECRET).update(hash).digest();
+/** What signs the records of logs in tests. */
+export const SECRET = "an audit secret of tests, long enough";
+const signer = createSigner(SECRET);
 
 export const verify: VerifyRecord = (keyId, hash, signature) =>
-  keyId === KEY_ID ? sign(hash).equals(signature) : null;
+  keyId === signer.keyId ? signer.sign(hash).equals(signature) : null;
 
 /** A log that tests may spoil. */
 export interface MemoryLog extends LogSource {
@@ -55,8 +54,8 @@ export function rowOf(number: number, leaf: Leaf = sampleLeaf(number)): LeafRow 
     event_id: leaf.id,
     leaf: bytes,
     leaf_hash: hash,
-    signature: sign(hash),
-    key_id: KEY_ID,
+    signature: signer.sign(hash),
+    key_id: signer.keyId,
   };
 }
 

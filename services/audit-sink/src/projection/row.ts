@@ -1,3 +1,4 @@
+import type { BoxFields } from "@vigie/audit-log/box";
 import { type Leaf, parseLeaf } from "@vigie/audit-log/leaf";
 import { KEY_DESTROYED } from "@vigie/service-kit/audit/leaf-filter";
 import type { OpenedLeaf } from "@vigie/service-kit/audit/subjects";
@@ -98,7 +99,8 @@ function userAgentOf(leaf: Leaf, ref: string, opened: OpenedBoxes): string {
   if (plaintext === undefined) {
     return leaf.boxes.some((box) => box.ref === ref) ? ERASED : clientOf(null);
   }
-  const { user_agent } = JSON.parse(plaintext) as { readonly user_agent?: unknown };
+  const { fields } = JSON.parse(plaintext) as { readonly fields: BoxFields };
+  const { user_agent } = fields;
   return clientOf(typeof user_agent === "string" ? user_agent : null);
 }
 
