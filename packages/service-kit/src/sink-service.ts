@@ -91,6 +91,8 @@ export interface BuiltSink {
   readonly jobs?: readonly Job[];
   /** The observer of the reader, should the sink know more of outcomes than the reader does. */
   readonly observer?: (inner: StreamObserver) => StreamObserver;
+  /** Ends what was started beside the sink: after it, and before the database is closed. */
+  readonly stop?: () => Promise<void>;
 }
 
 /**
@@ -168,12 +170,14 @@ async function consume(
       failed: running.failed,
       async stop() {
         await running.stop();
+        await built.stop?.();
         await background.stop();
         codecs.close();
         await database.close();
       },
     };
   } catch (error) {
+    await built.stop?.();
     await background.stop();
     codecs.close();
     throw error;

@@ -15,7 +15,7 @@ export interface ChaserOptions {
 
 /** Something that runs after checkpoints and delays none of them. */
 export interface Chaser {
-  /** This is the newest one; the same one again is worked on again. */
+  /** One that was worked on is worked on again; an older one than what waits is passed over. */
   offer(checkpoint: SignedCheckpoint): void;
   /** Waits for what is under way. */
   stop(): Promise<void>;
@@ -69,7 +69,7 @@ export function startChaser({ name, everyMs, work, log, onDone }: ChaserOptions)
   const running = run();
   return {
     offer(checkpoint) {
-      newest = checkpoint;
+      if (newest === null || checkpoint.size >= newest.size) newest = checkpoint;
       wake();
     },
     async stop() {

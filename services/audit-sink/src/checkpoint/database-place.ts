@@ -37,6 +37,8 @@ export interface Cosignatures {
   /** Size of the newest checkpoint that this witness cosigned; null: none. */
   newestOf(key: SignedCheckpoint["key"]): Promise<bigint | null>;
   add(checkpoint: SignedCheckpoint, cosignature: Cosignature): Promise<void>;
+  /** The newest note that a witness has cosigned since; null: none. */
+  newestNote(sinceMs: number): Promise<string | null>;
   /** Lines below the checkpoint of this size. */
   linesOf(size: bigint): Promise<readonly string[]>;
 }
@@ -47,6 +49,11 @@ const COSIGNED = `
 const COSIGN = `
   insert into audit_cosignatures (origin, size, root, name, key_id, line, signed_at_ms)
   values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing`;
+const COSIGNED_NOTE = `
+  select note from audit_cosignatures as witness
+    join audit_checkpoints as signed using (origin, size, root)
+   where origin = $1 and witness.signed_at_ms >= $2
+   order by size desc limit 1`;
 const LINES = `
   select line from audit_cosignatures where origin = $1 and size = $2 order by name, key_id`;
 
@@ -59,6 +66,10 @@ export function databaseCosignatures(db: Database, origin: string): Cosignatures
     },
     async add({ size, root }, { name, keyId, line, signedAtMs }) {
       await db.query(COSIGN, [origin, Number(size), root, name, keyId, line, signedAtMs]);
+    },
+    async newestNote(sinceMs) {
+      const { rows } = await db.query<{ note: string }>(COSIGNED_NOTE, [origin, sinceMs]);
+      return rows[0]?.note ?? null;
     },
     async linesOf(size) {
       const { rows } = await db.query<{ line: string }>(LINES, [origin, Number(size)]);

@@ -1,5 +1,5 @@
 import { appendLeaves, type Frontier, rootOf } from "@vigie/audit-log/tree";
-import { messageOf } from "@vigie/core/errors";
+import { messageOf, type VigError } from "@vigie/core/errors";
 import type { Logger } from "@vigie/core/log";
 import { behind, type Fence, forked, holdAgainst, isBroken, readHeld } from "./fence.ts";
 import { type LogKeys, type SignedCheckpoint, signCheckpoint } from "./keys.ts";
@@ -22,7 +22,7 @@ export interface SignerEvents {
   /** A checkpoint is kept in every place; at the start of a term, the newest one again. */
   signed(checkpoint: SignedCheckpoint): void;
   /** The log itself is at fault: nothing may be appended. */
-  broken(error: Error): void;
+  broken(error: VigError): void;
   /** Whether this process signs now; `why` it cannot, though it should. */
   leads(on: boolean, why?: string): void;
 }

@@ -1,0 +1,213 @@
+import type { Logger } from "@vigie/core/log";
+import { type Clock, SECOND_MS } from "@vigie/core/time";
+import { readNodes } from "@vigie/service-kit/audit/nodes";
+import type { Parsed } from "@vigie/service-kit/config";
+import type { Health } from "@vigie/service-kit/health";
+import type { Job } from "@vigie/service-kit/jobs";
+import { kafkaOptions } from "@vigie/service-kit/kafka-config";
+import type { Metrics } from "@vigie/service-kit/metrics";
+import { openStore } from "@vigie/service-kit/objects/open-store";
+import type { Database } from "@vigie/service-kit/postgres/database";
+import type {
+  checkpointKeyConfig,
+  kafkaConfig,
+  stateConfig,
+  tilesConfig,
+} from "@vigie/service-kit/shared-config";
+import { openKafka } from "@vigie/stream/kafka/client";
+import type { Sink } from "@vigie/stream/kafka/sink";
+import { databaseTiles, writeTiles } from "#tiles/tile-files";
+import { followCheckpoints } from "./book.ts";
+import { type Chaser, startChaser } from "./chaser.ts";
+import type { witnessesConfig } from "./config.ts";
+import { type Cosignatures, databaseCosignatures, databasePlace } from "./database-place.ts";
+import { filePlace } from "./file-place.ts";
+import { behindGate, createGate } from "./gate.ts";
+import { openLogKeys, openSigned } from "./keys.ts";
+import { checkpointMeters } from "./meters.ts";
+import { type SignerEvents, startSigner } from "./signer.ts";
+import { topicPlace } from "./topic-place.ts";
+import { databaseTree, type LogTree } from "./tree.ts";
+import { createWitnessClient, parseWitness } from "./witnesses.ts";
+
+export interface CheckpointParts {
+  readonly config: Parsed<
+    typeof kafkaConfig &
+      typeof stateConfig &
+      typeof checkpointKeyConfig &
+      typeof tilesConfig &
+      typeof witnessesConfig
+  >;
+  readonly database: Database;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly health: Health;
+  readonly clock: Clock;
+}
+
+export interface Checkpoints {
+  /** A sink that appends to no log but the one that was signed, and whose owner of partition 0 signs it. */
+  guard(sink: Sink): Sink;
+  /** To be told of the tree's size after each commit of that sink. */
+  appended(size: bigint): void;
+  /** Leaves that are signed: the log is never smaller. */
+  signedSize(): bigint;
+  readonly jobs: readonly Job[];
+  stop(): Promise<void>;
+}
+
+/** The member that has this partition signs: a group has one owner of it, or for a moment two, whom the broker fences. */
+const SIGNERS = { topic: "id.audit", partition: 0 } as const;
+/** A database that is exchanged for another one under a running service is found within this. */
+const CHECK_EVERY_MS = 5 * SECOND_MS;
+/** Partial tiles are as many files as there are rounds: few, and still before anybody waits for them. */
+const TILES_EVERY_MS = 5 * SECOND_MS;
+const WITNESS_EVERY_MS = SECOND_MS;
+/** A witness that is away for longer holds no files up. */
+const COSIGNED_LATELY_MS = 30 * SECOND_MS;
+
+export function startCheckpoints(parts: CheckpointParts): Checkpoints {
+  const { config, database, log, metrics, health, clock } = parts;
+  const { prefix, ...reach } = kafkaOptions(config);
+  const client = openKafka({ ...reach, clientId: "vigie-audit-signer", log });
+  const keys = openLogKeys(config);
+  const { origin } = keys;
+  const meters = checkpointMeters(metrics, clock);
+  const tree = databaseTree(database, readNodes(database));
+  let signedSize = 0n;
+  const onCheckpoint: SignerEvents["signed"] = (checkpoint) => {
+    signedSize = checkpoint.size;
+    meters.published(checkpoint);
+  };
+  const book = followCheckpoints({ client, prefix, keys, log, onCheckpoint });
+  const places = [
+    filePlace(config.VIGIE_STATE_DIR, prefix, origin),
+    databasePlace(database, origin, clock),
+  ];
+  health.declare("log");
+  const onState = (open: boolean, why?: string): void => health.set("log", open, why);
+  const gate = createGate({ tree, places: [book, ...places], keys, log, onState });
+  const followers = startFollowers(parts, { tree, meters });
+  const signer = startSigner({
+    tree,
+    keys,
+    openTopic: () => topicPlace({ client, prefix, origin }),
+    places,
+    log,
+    events: {
+      signed: (checkpoint) => {
+        for (const follower of followers) follower.offer(checkpoint);
+      },
+      broken: (error) => gate.close(error),
+      leads(on, why) {
+        meters.leads(on);
+        health.set("checkpoints", why === undefined, why);
+      },
+    },
+  });
+  const check = async (): Promise<void> => void (await gate.check());
+  let size: bigint | null = null;
+  return {
+    signedSize: () => signedSize,
+    appended(now) {
+      size = now;
+    },
+    guard: (sink) =>
+      behindGate(
+        {
+          ...sink,
+          async assigned(partitions) {
+            const stored = await sink.assigned(partitions);
+            if (partitions.some(isSigners)) signer.lead(true);
+            return stored;
+          },
+          async write(batch, next) {
+            size = null;
+            const said = await sink.write(batch, next);
+            const oldestAtMs = Math.min(...batch.map(({ timestampMs }) => timestampMs));
+            if (size !== null && batch.length > 0) meters.appended({ size, oldestAtMs });
+            return said;
+          },
+          lost(partitions) {
+            if (partitions.some(isSigners)) signer.lead(false);
+            sink.lost?.(partitions);
+          },
+        },
+        gate,
+      ),
+    jobs: [
+      { name: "audit_gate", everyMs: CHECK_EVERY_MS, run: check },
+      { name: "audit_checkpoint_age", everyMs: SECOND_MS, run: async () => meters.tick() },
+    ],
+    async stop() {
+      await signer.stop();
+      await Promise.all([book.stop(), ...followers.map((follower) => follower.stop())]);
+    },
+  };
+}
+
+const isSigners = ({ topic, partition }: { readonly topic: string; readonly partition: number }) =>
+  topic === SIGNERS.topic && partition === SIGNERS.partition;
+
+interface FollowerParts {
+  readonly tree: LogTree;
+  readonly meters: ReturnType<typeof checkpointMeters>;
+}
+
+/** What comes after a checkpoint and delays none: witnesses, and files that hold also what they answered. */
+function startFollowers(parts: CheckpointParts, { tree, meters }: FollowerParts): Chaser[] {
+  const { config, database, health, log } = parts;
+  const cosignatures = databaseCosignatures(database, config.AUDIT_ORIGIN);
+  const tiles = startTiles(parts, { tree, cosignatures });
+  const witnesses = config.AUDIT_WITNESSES.map((item) => {
+    const witness = parseWitness(item);
+    const { name } = witness.key;
+    health.declare(`witness ${name}`, { needed: false });
+    const ask = createWitnessClient({ witness, nodes: tree.nodes, cosignatures });
+    return startChaser({
+      name: `witness ${name}`,
+      everyMs: WITNESS_EVERY_MS,
+      log,
+      async work(checkpoint) {
+        await ask(checkpoint);
+        meters.cosigned(name, checkpoint.size);
+        for (const each of tiles) each.offer(checkpoint);
+      },
+      onDone(why) {
+        if (why !== undefined) meters.cosigned(name, null);
+        health.set(`witness ${name}`, why === undefined, why);
+      },
+    });
+  });
+  return [...witnesses, ...tiles];
+}
+
+/** The newest checkpoint that a witness cosigned lately, so that the files can bear it out; else the newest. */
+function startTiles(
+  { config, database, health, log, clock }: CheckpointParts,
+  about: { readonly tree: LogTree; readonly cosignatures: Cosignatures },
+): Chaser[] {
+  const place = config.AUDIT_TILES_URL;
+  if (place === null) return [];
+  const { AUDIT_S3_ENDPOINT: endpoint, AUDIT_S3_REGION: region } = config;
+  const opening = openStore(place, { endpoint, region });
+  opening.catch(() => {});
+  const source = databaseTiles(database, about.tree.nodes);
+  const keys = openLogKeys(config);
+  health.declare("tiles", { needed: false });
+  return [
+    startChaser({
+      name: "tiles",
+      everyMs: TILES_EVERY_MS,
+      log,
+      async work(checkpoint) {
+        const { cosignatures } = about;
+        const cosigned = await cosignatures.newestNote(clock() - COSIGNED_LATELY_MS);
+        const chosen = cosigned === null ? checkpoint : openSigned(cosigned, keys);
+        const lines = await cosignatures.linesOf(chosen.size);
+        await writeTiles({ source, store: await opening, keys }, chosen, lines);
+      },
+      onDone: (why) => health.set("tiles", why === undefined, why),
+    }),
+  ];
+}
