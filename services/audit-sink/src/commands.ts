@@ -8,6 +8,7 @@ export const EXIT_USAGE = 64;
 export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   fsck: async () => (await import("./fsck/command.ts")).fsckCommand,
   rebuild: async () => (await import("./projection/rebuild.ts")).rebuild,
+  witness: async () => (await import("./witness/command.ts")).witnessCommand,
 };
 
 /** Which command the arguments name; null for none of them: the service itself, which takes flags only. */
