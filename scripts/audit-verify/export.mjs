@@ -156,9 +156,13 @@ function createLeafLine({ header, signed, trust, report, state, tree, anchors })
     checkLine(line, header.boxes);
     const { i } = line;
     place(i);
-    const hash = leafHash(line.leaf);
-    if (hash === null) throw new Error("the leaf is longer than 65,535 bytes");
     state.read += 1;
+    const hash = leafHash(line.leaf);
+    if (hash === null) {
+      state.isBroken = true;
+      report.tampered(i, "it is longer than 65,535 bytes");
+      return;
+    }
     if (!isFiltered && !state.isBroken) {
       tree.append(hash);
       anchors.at(tree);
@@ -172,7 +176,9 @@ function createLeafLine({ header, signed, trust, report, state, tree, anchors })
 
   /** Indexes rise by one; in a filtered export they only rise. */
   function place(i) {
-    if (isFiltered ? i < state.next : i !== state.next) {
+    if (isFiltered) {
+      if (i < state.next) report.tampered(i, `it stands behind leaf ${state.next - 1}`);
+    } else if (i !== state.next) {
       state.isBroken = true;
       const missing = rangeOf(state.next, i - 1);
       report.tampered(state.next, i > state.next ? missing : `leaf ${i} stands where it is due`);
@@ -197,7 +203,7 @@ function createLeafLine({ header, signed, trust, report, state, tree, anchors })
   }
 
   leafLine.finish = () => {
-    erasures.finish();
+    erasures.finish(state.leaves !== null);
     if (!isFiltered) series.finish();
   };
   return leafLine;

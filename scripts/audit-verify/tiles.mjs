@@ -1,5 +1,5 @@
 // The log as files (c2sp.org/tlog-tiles).
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { createAnchors, judgeCheckpoint, reportSeals } from "./checkpoints.mjs";
 import { createSeries } from "./evidence.mjs";
@@ -52,15 +52,18 @@ function readLeaves(folder, { signed, trust, report }) {
   const tiles = createTileCheck(folder, report);
   for (let index = 0; tree.size() < size; index += 1) {
     const width = Math.min(TILE_WIDTH, size - tree.size());
-    const entries = readEntries(folder, { index, width, report });
-    if (entries === null) return tree.size();
-    for (const text of entries) {
+    const { texts, fault } = readEntries(folder, index, width);
+    for (const text of texts) {
       meaning(tree.size(), text, { series, report });
       const hash = leafHash(text);
       tiles.add(hash);
       tree.append(hash);
       anchors.at(tree);
     }
+    if (fault === null) continue;
+    report[fault.kind](tree.size(), fault.why);
+    tiles.compareLeaves();
+    return tree.size();
   }
   tiles.finish();
   series.finish();
@@ -79,70 +82,81 @@ function meaning(index, text, { series, report }) {
   }
 }
 
-/** The leaves of a bundle as texts; null if it is not there or is no bundle. */
-function readEntries(folder, { index, width, report }) {
+/** The leaves of a bundle as texts, and the fault that ends them before `width`, or null. */
+function readEntries(folder, index, width) {
   const bytes = readTile(folder, "entries", index, width);
-  if (bytes === null) return null;
+  const path = tilePath("entries", index, width);
   const texts = [];
+  if (bytes === null) return { texts, fault: { kind: "incomplete", why: `${path} is missing` } };
   for (let at = 0; texts.length < width; ) {
     const length = at + 2 <= bytes.length ? bytes.readUInt16BE(at) : Number.NaN;
     const entry = bytes.subarray(at + 2, at + 2 + length);
     const text = entry.toString();
-    if (entry.length !== length || !Buffer.from(text).equals(entry)) {
-      const where = index * TILE_WIDTH + texts.length;
-      report.tampered(where, `${tilePath("entries", index, width)}: it holds no leaf here`);
-      return null;
-    }
+    const isLeaf = entry.length === length && Buffer.from(text).equals(entry);
+    if (!isLeaf) return { texts, fault: { kind: "tampered", why: `${path} holds no leaf here` } };
     texts.push(text);
     at += 2 + length;
   }
-  return texts;
+  return { texts, fault: null };
 }
 
 /** Compares the tiles of all levels with the hashes that leaves give, one tile of each level in memory. */
 function createTileCheck(folder, report) {
-  /** By level: { index, hashes } of the tile that grows. */
+  /** By level: { index, nodes: [{ hash, isFaulty }] } of the tile that grows. */
   const growing = [];
 
-  function add(hash, level = 0) {
-    growing[level] ??= { index: 0, hashes: [] };
+  /** `isFaulty`: a fault below is told already. */
+  function add(node, level) {
+    growing[level] ??= { index: 0, nodes: [] };
     const tile = growing[level];
-    tile.hashes.push(hash);
-    if (tile.hashes.length < TILE_WIDTH) return;
-    compare(level, tile);
-    growing[level] = { index: tile.index + 1, hashes: [] };
-    add(subtreeRoot(tile.hashes), level + 1);
+    tile.nodes.push(node);
+    if (tile.nodes.length < TILE_WIDTH) return;
+    const isFaulty = compare(level, tile);
+    growing[level] = { index: tile.index + 1, nodes: [] };
+    add({ hash: subtreeRoot(tile.nodes.map(({ hash }) => hash)), isFaulty }, level + 1);
   }
 
-  function compare(level, { index, hashes }) {
-    const path = tilePath(level, index, hashes.length);
-    const bytes = readTile(folder, level, index, hashes.length);
+  /** Whether there is a fault in or below the tile. */
+  function compare(level, { index, nodes }) {
+    const path = tilePath(level, index, nodes.length);
+    const bytes = readTile(folder, level, index, nodes.length);
     const first = index * TILE_WIDTH ** (level + 1);
-    if (bytes === null || bytes.length < hashes.length * HASH_BYTES) {
+    if (bytes === null || bytes.length < nodes.length * HASH_BYTES) {
       report.incomplete(first, `${path} is missing or too short`);
-      return;
+      return true;
     }
-    const wrong = hashes.findIndex(
-      (hash, i) => !hash.equals(bytes.subarray(HASH_BYTES * i, HASH_BYTES * (i + 1))),
+    const wrong = nodes.findIndex(
+      ({ hash, isFaulty }, i) =>
+        !isFaulty && !hash.equals(bytes.subarray(HASH_BYTES * i, HASH_BYTES * (i + 1))),
     );
-    if (wrong < 0) return;
-    const leaf = first + wrong * TILE_WIDTH ** level;
-    report.tampered(leaf, `${path}: its hash is not that of the leaves below it`);
+    if (wrong >= 0) {
+      const leaf = first + wrong * TILE_WIDTH ** level;
+      report.tampered(leaf, `${path}: its hash is not that of the leaves below it`);
+    }
+    return wrong >= 0 || nodes.some(({ isFaulty }) => isFaulty);
   }
 
+  const compareGrowing = (level) => {
+    const tile = growing[level];
+    if (tile !== undefined && tile.nodes.length > 0) compare(level, tile);
+  };
   return {
-    add: (hash) => add(hash),
+    add: (hash) => add({ hash, isFaulty: false }, 0),
+    compareLeaves: () => compareGrowing(0),
     finish() {
-      for (const [level, tile] of growing.entries()) {
-        if (tile.hashes.length > 0) compare(level, tile);
-      }
+      for (const level of growing.keys()) compareGrowing(level);
     },
   };
 }
 
-/** A full tile may stand where a partial one is meant. */
-const readTile = (folder, level, index, width) =>
-  readFile(folder, tilePath(level, index, width)) ?? readFile(folder, tilePath(level, index));
+/** A tile that grew since then may stand where a narrower one is meant. */
+function readTile(folder, level, index, width) {
+  const full = tilePath(level, index);
+  const exact = readFile(folder, tilePath(level, index, width)) ?? readFile(folder, full);
+  if (exact !== null || !existsSync(join(folder, `${full}.p`))) return exact;
+  const wider = readdirSync(join(folder, `${full}.p`)).find((name) => Number(name) > width);
+  return wider === undefined ? null : readFile(folder, `${full}.p/${wider}`);
+}
 
 function readFile(folder, path) {
   const file = join(folder, path);

@@ -27,7 +27,7 @@ import {
   tilesBetween,
 } from "@vigie/audit-log/tiles";
 import { leafHash, nodeHash } from "@vigie/audit-log/tree";
-import { type ExportSource, exportLines } from "@vigie/service-kit/audit/export";
+import { EXPORT_FORMAT, type ExportSource, exportLines } from "@vigie/service-kit/audit/export";
 import { KEY_DESTROYED, type LeafFilter } from "@vigie/service-kit/audit/leaf-filter";
 
 export const ORIGIN = "audit.example.org";
@@ -100,8 +100,7 @@ export class MemoryLog {
     });
   }
 
-  push(leaf: Leaf): this {
-    const bytes = leafBytes(leaf);
+  push(leaf: Leaf, bytes = leafBytes(leaf)): this {
     this.leaves.push(leaf);
     this.bytes.push(bytes);
     this.hashes.push(leafHash(bytes));
@@ -202,6 +201,18 @@ export async function exportOf(log: MemoryLog, wanted: ExportOf): Promise<string
   const pieces: string[] = [];
   for await (const piece of exportLines(log.source(), { tree, filter, boxes })) pieces.push(piece);
   return pieces.join("").split(/(?<=\n)/);
+}
+
+/** An export of leaves that the services would not write: nothing in it is read. */
+export function rawExportOf(log: MemoryLog, note: string): string[] {
+  const tree_size = log.leaves.length;
+  const format = { format: EXPORT_FORMAT, origin: ORIGIN, tree_size };
+  const head = { ...format, checkpoint: note, boxes: "sealed", filter: null };
+  const sig = Buffer.alloc(32).toString("base64");
+  const lines = log.bytes.map((leaf, i) => ({ i, leaf: leaf.toString(), sig, key_id: "none" }));
+  return [head, ...lines, { end: true, leaves: tree_size }].map(
+    (line) => `${JSON.stringify(line)}\n`,
+  );
 }
 
 /** Writes the log as a folder of tiles. */
