@@ -11,6 +11,7 @@ import {
   placedLeaf,
   projectedColumns,
   projectedRow,
+  SEALED,
 } from "./row.ts";
 
 /** Of one transaction: about 1 MiB, some 50 ms. */
@@ -47,7 +48,7 @@ const PSEUDONYMISE = `
   update audit_log held set user_agent = '${ERASED}'
     from ${destroyedColumns.from}
    where held.tenant_id = given.tenant_id and held.actor_ref = given.ref
-     and held.index < given.index`;
+     and held.index < given.index and held.user_agent <> '${SEALED}'`;
 
 export function createProjector(db: Database, open: OpenLeaves): Projector {
   return {

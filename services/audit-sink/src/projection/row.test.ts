@@ -1,7 +1,8 @@
+import type { Leaf } from "@vigie/audit-log/leaf";
 import { expect, test } from "vitest";
 import { sampleLeaf } from "../fsck/memory-log.ts";
 import { clientOf } from "./client.ts";
-import { destroyedRef, leafToOpen, projectedRow } from "./row.ts";
+import { destroyedRef, leafToOpen, placedLeaf, projectedRow } from "./row.ts";
 
 const REF = "0b9c2f6e-7a1d-4c55-8f10-3d2a1b0c9e8f";
 const OTHER = "1c9c2f6e-7a1d-4c55-8f10-3d2a1b0c9e8f";
@@ -14,15 +15,20 @@ test("AUD-11: of a user agent stays what many share", () => {
   for (const absent of [null, "", "unknown"]) expect(clientOf(absent)).toBe("unknown");
 });
 
-test("CNF-20: of a leaf nothing is opened but the box of a person who acted", () => {
+test("CNF-20: of a leaf nothing is opened but the box of an administrator, or of who acts as another", () => {
   const leaf = { ...sampleLeaf(1), boxes: [box(REF), box(OTHER)] };
-  expect(leafToOpen({ index: 0, leaf }).boxes).toEqual([]);
-  const byPerson = { ...leaf, actor: { type: "USER", ref: REF } };
-  expect(leafToOpen({ index: 0, leaf: byPerson }).boxes).toEqual([box(REF)]);
+  const opened = (actor: Leaf["actor"], is_impersonation = false) =>
+    leafToOpen({ index: 0, leaf: { ...leaf, actor, is_impersonation } }).boxes;
+  expect(opened({ type: "SYSTEM", id: "sessions" })).toEqual([]);
+  expect(opened({ type: "USER", ref: REF })).toEqual([]);
+  expect(opened({ type: "USER", ref: REF }, true)).toEqual([box(REF)]);
+  expect(opened({ type: "ADMIN", ref: REF })).toEqual([box(REF)]);
+  const user = { ...leaf, actor: { type: "USER", ref: REF } };
+  expect(projectedRow({ index: 0, leaf: user }, {}).user_agent).toBe("sealed");
 });
 
 test("a box that does not open is erased, and an actor without one gave no user agent", () => {
-  const leaf = { ...sampleLeaf(1), actor: { type: "USER", ref: REF } };
+  const leaf = { ...sampleLeaf(1), actor: { type: "ADMIN", ref: REF } };
   expect(projectedRow({ index: 0, leaf }, {}).user_agent).toBe("unknown");
   const sealed = { ...leaf, boxes: [box(REF)] };
   expect(projectedRow({ index: 0, leaf: sealed }, {}).user_agent).toBe("erased");
@@ -46,4 +52,10 @@ test("only the log's own leaf tells of a destroyed key", () => {
   expect(destroyedRef({ index: 0, leaf })).toBe(REF);
   expect(destroyedRef({ index: 0, leaf: { ...leaf, action: "erasure.requested" } })).toBeNull();
   expect(destroyedRef({ index: 0, leaf: { ...leaf, payload: {} } })).toBeNull();
+});
+
+test("what is no leaf of a known version stops it", () => {
+  const read = (text: string) => () => placedLeaf({ index: 7, leaf: Buffer.from(text) });
+  expect(read("{")).toThrow("leaf 7 is no JSON");
+  expect(read('{"v":2}')).toThrow("leaf 7 is of an unknown version");
 });
