@@ -1,8 +1,7 @@
 import type { VigError } from "@vigie/core/errors";
 import type { Logger } from "@vigie/core/log";
-import type { Sink } from "@vigie/stream/kafka/sink";
-import { type Fence, holdAgainst, isBroken, readHeld } from "./fence.ts";
-import type { LogKeys } from "./keys.ts";
+import { behind, type Fence, holdAgainst, isBroken, readHeld } from "./fence.ts";
+import type { LogKeys, SignedCheckpoint } from "./keys.ts";
 import type { Place } from "./place.ts";
 import type { LogTree } from "./tree.ts";
 
@@ -14,10 +13,15 @@ export interface Gate {
    * check finds all well; what is away, which changes nothing.
    */
   check(): Promise<Fence>;
-  /** Throws what the last check found. */
-  assertOpen(): void;
   /** Closes it until a check finds all well: somebody else has found the log at fault. */
   close(fault: VigError): void;
+  /** A newer checkpoint is known. */
+  signed(checkpoint: SignedCheckpoint): void;
+  /**
+   * To be asked under the lock of the head, with the tree's size before the append: by then no other copy of the
+   * database can come in between. Throws: what the last check found, VIG_AUDIT_TREE_BEHIND.
+   */
+  admit(size: bigint): void;
 }
 
 export interface GateOptions {
@@ -31,6 +35,7 @@ export interface GateOptions {
 
 export function createGate({ tree, places, keys, log, onState }: GateOptions): Gate {
   let fault: VigError | null = null;
+  let newest: SignedCheckpoint | null = null;
 
   function close(found: VigError): void {
     // Once for each fault, not each time that it is found again.
@@ -41,14 +46,23 @@ export function createGate({ tree, places, keys, log, onState }: GateOptions): G
     fault = found;
   }
 
+  function signed(checkpoint: SignedCheckpoint): void {
+    if (newest === null || checkpoint.size > newest.size) newest = checkpoint;
+  }
+
   return {
     close,
-    assertOpen() {
+    signed,
+    admit(size) {
+      if (fault === null && newest !== null && size < newest.size) {
+        close(behind(size, newest, "append"));
+      }
       if (fault !== null) throw fault;
     },
     async check() {
       try {
         const fence = await holdAgainst(tree, await readHeld(places, keys));
+        if (fence.checkpoint !== null) signed(fence.checkpoint);
         if (fault !== null) log.warn({ code: fault.code }, "audit_log_accepted_again");
         fault = null;
         onState(true);
@@ -60,19 +74,3 @@ export function createGate({ tree, places, keys, log, onState }: GateOptions): G
     },
   };
 }
-
-/** A sink that writes nothing to a log that is older than what was signed, or another one. */
-export const behindGate = (sink: Sink, gate: Gate): Sink => ({
-  ...sink,
-  async assigned(partitions) {
-    await gate.check();
-    return sink.assigned(partitions);
-  },
-  async write(batch, next) {
-    gate.assertOpen();
-    const said = await sink.write(batch, next);
-    // The database holds less than it was given: an older copy of it, perhaps.
-    if (said !== undefined) await gate.check();
-    return said;
-  },
-});

@@ -22,10 +22,10 @@ import { type Chaser, startChaser } from "./chaser.ts";
 import type { witnessesConfig } from "./config.ts";
 import { type Cosignatures, databaseCosignatures, databasePlace } from "./database-place.ts";
 import { filePlace } from "./file-place.ts";
-import { behindGate, createGate } from "./gate.ts";
-import { openLogKeys, openSigned } from "./keys.ts";
+import { createGate } from "./gate.ts";
+import { openLogKeys, openSigned, type SignedCheckpoint } from "./keys.ts";
 import { checkpointMeters } from "./meters.ts";
-import { type SignerEvents, startSigner } from "./signer.ts";
+import { startSigner } from "./signer.ts";
 import { topicPlace } from "./topic-place.ts";
 import { databaseTree, type LogTree } from "./tree.ts";
 import { createWitnessClient, parseWitness } from "./witnesses.ts";
@@ -46,12 +46,12 @@ export interface CheckpointParts {
 }
 
 export interface Checkpoints {
-  /** A sink that appends to no log but the one that was signed, and whose owner of partition 0 signs it. */
+  /** A sink that takes nothing for a log at fault, and whose owner of partition 0 signs it. */
   guard(sink: Sink): Sink;
-  /** To be told of the tree's size after each commit of that sink. */
+  /** To be asked under the lock of each append; see Gate. */
+  admit(size: bigint): void;
+  /** To be told of the tree's size after each commit. */
   appended(size: bigint): void;
-  /** Leaves that are signed: the log is never smaller. */
-  signedSize(): bigint;
   readonly jobs: readonly Job[];
   stop(): Promise<void>;
 }
@@ -74,9 +74,8 @@ export function startCheckpoints(parts: CheckpointParts): Checkpoints {
   const { origin } = keys;
   const meters = checkpointMeters(metrics, clock);
   const tree = databaseTree(database, readNodes(database));
-  let signedSize = 0n;
-  const onCheckpoint: SignerEvents["signed"] = (checkpoint) => {
-    signedSize = checkpoint.size;
+  const onCheckpoint = (checkpoint: SignedCheckpoint): void => {
+    gate.signed(checkpoint);
     meters.published(checkpoint);
   };
   const book = followCheckpoints({ client, prefix, keys, log, onCheckpoint });
@@ -107,34 +106,34 @@ export function startCheckpoints(parts: CheckpointParts): Checkpoints {
   });
   const check = async (): Promise<void> => void (await gate.check());
   let size: bigint | null = null;
+  const guard = (sink: Sink): Sink => ({
+    ...sink,
+    async assigned(partitions) {
+      await check();
+      const stored = await sink.assigned(partitions);
+      if (partitions.some(isSigners)) signer.lead(true);
+      return stored;
+    },
+    async write(batch, next) {
+      size = null;
+      const said = await sink.write(batch, next);
+      // The database holds less than it was given: an older copy of it, perhaps.
+      if (said !== undefined) await check();
+      const oldestAtMs = Math.min(...batch.map(({ timestampMs }) => timestampMs));
+      if (size !== null && batch.length > 0) meters.appended({ size, oldestAtMs });
+      return said;
+    },
+    lost(partitions) {
+      if (partitions.some(isSigners)) signer.lead(false);
+      sink.lost?.(partitions);
+    },
+  });
   return {
-    signedSize: () => signedSize,
+    guard,
+    admit: (before) => gate.admit(before),
     appended(now) {
       size = now;
     },
-    guard: (sink) =>
-      behindGate(
-        {
-          ...sink,
-          async assigned(partitions) {
-            const stored = await sink.assigned(partitions);
-            if (partitions.some(isSigners)) signer.lead(true);
-            return stored;
-          },
-          async write(batch, next) {
-            size = null;
-            const said = await sink.write(batch, next);
-            const oldestAtMs = Math.min(...batch.map(({ timestampMs }) => timestampMs));
-            if (size !== null && batch.length > 0) meters.appended({ size, oldestAtMs });
-            return said;
-          },
-          lost(partitions) {
-            if (partitions.some(isSigners)) signer.lead(false);
-            sink.lost?.(partitions);
-          },
-        },
-        gate,
-      ),
     jobs: [
       { name: "audit_gate", everyMs: CHECK_EVERY_MS, run: check },
       { name: "audit_checkpoint_age", everyMs: SECOND_MS, run: async () => meters.tick() },
