@@ -154,7 +154,7 @@ export const topics = {
     ...shared,
     keep: days(30),
     writtenBy: ["edge"],
-    readBy: ["detector", "sessions", "session-sink"],
+    readBy: ["detector", "sessions", "session-sink", "audit-sink"],
   },
   "id.subject.erasure.part": {
     ...shared,

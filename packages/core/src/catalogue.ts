@@ -279,6 +279,11 @@ export const catalogue = {
     retry: false,
     text: "audit event {eventId} came twice with different bytes",
   },
+  VIG_AUDIT_GAP: {
+    status: 500,
+    retry: false,
+    text: "audit records {from} to {to} of {emitter} have not come",
+  },
   VIG_AUDIT_NOT_PROTECTED: {
     status: 500,
     retry: false,

@@ -1,12 +1,12 @@
-import type { Clock } from "@vigie/core/time";
+import { type Clock, SECOND_MS } from "@vigie/core/time";
+import type { Job } from "@vigie/service-kit/jobs";
 import { awaitKeys } from "@vigie/service-kit/kms/open-keys";
 import { type SinkServiceParts, startSinkService } from "@vigie/service-kit/sink-service";
 import type { StartedInBackground } from "@vigie/service-kit/start-in-background";
-import { createSigner } from "./chain.ts";
 import type { AuditSinkConfig } from "./config.ts";
 import { checkUnchangeable, ROLE } from "./guard.ts";
-import { createSealing } from "./seal.ts";
-import { auditTopics, createAuditSink } from "./sink.ts";
+import { createSigners } from "./signer.ts";
+import { auditTopics, createAuditSink, writeDueGaps } from "./sink.ts";
 import { createAuditStore, GROUP } from "./store.ts";
 import { createTold } from "./told.ts";
 
@@ -26,9 +26,21 @@ export function startAuditSink(parts: AuditSinkParts): StartedInBackground {
     prepare: (database) => checkUnchangeable(database, { strict, log }),
     async build({ database, codecs, signal }) {
       const keys = await awaitKeys(config, { log, health, signal });
-      const sealing = createSealing(keys, createSigner(config.WORM_SIGNING_SECRET), clock);
-      const store = createAuditStore(database, sealing);
-      return { sink: createAuditSink({ store, codecs, log, observe: createTold(metrics) }) };
+      const signers = createSigners(
+        config.WORM_SIGNING_SECRET,
+        config.WORM_SIGNING_SECRETS_RETIRED,
+      );
+      const store = createAuditStore(database, { keys, signers, clock });
+      const observe = createTold(metrics);
+      return {
+        sink: createAuditSink({ store, codecs, log, observe }),
+        jobs: [gapsJob(() => writeDueGaps({ store, log, observe }))],
+      };
     },
   });
 }
+
+/** Well within the time that a missed record is waited for. */
+const GAPS_EVERY_MS = 15 * SECOND_MS;
+
+const gapsJob = (run: () => Promise<void>): Job => ({ name: "gaps", everyMs: GAPS_EVERY_MS, run });

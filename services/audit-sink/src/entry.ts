@@ -2,15 +2,17 @@ import { canonicalJson } from "@vigie/core/canonical-json";
 import type { AuditEvent, SessionAnomaly } from "@vigie/schemas/types";
 import { redactAddresses, redactText } from "./redact.ts";
 
-/** Where a record lay. */
+/** Where a record lay, and when the broker took it. */
 export interface Origin {
   /** Catalogue name. */
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
+  /** By the broker's clock, ms since the epoch. */
+  readonly timestampMs: number;
 }
 
-/** One action to be appended, before it has its place in the chain. Times in ms since the epoch. */
+/** One action to be appended, before it has its place in the log. Times in ms since the epoch. */
 export interface AuditEntry {
   readonly eventId: string;
   readonly tenantKey: string;
@@ -25,11 +27,11 @@ export interface AuditEntry {
   readonly subjectUserId: string | null;
   readonly isImpersonation: boolean;
   readonly impersonatedUserId: string | null;
-  /** In clear, for sealing only; never stored. */
+  /** In clear, for sealing only. */
   readonly ip: string | null;
   readonly userAgent: string | null;
-  /** Canonical JSON without clear addresses. */
-  readonly payload: string;
+  /** JSON without clear addresses. */
+  readonly payload: unknown;
   /** Canonical JSON of the event as it came, by which a repetition is known. */
   readonly identity: string;
 }
@@ -41,7 +43,7 @@ export function entryOfAudit(event: AuditEvent, origin: Origin): AuditEntry {
     eventId: clean(event.event_id),
     tenantKey: clean(event.tenant_id),
     occurredAtMs: event.occurred_at,
-    origin,
+    origin: placeOf(origin),
     emitter: clean(event.emitter),
     emitterSeq: event.emitter_seq,
     action: clean(event.action),
@@ -70,7 +72,7 @@ export function entryOfAnomaly(anomaly: SessionAnomaly, origin: Origin): AuditEn
     eventId: clean(`anomaly:${anomaly.anomaly_id}`),
     tenantKey: clean(anomaly.tenant_id),
     occurredAtMs: anomaly.occurred_at,
-    origin,
+    origin: placeOf(origin),
     emitter: `${origin.topic}.${origin.partition}`,
     emitterSeq: origin.offset,
     action: retracts ? "anomaly.retracted" : "anomaly.detected",
@@ -82,7 +84,7 @@ export function entryOfAnomaly(anomaly: SessionAnomaly, origin: Origin): AuditEn
     impersonatedUserId: null,
     ip: null,
     userAgent: null,
-    payload: canonicalJson(redactAddresses(anomaly)),
+    payload: redactAddresses(anomaly),
     identity: canonicalJson({ ...anomaly, detected_at: null }),
   };
 }
@@ -90,12 +92,45 @@ export function entryOfAnomaly(anomaly: SessionAnomaly, origin: Origin): AuditEn
 const isGrave = ({ mode, severity }: SessionAnomaly): boolean =>
   mode === "ENFORCE" && (severity === "HIGH" || severity === "CRITICAL");
 
+/** What the log writes of itself. Source: docs/audit-format.md, series of records. */
+export const OWN_EMITTER = "audit-sink";
+
+/** An entry of the log's own: a function of the record that gave rise to it. */
+export function ownEntry(
+  what: Pick<AuditEntry, "eventId" | "tenantKey" | "occurredAtMs" | "action" | "payload">,
+  origin: Origin,
+): AuditEntry {
+  return {
+    ...what,
+    origin: placeOf(origin),
+    emitter: OWN_EMITTER,
+    emitterSeq: 0,
+    actorType: "SYSTEM",
+    actorId: OWN_EMITTER,
+    impersonatorId: null,
+    subjectUserId: null,
+    isImpersonation: false,
+    impersonatedUserId: null,
+    ip: null,
+    userAgent: null,
+    identity: canonicalJson({ action: what.action, payload: what.payload }),
+  };
+}
+
+/** Of a record, which holds more. */
+const placeOf = ({ topic, partition, offset, timestampMs }: Origin): Origin => ({
+  topic,
+  partition,
+  offset,
+  timestampMs,
+});
+
 /** What an emitter wrote is kept whatever it is: text that is no JSON is kept as text, without clear addresses. */
-function payloadOf(text: string): string {
+function payloadOf(text: string): unknown {
   try {
-    return canonicalJson(redactAddresses(JSON.parse(text)));
+    return redactAddresses(JSON.parse(text));
   } catch {
-    return canonicalJson({ unparsed: redactText(text) });
+    return { unparsed: redactText(text) };
   }
 }
 

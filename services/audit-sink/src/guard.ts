@@ -5,7 +5,16 @@ import type { Database, Queryable } from "@vigie/service-kit/postgres/database";
 /** The role that the service works as; migrations/001_audit.sql makes it. */
 export const ROLE = "vigie_audit_sink";
 
-const TABLES = ["audit_log", "audit_conflicts"] as const;
+/** What is only added to. */
+const TABLES = [
+  "audit_leaves",
+  "audit_tiles",
+  "audit_checkpoints",
+  "audit_cosignatures",
+  "audit_large_payloads",
+  "audit_tenant_keys",
+  "audit_conflicts",
+] as const;
 
 const RIGHTS = `
   select current_user as role,

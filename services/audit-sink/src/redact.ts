@@ -3,20 +3,31 @@ import { ipPrefix } from "@vigie/service-kit/kms/addresses";
 /** Members that hold an address, whoever wrote the payload. */
 const ADDRESS_MEMBER =
   /^(ip|ip_address|ipAddress|client_ip|clientIp|remote_address|remoteAddress)$/;
-/** Deeper values are no payload of ours; canonical JSON refuses them as well. */
-const DEPTH_MAX = 256;
+/** Canonical JSON takes 256 levels, of which a leaf and a box need some. */
+const DEPTH_MAX = 240;
 
-/** CNF-02: the value with every address member cut to its /24 or /48; what is no address stays. */
+/**
+ * CNF-02: the value with every address member cut to its /24 or /48; what is no address stays.
+ * Throws: RangeError for what canonical JSON does not take: too deep, a number that is none, a lone surrogate.
+ */
 export function redactAddresses(value: unknown, depth = 0): unknown {
-  if (value === null || typeof value !== "object" || depth > DEPTH_MAX) return value;
+  if (typeof value === "string") return wellFormed(value);
+  if (typeof value === "number" && !Number.isFinite(value)) throw new RangeError("no number");
+  if (value === null || typeof value !== "object") return value;
+  if (depth > DEPTH_MAX) throw new RangeError("too deep");
   if (Array.isArray(value)) return value.map((item) => redactAddresses(item, depth + 1));
   return Object.fromEntries(
     Object.entries(value).map(([name, member]) => {
       const isAddress = typeof member === "string" && ADDRESS_MEMBER.test(name);
-      const kept = isAddress ? (ipPrefix(member) ?? member) : redactAddresses(member, depth + 1);
-      return [name, kept];
+      const kept = isAddress ? ipPrefix(member) : null;
+      return [wellFormed(name), kept ?? redactAddresses(member, depth + 1)];
     }),
   );
+}
+
+function wellFormed(text: string): string {
+  if (!text.isWellFormed()) throw new RangeError("a lone surrogate");
+  return text;
 }
 
 /** What could be an address: digits and dots, or hex digits and at least two colons. */

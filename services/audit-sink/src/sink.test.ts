@@ -3,9 +3,11 @@ import { type Logger, silentLogger } from "@vigie/core/log";
 import type { UnusableRecord } from "@vigie/stream/kafka/sink";
 import { nextOf } from "@vigie/testkit/sink-records";
 import { expect, test } from "vitest";
+import { ownEntry } from "./entry.ts";
+import type { AuditItem, Erasure } from "./items.ts";
 import { auditTopics, createAuditSink } from "./sink.ts";
-import type { AuditItem, AuditStore } from "./store.ts";
-import { anomaly, auditEvent, codecs, recordOf } from "./testing.ts";
+import type { AuditStore } from "./store.ts";
+import { anomaly, auditEvent, codecs, recordOf, T0 } from "./testing.ts";
 
 /** A sink over a store that only notes what it is given. */
 function sinkOver(fails?: Error) {
@@ -15,14 +17,23 @@ function sinkOver(fails?: Error) {
   const fatal: object[] = [];
   const skipped: number[] = [];
   const conflicts: AuditItem["entry"][] = [];
-  const log: Logger = { ...silentLogger, fatal: (fields) => void fatal.push(fields) };
+  const gaps: AuditItem["entry"][] = [];
+  const erasures: Erasure[] = [];
+  const errors: object[] = [];
+  const log: Logger = {
+    ...silentLogger,
+    fatal: (fields) => void fatal.push(fields),
+    error: (fields) => void errors.push(fields),
+  };
   const store: AuditStore = {
     positions: async (partitions) => partitions.map((each) => ({ ...each, offset: 5 })),
-    async write(given) {
+    async write(batch) {
       steps.push("write");
       if (fails !== undefined) throw fails;
-      items.push(...given);
-      return { appended: given.length, repeated: 0, conflicts, headIndex: given.length };
+      items.push(...batch.items);
+      erasures.push(...(batch.erasures ?? []));
+      const { length } = batch.items;
+      return { appended: length, repeated: 0, conflicts, gaps, size: length };
     },
     forget: () => undefined,
   };
@@ -42,7 +53,7 @@ function sinkOver(fails?: Error) {
     },
     partitionCount: () => 6,
   });
-  return { sink, steps, items, dead, fatal, skipped, conflicts };
+  return { sink, steps, items, erasures, dead, fatal, errors, skipped, conflicts, gaps };
 }
 
 test("every audit event and every grave anomaly is written, in order", async () => {
@@ -109,4 +120,31 @@ test("reading goes on where the store says", async () => {
   expect(await sinkOver().sink.assigned(inputs)).toEqual(
     inputs.map((input) => ({ ...input, offset: 5 })),
   );
+});
+
+test("PRV-14: a request for erasure is handed on with the broker's time of it", async () => {
+  const { sink, erasures, items } = sinkOver();
+  const request = {
+    erasure_id: "er-1",
+    tenant_id: "molam-sn",
+    user_id: "u-1",
+    requested_at: T0 - 5,
+    actor: { type: "USER" as const, id: "u-1", impersonator_id: null },
+  };
+  const batch = [recordOf("id.subject.erasure", request, { offset: 4 })];
+  await sink.write(batch, nextOf(batch));
+  expect(items).toEqual([]);
+  expect(erasures).toMatchObject([
+    { request, origin: { topic: "id.subject.erasure", offset: 4, timestampMs: T0 } },
+  ]);
+});
+
+test("a gap is told of as an error, with whose it is and which numbers", async () => {
+  const { sink, errors, gaps } = sinkOver();
+  const payload = { emitter: "edge.1", from: 3, to: 4 };
+  const origin = { topic: "id.audit", partition: 0, offset: 9, timestampMs: T0 };
+  const what = { eventId: "g", tenantKey: "platform", occurredAtMs: T0, payload };
+  gaps.push(ownEntry({ ...what, action: "audit.gap_detected" }, origin));
+  await sink.write([], []);
+  expect(errors).toEqual([{ code: "VIG_AUDIT_GAP", ...payload }]);
 });

@@ -1,3 +1,5 @@
+import type { Clock } from "@vigie/core/time";
+import type { Keys } from "@vigie/service-kit/kms/keys";
 import type { Database, Queryable } from "@vigie/service-kit/postgres/database";
 import {
   lockOffsets,
@@ -8,182 +10,195 @@ import {
   type TopicPartition,
 } from "@vigie/service-kit/postgres/sink-offsets";
 import { advance, isBeyond, isLost, Positions } from "@vigie/service-kit/postgres/sink-positions";
-import { EMPTY_HEAD, type Head, append as link } from "./chain.ts";
+import { appendEntries } from "./append.ts";
+import { keepAside } from "./conflicts.ts";
+import { followSeries, readDue } from "./emitter-rows.ts";
+import { GAP_DETECTED } from "./emitters.ts";
 import type { AuditEntry } from "./entry.ts";
-import {
-  type AuditRow,
-  auditColumns,
-  conflictColumns,
-  conflictRowOf,
-  derivedOf,
-  rowOf,
-} from "./rows.ts";
-import type { Sealing } from "./seal.ts";
+import { destroyKeys } from "./erasure.ts";
+import { type Head, lockHead, writeHead } from "./head.ts";
+import type { AuditItem, Erasure } from "./items.ts";
+import { type Digested, sortOut } from "./known-events.ts";
+import { type Random, systemRandom } from "./random.ts";
+import type { Signers } from "./signer.ts";
+import { SubjectKeys } from "./subjects.ts";
+import { openSubjects } from "./subjects-of-batch.ts";
+import { readTree, type Tree } from "./tree-rows.ts";
 
 /** Offsets are kept under this name; the schema keeps installations apart. */
 export const GROUP = "vigie.audit-sink";
-
-/** An entry, and the record's value as it came. */
-export interface AuditItem {
-  readonly entry: AuditEntry;
-  readonly value: Uint8Array;
-}
 
 /** What one write did with its entries. */
 export interface Written {
   readonly appended: number;
   /** Came again with the same content. */
   readonly repeated: number;
-  /** Came again with another content: kept aside. Their ids and where they lay. */
+  /** Came again with another content: kept aside. */
   readonly conflicts: readonly AuditEntry[];
-  readonly headIndex: number;
-}
-
-export interface AuditStore {
-  positions(partitions: readonly TopicPartition[]): Promise<readonly StoredOffset[]>;
-  /**
-   * Appends what is new and stores `next`, in one transaction; nothing below a stored offset is taken again.
-   * Where the store holds less than it was given (emptied, or restored from a backup) nothing is written, and
-   * reading goes back to what it holds: an entry skipped here would be missing for ever.
-   * Throws: VIG_DATABASE_AWAY; what PostgreSQL says. Then nothing has happened, or all of it.
-   */
-  write(items: readonly AuditItem[], next: readonly NextOffset[]): Promise<Written | Rewind>;
-  /** No longer this member's. */
-  forget(partitions: readonly TopicPartition[]): void;
+  /** Records that never came, as they were put on record. */
+  readonly gaps: readonly AuditEntry[];
+  /** Leaves of the log. */
+  readonly size: number;
 }
 
 export interface Rewind {
   readonly rewind: readonly StoredOffset[];
 }
 
-export function createAuditStore(db: Database, sealing: Sealing): AuditStore {
+/** What is written at once: each part in the order of its records. */
+export interface AuditBatch {
+  readonly items: readonly AuditItem[];
+  readonly erasures?: readonly Erasure[];
+}
+
+export interface AuditStore {
+  positions(partitions: readonly TopicPartition[]): Promise<readonly StoredOffset[]>;
+  /**
+   * Appends what is new and stores `next`, in one transaction; nothing below a stored offset is taken again. Keys are
+   * destroyed before anything is appended: what came with the erasure and is older than it is sealed for nobody.
+   * Where the store holds less than it was given (emptied, or restored from a backup) nothing is written, and
+   * reading goes back to what it holds: an entry skipped here would be missing for ever.
+   * Throws: VIG_DATABASE_AWAY; what PostgreSQL says. Then nothing has happened, or all of it.
+   */
+  write(batch: AuditBatch, next: readonly NextOffset[]): Promise<Written | Rewind>;
+  /** No longer this member's. */
+  forget(partitions: readonly TopicPartition[]): void;
+}
+
+export interface AuditStoreOptions {
+  readonly keys: Keys;
+  readonly signers: Signers;
+  readonly clock: Clock;
+  readonly random?: Random;
+}
+
+export function createAuditStore(db: Database, options: AuditStoreOptions): AuditStore {
   const known = new Positions();
-  const append = (items: readonly AuditItem[], next: readonly NextOffset[]) =>
-    db.transaction(async (tx): Promise<Written | Rewind> => {
-      await tx.query("select 1 from audit_head for update");
-      const held = await lockOffsets(tx, GROUP, next);
-      const rewind = held.filter((each) => isLost(each, known));
-      if (rewind.length > 0) return { rewind };
-      const isNew = isBeyond(held);
-      const fresh = items.filter(({ entry }) => isNew(entry.origin));
-      const { added, repeated, conflicts } = await sort(tx, fresh, sealing);
-      const head = await appendAll(tx, added, sealing);
-      await keepAside(tx, conflicts, sealing);
-      await storeOffsets(tx, GROUP, advance(next, held));
-      const kept = conflicts.map(({ entry }) => entry);
-      return { appended: added.length, repeated, conflicts: kept, headIndex: head.index };
-    });
+  const writer = new Writer(options);
+  // Two at once would wait for each other at the head anyway.
+  let last: Promise<unknown> = Promise.resolve();
+
+  async function write(batch: AuditBatch, next: readonly NextOffset[]) {
+    const done = await db.transaction((tx) => writer.write(tx, { batch, next, known }));
+    known.set("rewind" in done ? done.rewind : next);
+    return writer.committed(done);
+  }
+
   return {
     async positions(partitions) {
       const stored = await readOffsets(db, GROUP, partitions);
       known.set(stored);
       return stored;
     },
-    async write(items, next) {
-      const done = await append(items, next);
-      known.set("rewind" in done ? done.rewind : next);
+    write(batch, next) {
+      const done = last.then(() => write(batch, next));
+      last = done.catch(() => undefined);
       return done;
     },
     forget: (partitions) => known.forget(partitions),
   };
 }
 
-interface Digested extends AuditItem {
-  readonly digest: string;
+interface Given {
+  readonly batch: AuditBatch;
+  readonly next: readonly NextOffset[];
+  readonly known: Positions;
 }
 
-interface Sorted {
-  readonly added: readonly Digested[];
-  readonly repeated: number;
-  readonly conflicts: readonly Digested[];
+/** What a transaction has done, and what is remembered of it once it is committed. */
+interface Done extends Written {
+  readonly remember: () => void;
 }
 
-const KNOWN = `
-  select tenant_key, event_id, event_digest, key_id
-    from audit_log
-    join unnest($1::text[], $2::text[]) as given (tenant_key, event_id)
-      using (tenant_key, event_id)`;
+/** One batch after the other, with what the next one would else have to read again. */
+class Writer {
+  private readonly options: AuditStoreOptions;
+  private readonly keys: SubjectKeys;
+  private tree: Tree | null = null;
+  /** A transaction was begun, and nobody has said that it is committed. */
+  private uncertain = false;
 
-interface KnownEvent {
-  readonly tenant_key: string;
-  readonly event_id: string;
-  readonly event_digest: string;
-  readonly key_id: string;
-}
-
-/** New, repeated, or another event under a known id; within the batch as well. */
-async function sort(
-  tx: Queryable,
-  items: readonly AuditItem[],
-  { signer }: Sealing,
-): Promise<Sorted> {
-  const ids = [items.map(({ entry }) => entry.tenantKey), items.map(({ entry }) => entry.eventId)];
-  const { rows } = items.length === 0 ? { rows: [] } : await tx.query<KnownEvent>(KNOWN, ids);
-  // A digest under a key that was replaced since cannot be compared: the id alone decides then.
-  const known = new Map(
-    rows.map((row) => [
-      nameOf(row.tenant_key, row.event_id),
-      row.key_id === signer.keyId ? row.event_digest : null,
-    ]),
-  );
-  const added: Digested[] = [];
-  const conflicts: Digested[] = [];
-  let repeated = 0;
-  for (const item of items) {
-    const { entry } = item;
-    const name = nameOf(entry.tenantKey, entry.eventId);
-    const before = known.get(name);
-    const digest = signer.digest(entry.identity);
-    if (before === undefined) {
-      known.set(name, digest);
-      added.push({ ...item, digest });
-    } else if (before === null || before === digest) repeated += 1;
-    else conflicts.push({ ...item, digest });
+  constructor(options: AuditStoreOptions) {
+    this.options = options;
+    this.keys = new SubjectKeys({ keys: options.keys, random: options.random ?? systemRandom });
   }
-  return { added, repeated, conflicts };
-}
 
-const nameOf = (tenantKey: string, eventId: string): string => `${tenantKey}|${eventId}`;
-
-const HEAD = "select index, entry_hash, signature from audit_log order by index desc limit 1";
-
-async function headOf(tx: Queryable): Promise<Head> {
-  const { rows } = await tx.query<{ index: number; entry_hash: string; signature: string }>(HEAD);
-  const [last] = rows;
-  if (last === undefined) return EMPTY_HEAD;
-  return { index: last.index, entryHash: last.entry_hash, signature: last.signature };
-}
-
-const APPEND = `
-  insert into audit_log (${auditColumns.names}) select ${auditColumns.names} from ${auditColumns.from}`;
-
-async function appendAll(
-  tx: Queryable,
-  entries: readonly Digested[],
-  sealing: Sealing,
-): Promise<Head> {
-  let head = await headOf(tx);
-  const rows: AuditRow[] = [];
-  for (const { entry, digest } of entries) {
-    const placed = { index: head.index + 1, ...rowOf(entry, digest, sealing) };
-    const linked = link(placed, head, sealing.signer);
-    rows.push({ ...linked.chained, ...derivedOf(placed) });
-    head = linked.head;
+  async write(tx: Queryable, { batch, next, known }: Given): Promise<Done | Rewind> {
+    if (this.uncertain) this.forget();
+    this.uncertain = true;
+    const before = await lockHead(tx);
+    const held = await lockOffsets(tx, GROUP, next);
+    const rewind = held.filter((each) => isLost(each, known));
+    if (rewind.length > 0) return { rewind };
+    const isNew = isBeyond(held);
+    const items = batch.items.filter(({ entry }) => isNew(entry.origin));
+    const erasures = (batch.erasures ?? []).filter(({ origin }) => isNew(origin));
+    const done = await this.append(tx, before, { items, erasures });
+    await storeOffsets(tx, GROUP, advance(next, held));
+    return done;
   }
-  if (rows.length > 0) await tx.query(APPEND, auditColumns.values(rows));
-  return head;
-}
 
-const KEEP_ASIDE = `
-  insert into audit_conflicts (${conflictColumns.names})
-  select ${conflictColumns.names} from ${conflictColumns.from}`;
+  /** A rewind leaves it uncertain: what is remembered may be gone with what the store has lost. */
+  committed(done: Done | Rewind): Written | Rewind {
+    if ("rewind" in done) return done;
+    const { remember, ...written } = done;
+    remember();
+    this.uncertain = false;
+    return written;
+  }
 
-async function keepAside(
-  tx: Queryable,
-  items: readonly Digested[],
-  sealing: Sealing,
-): Promise<void> {
-  if (items.length === 0) return;
-  const rows = items.map((item) => conflictRowOf(item.entry, item, sealing));
-  await tx.query(KEEP_ASIDE, conflictColumns.values(rows));
+  private forget(): void {
+    this.tree = null;
+    this.keys.forget();
+  }
+
+  private async append(
+    tx: Queryable,
+    before: Head,
+    { items, erasures }: Required<AuditBatch>,
+  ): Promise<Done> {
+    const { keys: platform, signers, clock } = this.options;
+    const nowMs = clock();
+    const tree = await this.treeOf(tx, before);
+    const erased = await destroyKeys(tx, erasures);
+    const due = await readDue(tx, nowMs);
+    const own = [...erased.entries, ...due.gaps].map((entry) => ({ entry, value: null }));
+    const { added, repeated, conflicts } = await sortOut(tx, [...own, ...items], signers);
+
+    const destroyed = before.destroyed + erased.entries.length;
+    const erasedUntilMs = Math.max(before.erasedUntilMs, erased.untilMs);
+    this.keys.keepUpTo(destroyed);
+    const sealing = [...added, ...conflicts].map(({ entry }) => entry);
+    const subjects = await openSubjects(tx, sealing, { keys: this.keys, erasedUntilMs });
+    const { current: signer } = signers;
+    const late = subjects.destroyed.map(
+      (entry): Digested => ({ entry, value: null, digest: signer.digest(entry.identity) }),
+    );
+    const all = [...added, ...late];
+    const grown = await appendEntries(tx, all, { tree, signer, subjects });
+    const entries = all.map(({ entry }) => entry);
+    await followSeries(tx, entries, { due: due.series, nowMs });
+    await keepAside(tx, conflicts, { keys: platform, subjects });
+    const head = { frontier: grown.frontier, destroyed, erasedUntilMs };
+    if (all.length > 0 || erasures.length > 0) await writeHead(tx, head);
+    return {
+      appended: all.length,
+      repeated,
+      conflicts: conflicts.map(({ entry }) => entry),
+      gaps: entries.filter(({ action }) => action === GAP_DETECTED),
+      size: Number(grown.frontier.size),
+      remember: () => {
+        this.tree = grown;
+        this.keys.keep(subjects.found);
+      },
+    };
+  }
+
+  /** As it was left, unless another member has appended since, or the store has lost some. */
+  private async treeOf(tx: Queryable, { frontier }: Head): Promise<Tree> {
+    const { tree } = this;
+    if (tree !== null && tree.frontier.size === frontier.size) return tree;
+    if (tree !== null && tree.frontier.size > frontier.size) this.keys.forget();
+    return readTree(tx, frontier);
+  }
 }

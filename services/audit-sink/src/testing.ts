@@ -1,22 +1,27 @@
-import { randomBytes } from "node:crypto";
+import { hkdfSync } from "node:crypto";
 import type { TopicName } from "@vigie/schemas/catalogue";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import { sampleAnomaly } from "@vigie/schemas/samples";
-import type { AuditEvent, SessionAnomaly } from "@vigie/schemas/types";
+import type { AuditEvent, SessionAnomaly, SubjectErasure } from "@vigie/schemas/types";
 import { derivedKeys } from "@vigie/service-kit/kms/derived-keys";
 import type { SinkRecord } from "@vigie/stream/kafka/sink";
-import { createSigner } from "./chain.ts";
-import { createSealing } from "./seal.ts";
+import type { Random } from "./random.ts";
+import { createSigners } from "./signer.ts";
 import type { auditTopics } from "./sink.ts";
 
 /** 2026-01-05T10:00:00Z */
 export const T0 = 1_767_607_200_000;
 export const SECRET = "an audit secret of tests, long enough";
 
-const master = { keyId: "k1", activeFromMs: 0, secret: randomBytes(32) };
+/** The same in every run: no secret. */
+const fixed: Random = (bytes, purpose) =>
+  Buffer.from(hkdfSync("sha256", "seed", "", purpose, bytes));
+
+const master = { keyId: "k1", activeFromMs: 0, secret: fixed(32, "master") };
 export const keys = derivedKeys([master], () => T0);
-export const sealing = createSealing(keys, createSigner(SECRET), () => T0 + 1_000);
-export const signers = new Map([[sealing.signer.keyId, sealing.signer]]);
+export const signers = createSigners(SECRET);
+/** What a store is made with, so that two runs make the same tree. */
+export const storeOptions = { keys, signers, clock: () => T0 + 1_000, random: fixed };
 
 export function auditEvent(number: number, over: Partial<AuditEvent> = {}): AuditEvent {
   return {
@@ -45,7 +50,12 @@ export const anomaly = (number: number, over: Partial<SessionAnomaly> = {}): Ses
   sampleAnomaly(T0 + number, { anomaly_id: `a-${number}`, user_id: "u-1", ...over });
 
 type AuditTopic = (typeof auditTopics)[number] & TopicName;
-type Value<T extends AuditTopic> = T extends "id.audit" ? AuditEvent : SessionAnomaly;
+interface Values {
+  readonly "id.audit": AuditEvent;
+  readonly "id.session.anomaly": SessionAnomaly;
+  readonly "id.subject.erasure": SubjectErasure;
+}
+type Value<T extends AuditTopic> = Values[T];
 
 export const codecs = memoryCodecs();
 

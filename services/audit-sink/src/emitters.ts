@@ -1,0 +1,139 @@
+import { MINUTE_MS } from "@vigie/core/time";
+import { nameUuid } from "@vigie/service-kit/ids";
+import { type AuditEntry, type Origin, ownEntry } from "./entry.ts";
+
+/** Numbers that an emitter has given and that have not come; `to` null: nobody knows how many behind `from`. */
+export interface Missed {
+  readonly from: number;
+  readonly to: number | null;
+  /** When it was noticed, by our clock: only decides when it is given up. */
+  readonly noticedAtMs: number;
+  /** The record by which it was noticed. */
+  readonly by: Origin;
+}
+
+/** One series of records, as far as it has come. */
+export interface Series {
+  readonly emitter: string;
+  readonly nextSeq: number;
+  readonly closed: boolean;
+  /** Broker's time of its newest record. */
+  readonly lastAtMs: number;
+  readonly missed: readonly Missed[];
+  /** How many were given up. */
+  readonly missing: number;
+}
+
+/** Source: DESIGN, numbers begin with 1. */
+const FIRST_SEQ = 1;
+const CLOSED = "audit.series_closed";
+export const GAP_DETECTED = "audit.gap_detected";
+/** Whose the gaps are; docs/audit-format.md. Records of Vigie itself have no tenant. */
+const PLATFORM_TENANT = "platform";
+
+/**
+ * So long what is missed may still come: an edge writes what the broker refused again, and records of two partitions
+ * are read in no order.
+ */
+export const GRACE_MS = 5 * MINUTE_MS;
+/** Holes of one series that are waited for; of more the oldest are given up at once. */
+const MISSED_MAX = 100;
+
+const BOOT = /^(.+)\.[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** Of a process that numbers anew with every start; null of a series that goes on for ever. */
+export const instanceOf = (emitter: string): string | null => BOOT.exec(emitter)?.[1] ?? null;
+
+const begun = (emitter: string): Series => ({
+  emitter,
+  nextSeq: FIRST_SEQ,
+  closed: false,
+  lastAtMs: 0,
+  missed: [],
+  missing: 0,
+});
+
+/** The series with one more of its records. */
+export function followed(before: Series | undefined, entry: AuditEntry, nowMs: number): Series {
+  const series = before ?? begun(entry.emitter);
+  const { emitterSeq: seq, origin } = entry;
+  const isNext = seq >= series.nextSeq;
+  const hole = { from: series.nextSeq, to: seq - 1, noticedAtMs: nowMs, by: origin };
+  const missed = isNext
+    ? [...series.missed, ...(seq > series.nextSeq ? [hole] : [])]
+    : series.missed.flatMap((each) => without(each, seq));
+  const closed = series.closed || entry.action === CLOSED;
+  return {
+    ...series,
+    nextSeq: isNext ? seq + 1 : series.nextSeq,
+    closed,
+    lastAtMs: Math.max(series.lastAtMs, origin.timestampMs),
+    missed: closed ? missed.filter(({ to }) => to !== null) : missed,
+  };
+}
+
+function without(hole: Missed, seq: number): readonly Missed[] {
+  const { from, to } = hole;
+  if (to === null || seq < from || seq > to) return [hole];
+  const before = { ...hole, to: seq - 1 };
+  const behind = { ...hole, from: seq + 1 };
+  return [...(from < seq ? [before] : []), ...(seq < to ? [behind] : [])];
+}
+
+/** The boots of one instance: all but the newest have ended, and those without a closing record broke off. */
+export function superseded(
+  boots: readonly Series[],
+  newest: { readonly lastAtMs: number; readonly by: Origin },
+  nowMs: number,
+): readonly Series[] {
+  return boots.map((boot) => {
+    const knows = boot.missed.some(({ to }) => to === null);
+    if (boot.closed || knows || boot.lastAtMs >= newest.lastAtMs) return boot;
+    const end = { from: boot.nextSeq, to: null, noticedAtMs: nowMs, by: newest.by };
+    return { ...boot, missed: [...boot.missed, end] };
+  });
+}
+
+/** When the first of what is missed is given up; null: nothing is. */
+export function dueAtMs({ missed }: Series): number | null {
+  const [first] = missed;
+  if (first === undefined) return null;
+  return missed.length > MISSED_MAX ? 0 : first.noticedAtMs + GRACE_MS;
+}
+
+/** What is due by now, or too much, as entries of the log; and the series without it. */
+export function givenUp(
+  series: Series,
+  nowMs: number,
+): { readonly series: Series; readonly gaps: readonly AuditEntry[] } {
+  const isDue = ({ noticedAtMs }: Missed, i: number): boolean =>
+    noticedAtMs + GRACE_MS <= nowMs || i < series.missed.length - MISSED_MAX;
+  const due = series.missed.filter(isDue);
+  const count = due.reduce((sum, { from, to }) => sum + (to === null ? 0 : to - from + 1), 0);
+  const broken = due.some(({ to }) => to === null);
+  return {
+    series: {
+      ...series,
+      missed: series.missed.filter((each, i) => !isDue(each, i)),
+      missing: series.missing + count,
+      // Told of once; should it go on after all, its records count as any others.
+      closed: series.closed || broken,
+    },
+    gaps: due.map((each) => gapEntry(series, each)),
+  };
+}
+
+function gapEntry({ emitter, nextSeq }: Series, { from, to, by }: Missed): AuditEntry {
+  // It may have gone on since it was noticed that it has ended.
+  const payload = { emitter, from: to === null ? nextSeq : from, to };
+  return ownEntry(
+    {
+      eventId: nameUuid(PLATFORM_TENANT, "event", `gap|${emitter}|${payload.from}|${to ?? ""}`),
+      tenantKey: PLATFORM_TENANT,
+      occurredAtMs: by.timestampMs,
+      action: GAP_DETECTED,
+      payload,
+    },
+    by,
+  );
+}
