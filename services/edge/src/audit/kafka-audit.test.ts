@@ -115,6 +115,75 @@ test.each([
   expect(kept[0]?.actor.type).toBe(type);
 });
 
+test("AUD-12: a record of somebody impersonating names them and whom they act as", async () => {
+  const { audit, kept } = testAudit();
+  await audit.record(entry({ caller: caller({ impersonatorId: "admin-1" }) }));
+  await audit.record(entry());
+  audit.denied({
+    caller: caller({ impersonatorId: "admin-1" }),
+    request: request(),
+    payload: { fault: "VIG_SCOPE_MISSING" },
+  });
+  audit.denied({ caller: caller(), request: request(), payload: { fault: "VIG_SCOPE_MISSING" } });
+  await audit.close();
+  const marks = kept.map(({ action, actor, is_impersonation, impersonated_user_id }) => [
+    action,
+    actor.impersonator_id,
+    is_impersonation,
+    impersonated_user_id,
+  ]);
+  assert.deepEqual(marks, [
+    ["session.revoke_requested", "admin-1", true, "u-1"],
+    ["session.revoke_requested", null, false, null],
+    ["access.denied", "admin-1", true, "u-1"],
+    ["access.denied", null, false, null],
+    ["audit.series_closed", null, false, null],
+  ]);
+});
+
+test("AUD-07: a deed that another service tells of keeps its own actor and time", async () => {
+  const { audit, kept } = testAudit();
+  const actor = {
+    type: "SYSTEM",
+    id: "impersonations",
+    impersonator_id: "admin-1",
+    ip: null,
+    user_agent: "unknown",
+  } as const;
+  const reported = { actor, impersonatedId: "u-9", occurredAtMs: NOW_MS - 5_000 };
+  await audit.record(entry({ action: "impersonation_expired", reported }));
+  expect(kept[0]).toMatchObject({
+    occurred_at: NOW_MS - 5_000,
+    actor,
+    is_impersonation: true,
+    impersonated_user_id: "u-9",
+    subject_user_id: "u-9",
+  });
+});
+
+test("a series that was opened is closed, also without a deed between", async () => {
+  const { audit, kept } = testAudit();
+  audit.open();
+  await audit.close();
+  expect(kept.map(({ action, emitter_seq }) => [action, emitter_seq])).toEqual([
+    ["audit.series_opened", 1],
+    ["audit.series_closed", 2],
+  ]);
+  expect(kept.every(({ tenant_id }) => tenant_id === "platform")).toBe(true);
+});
+
+test("what the edge does by itself is on record without a person", async () => {
+  const { audit, kept } = testAudit();
+  const payload = { erasure_id: "x-1" };
+  await audit.recordOwn({ action: "privacy.erasure_done", tenantId: "acme", payload });
+  expect(kept[0]).toMatchObject({
+    tenant_id: "acme",
+    actor: { type: "SYSTEM", id: "edge.e-1.boot", ip: null, user_agent: null },
+    subject_user_id: null,
+    payload: '{"erasure_id":"x-1"}',
+  });
+});
+
 test("a record that the broker did not take fails its call, and is written later under its number", async () => {
   vi.useFakeTimers();
   const { audit, kept } = testAudit((attempt) => attempt > 2);
