@@ -1,3 +1,4 @@
+import type { BoxFields } from "@vigie/audit-log/box";
 import type { Leaf, LeafActor } from "@vigie/audit-log/leaf";
 import type { OpenedLeaf } from "@vigie/service-kit/audit/subjects";
 import { Type } from "typebox";
@@ -115,8 +116,13 @@ function personAnswer(of: string, plaintext: string | undefined, canOpen: boolea
   if (plaintext === undefined) {
     return { ref: of, state: canOpen ? "erased" : "sealed", data: null };
   }
-  const { salt: _, ...data } = JSON.parse(plaintext) as Record<string, unknown>;
-  return { ref: of, state: "opened", data };
+  return { ref: of, state: "opened", data: fieldsOf(plaintext) };
+}
+
+/** A box has its salt beside the fields; a payload aside that is about nobody has neither. */
+function fieldsOf(plaintext: string): BoxFields {
+  const parsed = JSON.parse(plaintext) as { readonly fields?: BoxFields } & BoxFields;
+  return parsed.fields ?? parsed;
 }
 
 /** The payload stands by itself. */
@@ -129,7 +135,7 @@ function rest(data: Person["data"]): Person["data"] {
 /** In the leaf, aside, or in the box of whom it is about. */
 function payloadOf(leaf: Leaf, { aside }: OpenedLeaf, persons: readonly Person[]): unknown {
   if (leaf.payload !== undefined) return leaf.payload;
-  if (aside !== null) return (JSON.parse(aside) as { readonly payload?: unknown }).payload;
+  if (aside !== null) return fieldsOf(aside).payload;
   return persons.find(({ ref: of }) => of === leaf.subject)?.data?.payload ?? null;
 }
 
