@@ -135,6 +135,25 @@ test("a write that fails at any step leaves nothing, and the next try makes the 
   }
 });
 
+test("nothing is appended to a tree that is not admitted, and offsets stay", async () => {
+  const sizes: bigint[] = [];
+  let refused = false;
+  const admit = (size: bigint): void => {
+    sizes.push(size);
+    if (refused)
+      throw new VigError("VIG_AUDIT_TREE_BEHIND", { size: "2", signed: "3", where: "x" });
+  };
+  const store = storeOver(log.service, { admit });
+  await store.write({ items: itemsOf(1, 2) }, upTo(3));
+  refused = true;
+  await expect(store.write({ items: itemsOf(3, 1) }, upTo(4))).rejects.toThrow("TREE_BEHIND");
+  expect(await idsInOrder(log)).toEqual(names(1, 2));
+  refused = false;
+  await store.write({ items: itemsOf(3, 1) }, upTo(4));
+  expect(sizes).toEqual([0n, 2n, 2n]);
+  expect(await idsInOrder(log)).toEqual(names(1, 3));
+});
+
 test("an event that is published twice is one leaf", async () => {
   const store = storeOver(log.service);
   const [first, second] = itemsOf(1, 2) as [AuditItem, AuditItem];

@@ -70,6 +70,8 @@ export interface AuditStoreOptions {
   readonly signers: Signers;
   readonly clock: Clock;
   readonly random?: Random;
+  /** Asked under the lock of the head, with the tree's size, before anything is appended. Throws: why nothing may be. */
+  readonly admit?: (size: bigint) => void;
 }
 
 export function createAuditStore(db: Database, options: AuditStoreOptions): AuditStore {
@@ -130,6 +132,7 @@ class Writer {
     const held = await lockOffsets(tx, GROUP, next);
     const rewind = held.filter((each) => isLost(each, known));
     if (rewind.length > 0) return { rewind };
+    this.options.admit?.(before.frontier.size);
     const isNew = isBeyond(held);
     const items = batch.items.filter(({ entry }) => isNew(entry.origin));
     const erasures = (batch.erasures ?? []).filter(({ origin }) => isNew(origin));

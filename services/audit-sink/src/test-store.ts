@@ -19,7 +19,7 @@ import { entryOfAudit } from "./entry.ts";
 import { ROLE } from "./guard.ts";
 import { readHead } from "./head.ts";
 import type { AuditItem } from "./items.ts";
-import { type AuditStore, createAuditStore } from "./store.ts";
+import { type AuditStore, type AuditStoreOptions, createAuditStore } from "./store.ts";
 import { auditEvent, keys, signers, storeOptions, T0 } from "./testing.ts";
 
 const root = resolve(import.meta.dirname, "../../..");
@@ -104,7 +104,7 @@ export const upTo = (offset: number, partition = 0): NextOffset[] => [
   { topic, partition, from: 0, offset },
 ];
 
-export const storeOver = (db: Database, over: Partial<typeof storeOptions> = {}): AuditStore =>
+export const storeOver = (db: Database, over: Partial<AuditStoreOptions> = {}): AuditStore =>
   createAuditStore(db, { ...storeOptions, ...over });
 
 interface LeafRow {
