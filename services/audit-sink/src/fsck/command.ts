@@ -31,11 +31,11 @@ const USAGE = `main.ts fsck [--topic] [--folder DIR]... [--key VKEY]... [--json]
   --topic       on the topic id.audit.checkpoint,
   --folder DIR  and in files of DIR named checkpoint or *.checkpoint
   --key VKEY    a key whose checkpoints are valid, besides those that are configured
-ends with 0: intact, 1: tampered, 2: something is missing, 4: not readable, 64: usage
+ends with 0: intact, 1: tampered, 2: incomplete, 4: not readable, 64: usage
 `;
 
 /** Those of scripts/audit-verify; boxes are not opened here, so there is no 3. */
-const EXIT = { tampered: 1, missing: 2, unreadable: 4 } as const;
+const EXIT = { tampered: 1, unreadable: 4, incomplete: 2 } as const;
 
 /** Findings that are told one by one; more are counted. */
 const FINDINGS_TOLD = 100;
@@ -138,9 +138,9 @@ function verifierOf(config: FsckConfig): VerifyRecord {
   return (keyId, hash, signature) => byId.get(keyId)?.sign(hash).equals(signature) ?? null;
 }
 
-/** Tampering weighs more than absence, and both more than what nobody can judge. */
+/** What is wrong outweighs what nobody can judge, and that what is not there. */
 function exitOf({ findings }: Verdict): number {
-  const kinds = ["tampered", "missing", "unreadable"] as const;
+  const kinds = ["tampered", "unreadable", "incomplete"] as const;
   const worst = kinds.find((kind) => findings[kind] > 0);
   return worst === undefined ? 0 : EXIT[worst];
 }

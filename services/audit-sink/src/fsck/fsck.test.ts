@@ -108,15 +108,15 @@ test("two rows that changed places are found, though each is signed", async () =
 test("rows that are gone are named, and the rest is checked with what tiles tell of them", async () => {
   const log = memoryLog(SIZE, CLAIMED);
   log.rows.splice(100, 3);
-  expect(await texts(log)).toEqual(["missing: leaves 100 to 102: 3 rows are gone"]);
+  expect(await texts(log)).toEqual(["tampered: leaves 100 to 102: 3 rows are gone"]);
 });
 
 test("a row that is gone where no tile is full yet leaves later roots unchecked, and that is said", async () => {
   const log = memoryLog(SIZE, CLAIMED);
   log.rows.splice(598, 1);
   const [row, tree, ...more] = await texts(log);
-  expect(row).toBe("missing: leaf 598: its row is gone");
-  expect(tree).toMatch(/^missing: tree of 600 leaves: .* 2 signed roots stay unchecked$/);
+  expect(row).toBe("tampered: leaf 598: its row is gone");
+  expect(tree).toMatch(/^incomplete: tree of 600 leaves: .* 2 signed roots stay unchecked$/);
   expect(more).toEqual([]);
 });
 
@@ -127,7 +127,7 @@ test("a tail that was cut off with its head is missed by who has signed it", asy
   log.size = 590;
   log.frontier = shorter.frontier;
   expect(await texts(log)).toEqual([
-    "missing: leaves 590 to 599: the head has 590 leaves, but a tree of 600 was signed",
+    "tampered: leaves 590 to 599: the head has 590 leaves, but a tree of 600 was signed",
   ]);
 });
 
@@ -153,7 +153,7 @@ test("a changed tile, one whose root is another, and one that is gone are found"
     "tampered: tile 0/1: its root is not that of its hashes",
   ]);
   log.stored.splice(0, 1);
-  expect(await texts(log)).toContain("missing: tile 0/0: its row is gone");
+  expect(await texts(log)).toContain("tampered: tile 0/0: its row is gone");
 });
 
 test("a changed frontier is found", async () => {

@@ -58,7 +58,7 @@ export async function fsck(source: LogSource, options: FsckOptions): Promise<Ver
 function checkState(state: LogState, report: Report): void {
   const { size, leavesBeyond, tileCounts, claimedSize } = state;
   if (claimedSize > size) {
-    report.missing(
+    report.tampered(
       `leaves ${size} to ${claimedSize - 1}`,
       `the head has ${size} leaves, but a tree of ${claimedSize} was signed`,
     );
@@ -105,7 +105,7 @@ class Growth {
     const { report } = this.parts;
     const gone = index - this.next;
     const where = gone === 1 ? `leaf ${this.next}` : `leaves ${this.next} to ${index - 1}`;
-    report.missing(where, gone === 1 ? "its row is gone" : `${gone} rows are gone`);
+    report.tampered(where, gone === 1 ? "its row is gone" : `${gone} rows are gone`);
     while (this.next < index) await this.fillFromTile(index);
   }
 
@@ -140,7 +140,7 @@ class Growth {
     if (this.lost) {
       const skipped = await claims.skip();
       const why = `the tree ends before a leaf whose hash nothing tells; ${skipped} signed roots stay unchecked`;
-      report.missing(`tree of ${size} leaves`, why);
+      report.incomplete(`tree of ${size} leaves`, why);
       return;
     }
     const agrees =
@@ -156,7 +156,7 @@ const nameOf = ({ level, index }: { readonly level: number; readonly index: numb
 function compareTile(tile: StoredTile, stored: StoredTile | undefined, report: Report): void {
   const where = nameOf(tile);
   if (stored === undefined) {
-    report.missing(where, "its row is gone");
+    report.tampered(where, "its row is gone");
     return;
   }
   const at = differsAt(tile.hashes, stored.hashes);

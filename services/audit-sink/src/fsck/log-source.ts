@@ -56,10 +56,10 @@ export interface Claim {
 }
 
 /**
- * tampered: it is not what was written. missing: it is not there. unreadable: nobody can say, since a key is not known
- * or a form not understood.
+ * As scripts/audit-verify tells them apart. tampered: it is not what was written, or is there no more. unreadable:
+ * nobody can say, since a key is not known or a form not understood. incomplete: less is proven than could be.
  */
-export type FindingKind = "tampered" | "missing" | "unreadable";
+export type FindingKind = "tampered" | "unreadable" | "incomplete";
 
 export interface Finding {
   readonly kind: FindingKind;

@@ -86,7 +86,7 @@ export async function readOutside(
     async stillMissing() {
       const still = await notStored(db, missing, keys);
       return still.map(({ claim }) => ({
-        kind: "missing",
+        kind: "incomplete",
         where: claim.where,
         why: "it is not among audit_checkpoints",
       }));

@@ -11,7 +11,7 @@ export interface Checked {
 /** What a run has looked at and found. */
 export class Report {
   readonly checked: Checked = { leaves: 0, tiles: 0, claims: 0 };
-  readonly counts: Record<FindingKind, number> = { tampered: 0, missing: 0, unreadable: 0 };
+  readonly counts: Record<FindingKind, number> = { tampered: 0, unreadable: 0, incomplete: 0 };
   private readonly onFinding: (finding: Finding) => void;
 
   constructor(onFinding: (finding: Finding) => void) {
@@ -26,5 +26,5 @@ export class Report {
   }
 
   tampered = (where: string, why: string): void => this.add({ kind: "tampered", where, why });
-  missing = (where: string, why: string): void => this.add({ kind: "missing", where, why });
+  incomplete = (where: string, why: string): void => this.add({ kind: "incomplete", where, why });
 }
