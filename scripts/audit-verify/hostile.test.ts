@@ -269,7 +269,7 @@ const few = new MemoryLog();
 for (let i = 0; i < 4; i += 1) few.add({ ref: refOf(i) });
 few.erase(refOf(3));
 const fewNote = await few.checkpoint(key);
-const STEP = process.env.VIGIE_TEST_FULL === undefined ? 11 : 1;
+const STEP = process.env.VIGIE_TEST_FULL === undefined ? 29 : 1;
 
 describe.each([
   ["all leaves", await exportOf(few, { note: fewNote })],

@@ -53,6 +53,8 @@ export interface LeafWanted {
   readonly payload?: unknown;
   /** Of the person that it is about; null: of nobody. */
   readonly ref?: string | null;
+  /** ms behind the usual one. */
+  readonly later?: number;
   /** Kept aside. */
   readonly aside?: string;
 }
@@ -81,7 +83,7 @@ export class MemoryLog {
       id,
       tenant,
       at: T0_MS + index * 1_000,
-      recorded_at: T0_MS + index * 1_000 + 7,
+      recorded_at: T0_MS + index * 1_000 + (wanted.later ?? 7),
       source: { topic, partition: 0, offset: index },
       emitter,
       seq,
