@@ -8,6 +8,7 @@ export const EXIT_USAGE = 64;
 export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   fsck: async () => (await import("./fsck/command.ts")).fsckCommand,
   rebuild: async () => (await import("./projection/rebuild.ts")).rebuild,
+  tiles: async () => (await import("./tiles/command.ts")).tilesCommand,
   witness: async () => (await import("./witness/command.ts")).witnessCommand,
 };
 

@@ -2,15 +2,14 @@ import { messageOf } from "@vigie/core/errors";
 import type { Logger } from "@vigie/core/log";
 import type { KafkaClient } from "@vigie/stream/kafka/client";
 import { openLoneReader } from "@vigie/stream/kafka/lone-reader";
-import type { LogKeys } from "./keys.ts";
-import { openSigned, type SignedCheckpoint } from "./keys.ts";
+import { openSigned, type SignedCheckpoint, type TrustedKeys } from "./keys.ts";
 import type { Place } from "./place.ts";
 import { CHECKPOINT_TOPIC, lastNote, readTail } from "./topic-place.ts";
 
 export interface BookOptions {
   readonly client: KafkaClient;
   readonly prefix: string;
-  readonly keys: LogKeys;
+  readonly keys: TrustedKeys;
   readonly log: Logger;
   /** Told of each newer checkpoint that verifies. */
   readonly onCheckpoint: (checkpoint: SignedCheckpoint) => void;

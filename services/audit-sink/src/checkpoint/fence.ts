@@ -1,6 +1,6 @@
 import { EMPTY_FRONTIER, type Frontier, rootOf } from "@vigie/audit-log/tree";
 import { messageOf, VigError } from "@vigie/core/errors";
-import { type LogKeys, openSigned, type SignedCheckpoint } from "./keys.ts";
+import { openSigned, type SignedCheckpoint, type TrustedKeys } from "./keys.ts";
 import type { Place } from "./place.ts";
 import { frontierAt, type LogTree } from "./tree.ts";
 
@@ -22,7 +22,7 @@ export interface Fence {
  */
 export async function readHeld(
   places: readonly Pick<Place, "name" | "newest">[],
-  keys: LogKeys,
+  keys: TrustedKeys,
 ): Promise<Held[]> {
   const held: Held[] = [];
   for (const place of places) {
@@ -32,7 +32,7 @@ export async function readHeld(
   return held;
 }
 
-function open(note: string, { name }: Pick<Place, "name">, keys: LogKeys): SignedCheckpoint {
+function open(note: string, { name }: Pick<Place, "name">, keys: TrustedKeys): SignedCheckpoint {
   try {
     return openSigned(note, keys);
   } catch (cause) {

@@ -1,7 +1,7 @@
 import type { VigError } from "@vigie/core/errors";
 import type { Logger } from "@vigie/core/log";
 import { behind, type Fence, holdAgainst, isBroken, readHeld } from "./fence.ts";
-import type { LogKeys, SignedCheckpoint } from "./keys.ts";
+import type { SignedCheckpoint, TrustedKeys } from "./keys.ts";
 import type { Place } from "./place.ts";
 import type { LogTree } from "./tree.ts";
 
@@ -27,7 +27,7 @@ export interface Gate {
 export interface GateOptions {
   readonly tree: LogTree;
   readonly places: readonly Pick<Place, "name" | "newest">[];
-  readonly keys: LogKeys;
+  readonly keys: TrustedKeys;
   readonly log: Logger;
   /** For health: told when it opens and closes. */
   readonly onState: (open: boolean, why?: string) => void;

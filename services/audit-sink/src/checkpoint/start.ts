@@ -6,7 +6,6 @@ import type { Health } from "@vigie/service-kit/health";
 import type { Job } from "@vigie/service-kit/jobs";
 import { kafkaOptions } from "@vigie/service-kit/kafka-config";
 import type { Metrics } from "@vigie/service-kit/metrics";
-import { openStore } from "@vigie/service-kit/objects/open-store";
 import type { Database } from "@vigie/service-kit/postgres/database";
 import type {
   checkpointKeyConfig,
@@ -16,6 +15,7 @@ import type {
 } from "@vigie/service-kit/shared-config";
 import { openKafka } from "@vigie/stream/kafka/client";
 import type { Sink } from "@vigie/stream/kafka/sink";
+import { storeOf } from "#tiles/store-of";
 import { databaseTiles, writeTiles } from "#tiles/tile-files";
 import { followCheckpoints } from "./book.ts";
 import { type Chaser, startChaser } from "./chaser.ts";
@@ -188,8 +188,7 @@ function startTiles(
 ): Chaser[] {
   const place = config.AUDIT_TILES_URL;
   if (place === null) return [];
-  const { AUDIT_S3_ENDPOINT: endpoint, AUDIT_S3_REGION: region } = config;
-  const opening = openStore(place, { endpoint, region });
+  const opening = storeOf(place, config);
   opening.catch(() => {});
   const source = databaseTiles(database, about.tree.nodes);
   const keys = openLogKeys(config);

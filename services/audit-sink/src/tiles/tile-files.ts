@@ -11,7 +11,7 @@ import { rootOf, TILE_HEIGHT } from "@vigie/audit-log/tree";
 import { messageOf, VigError } from "@vigie/core/errors";
 import type { ObjectStore } from "@vigie/service-kit/objects/store";
 import type { Queryable } from "@vigie/service-kit/postgres/database";
-import { type LogKeys, openSigned, type SignedCheckpoint } from "#checkpoint/keys";
+import { openSigned, type SignedCheckpoint, type TrustedKeys } from "#checkpoint/keys";
 import { frontierAt } from "#checkpoint/tree";
 
 /** The log as C2SP tlog-tiles has it: `checkpoint`, `tile/<level>/…` and `tile/entries/…`. */
@@ -37,7 +37,7 @@ export const databaseTiles = (db: Queryable, nodes: ReadNodes): TilesSource => (
 export interface TilesTarget {
   readonly source: TilesSource;
   readonly store: ObjectStore;
-  readonly keys: LogKeys;
+  readonly keys: TrustedKeys;
   /** Told after each group of tiles: leaves whose tiles are written. */
   readonly onProgress?: (leaves: bigint) => void;
 }
@@ -92,7 +92,7 @@ async function sizeIn(
 /** The checkpoint of a store; null: there is none. Throws: VIG_AUDIT_TILES_UNFIT if it is none of this log. */
 export async function readCheckpoint(
   store: ObjectStore,
-  keys: LogKeys,
+  keys: TrustedKeys,
 ): Promise<SignedCheckpoint | null> {
   const note = await store.get(CHECKPOINT_FILE);
   if (note === null) return null;
