@@ -3,8 +3,10 @@ import type { Job } from "@vigie/service-kit/jobs";
 import { awaitKeys } from "@vigie/service-kit/kms/open-keys";
 import { type SinkServiceParts, startSinkService } from "@vigie/service-kit/sink-service";
 import type { StartedInBackground } from "@vigie/service-kit/start-in-background";
+import { databaseOptions } from "@vigie/service-kit/store-config";
 import type { AuditSinkConfig } from "./config.ts";
 import { checkUnchangeable, ROLE } from "./guard.ts";
+import { startProjection } from "./projection/start.ts";
 import { createSigners } from "./signer.ts";
 import { auditTopics, createAuditSink, writeDueGaps } from "./sink.ts";
 import { createAuditStore, GROUP } from "./store.ts";
@@ -32,9 +34,16 @@ export function startAuditSink(parts: AuditSinkParts): StartedInBackground {
       );
       const store = createAuditStore(database, { keys, signers, clock });
       const observe = createTold(metrics);
+      const projection = startProjection({
+        database: databaseOptions(config, { name: "audit-projection", role: ROLE, log }),
+        keys,
+        log,
+        metrics,
+      });
       return {
         sink: createAuditSink({ store, codecs, log, observe }),
         jobs: [gapsJob(() => writeDueGaps({ store, log, observe }))],
+        stop: projection.stop,
       };
     },
   });
