@@ -95,8 +95,8 @@ export function entryAnswer({ index, leaf, opened }: ReadLeaf, canOpen: boolean)
     index,
     event_id: leaf.id,
     tenant_id: leaf.tenant,
-    occurred_at: new Date(leaf.at).toISOString(),
-    recorded_at: new Date(leaf.recorded_at).toISOString(),
+    occurred_at: instant(leaf.at),
+    recorded_at: instant(leaf.recorded_at),
     emitter: leaf.emitter,
     emitter_seq: leaf.seq,
     action: leaf.action,
@@ -109,6 +109,11 @@ export function entryAnswer({ index, leaf, opened }: ReadLeaf, canOpen: boolean)
     persons: persons.map(({ ref: of, state, data }) => ({ ref: of, state, data: rest(data) })),
   };
 }
+
+/** Source: ECMAScript, 21.4.1.1: what a Date can hold. What was said is in the leaf. */
+const INSTANT_MAX_MS = 8.64e15;
+const instant = (ms: number): string =>
+  new Date(Math.min(INSTANT_MAX_MS, Math.max(-INSTANT_MAX_MS, ms))).toISOString();
 
 type Person = ReturnType<typeof personAnswer>;
 
