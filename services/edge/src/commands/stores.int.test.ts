@@ -105,6 +105,18 @@ describe("what PostgreSQL knows of commands", () => {
     assert.equal((await stateOf("c-1", { ...ME, sub: "usr_2" })).statusCode, 404);
     assert.equal((await stateOf("c-1", { ...ADMIN, tenant_id: "other" })).statusCode, 404);
 
+    assert.deepEqual(edge.audit.entries, [], "who asks for their own is not put on record");
+    assert.equal(edge.audit.refusals.length, 1);
+    assert.equal((await stateOf("c-1", ADMIN)).statusCode, 200);
+    const read = { action: "command.read", subjectUserId: "usr_1", payload: { command_id: "c-1" } };
+    expect(edge.audit.entries).toMatchObject([read]);
+    const away = { ...edge.audit, record: () => Promise.reject(new Error("away")) };
+    const unheard = await call(tables.edgeOn({ audit: away }), {
+      method: "GET",
+      url: "/api/id/commands/c-1",
+    });
+    assert.equal(unheard.statusCode, 500, "what cannot be put on record is not told");
+
     const batch = await call(edge, { method: "GET", url: "/api/id/admin/batches/b-1" });
     const counted = { batch_id: "b-1", commands: 2, decided: 1, terminated_count: 2 };
     assert.deepEqual(batch.json(), counted);
@@ -176,7 +188,8 @@ describe("acknowledgements", () => {
         { enforcement_point: "pay", delay_ms: 100, is_late: false },
       ],
     });
-    expect(edge.audit.entries).toMatchObject([{ action: "revocation.read" }]);
+    const subjectUserId = uuidOf(TENANT, "user", "usr_1");
+    expect(edge.audit.entries).toMatchObject([{ action: "revocation.read", subjectUserId }]);
     assert.equal((await report("r-2")).statusCode, 404);
     assert.equal((await report("r-1", { ...ADMIN, tenant_id: "other" })).statusCode, 404);
   });
