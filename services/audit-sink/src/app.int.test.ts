@@ -5,10 +5,12 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { silentLogger } from "@vigie/core/log";
+import { internalTopic } from "@vigie/schemas/catalogue";
 import { type Codecs, openCodecs } from "@vigie/schemas/codecs";
 import { registerSchemas } from "@vigie/schemas/provision";
 import type { AuditEvent, SessionAnomaly } from "@vigie/schemas/types";
 import { createKeysFile } from "@vigie/service-kit/kms/keys-file";
+import { createSigningKey } from "@vigie/service-kit/kms/signing-key";
 import { type Database, openDatabase, schemaOf } from "@vigie/service-kit/postgres/database";
 import { migrate, migrationFolders } from "@vigie/service-kit/postgres/migrate";
 import { type KafkaAdmin, openAdmin } from "@vigie/stream/kafka/admin";
@@ -22,6 +24,7 @@ import { expectSound, leavesOf } from "./test-store.ts";
 import { anomaly, auditEvent, SECRET } from "./testing.ts";
 
 const root = resolve(import.meta.dirname, "../../..");
+const ORIGIN = "log.example/audit";
 const PARTITIONS = 6;
 const WAIT = { timeout: 40_000, interval: 20 };
 
@@ -38,11 +41,15 @@ beforeAll(async () => {
   servers = await stack();
   folder = mkdtempSync(join(tmpdir(), "vigie-audit-"));
   createKeysFile(join(folder, "keys.json"), 0);
+  createSigningKey(join(folder, "checkpoints.key"), ORIGIN);
   const { prefix } = servers;
   const client = openKafka({ brokers: [servers.kafka], clientId: "test", log: silentLogger });
   admin = await openAdmin(client);
   topics = auditTopics.flatMap((topic) => [`${prefix}${topic}`, `${prefix}${topic}.dlq`]);
   await admin.createTopics(topics.map((topic) => ({ topic, partitions: PARTITIONS })));
+  const checkpoints = `${prefix}id.audit.checkpoint`;
+  await admin.createTopics([{ ...internalTopic("id.audit.checkpoint"), topic: checkpoints }]);
+  topics.push(checkpoints);
   await registerSchemas({ registryUrl: servers.registry, prefix });
   const schema = schemaOf(prefix);
   const wanted = ["platform", "audit-sink", "session-sink"];
@@ -85,6 +92,8 @@ async function startService(): Promise<{ child: ChildProcess; url: string }> {
       ...servers.env,
       VIGIE_STATE_DIR: join(folder, "state"),
       VIGIE_KEYS_FILE: join(folder, "keys.json"),
+      AUDIT_ORIGIN: ORIGIN,
+      AUDIT_SIGNING_KEY_FILE: join(folder, "checkpoints.key"),
       WORM_SIGNING_SECRET: SECRET,
       METRICS_PORT: "0",
       HOST: "127.0.0.1",
@@ -167,11 +176,17 @@ test("each event is appended once and in order, however often the service is kil
 });
 
 async function tellsOfItself(url: string): Promise<void> {
-  const health = (await (await fetch(`${url}/health`)).json()) as { status: string };
+  const health = (await (await fetch(`${url}/health`)).json()) as {
+    status: string;
+    parts: object;
+  };
   expect(health.status).toBe("healthy");
+  expect(health.parts).toMatchObject({ log: { status: "up" }, checkpoints: { status: "up" } });
   const metrics = await (await fetch(`${url}/metrics`)).text();
   expect(metrics).toMatch(/vigie_audit_records_total\{outcome="appended"\} \d+/);
   expect(metrics).toMatch(/vigie_audit_leaves \d+/);
+  expect(metrics).toMatch(/vigie_audit_signs 1/);
+  expect(metrics).toMatch(/vigie_audit_checkpoint_seconds_count \d+/);
   expect(metrics).toMatch(/vigie_consumer_lag_records\{topic="id.audit",partition="0"\} \d+/);
 }
 

@@ -4,13 +4,14 @@ import { awaitKeys } from "@vigie/service-kit/kms/open-keys";
 import { type SinkServiceParts, startSinkService } from "@vigie/service-kit/sink-service";
 import type { StartedInBackground } from "@vigie/service-kit/start-in-background";
 import { databaseOptions } from "@vigie/service-kit/store-config";
+import { startCheckpoints } from "./checkpoint/start.ts";
 import type { AuditSinkConfig } from "./config.ts";
 import { checkUnchangeable, ROLE } from "./guard.ts";
 import { startProjection } from "./projection/start.ts";
 import { createSigners } from "./signer.ts";
 import { auditTopics, createAuditSink, writeDueGaps } from "./sink.ts";
 import { createAuditStore, GROUP } from "./store.ts";
-import { createTold } from "./told.ts";
+import { createTold, type Told } from "./told.ts";
 
 export interface AuditSinkParts extends SinkServiceParts<AuditSinkConfig> {
   readonly clock?: Clock;
@@ -32,8 +33,14 @@ export function startAuditSink(parts: AuditSinkParts): StartedInBackground {
         config.WORM_SIGNING_SECRET,
         config.WORM_SIGNING_SECRETS_RETIRED,
       );
-      const store = createAuditStore(database, { keys, signers, clock });
-      const observe = createTold(metrics);
+      const checkpoints = startCheckpoints({ config, database, log, metrics, health, clock });
+      const { admit, guard, isOpen } = checkpoints;
+      const store = createAuditStore(database, { keys, signers, clock, admit });
+      const tell = createTold(metrics);
+      const observe = (told: Told): void => {
+        tell(told);
+        checkpoints.appended(BigInt(told.size));
+      };
       const projection = startProjection({
         database: databaseOptions(config, { name: "audit-projection", role: ROLE, log }),
         keys,
@@ -41,9 +48,16 @@ export function startAuditSink(parts: AuditSinkParts): StartedInBackground {
         metrics,
       });
       return {
-        sink: createAuditSink({ store, codecs, log, observe }),
-        jobs: [gapsJob(() => writeDueGaps({ store, log, observe }))],
-        stop: projection.stop,
+        sink: (context) => guard(createAuditSink({ store, codecs, log, observe })(context)),
+        jobs: [
+          ...checkpoints.jobs,
+          gapsJob(async () => {
+            if (isOpen()) await writeDueGaps({ store, log, observe });
+          }),
+        ],
+        async stop() {
+          await Promise.all([checkpoints.stop(), projection.stop()]);
+        },
       };
     },
   });

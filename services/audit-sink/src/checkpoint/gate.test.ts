@@ -47,6 +47,15 @@ test("a log that holds what was signed is appended to", async () => {
   expect(world.states).toEqual([true]);
 });
 
+test("before the first check nothing is appended", async () => {
+  const { gate } = new World();
+  expect(() => gate.admit(10n)).toThrow("it was not read yet");
+  expect(gate.isOpen()).toBe(false);
+  await gate.check();
+  gate.admit(10n);
+  expect(gate.isOpen()).toBe(true);
+});
+
 test("an older copy of the database is not appended to, and is told of once", async () => {
   const world = new World();
   await world.sign();

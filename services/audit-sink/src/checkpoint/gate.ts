@@ -1,4 +1,4 @@
-import type { VigError } from "@vigie/core/errors";
+import { VigError } from "@vigie/core/errors";
 import type { Logger } from "@vigie/core/log";
 import { behind, type Fence, holdAgainst, isBroken, readHeld } from "./fence.ts";
 import type { SignedCheckpoint, TrustedKeys } from "./keys.ts";
@@ -17,6 +17,8 @@ export interface Gate {
   close(fault: VigError): void;
   /** A newer checkpoint is known. */
   signed(checkpoint: SignedCheckpoint): void;
+  /** Whether the last check found all well, and nobody anything else since. */
+  isOpen(): boolean;
   /**
    * To be asked under the lock of the head, with the tree's size before the append: by then no other copy of the
    * database can come in between. Throws: what the last check found, VIG_AUDIT_TREE_BEHIND.
@@ -34,12 +36,12 @@ export interface GateOptions {
 }
 
 export function createGate({ tree, places, keys, log, onState }: GateOptions): Gate {
-  let fault: VigError | null = null;
+  let fault: VigError | null = notRead();
   let newest: SignedCheckpoint | null = null;
 
   function close(found: VigError): void {
     // Once for each fault, not each time that it is found again.
-    if (fault?.code !== found.code) {
+    if (fault?.message !== found.message) {
       log.fatal({ code: found.code, why: found.message }, "audit_log_refused");
       onState(false, found.message);
     }
@@ -53,6 +55,7 @@ export function createGate({ tree, places, keys, log, onState }: GateOptions): G
   return {
     close,
     signed,
+    isOpen: () => fault === null,
     admit(size) {
       if (fault === null && newest !== null && size < newest.size) {
         close(behind(size, newest, "append"));
@@ -63,7 +66,7 @@ export function createGate({ tree, places, keys, log, onState }: GateOptions): G
       try {
         const fence = await holdAgainst(tree, await readHeld(places, keys));
         if (fence.checkpoint !== null) signed(fence.checkpoint);
-        if (fault !== null) log.warn({ code: fault.code }, "audit_log_accepted_again");
+        if (fault !== null) log.info({ was: fault.message }, "audit_log_accepted");
         fault = null;
         onState(true);
         return fence;
@@ -74,3 +77,7 @@ export function createGate({ tree, places, keys, log, onState }: GateOptions): G
     },
   };
 }
+
+/** Nothing is appended before the first check. */
+const notRead = (): VigError =>
+  new VigError("VIG_AUDIT_FENCE_UNREADABLE", { where: "all places", why: "it was not read yet" });

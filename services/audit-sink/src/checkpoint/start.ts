@@ -50,6 +50,8 @@ export interface Checkpoints {
   guard(sink: Sink): Sink;
   /** To be asked under the lock of each append; see Gate. */
   admit(size: bigint): void;
+  /** Whether it is worth trying. */
+  isOpen(): boolean;
   /** To be told of the tree's size after each commit. */
   appended(size: bigint): void;
   readonly jobs: readonly Job[];
@@ -131,6 +133,7 @@ export function startCheckpoints(parts: CheckpointParts): Checkpoints {
   return {
     guard,
     admit: (before) => gate.admit(before),
+    isOpen: () => gate.isOpen(),
     appended(now) {
       size = now;
     },

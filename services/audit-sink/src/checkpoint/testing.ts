@@ -14,8 +14,8 @@ import type { LogTree } from "./tree.ts";
 
 export const ORIGIN = "log.example/audit";
 
-export const keyNamed = (name: string) =>
-  createSigner({ name, privateKey: generateKeyPairSync("ed25519").privateKey });
+export const keyNamed = (name: string, privateKey = generateKeyPairSync("ed25519").privateKey) =>
+  createSigner({ name, privateKey });
 
 export function logKeys(origin = ORIGIN): LogKeys {
   const signer = keyNamed(origin);
