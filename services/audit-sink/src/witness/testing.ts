@@ -1,10 +1,11 @@
 import { generateKeyPairSync } from "node:crypto";
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createSigner, type NoteSigner } from "@vigie/audit-log/note";
 import { proveConsistency } from "@vigie/audit-log/proofs";
 import { silentLogger } from "@vigie/core/log";
+import { afterAll } from "vitest";
 import { type LogKeys, type SignedCheckpoint, signCheckpoint } from "../checkpoint/keys.ts";
 import { logKeys, MemoryTree } from "../checkpoint/testing.ts";
 import { openRecords, type Records } from "./records.ts";
@@ -20,7 +21,17 @@ export const witnessSigner = (name = "witness.example/w1"): NoteSigner =>
     privateKey: generateKeyPairSync("ed25519").privateKey,
   });
 
-export const freshFolder = (): string => mkdtempSync(join(tmpdir(), "vigie-witness-"));
+const folders: string[] = [];
+afterAll(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
+});
+
+/** Removed after the file's tests. */
+export function freshFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "vigie-witness-"));
+  folders.push(folder);
+  return folder;
+}
 
 /** A log that can also say what is not true. */
 export class TestLog {
