@@ -112,7 +112,7 @@ test("AUD-01: a key is on record before it is made or rotated, without its secre
   await manageKeys(["create", file], NOW_MS);
   await manageKeys(["rotate", file, "2026-02-01T00:00:00Z"], NOW_MS);
   await manageKeys(["wrap", file, "--kms", kms.key], NOW_MS, kms.url);
-  await manageKeys(["signing", `${file}.sign`, "vigie-audit"], NOW_MS);
+  const vkey = await manageKeys(["signing", `${file}.sign`, "vigie-audit"], NOW_MS);
   const closed = "audit.series_closed";
   assert.deepEqual(actions(), [
     ...["keys.created", closed, "keys.rotated", closed],
@@ -123,7 +123,7 @@ test("AUD-01: a key is on record before it is made or rotated, without its secre
     key_id: "k2",
     current_from: Date.UTC(2026, 1, 1),
   });
-  assert.deepEqual(deeds[6]?.payload, { keys: "audit.signing", name: "vigie-audit" });
+  assert.deepEqual(deeds[6]?.payload, { keys: "audit.signing", verifier_key: vkey });
 });
 
 test("AUD-06: a rotation that cannot be put on record does not happen", async () => {

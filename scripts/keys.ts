@@ -15,7 +15,7 @@ import {
 } from "@vigie/service-kit/kms/keys-file";
 import type { Kms } from "@vigie/service-kit/kms/kms";
 import { openKms, openSecret } from "@vigie/service-kit/kms/open-keys";
-import { createSigningKey, readSigningKey } from "@vigie/service-kit/kms/signing-key";
+import { newSigningKey, readSigningKey, writeSigningKey } from "@vigie/service-kit/kms/signing-key";
 import {
   type OperatorAudit,
   type OperatorDeed,
@@ -95,10 +95,11 @@ const verbs: Readonly<Record<string, Verb>> = {
   list: ({ file }) => listed(file),
   async signing({ file, more, isWitness, recorded }) {
     if (more === undefined) return null;
-    const payload = { keys: isWitness ? "audit.witness" : "audit.signing", name: more };
-    const type = isWitness ? "cosignature" : "ed25519";
-    const make = () => createSigningKey(file, more, type);
-    return (await recorded({ action: "keys.created", payload }, make)).verifierKey;
+    const key = newSigningKey(more, isWitness ? "cosignature" : "ed25519");
+    const keys = isWitness ? "audit.witness" : "audit.signing";
+    const payload = { keys, verifier_key: key.verifierKey };
+    await recorded({ action: "keys.created", payload }, () => writeSigningKey(file, key));
+    return key.verifierKey;
   },
   vkey: ({ file }) => readSigningKey(file).verifierKey,
 };

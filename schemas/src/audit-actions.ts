@@ -209,7 +209,7 @@ export const auditActions = {
   "keys.created": {
     by: "operator",
     subject: NOBODY,
-    payload: ["keys (what they are for)", "key_id or name"],
+    payload: ["keys (what they are for)", "key_id or verifier_key"],
     when: "a file with a new key is made, before it is written; where no broker is named, the command says that it is not on record",
   },
   "keys.wrapped": {
