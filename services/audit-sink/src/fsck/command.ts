@@ -1,20 +1,18 @@
 import { parseArgs } from "node:util";
-import { parseVerifierKey } from "@vigie/audit-log/note";
 import { messageOf } from "@vigie/core/errors";
 import { silentLogger } from "@vigie/core/log";
-import { loadConfig, optional, type Parsed } from "@vigie/service-kit/config";
+import { loadConfig, type Parsed } from "@vigie/service-kit/config";
 import { kafkaOptions } from "@vigie/service-kit/kafka-config";
-import { readSigningKey } from "@vigie/service-kit/kms/signing-key";
 import { type Database, openDatabase } from "@vigie/service-kit/postgres/database";
 import {
   auditConfig,
-  checkpointKeyConfig,
   databaseConfig,
   kafkaConfig,
   prefixConfig,
 } from "@vigie/service-kit/shared-config";
 import { databaseOptions } from "@vigie/service-kit/store-config";
 import { openKafka } from "@vigie/stream/kafka/client";
+import { openTrustedKeys, type TrustedKeys, trustedKeysConfig } from "../checkpoint/keys.ts";
 import { type Command, EXIT_USAGE } from "../commands.ts";
 import { ROLE } from "../guard.ts";
 import { everySoOften } from "../progress.ts";
@@ -22,7 +20,6 @@ import { createSigners } from "../signer.ts";
 import { fsck, type Verdict } from "./fsck.ts";
 import type { VerifyRecord } from "./leaf-check.ts";
 import type { Finding } from "./log-source.ts";
-import type { TrustedKeys } from "./notes.ts";
 import { folderNotes, type OutsideNote, readOutside, topicNotes } from "./outside.ts";
 import { postgresSource } from "./postgres-source.ts";
 
@@ -46,9 +43,7 @@ const fsckConfig = {
   ...databaseConfig,
   ...prefixConfig,
   ...auditConfig,
-  ...checkpointKeyConfig,
-  // Public keys are all that is needed; an auditor has no other.
-  AUDIT_SIGNING_KEY_FILE: optional(checkpointKeyConfig.AUDIT_SIGNING_KEY_FILE),
+  ...trustedKeysConfig,
 };
 type FsckConfig = Parsed<typeof fsckConfig>;
 
@@ -66,23 +61,22 @@ interface Wanted {
 }
 
 export const fsckCommand: Command = async (args) => {
+  const config = loadConfig(fsckConfig, { env: process.env, argv: [] });
   let wanted: Wanted;
-  let keys: TrustedKeys["trusted"];
+  let keys: TrustedKeys;
   try {
-    const { key = [], ...rest } = parseArgs({ args: [...args], options }).values;
+    const { key, ...rest } = parseArgs({ args: [...args], options }).values;
     wanted = rest;
-    keys = key.map(parseVerifierKey);
+    keys = openTrustedKeys(config, key);
   } catch (error) {
     process.stderr.write(`${messageOf(error)}\n${USAGE}`);
     return EXIT_USAGE;
   }
-  const config = loadConfig(fsckConfig, { env: process.env, argv: [] });
   const database = databaseOptions(config, { name: "audit-fsck", role: ROLE, log: silentLogger });
   const db = openDatabase({ ...database, statementTimeoutMs: STATEMENT_TIMEOUT_MS });
   const teller = createTeller(wanted);
   try {
-    const trusted = [...keys, ...configuredKeys(config)];
-    const verdict = await check(db, { wanted, config, trusted, teller });
+    const verdict = await check(db, { wanted, config, keys, teller });
     teller.end(verdict);
     return exitOf(verdict);
   } catch (error) {
@@ -93,23 +87,16 @@ export const fsckCommand: Command = async (args) => {
   }
 };
 
-function configuredKeys(config: FsckConfig): TrustedKeys["trusted"] {
-  const { AUDIT_SIGNING_KEY_FILE: file, AUDIT_RETIRED_KEYS: retired } = config;
-  const own = file === null ? [] : [readSigningKey(file).verifierKey];
-  return [...own, ...retired].map(parseVerifierKey);
-}
-
 interface CheckParts {
   readonly wanted: Wanted;
   readonly config: FsckConfig;
-  readonly trusted: TrustedKeys["trusted"];
+  readonly keys: TrustedKeys;
   readonly teller: Teller;
 }
 
 /** What is outside is read first: whatever it speaks of is in the database by then. */
 async function check(db: Database, parts: CheckParts): Promise<Verdict> {
-  const { wanted, config, trusted, teller } = parts;
-  const keys = { origin: config.AUDIT_ORIGIN, trusted };
+  const { wanted, config, keys, teller } = parts;
   const outside = await readOutside(db, notesOf(wanted, config), keys);
   return fsck(postgresSource(db, { keys, others: outside.claims }), {
     verify: verifierOf(config),

@@ -1,10 +1,6 @@
 import { messageOf, VigError } from "@vigie/core/errors";
-import type { LogKeys } from "../checkpoint/keys.ts";
-import { openSigned, type SignedCheckpoint } from "../checkpoint/keys.ts";
+import { openSigned, type SignedCheckpoint, type TrustedKeys } from "../checkpoint/keys.ts";
 import type { Claim, Finding } from "./log-source.ts";
-
-/** What verifies checkpoints: no private key is needed. */
-export type TrustedKeys = Pick<LogKeys, "origin" | "trusted">;
 
 export const whereOf = (size: number | bigint, where: string): string =>
   `checkpoint of ${size} leaves (${where})`;

@@ -3,9 +3,10 @@ import { join } from "node:path";
 import type { Queryable } from "@vigie/service-kit/postgres/database";
 import type { KafkaClient } from "@vigie/stream/kafka/client";
 import { openLoneReader } from "@vigie/stream/kafka/lone-reader";
+import type { TrustedKeys } from "../checkpoint/keys.ts";
 import { CHECKPOINT_TOPIC } from "../checkpoint/topic-place.ts";
 import type { Claim, Finding } from "./log-source.ts";
-import { claimOf, type TrustedKeys } from "./notes.ts";
+import { claimOf } from "./notes.ts";
 
 /** A note that is kept outside of the database. */
 export interface OutsideNote {

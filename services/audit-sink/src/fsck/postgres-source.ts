@@ -1,6 +1,7 @@
 import type { Queryable } from "@vigie/service-kit/postgres/database";
+import type { TrustedKeys } from "../checkpoint/keys.ts";
 import type { Claim, LeafRow, LogSource, LogState, StoredTile } from "./log-source.ts";
-import { type CheckpointRow, claimOfRow, type TrustedKeys, whereOf } from "./notes.ts";
+import { type CheckpointRow, claimOfRow, whereOf } from "./notes.ts";
 
 /** Of one statement: some 2 MiB of leaves. */
 const PAGE_ROWS = 2_000;
