@@ -1,12 +1,13 @@
 /**
- * Usage: npm run bench [-- detector|edge|latency|introspection|revocation|whatif ...]
- *   [--events N] [--users N] [--rounds N] [--pairs N] [--revocations N]
+ * Usage: npm run bench [-- detector|edge|latency|introspection|revocation|whatif|audit-verify ...]
+ *   [--events N] [--users N] [--rounds N] [--pairs N] [--revocations N] [--leaves N]
  * Prints absolute figures and ratios to a bare baseline of the same run; writes .vigie/bench/<name>.json.
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { benchAuditVerify } from "./bench/audit-verify.ts";
 import { openBenchStack } from "./bench/bench-stack.ts";
 import { benchDetector } from "./bench/detector.ts";
 import { benchEdge } from "./bench/edge.ts";
@@ -25,23 +26,30 @@ const { values, positionals } = parseArgs({
     rounds: { type: "string", default: "2" },
     pairs: { type: "string", default: "1000" },
     revocations: { type: "string", default: "1000" },
+    leaves: { type: "string", default: "1000000" },
   },
 });
 
-const servers = await openBenchStack();
+/** None, or the one that the benches share which need it. */
+const opened: ReturnType<typeof openBenchStack>[] = [];
+const servers = () => {
+  opened[0] ??= openBenchStack();
+  return opened[0];
+};
 const benches = {
-  detector: () =>
-    benchDetector(servers, {
+  detector: async () =>
+    benchDetector(await servers(), {
       events: Number(values.events),
       users: Number(values.users),
       rounds: Number(values.rounds),
     }),
-  latency: () => benchLatency(servers, Number(values.pairs)),
-  edge: () => benchEdge(servers),
-  introspection: () => benchIntrospection(servers),
-  revocation: () => benchRevocation(servers, Number(values.revocations)),
-  whatif: () =>
-    benchWhatIf(servers, { events: Number(values.events), users: Number(values.users) }),
+  latency: async () => benchLatency(await servers(), Number(values.pairs)),
+  edge: async () => benchEdge(await servers()),
+  introspection: async () => benchIntrospection(await servers()),
+  revocation: async () => benchRevocation(await servers(), Number(values.revocations)),
+  whatif: async () =>
+    benchWhatIf(await servers(), { events: Number(values.events), users: Number(values.users) }),
+  "audit-verify": () => benchAuditVerify(Number(values.leaves)),
 } as const;
 const names = positionals.length > 0 ? positionals : Object.keys(benches);
 
@@ -62,5 +70,5 @@ try {
     }
   }
 } finally {
-  await servers.close();
+  await (await opened[0])?.close();
 }
