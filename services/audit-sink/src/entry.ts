@@ -32,7 +32,7 @@ export interface AuditEntry {
   readonly userAgent: string | null;
   /** JSON without clear addresses. */
   readonly payload: unknown;
-  /** Canonical JSON of the event as it came, by which a repetition is known. */
+  /** All that the event says, by which a repetition is known. */
   readonly identity: string;
 }
 
@@ -56,8 +56,30 @@ export function entryOfAudit(event: AuditEvent, origin: Origin): AuditEntry {
     ip: actor.ip,
     userAgent: cleanOrNull(actor.user_agent),
     payload: payloadOf(event.payload),
-    identity: canonicalJson(event),
+    identity: identityOf(event),
   };
+}
+
+/** Members by name and in one order: what a newer contract adds makes no other event of one that comes again. */
+function identityOf(event: AuditEvent): string {
+  const { actor } = event;
+  return JSON.stringify([
+    event.event_id,
+    event.tenant_id,
+    event.occurred_at,
+    event.emitter,
+    event.emitter_seq,
+    event.action,
+    actor.type,
+    actor.id,
+    actor.impersonator_id,
+    actor.ip,
+    actor.user_agent,
+    event.subject_user_id,
+    event.is_impersonation,
+    event.impersonated_user_id,
+    event.payload,
+  ]);
 }
 
 /**

@@ -40,16 +40,31 @@ export function createSigners(secret: string, retired: readonly string[] = []): 
   return { current: all[0] as Signer, byId: new Map(all.map((each) => [each.keyId, each])) };
 }
 
+/** Longer messages are hashed as well, only not from the reused buffer. */
+const MESSAGE_BUFFER_BYTES = 16_384;
+
 /**
  * HMAC-SHA-256 by two one-shot hashes, as RFC 2104 defines it: a fraction of what createHmac takes, which makes an
  * object for each.
  */
 function hmacUnder(key: Buffer): (message: string | Uint8Array) => Buffer {
-  const inner = padded(key, 0x36);
-  const outer = padded(key, 0x5c);
+  // Hashing is synchronous, so one buffer for each pass serves all.
+  const inner = Buffer.alloc(BLOCK_BYTES + MESSAGE_BUFFER_BYTES);
+  const outer = Buffer.alloc(BLOCK_BYTES + KEY_BYTES);
+  padded(key, 0x36).copy(inner);
+  padded(key, 0x5c).copy(outer);
+  const innerHash = (message: string | Uint8Array): Buffer => {
+    const bytes = typeof message === "string" ? Buffer.byteLength(message) : message.length;
+    if (bytes > MESSAGE_BUFFER_BYTES) {
+      return sha256(Buffer.concat([inner.subarray(0, BLOCK_BYTES), Buffer.from(message)]));
+    }
+    if (typeof message === "string") inner.write(message, BLOCK_BYTES);
+    else inner.set(message, BLOCK_BYTES);
+    return sha256(inner.subarray(0, BLOCK_BYTES + bytes));
+  };
   return (message) => {
-    const bytes = typeof message === "string" ? Buffer.from(message) : message;
-    return sha256(Buffer.concat([outer, sha256(Buffer.concat([inner, bytes]))]));
+    outer.set(innerHash(message), BLOCK_BYTES);
+    return sha256(outer);
   };
 }
 
