@@ -6,8 +6,10 @@ export const EXIT_USAGE = 64;
 
 /** By name; each is loaded when it is called for. */
 export const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  export: async () => (await import("./export/command.ts")).exportCommand,
   fsck: async () => (await import("./fsck/command.ts")).fsckCommand,
   rebuild: async () => (await import("./projection/rebuild.ts")).rebuild,
+  restore: async () => (await import("./tiles/restore-command.ts")).restoreCommand,
   tiles: async () => (await import("./tiles/command.ts")).tilesCommand,
   witness: async () => (await import("./witness/command.ts")).witnessCommand,
 };
