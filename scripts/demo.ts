@@ -165,7 +165,8 @@ async function tellStores(cast: Cast, stores: Stores, startedMs: number): Promis
     counts.sessions === sessions.length &&
     counts.anomalies >= FOUND &&
     counts.live >= staying.length &&
-    counts.audited >= TOLD;
+    counts.audited >= TOLD &&
+    counts.proven >= TOLD;
   await waitFor(
     async () => {
       held = await stores.count(sessions);
@@ -183,7 +184,7 @@ async function tellStores(cast: Cast, stores: Stores, startedMs: number): Promis
     `PostgreSQL  ${held.sessions} sessions, ${held.activities} activities, ${held.anomalies} anomalies`,
   );
   say(`Redis       ${held.live} live sessions`);
-  say(`Audit       ${held.audited} signed entries`);
+  say(`Audit       ${held.audited} entries, in a log of which ${held.proven} are signed for`);
 }
 
 const config = loadConfig(demoConfig, process);

@@ -1,6 +1,7 @@
 import { sessionKey } from "@vigie/core/keys";
 import { silentLogger } from "@vigie/core/log";
 import type { Parsed } from "@vigie/service-kit/config";
+import { uuidOf } from "@vigie/service-kit/ids";
 import { openDatabase, schemaOf } from "@vigie/service-kit/postgres/database";
 import { openRedis } from "@vigie/service-kit/redis/redis";
 import { layoutOf } from "@vigie/service-kit/sessions/layout";
@@ -17,6 +18,8 @@ export interface Held {
   readonly anomalies: number;
   readonly live: number;
   readonly audited: number;
+  /** Leaves of the audit log that the newest signed checkpoint covers. */
+  readonly proven: number;
 }
 
 export interface Stores {
@@ -32,7 +35,9 @@ const COUNTS = `
         on session.id = activity.session_id where session.session_key = any($1)) as activities,
     (select count(*) from session_anomalies anomaly join user_sessions session
         on session.id = anomaly.session_id where session.session_key = any($1)) as anomalies,
-    (select count(*) from audit_log where subject_user_id = any($2)) as audited`;
+    (select count(*) from audit_log entry join audit_subjects subject
+        on subject.ref = entry.subject_ref where subject.user_id = any($2)) as audited,
+    (select coalesce(max(size), 0) from audit_checkpoints) as proven`;
 
 /** Reads what the sinks have written, as an operator with the owner's rights would. */
 export function openStores(config: StoresConfig): Stores {
@@ -56,13 +61,14 @@ export function openStores(config: StoresConfig): Stores {
   return {
     async count(people) {
       const sessions = people.map(({ sessionId }) => sessionId);
-      const users = people.map(({ userId }) => userId);
+      const users = people.map(({ tenantId, userId }) => uuidOf(tenantId, "user", userId));
       const { rows } = await database.query<Omit<Held, "live">>(COUNTS, [sessions, users]);
       const keys = people.map(({ tenantId, userId, sessionId }) =>
         layout.session(sessionKey(tenantId, userId, sessionId)),
       );
       const live = Number(await redis.command("EXISTS", ...keys));
-      const counts = rows[0] ?? { sessions: 0, activities: 0, anomalies: 0, audited: 0 };
+      const nothing = { sessions: 0, activities: 0, anomalies: 0, audited: 0, proven: 0 };
+      const counts = rows[0] ?? nothing;
       return { ...counts, live };
     },
     async close() {

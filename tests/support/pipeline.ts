@@ -2,13 +2,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger } from "@vigie/core/log";
-import { createKeysFile } from "@vigie/service-kit/kms/keys-file";
-import { createSigningKey } from "@vigie/service-kit/kms/signing-key";
 import { type Database, openDatabase, schemaOf } from "@vigie/service-kit/postgres/database";
 import { openRedis, type RedisStore } from "@vigie/service-kit/redis/redis";
 import { createIssuer } from "@vigie/testkit/issuer";
 import { freshPrefix } from "@vigie/testkit/stack";
 import { type ForeignProducer, openForeignProducer } from "./foreign-producer.ts";
+import { makeKeys } from "./keys.ts";
 import { createService, runScript, type ServiceName, type ServiceProcess } from "./processes.ts";
 import { openTopicReader, type TopicReader } from "./topic-reader.ts";
 
@@ -20,8 +19,6 @@ export interface Servers {
 }
 
 export const TENANT = "molam-sn";
-export const ORIGIN = "vigie-audit";
-export const WORM_SECRET = "an-audit-secret-of-the-end-to-end-tests";
 
 /** All of Vigie as an operator runs it, under a prefix of its own. */
 export interface Pipeline {
@@ -52,21 +49,6 @@ export const allServices: readonly ServiceName[] = [
   "session-cache",
   "audit-sink",
 ];
-
-function makeKeys(directory: string) {
-  const master = join(directory, "keys.json");
-  // In force for longer than any event is old.
-  createKeysFile(master, Date.now() - 90 * 86_400_000);
-  const signing = join(directory, "audit.key");
-  const { verifierKey } = createSigningKey(signing, ORIGIN);
-  const env = {
-    VIGIE_KEYS_FILE: master,
-    WORM_SIGNING_SECRET: WORM_SECRET,
-    AUDIT_ORIGIN: ORIGIN,
-    AUDIT_SIGNING_KEY_FILE: signing,
-  };
-  return { verifierKey, env };
-}
 
 /** Provisions a fresh prefix on these servers and starts the services; resolves when all are ready. */
 export async function openPipeline(
