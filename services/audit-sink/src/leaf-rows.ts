@@ -9,7 +9,7 @@ import type { TileRow } from "./tree-rows.ts";
 
 /** A leaf that has everything but its place. */
 export interface SignedLeaf {
-  readonly entry: AuditEntry;
+  readonly entry: Pick<AuditEntry, "tenantKey" | "eventId">;
   readonly made: MadeLeaf;
   readonly hash: Buffer;
   readonly signature: Buffer;

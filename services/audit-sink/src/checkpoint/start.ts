@@ -108,6 +108,7 @@ export function startCheckpoints(parts: CheckpointParts): Checkpoints {
   });
   const check = async (): Promise<void> => void (await gate.check());
   let size: bigint | null = null;
+  let suspect = false;
   const guard = (sink: Sink): Sink => ({
     ...sink,
     async assigned(partitions) {
@@ -117,10 +118,12 @@ export function startCheckpoints(parts: CheckpointParts): Checkpoints {
       return stored;
     },
     async write(batch, next) {
+      // A throw in place of the rewind would lose it, so what comes after the rewind is held up.
+      if (suspect) await check();
       size = null;
       const said = await sink.write(batch, next);
       // The database holds less than it was given: an older copy of it, perhaps.
-      if (said !== undefined) await check();
+      suspect = said !== undefined;
       const oldestAtMs = Math.min(...batch.map(({ timestampMs }) => timestampMs));
       if (size !== null && batch.length > 0) meters.appended({ size, oldestAtMs });
       return said;
