@@ -197,7 +197,7 @@ export const auditActions = {
   "audit.gap_detected": {
     by: "audit-sink",
     subject: NOBODY,
-    payload: ["emitter", "what is missing"],
+    payload: ["emitter", "from, to (the missing numbers; to null: nobody knows how many)"],
     when: "a number of a series is missing, or a series was left open by a crash",
   },
   "keys.rotated": {
