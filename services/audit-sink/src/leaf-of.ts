@@ -45,95 +45,109 @@ const hasClient = ({ ip, userAgent }: AuditEntry): boolean => ip !== null || use
 
 /** The leaf of an entry: a pure function of it, of the digest of its identity and of the keys. */
 export function leafOf(entry: AuditEntry, digest: string, subjectOf: SubjectOf): MadeLeaf {
-  const bytes = leafBytes(leafWith(placed(entry), entry, { digest, subjectOf }));
+  const { subjectUserId, payload } = entry;
+  const placed: Placed = subjectUserId === null ? { inLeaf: { payload } } : { inBox: { payload } };
+  const bytes = bytesOf(leafWith(placed, entry, { digest, subjectOf }));
   if (bytes.length <= LEAF_BYTES_MAX) return { bytes, aside: null };
   const { payload_aside, aside } = setAside(entry, subjectOf);
-  const leaf = leafWith({ leaf: { payload_aside } }, entry, { digest, subjectOf });
-  return { bytes: leafBytes(leaf), aside };
+  const leaf = leafWith({ inLeaf: { payload_aside } }, entry, { digest, subjectOf });
+  return { bytes: bytesOf(leaf), aside };
 }
 
 /** Where the payload goes: into the leaf, or into the subject's box. */
 interface Placed {
-  readonly leaf?: Pick<Leaf, "payload" | "payload_aside">;
-  readonly box?: Fields;
+  readonly inLeaf?: Pick<Leaf, "payload" | "payload_aside">;
+  readonly inBox?: Fields;
 }
-
-const placed = ({ subjectUserId, payload }: AuditEntry): Placed =>
-  subjectUserId === null ? { leaf: { payload } } : { box: { payload } };
 
 interface Made {
   readonly digest: string;
   readonly subjectOf: SubjectOf;
 }
 
-function leafWith(payload: Placed, entry: AuditEntry, { digest, subjectOf }: Made): Leaf {
+/** Members stand in canonical order, in parts as well. */
+function leafWith({ inLeaf, inBox }: Placed, entry: AuditEntry, { digest, subjectOf }: Made): Leaf {
   const boxes = new Boxes(subjectOf);
+  const actor = actorOf(entry, boxes);
+  const impersonator = boxes.add(entry.impersonatorId, "impersonator_id");
+  const subject = boxes.add(entry.subjectUserId, "subject_user_id", inBox);
+  const impersonated = boxes.add(entry.impersonatedUserId, "impersonated_user_id");
   const { topic, partition, offset, timestampMs } = entry.origin;
   return {
-    v: 1,
-    id: entry.eventId,
-    tenant: entry.tenantKey,
-    at: entry.occurredAtMs,
-    recorded_at: timestampMs,
-    source: { topic, partition, offset },
-    emitter: entry.emitter,
-    seq: entry.emitterSeq,
     action: entry.action,
-    actor: actorOf(entry, boxes),
-    impersonator: boxes.add(entry.impersonatorId, "impersonator_id"),
-    subject: boxes.add(entry.subjectUserId, "subject_user_id", payload.box),
-    impersonated: boxes.add(entry.impersonatedUserId, "impersonated_user_id"),
-    is_impersonation: entry.isImpersonation,
-    digest,
-    ...payload.leaf,
+    actor,
+    at: entry.occurredAtMs,
     boxes: boxes.seal(entry),
+    digest,
+    emitter: entry.emitter,
+    id: entry.eventId,
+    impersonated,
+    impersonator,
+    is_impersonation: entry.isImpersonation,
+    ...inLeaf,
+    recorded_at: timestampMs,
+    seq: entry.emitterSeq,
+    source: { offset, partition, topic },
+    subject,
+    tenant: entry.tenantKey,
+    v: 1,
   };
 }
+
+/** Of a leaf in canonical order the plain writer gives the same bytes in a third of the time. */
+const bytesOf = (leaf: Leaf): Buffer =>
+  leaf.payload === undefined ? Buffer.from(JSON.stringify(leaf)) : leafBytes(leaf);
 
 /** CNF-02, AUD-04: where an actor was and with what is for their box only. */
 function actorOf(entry: AuditEntry, boxes: Boxes): LeafActor {
   const { actorType: type, actorId: id, ip, userAgent } = entry;
-  if (isService(entry) && !hasClient(entry)) return { type, id };
-  const client = {
-    ...(ip !== null && { ip }),
-    ...(userAgent !== null && { user_agent: userAgent }),
-  };
+  if (isService(entry) && !hasClient(entry)) return { id, type };
+  const client: Record<string, string> = {};
+  if (ip !== null) client.ip = ip;
+  if (userAgent !== null) client.user_agent = userAgent;
   const ref = boxes.add(id, "actor_id", client);
-  return isService(entry) || ref === null ? { type, id } : { type, ref };
+  return isService(entry) || ref === null ? { id, type } : { ref, type };
 }
 
 type Fields = Readonly<Record<string, unknown>>;
 
+interface FilledBox {
+  readonly subject: Subject;
+  readonly fields: Record<string, unknown>;
+}
+
 /** One box a person, whatever the number of their parts. */
 class Boxes {
   private readonly subjectOf: SubjectOf;
-  private readonly filled = new Map<
-    string,
-    { readonly subject: Subject; readonly fields: Fields }
-  >();
+  private readonly filled: FilledBox[] = [];
 
   constructor(subjectOf: SubjectOf) {
     this.subjectOf = subjectOf;
   }
 
   /** Returns: the person's ref. */
-  add(userId: string | null, part: string, more: Fields = {}): string | null {
+  add(userId: string | null, part: string, more?: Fields): string | null {
     if (userId === null) return null;
     const subject = this.subjectOf(userId);
-    const { ref } = subject;
-    const fields = { ...this.filled.get(ref)?.fields, [part]: userId, ...more };
-    this.filled.set(ref, { subject, fields });
-    return ref;
+    const { fields } = this.boxOf(subject);
+    fields[part] = userId;
+    if (more !== undefined) Object.assign(fields, more);
+    return subject.ref;
   }
 
   seal({ tenantKey: tenant, eventId }: AuditEntry): readonly LeafBox[] {
-    const filled = [...this.filled.values()];
-    if (filled.length > 1)
-      filled.sort((one, other) => (one.subject.ref < other.subject.ref ? -1 : 1));
-    return filled.map(({ subject: { ref, key }, fields }) => ({
-      ref,
-      ...sealBox(key, fields, boxAad({ tenant, eventId, ref })),
-    }));
+    const boxes = this.filled.map(({ subject: { ref, key }, fields }) => {
+      const { commitment, sealed } = sealBox(key, fields, boxAad({ tenant, eventId, ref }));
+      return { commitment, ref, sealed };
+    });
+    return boxes.sort((one, other) => (one.ref < other.ref ? -1 : 1));
+  }
+
+  private boxOf(subject: Subject): FilledBox {
+    for (const box of this.filled) if (box.subject.ref === subject.ref) return box;
+    const box = { subject, fields: {} };
+    this.filled.push(box);
+    return box;
   }
 }
 
@@ -146,14 +160,14 @@ function setAside(
 ) {
   if (subjectUserId === null) {
     const bytes = Buffer.from(canonicalJson({ payload }));
-    const payload_aside = { commitment: commitmentOf(bytes), bytes: bytes.length };
+    const payload_aside = { bytes: bytes.length, commitment: commitmentOf(bytes) };
     return { payload_aside, aside: { ref: null, bytes } };
   }
   const { ref, key } = subjectOf(subjectUserId);
   const { commitment, sealed } = sealBox(key, { payload }, asideAad(tenantKey, eventId, ref));
   const bytes = Buffer.from(sealed, "base64");
   return {
-    payload_aside: { commitment, bytes: bytes.length - SEAL_BYTES },
+    payload_aside: { bytes: bytes.length - SEAL_BYTES, commitment },
     aside: { ref, bytes },
   };
 }
