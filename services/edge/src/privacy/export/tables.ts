@@ -266,6 +266,9 @@ export const exportedTables: readonly ExportedTable[] = [
   },
 ];
 
+/** Tables with rows of a person that are told of below, not row by row: of the audit. */
+export const tablesOfElsewhere: readonly string[] = ["audit_subjects"];
+
 /** What is held outside of these tables. */
 export const heldElsewhere = [
   "Events that you or your apps cause are kept 7 days on their way through the platform, anomalies 30 days and revocations 31 days. What they say is told above.",
