@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { AuditEvent, SessionCommandResult, SessionRevoked } from "@vigie/schemas/types";
+import { uuidOf } from "@vigie/service-kit/ids";
 import { afterAll, beforeAll, test } from "vitest";
 import { allServices, TENANT } from "./support/pipeline.ts";
 import { createService, type ServiceProcess } from "./support/processes.ts";
@@ -52,6 +53,9 @@ const person = (userId: string, sessionId: string) => ({
   scope: "",
 });
 const ADMIN = { sub: "console", client_id: "console", scope: "id:admin" };
+
+/** What stands for a user in the audit. */
+const REF_OF = "(select ref from audit_subjects where user_id =";
 
 /** Begins sessions and waits until they are stored. */
 async function begin(userId: string, sessionIds: readonly string[], more: object = {}) {
@@ -119,10 +123,18 @@ test("REV-01, REV-11, REV-14: a revoked session is dead at the other edge, on th
     claims: { ...claims, sub: "u-other", sid: undefined },
   });
   assert.equal(foreign.status, 404);
-  await untilTrue("it is audited with its actor", async () => {
-    const where =
-      "audit_log where action = 'session.revoked' and actor_type = 'USER' and actor_id = $1 and ip_sealed is not null";
-    return (await count(pipeline, where, ["u-own"])) === 1;
+  await until("it is audited with its actor", async () => {
+    const { status, body } = await call("/api/id/admin/audit?action=session.revoked&actor=u-own", {
+      method: "GET",
+      claims: { ...ADMIN, scope: "id:audit" },
+    });
+    assert.equal(status, 200, JSON.stringify(body));
+    const [entry] = body.entries as {
+      readonly actor: { readonly type: string };
+      readonly persons: readonly { readonly data: Readonly<Record<string, unknown>> }[];
+    }[];
+    const [person] = entry?.persons ?? [];
+    return entry?.actor.type === "USER" && person?.data.ip === "127.0.0.1" ? entry : null;
   });
 });
 
@@ -170,8 +182,9 @@ test("REV-03: an administrator counts, then revokes a user; both are on record",
   const again = await call(path, { claims: ADMIN, body: { filter, dry_run: true } });
   assert.equal(again.body.sessions, 0);
   await untilTrue("all three calls and the deed are audited", async () => {
-    const where = "audit_log where actor_id = 'console' and subject_user_id = 'u-admin'";
-    return (await count(pipeline, where)) === 4;
+    const where = `audit_log where actor_ref = ${REF_OF} $1) and subject_ref = ${REF_OF} $2)`;
+    const users = ["console", "u-admin"].map((user) => uuidOf(TENANT, "user", user));
+    return (await count(pipeline, where, users)) === 4;
   });
 });
 

@@ -103,7 +103,7 @@ test("POL-05: within a second of the answer, sessions are kept and rules judge b
 test("POL-06: the change is in the audit trail, before and after", async () => {
   const payload = await until("it is audited", async () => {
     const { rows } = await pipeline.database.query<{ payload: string }>(
-      "select payload from audit_log where action = 'policy.updated' and tenant_key = $1 and payload like '%\"version\":2%'",
+      "select payload::text from audit_log where action = 'policy.updated' and tenant_key = $1 and payload ->> 'version' = '2'",
       [TENANT],
     );
     return rows[0]?.payload;

@@ -10,7 +10,13 @@ import {
 /** The tables that only the edge writes; done with the request itself. */
 export const EDGE_PART = "edge";
 /** Each tells when it is done. */
-export const expectedParts = [EDGE_PART, "sessions", "detector", "session-sink"] as const;
+export const expectedParts = [
+  EDGE_PART,
+  "sessions",
+  "detector",
+  "session-sink",
+  "audit-sink",
+] as const;
 
 /** Where something of the person stays for a while, or for good. */
 export interface Retained {
@@ -60,7 +66,11 @@ export function retainedOf(requestedAtMs: number): readonly Retained[] {
       why: "records that could not be used, as they came",
       untilMs: requestedAtMs + DEAD_LETTERS_MS + SEGMENT_MS,
     },
-    { where: ["audit"], why: "legal evidence; it is kept in clear and not erased", untilMs: null },
+    {
+      where: ["audit"],
+      why: "legal evidence, by pseudonym; what it holds of the person opens no more",
+      untilMs: null,
+    },
   ];
 }
 
