@@ -26,7 +26,14 @@ const root = resolve(import.meta.dirname, "../../..");
 export const topic = "id.audit";
 
 /** Tables whose rows nobody may change. */
-const GUARDED = ["audit_leaves", "audit_tiles", "audit_large_payloads", "audit_tenant_keys"];
+const GUARDED = [
+  "audit_leaves",
+  "audit_tiles",
+  "audit_large_payloads",
+  "audit_tenant_keys",
+  "audit_checkpoints",
+  "audit_cosignatures",
+];
 const LOG_TABLES = [...GUARDED, "audit_conflicts", "audit_subjects"].join(", ");
 const FORGET = `
   truncate ${LOG_TABLES}, audit_erased, audit_emitters, sink_offsets, erasure_parts;
