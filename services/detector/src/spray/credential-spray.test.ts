@@ -146,6 +146,18 @@ describe("what an address remembers", () => {
     );
   });
 
+  test("who was let in is let go of once the newest came a window and an hour later; a late one is not kept", () => {
+    const after = (tries: AddressTries, user: string, clock: string): AddressTries =>
+      step(tries, letIn(user, clock), defaultPolicy, ARRIVED_MS).state;
+    const users = ({ successes }: AddressTries) => successes.map(({ atMs }) => atMs);
+    const two = after(after(nothingKnown, "v-1", "10:00"), "v-2", "11:20");
+    expect(users(two)).toEqual([at("10:00"), at("11:20")]);
+    const next = after(two, "v-3", "11:21");
+    expect(users(next)).toEqual([at("11:20"), at("11:21")]);
+    expect(after(next, "v-1", "10:00:59")).toBe(next);
+    expect(users(after(next, "v-1", "10:01"))).toHaveLength(3);
+  });
+
   test("PRV-14: is forgotten a window and an hour after it came, to the minute", () => {
     const state = step(nothingKnown, failed("u-1", "10:00"), defaultPolicy, ARRIVED_MS).state;
     const forgottenMs = ARRIVED_MS + 20 * MINUTE_MS + LATENESS_MS;

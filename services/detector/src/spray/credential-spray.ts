@@ -191,8 +191,13 @@ function letIn(tries: AddressTries, tried: Arrived, policy: PolicyDocument): Ste
   const namedForMs = isNews ? alert.fromMs : (before?.namedForMs ?? 0);
   const others = isNews ? tries.successes.filter((each) => each !== before) : tries.successes;
   const newestMs = Math.max(atMs, before?.atMs ?? 0);
-  const successes = withNewest(others, { user, atMs: newestMs, forgetMin, namedForMs });
-  if (successes === tries.successes) return quiet(tries);
+  const all = withNewest(others, { user, atMs: newestMs, forgetMin, namedForMs });
+  if (all === tries.successes) return quiet(tries);
+  // A backlog brings days within minutes, and each login from here rewrites what is kept.
+  const fromMs = (all.at(-1) as Success).atMs - windowMs - LATENESS_MS;
+  const isKept = (each: Success): boolean => each.atMs >= fromMs || each.namedForMs > 0;
+  const successes = all.every(isKept) ? all : all.filter(isKept);
+  if (!isNews && newestMs < fromMs) return quiet(tries);
   return {
     state: { ...tries, successes },
     findings: isNews ? [onUser(tried, alert, policy)] : [],
