@@ -1,6 +1,6 @@
 import { VigError } from "@vigie/core/errors";
 import { loadConfig, type Parsed } from "@vigie/service-kit/config";
-import { openOperatorAudit } from "@vigie/service-kit/operator-audit";
+import { putDeedOnRecord } from "@vigie/service-kit/operator-audit";
 import { namedArguments, needed, spanOf, tenantOf, withDevelopment } from "./history/arguments.ts";
 import { exportFromTopics, topicsConfig, type Wanted } from "./history/from-topics.ts";
 
@@ -31,13 +31,8 @@ async function putOnRecord(
   config: Parsed<typeof topicsConfig>,
   { tenant, fromMs, toMs }: Wanted,
 ): Promise<void> {
-  const audit = await openOperatorAudit(config);
   const payload = { tenant, from: fromMs, until: toMs };
-  try {
-    await audit.record({ action: "history.exported", payload });
-  } finally {
-    await audit.close();
-  }
+  await putDeedOnRecord(config, { action: "history.exported", payload });
 }
 
 if (import.meta.main) {

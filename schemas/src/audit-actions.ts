@@ -150,7 +150,7 @@ export const auditActions = {
     by: "edge",
     subject: "the user whom the filter names, else nobody",
     payload: ["filter", "boxes", "tree_size"],
-    when: "somebody with id:audit exports entries, before the first byte",
+    when: "somebody with id:audit, or an operator's command, exports entries, before the first byte",
   },
   "impersonation.acted": {
     by: "edge",
@@ -223,6 +223,18 @@ export const auditActions = {
     subject: NOBODY,
     payload: ["action"],
     when: "a change of keys that was put on record failed after that",
+  },
+  "audit.tiles_requested": {
+    by: "operator",
+    subject: NOBODY,
+    payload: ["to", "tree_size"],
+    when: "the log is written as tiles to a place, before that; nothing in it is opened",
+  },
+  "audit.restore_requested": {
+    by: "operator",
+    subject: NOBODY,
+    payload: ["from"],
+    when: "leaves that the database has lost are appended out of tiles, before that",
   },
   "history.exported": {
     by: "operator",

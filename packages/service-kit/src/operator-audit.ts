@@ -126,6 +126,19 @@ export async function operatorAuditOf(env: NodeJS.ProcessEnv): Promise<OperatorA
   return openOperatorAudit(loadConfig({ ...kafkaConfig, ...registryConfig }, { env, argv: [] }));
 }
 
+/** For a command of one deed. Throws: VIG_AUDIT_WRITE_FAILED; then it must not be done. */
+export async function putDeedOnRecord(
+  config: Parsed<typeof kafkaConfig & typeof registryConfig>,
+  deed: OperatorDeed,
+): Promise<void> {
+  const audit = await openOperatorAudit(config);
+  try {
+    await audit.record(deed);
+  } finally {
+    await audit.close();
+  }
+}
+
 /** A registry that is away is waited for without end by services; an operator is told. */
 const READY_TIMEOUT_MS = 15_000;
 

@@ -5,7 +5,7 @@ import { messageOf } from "@vigie/core/errors";
 import { silentLogger } from "@vigie/core/log";
 import { loadConfig } from "@vigie/service-kit/config";
 import { openKeys } from "@vigie/service-kit/kms/open-keys";
-import { type OperatorDeed, openOperatorAudit } from "@vigie/service-kit/operator-audit";
+import { type OperatorDeed, putDeedOnRecord } from "@vigie/service-kit/operator-audit";
 import { openDatabase } from "@vigie/service-kit/postgres/database";
 import {
   checkpointKeyConfig,
@@ -86,12 +86,7 @@ const outOf = ({ out }: Wanted): Writable =>
   out === undefined ? process.stdout : createWriteStream(out, { flags: "wx", mode: 0o600 });
 
 async function putOnRecord(deed: OperatorDeed): Promise<void> {
-  const audit = await openOperatorAudit(load({ ...kafkaConfig, ...registryConfig }));
-  try {
-    await audit.record(deed);
-  } finally {
-    await audit.close();
-  }
+  await putDeedOnRecord(load({ ...kafkaConfig, ...registryConfig }), deed);
 }
 
 function wantedOf(args: readonly string[]): Wanted | string {

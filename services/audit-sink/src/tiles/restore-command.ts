@@ -11,13 +11,14 @@ import { type Command, EXIT_USAGE } from "#commands";
 import { ROLE } from "#guard";
 import { everySoOften } from "#progress";
 import { createSigners } from "#signer";
-import { tilesCommandConfig } from "./command.ts";
+import { putOnRecord, tilesCommandConfig } from "./command.ts";
 import { restoreLeaves } from "./restore.ts";
 import { placeFault, storeOf } from "./store-of.ts";
 
-const USAGE = `main.ts restore --from PLACE [--key VKEY]...
+const USAGE = `main.ts restore --from PLACE [--key VKEY]... [--unrecorded]
   appends the leaves that the database lacks out of the tiles in a folder or s3://bucket/prefix
-  --key VKEY  a key whose checkpoints are valid, besides those that are configured
+  --key VKEY    a key whose checkpoints are valid, besides those that are configured
+  --unrecorded  it is not put on record first: for an installation that is down
 ends with 0: the database holds what was signed, 1: it does not, nothing has changed, 64: usage
 `;
 
@@ -44,6 +45,8 @@ export const restoreCommand: Command = async (args) => {
     const keys = openTrustedKeys(config, wanted.key);
     const store = await storeOf(wanted.from, config);
     const { current: signer } = createSigners(config.WORM_SIGNING_SECRET);
+    const payload = { from: store.name };
+    if (!wanted.unrecorded) await putOnRecord({ action: "audit.restore_requested", payload });
     const onProgress = everySoOften((leaves: bigint) => {
       process.stderr.write(`${leaves} leaves\n`);
     });
@@ -60,15 +63,23 @@ export const restoreCommand: Command = async (args) => {
   }
 };
 
-function wantedOf(
-  args: readonly string[],
-): { readonly from: string; readonly key: readonly string[] } | string {
-  const options = { from: { type: "string" }, key: { type: "string", multiple: true } } as const;
+interface Wanted {
+  readonly from: string;
+  readonly key: readonly string[];
+  readonly unrecorded: boolean;
+}
+
+function wantedOf(args: readonly string[]): Wanted | string {
+  const options = {
+    from: { type: "string" },
+    key: { type: "string", multiple: true },
+    unrecorded: { type: "boolean" },
+  } as const;
   try {
-    const { from, key = [] } = parseArgs({ args: [...args], options }).values;
+    const { from, key = [], unrecorded = false } = parseArgs({ args: [...args], options }).values;
     if (from === undefined) return "--from is missing";
     const fault = placeFault(from);
-    return fault === null ? { from, key } : `--from ${fault}`;
+    return fault === null ? { from, key, unrecorded } : `--from ${fault}`;
   } catch (error) {
     return messageOf(error);
   }
