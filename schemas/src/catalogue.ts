@@ -58,7 +58,8 @@ const shared = {
 const event = {
   ...shared,
   keep: days(7),
-  writtenBy: ["upstream", "edge"],
+  // The detector sends on what lies in a wrong partition.
+  writtenBy: ["upstream", "edge", "detector"],
   readBy: ["detector", "sessions", "session-sink"],
 } as const;
 
@@ -67,7 +68,7 @@ export const topics = {
   "id.login": event,
   "id.heartbeat": event,
   "id.mfa": event,
-  "id.geo": { ...event, writtenBy: ["upstream", "edge", "geo"] },
+  "id.geo": { ...event, writtenBy: ["upstream", "edge", "geo", "detector"] },
   "id.geo.prefs": {
     ...shared,
     keep: "compacted",
@@ -167,7 +168,7 @@ export const topics = {
     ...shared,
     key: "emitter",
     keep: days(7),
-    writtenBy: ["all"],
+    writtenBy: ["edge", "sessions", "operators"],
     readBy: ["audit-sink", "session-sink"],
   },
 } as const satisfies Record<string, TopicSpec>;

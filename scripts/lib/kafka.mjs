@@ -32,12 +32,13 @@ group.initial.rebalance.delay.ms=0
 log.cleaner.dedupe.buffer.size=2097152
 `;
 
-/** Starts the broker, formatting its folder the first time. Returns: host:port. */
-export async function startKafka({ java, port, controllerPort, data, log, register }) {
+/** Starts the broker, formatting its folder the first time. `settings`: more properties. Returns: host:port. */
+export async function startKafka(broker) {
+  const { java, port, controllerPort, data, log, register, settings = "" } = broker;
   const folder = join(data, "kafka");
   const file = join(data, "kafka.properties");
   mkdirSync(data, { recursive: true });
-  writeFileSync(file, properties({ port, controllerPort, folder }));
+  writeFileSync(file, properties({ port, controllerPort, folder }) + settings);
   if (!exists(join(folder, "meta.properties"))) await format({ java, file, folder });
   const log4j = join(data, "kafka-log4j2.properties");
   writeFileSync(log4j, LOG4J);
