@@ -5,11 +5,10 @@ export type Random = (bytes: number, purpose: string) => Buffer;
 
 export const systemRandom: Random = (bytes) => randomBytes(bytes);
 
-const UUID_BYTES = 16;
+export const UUID_BYTES = 16;
 
-/** Source: RFC 9562 section 5.4, version 4. */
-export function randomUuid(random: Random, purpose: string): string {
-  const bytes = random(UUID_BYTES, purpose);
+/** Of 16 random bytes. Source: RFC 9562 section 5.4, version 4. */
+export function uuidOfBytes(bytes: Buffer): string {
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
   const hex = bytes.toString("hex");

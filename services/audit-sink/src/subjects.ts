@@ -1,3 +1,4 @@
+import { createSecretKey, type KeyObject } from "node:crypto";
 import { boxKeyOf, SECRET_BYTES } from "@vigie/audit-log/box";
 import { assert } from "@vigie/core/assert";
 import {
@@ -11,7 +12,7 @@ import type { Keys } from "@vigie/service-kit/kms/keys";
 import { byteaArray, textArray, uuidArray } from "@vigie/service-kit/postgres/binary-array";
 import type { Queryable } from "@vigie/service-kit/postgres/database";
 import type { Subject } from "./leaf-of.ts";
-import { type Random, randomUuid } from "./random.ts";
+import { type Random, UUID_BYTES, uuidOfBytes } from "./random.ts";
 
 export interface Person {
   readonly tenantKey: string;
@@ -65,7 +66,7 @@ export class SubjectKeys {
   /** Second chance: what is used moves to the young ones; when these are many, the old ones go. */
   private young: Subjects = new Map();
   private old: Subjects = new Map();
-  private readonly tenantKeys = new Map<string, Buffer>();
+  private readonly tenantKeys = new Map<string, KeyObject>();
   private destroyed = 0;
 
   constructor(options: SubjectKeysOptions) {
@@ -112,10 +113,8 @@ export class SubjectKeys {
 
   /** A key that nobody will have: for what happened before its person was erased, and comes late. */
   throwaway(person: Person, eventId: string): Subject {
-    const { random } = this.options;
-    const purpose = `late|${nameOfPerson(person)}|${eventId}`;
-    const ref = randomUuid(random, `${purpose}|ref`);
-    return { ref, key: boxKeyOf(random(SECRET_BYTES, `${purpose}|secret`)) };
+    const { ref, secret } = this.draw(`late|${nameOfPerson(person)}|${eventId}`);
+    return { ref, key: boxKeyOf(secret) };
   }
 
   /** Moves what is in the database from `unknown` to `found`. */
@@ -136,16 +135,20 @@ export class SubjectKeys {
     }
   }
 
+  private draw(purpose: string): { readonly ref: string; readonly secret: Buffer } {
+    const bytes = this.options.random(UUID_BYTES + SECRET_BYTES, purpose);
+    const ref = uuidOfBytes(bytes.subarray(0, UUID_BYTES));
+    return { ref, secret: bytes.subarray(UUID_BYTES) };
+  }
+
   private async make(tx: Queryable, unknown: Unknown, found: Subjects): Promise<void> {
-    const { keys, random } = this.options;
+    const { keys } = this.options;
     const rows: SubjectRow[] = [];
     for (const { tenantKey: tenant, tenantId, userId, names } of unknown.values()) {
       const { keyId } = keys.hmacKey(tenant);
       const tenantKey = await this.tenantKey(tx, tenant, keyId);
       // Of one person several are made, one after the other was destroyed.
-      const purpose = `subject|${tenant}|${userId}|${this.destroyed}`;
-      const ref = randomUuid(random, `${purpose}|ref`);
-      const secret = random(SECRET_BYTES, `${purpose}|secret`);
+      const { ref, secret } = this.draw(`subject|${tenant}|${userId}|${this.destroyed}`);
       rows.push({
         tenant_id: tenantId,
         user_id: userId,
@@ -166,7 +169,7 @@ export class SubjectKeys {
   }
 
   /** The tenant's key of this version, made where there is none. */
-  private async tenantKey(tx: Queryable, tenant: string, keyId: string): Promise<Buffer> {
+  private async tenantKey(tx: Queryable, tenant: string, keyId: string): Promise<KeyObject> {
     const name = `${tenant}|${keyId}`;
     const known = this.tenantKeys.get(name);
     if (known !== undefined) return known;
@@ -176,7 +179,7 @@ export class SubjectKeys {
     return key;
   }
 
-  private async readTenantKey(tx: Queryable, tenant: string, keyId: string): Promise<Buffer> {
+  private async readTenantKey(tx: Queryable, tenant: string, keyId: string): Promise<KeyObject> {
     const { keys, random } = this.options;
     const id = tenantUuid(tenant);
     const { rows } = await tx.query<{ envelope: Buffer }>(READ_TENANT_KEY, [id, keyId]);
@@ -184,7 +187,7 @@ export class SubjectKeys {
     if (held !== undefined) return openTenantKey(keys, tenant, held.envelope);
     const key = random(KEY_BYTES, `tenant|${tenant}|${keyId}`);
     await tx.query(ADD_TENANT_KEY, [id, tenant, keyId, sealTenantKey(keys, tenant, key)]);
-    return key;
+    return createSecretKey(key);
   }
 }
 
