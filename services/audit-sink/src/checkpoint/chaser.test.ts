@@ -42,6 +42,27 @@ test("what failed is tried again, and told of", async () => {
   await vi.waitFor(() => expect(done).toEqual(["away", "away", "away", undefined]));
 });
 
+test("told to, it finishes what waits when it is stopped, once", async () => {
+  for (const fails of [false, true]) {
+    const worked: bigint[] = [];
+    const chaser = startChaser({
+      name: "test",
+      everyMs: 60_000,
+      log: silentLogger,
+      finishes: true,
+      work: async ({ size }) => {
+        worked.push(size);
+        if (fails && size === 2n) throw new Error("away");
+      },
+    });
+    chaser.offer(await sized(1));
+    await vi.waitFor(() => expect(worked).toEqual([1n]));
+    chaser.offer(await sized(2));
+    await chaser.stop();
+    expect(worked).toEqual([1n, 2n]);
+  }
+});
+
 test("a stop waits for what is under way, and not for pauses", async () => {
   const work = Promise.withResolvers<void>();
   let ended = false;

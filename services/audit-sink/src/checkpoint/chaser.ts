@@ -9,6 +9,8 @@ export interface ChaserOptions {
   readonly everyMs: number;
   readonly work: (checkpoint: SignedCheckpoint) => Promise<void>;
   readonly log: Logger;
+  /** A stop works on what waits, once; else it is left. */
+  readonly finishes?: boolean;
   /** After each try; `why`: it failed. */
   readonly onDone?: (why?: string) => void;
 }
@@ -24,7 +26,8 @@ export interface Chaser {
 const BACKOFF_MAX_MS = 60_000;
 
 /** Works on the newest checkpoint only, one at a time; what fails is tried again, with growing pauses. */
-export function startChaser({ name, everyMs, work, log, onDone }: ChaserOptions): Chaser {
+export function startChaser(options: ChaserOptions): Chaser {
+  const { name, everyMs, work, log, finishes = false, onDone } = options;
   let newest: SignedCheckpoint | null = null;
   let stopped = false;
   let wake = (): void => {};
@@ -45,7 +48,7 @@ export function startChaser({ name, everyMs, work, log, onDone }: ChaserOptions)
 
   async function run(): Promise<void> {
     let failures = 0;
-    while (!stopped) {
+    while (!stopped || (finishes && newest !== null && failures === 0)) {
       const checkpoint = newest;
       if (checkpoint === null) {
         await rest(null);

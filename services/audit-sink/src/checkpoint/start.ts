@@ -203,6 +203,7 @@ function startTiles(
     startChaser({
       name: "tiles",
       everyMs: TILES_EVERY_MS,
+      finishes: true,
       log,
       async work(checkpoint) {
         const { cosignatures } = about;
