@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createSigner } from "@vigie/audit-sink/signer";
 import { openKeys } from "@vigie/service-kit/kms/open-keys";
 import { readSigningKey } from "@vigie/service-kit/kms/signing-key";
 import { type OperatorDeed, operatorSeries } from "@vigie/service-kit/operator-audit";
@@ -105,6 +106,17 @@ test("a signing key is made once, and its public form is printed then and later"
   assert.equal(statSync(file).mode & 0o777, 0o600);
   await assert.rejects(manageKeys(["signing", file, "other"], NOW_MS), /EEXIST/);
   assert.equal(await manageKeys(["signing", `${file}.new`], NOW_MS), null);
+});
+
+test("AUD-02: a secret for leaves is made once, random, and known by its id", async () => {
+  const [file, other] = [keysFile(), keysFile()];
+  const keyId = await manageKeys(["secret", file], NOW_MS);
+  const secret = readFileSync(file, "utf8").trim();
+  assert.match(secret, /^[0-9a-f]{64}$/);
+  assert.equal(keyId, createSigner(secret).keyId);
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  await assert.rejects(manageKeys(["secret", file], NOW_MS), /EEXIST/);
+  assert.notEqual(await manageKeys(["secret", other], NOW_MS), keyId);
 });
 
 test("AUD-01: a key is on record before it is made or rotated, without its secret, in a series that is closed", async () => {

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { createSigner } from "@vigie/audit-sink/signer";
 import { messageOf, VigError } from "@vigie/core/errors";
 import { DAY_MS } from "@vigie/core/time";
 import type { AuditAction } from "@vigie/schemas/audit-actions";
@@ -15,6 +16,7 @@ import {
 } from "@vigie/service-kit/kms/keys-file";
 import type { Kms } from "@vigie/service-kit/kms/kms";
 import { openKms, openSecret } from "@vigie/service-kit/kms/open-keys";
+import { createPrivateFile } from "@vigie/service-kit/kms/private-file";
 import { newSigningKey, readSigningKey, writeSigningKey } from "@vigie/service-kit/kms/signing-key";
 import {
   type OperatorAudit,
@@ -35,6 +37,9 @@ Keys that sign or cosign checkpoints of the audit log (AUDIT_SIGNING_KEY_FILE):
 npm run keys -- signing FILE NAME [--witness]   a new Ed25519 key of the log NAME, or of a witness, mode 600; prints its
                                                 public form
 npm run keys -- vkey FILE                       prints the public form, which verifies checkpoints
+
+The secret that signs the audit log's leaves (WORM_SIGNING_SECRET):
+npm run keys -- secret FILE                     a new random secret in a file of mode 600; prints its id, which rows name
 
 What changes keys is put on record in the audit first, where KAFKA_BROKERS and SCHEMA_REGISTRY_URL say, else refused;
 --unrecorded does it all the same, for an installation that is down. A new file may be made before there is a broker.
@@ -102,6 +107,15 @@ const verbs: Readonly<Record<string, Verb>> = {
     return key.verifierKey;
   },
   vkey: ({ file }) => readSigningKey(file).verifierKey,
+  async secret({ file, recorded }) {
+    const secret = randomSecret().toString("hex");
+    const { keyId } = createSigner(secret);
+    const payload = { keys: "audit.leaves", key_id: keyId };
+    await recorded({ action: "keys.created", payload }, () => {
+      createPrivateFile(file, `${secret}\n`);
+    });
+    return keyId;
+  },
 };
 
 const listed = (file: string): string =>
