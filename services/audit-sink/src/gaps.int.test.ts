@@ -1,0 +1,85 @@
+import { silentLogger } from "@vigie/core/log";
+import { expect, test } from "vitest";
+import { GRACE_MS } from "./emitters.ts";
+import { writeDueGaps } from "./sink.ts";
+import { expectSound, itemOf, leavesOf, storeOver, testLog, upTo } from "./test-store.ts";
+import { auditEvent, T0 } from "./testing.ts";
+
+const log = testLog();
+
+const [FIRST, SECOND] = [
+  "edge.e-1.00000000-0000-4000-8000-000000000001",
+  "edge.e-1.00000000-0000-4000-8000-000000000002",
+];
+
+/** A store whose clock the test moves. */
+function clocked() {
+  let nowMs = T0;
+  const store = storeOver(log.service, { clock: () => nowMs });
+  const pass = (ms: number): void => {
+    nowMs += ms;
+  };
+  return { store, pass };
+}
+
+const gapsOf = async () =>
+  (await leavesOf(log)).flatMap(({ action, payload }) =>
+    action === "audit.gap_detected" ? [payload] : [],
+  );
+
+const numbered = (emitter: string, seq: number, offset: number, action = "x") =>
+  itemOf(auditEvent(offset, { emitter, emitter_seq: seq, action }), offset);
+
+test("a record that never comes is put on record, also while nothing else comes", async () => {
+  const { store, pass } = clocked();
+  const items = [numbered("vigie.sessions.0", 1, 1), numbered("vigie.sessions.0", 3, 2)];
+  await store.write({ items }, upTo(3));
+  const told: number[] = [];
+  const due = () =>
+    writeDueGaps({ store, log: silentLogger, observe: ({ gaps }) => void told.push(gaps.length) });
+  await due();
+  pass(GRACE_MS);
+  await due();
+  await due();
+  expect(told).toEqual([0, 1, 0]);
+  expect(await gapsOf()).toEqual([{ emitter: "vigie.sessions.0", from: 2, to: 2 }]);
+  await expectSound(log);
+});
+
+test("a boot that broke off is put on record after the next one of its instance has begun", async () => {
+  const { store, pass } = clocked();
+  await store.write({ items: [numbered(FIRST, 1, 1), numbered(FIRST, 2, 2)] }, upTo(3));
+  await store.write({ items: [numbered(SECOND, 1, 3)] }, upTo(4));
+  expect(await gapsOf()).toEqual([]);
+  pass(GRACE_MS);
+  await store.write({ items: [numbered(SECOND, 2, 4)] }, upTo(5));
+  expect(await gapsOf()).toEqual([{ emitter: FIRST, from: 3, to: null }]);
+  pass(GRACE_MS);
+  await store.write({ items: [numbered(SECOND, 3, 5)] }, upTo(6));
+  expect(await gapsOf()).toHaveLength(1);
+});
+
+test("boots that are read in the wrong order, and one that closed, are no gap", async () => {
+  const { store, pass } = clocked();
+  await store.write({ items: [numbered(SECOND, 1, 9)] }, upTo(10));
+  const older = [numbered(FIRST, 1, 1), numbered(FIRST, 2, 2, "audit.series_closed")];
+  const moved = older.map(({ entry, value }) => ({
+    value,
+    entry: { ...entry, origin: { ...entry.origin, partition: 1 } },
+  }));
+  await store.write({ items: [moved[0] as never] }, upTo(2, 1));
+  await store.write({ items: [moved[1] as never] }, upTo(3, 1));
+  pass(GRACE_MS);
+  await store.write({ items: [] }, []);
+  expect(await gapsOf()).toEqual([]);
+});
+
+test("a repeated record, and one that is kept aside, fill no number", async () => {
+  const { store, pass } = clocked();
+  const forged = itemOf(auditEvent(1, { emitter: "e.0", emitter_seq: 2, action: "forged" }), 2);
+  const first = numbered("e.0", 1, 1);
+  await store.write({ items: [first, forged, numbered("e.0", 3, 3)] }, upTo(4));
+  pass(GRACE_MS);
+  await store.write({ items: [] }, []);
+  expect(await gapsOf()).toEqual([{ emitter: "e.0", from: 2, to: 2 }]);
+});
