@@ -180,7 +180,7 @@ export const auditActions = {
     by: "audit-sink",
     subject: PERSON,
     payload: ["the anomaly"],
-    when: "an anomaly of severity HIGH or worse that may be acted on lies on id.session.anomaly",
+    when: "an anomaly in ENFORCE lies on id.session.anomaly that is a security event: of severity HIGH or worse, or concurrent_sessions or revoked_session_use of any",
   },
   "anomaly.retracted": {
     by: "audit-sink",
@@ -199,6 +199,12 @@ export const auditActions = {
     subject: NOBODY,
     payload: ["emitter", "from, to (the missing numbers; to null: nobody knows how many)"],
     when: "a number of a series is missing, or a series was left open by a crash",
+  },
+  "audit.log_continued": {
+    by: "audit-sink",
+    subject: NOBODY,
+    payload: ["origin", "after (the last checkpoint of the log before)"],
+    when: "a log of another name was signed before: the first entry of the one that follows it",
   },
   "keys.rotated": {
     by: "operator",

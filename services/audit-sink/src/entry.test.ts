@@ -68,6 +68,13 @@ describe("which anomalies are audited", () => {
     expect(audited({ mode: "SHADOW" })).toBeNull();
   });
 
+  test("AUD-05: what the sessions find is a security event whatever its severity", () => {
+    for (const kind of ["concurrent_sessions", "revoked_session_use"]) {
+      expect(audited({ kind, severity: "LOW" })).not.toBeNull();
+      expect(audited({ kind, severity: "LOW", mode: "SHADOW" })).toBeNull();
+    }
+  });
+
   test("every withdrawal, in which nothing but ids and times counts", () => {
     const withdrawal = audited({ severity: "UNKNOWN", mode: "UNKNOWN", retracts: "a-0" });
     expect(withdrawal?.action).toBe("anomaly.retracted");

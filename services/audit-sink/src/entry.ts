@@ -1,4 +1,5 @@
 import { canonicalJson } from "@vigie/core/canonical-json";
+import { isSecurityEvent } from "@vigie/schemas/security-events";
 import type { AuditEvent, SessionAnomaly } from "@vigie/schemas/types";
 import { redactAddresses, redactText } from "./redact.ts";
 
@@ -83,12 +84,12 @@ function identityOf(event: AuditEvent): string {
 }
 
 /**
- * The entry of an anomaly that may be acted on and is HIGH or worse, or of a withdrawal; null for the others.
+ * AUD-05: the entry of an anomaly in ENFORCE that is a security event, or of a withdrawal; null for the others.
  * `detected_at` is left out of its identity: the same anomaly computed again, in a replay, is the same.
  */
 export function entryOfAnomaly(anomaly: SessionAnomaly, origin: Origin): AuditEntry | null {
   const retracts = anomaly.retracts !== null;
-  if (!retracts && !isGrave(anomaly)) return null;
+  if (!retracts && !(anomaly.mode === "ENFORCE" && isSecurityEvent(anomaly))) return null;
   return {
     // Ids of anomalies and of audit events are made apart, and must not meet.
     eventId: clean(`anomaly:${anomaly.anomaly_id}`),
@@ -110,9 +111,6 @@ export function entryOfAnomaly(anomaly: SessionAnomaly, origin: Origin): AuditEn
     identity: canonicalJson({ ...anomaly, detected_at: null }),
   };
 }
-
-const isGrave = ({ mode, severity }: SessionAnomaly): boolean =>
-  mode === "ENFORCE" && (severity === "HIGH" || severity === "CRITICAL");
 
 /** What the log writes of itself. Source: docs/audit-format.md, series of records. */
 export const OWN_EMITTER = "audit-sink";

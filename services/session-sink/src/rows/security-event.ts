@@ -1,28 +1,21 @@
 import { ACCESS_DENIED, REVOCATIONS_HELD } from "@vigie/schemas/audit-actions";
+import { finderOf, isSecurityEvent } from "@vigie/schemas/security-events";
 import type { AuditEvent, SessionAnomaly } from "@vigie/schemas/types";
 import { tenantUuid } from "@vigie/service-kit/ids";
 import type { SessionRow } from "./columns.ts";
 import type { SecurityEventRow } from "./columns-security.ts";
 import { anomalyUuid, eventUuid, isoTime, personOf, sessionOf } from "./ids.ts";
 
-/** What the sessions service finds; every other kind of anomaly is the detector's. */
-const FOUND_BY_SESSIONS: ReadonlySet<string> = new Set([
-  "concurrent_sessions",
-  "revoked_session_use",
-]);
-const SEVERE: ReadonlySet<string> = new Set(["HIGH", "CRITICAL"]);
-
 /** ANO-14, ANO-18: of an alarm that is severe, or that concerns a security operations centre in any case; else null. */
 export function anomalyEvent(anomaly: SessionAnomaly): SecurityEventRow | null {
-  const ours = FOUND_BY_SESSIONS.has(anomaly.kind);
-  if (!ours && !SEVERE.has(anomaly.severity)) return null;
+  if (!isSecurityEvent(anomaly)) return null;
   return {
     ...personOf(anomaly),
     id: anomalyUuid(anomaly, anomaly.anomaly_id),
     ...sessionOf(anomaly, anomaly.session_id),
     kind: anomaly.kind,
     severity: anomaly.severity,
-    source: ours ? "sessions" : "detector",
+    source: finderOf(anomaly),
     origin_id: anomaly.anomaly_id,
     evidence: JSON.stringify(anomaly.evidence),
     occurred_at: isoTime(anomaly.occurred_at),
