@@ -57,7 +57,7 @@ function actorOf(given: Report["actor"], impersonatorId: string | null): Actor {
     id,
     impersonator_id: impersonatorId,
     ip: address,
-    // AUD-11.
-    user_agent: userAgentOf(user_agent),
+    // AUD-11; a service that has none needs none.
+    user_agent: type === "SYSTEM" && user_agent === undefined ? null : userAgentOf(user_agent),
   };
 }

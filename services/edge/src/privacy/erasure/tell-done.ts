@@ -1,4 +1,4 @@
-import { MINUTE_MS } from "@vigie/core/time";
+import { SECOND_MS } from "@vigie/core/time";
 import { tenantUuid } from "@vigie/service-kit/ids";
 import type { Job } from "@vigie/service-kit/jobs";
 import type { Database } from "@vigie/service-kit/postgres/database";
@@ -14,7 +14,7 @@ export interface TellDoneOptions {
 }
 
 /** Source: an erasure takes seconds, and its end is nobody's hurry. */
-const EVERY_MS = MINUTE_MS;
+const EVERY_MS = 10 * SECOND_MS;
 const PAGE_MAX = 100;
 
 const UNTOLD = `
