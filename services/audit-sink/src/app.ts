@@ -33,7 +33,15 @@ export function startAuditSink(parts: AuditSinkParts): StartedInBackground {
         config.WORM_SIGNING_SECRET,
         config.WORM_SIGNING_SECRETS_RETIRED,
       );
-      const checkpoints = startCheckpoints({ config, database, log, metrics, health, clock });
+      const checkpoints = startCheckpoints({
+        config,
+        database,
+        log,
+        metrics,
+        health,
+        clock,
+        append: (entry) => store.write({ items: [{ entry, value: null }] }, []),
+      });
       const { admit, guard, isOpen } = checkpoints;
       const store = createAuditStore(database, { keys, signers, clock, admit });
       const tell = createTold(metrics);

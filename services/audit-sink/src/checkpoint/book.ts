@@ -4,7 +4,7 @@ import type { KafkaClient } from "@vigie/stream/kafka/client";
 import { openLoneReader } from "@vigie/stream/kafka/lone-reader";
 import { openSigned, type SignedCheckpoint, type TrustedKeys } from "./keys.ts";
 import type { Place } from "./place.ts";
-import { CHECKPOINT_TOPIC, lastNote, readTail } from "./topic-place.ts";
+import { CHECKPOINT_TOPIC, isOf, lastNote, readTail } from "./topic-place.ts";
 
 export interface BookOptions {
   readonly client: KafkaClient;
@@ -78,7 +78,7 @@ class Book {
     const broken = Promise.withResolvers<never>();
     broken.promise.catch(() => {});
     try {
-      const { note, end } = await readTail(reader, topic, keys.origin);
+      const { note, end } = await readTail(reader, topic, (record) => isOf(record, keys.origin));
       this.take(note);
       this.read.resolve();
       const following = await reader.follow([{ topic, partition: 0, from: end }], {

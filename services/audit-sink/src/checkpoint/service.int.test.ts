@@ -268,6 +268,7 @@ test("a restored older database is neither signed nor appended to until its leav
   let service = await start([], options);
   await publish(200);
   await isSigned(200);
+  await log.owner.query("drop table if exists backup_head");
   await log.owner.query("create table backup_head as select frontier from audit_head");
   await publish(100);
   await isSigned(300);
@@ -306,4 +307,36 @@ test("main.ts tiles writes the log whole, and tells when there is nothing to wri
   await inTiles(20);
   expect((await command(["tiles", "--to", "s3://UPPER"]))[0]).toBe(64);
   expect((await command(["restore"]))[0]).toBe(64);
+});
+
+test("a log that cannot be restored is followed by one of another name, which names its last checkpoint", async () => {
+  const first = await start();
+  await publish(50);
+  await isSigned(50);
+  first.child.kill("SIGKILL");
+  await once(first.child, "exit");
+  await log.owner.query("drop table if exists backup_head");
+  await log.owner.query("create table backup_head as select '{}'::bytea[] as frontier");
+  await restoreBackup(0);
+  const next = createSigningKey(join(folder, "next.key"), "next.example/audit");
+  const over = {
+    AUDIT_ORIGIN: next.name,
+    AUDIT_SIGNING_KEY_FILE: join(folder, "next.key"),
+    VIGIE_STATE_DIR: join(folder, "state", "next"),
+  };
+  await start([], over);
+  const { rows } = await vi.waitFor(async () => {
+    const found = await log.owner.query<{ leaf: Buffer }>(
+      "select leaf from audit_leaves where index = 0",
+    );
+    expect(found.count).toBe(1);
+    return found;
+  }, WAIT);
+  const leaf = JSON.parse(String(rows[0]?.leaf)) as { action: string; payload: { after: string } };
+  expect(leaf.action).toBe("audit.log_continued");
+  expect(leaf.payload.after).toMatch(new RegExp(`^${ORIGIN}\\n50\\n`));
+  // What the topics still hold is appended to the new log.
+  await isSigned(51);
+  expect(await leaves()).toBe(51);
+  await expectSound(log);
 });

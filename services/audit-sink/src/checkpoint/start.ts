@@ -15,6 +15,7 @@ import type {
 } from "@vigie/service-kit/shared-config";
 import { openKafka } from "@vigie/stream/kafka/client";
 import type { Sink } from "@vigie/stream/kafka/sink";
+import type { AuditEntry } from "#entry";
 import { storeOf } from "#tiles/store-of";
 import { databaseTiles, writeTiles } from "#tiles/tile-files";
 import { followCheckpoints } from "./book.ts";
@@ -25,6 +26,7 @@ import { filePlace } from "./file-place.ts";
 import { createGate } from "./gate.ts";
 import { openLogKeys, openSigned, type SignedCheckpoint } from "./keys.ts";
 import { checkpointMeters } from "./meters.ts";
+import { continuationOf } from "./predecessor.ts";
 import { startSigner } from "./signer.ts";
 import { topicPlace } from "./topic-place.ts";
 import { databaseTree, type LogTree } from "./tree.ts";
@@ -43,6 +45,8 @@ export interface CheckpointParts {
   readonly metrics: Metrics;
   readonly health: Health;
   readonly clock: Clock;
+  /** Appends one of the log's own entries, once. */
+  readonly append: (entry: AuditEntry) => Promise<unknown>;
 }
 
 export interface Checkpoints {
@@ -69,7 +73,7 @@ const WITNESS_EVERY_MS = SECOND_MS;
 const COSIGNED_LATELY_MS = 30 * SECOND_MS;
 
 export function startCheckpoints(parts: CheckpointParts): Checkpoints {
-  const { config, database, log, metrics, health, clock } = parts;
+  const { config, database, log, metrics, health, clock, append } = parts;
   const { prefix, ...reach } = kafkaOptions(config);
   const client = openKafka({ ...reach, clientId: "vigie-audit-signer", log });
   const keys = openLogKeys(config);
@@ -112,7 +116,11 @@ export function startCheckpoints(parts: CheckpointParts): Checkpoints {
   const guard = (sink: Sink): Sink => ({
     ...sink,
     async assigned(partitions) {
-      await check();
+      const { checkpoint } = await gate.check();
+      if (checkpoint === null) {
+        const first = await continuationOf({ client, prefix, origin });
+        if (first !== null) await append(first);
+      }
       const stored = await sink.assigned(partitions);
       if (partitions.some(isSigners)) signer.lead(true);
       return stored;

@@ -60,35 +60,43 @@ export async function newestNote({
 }: TopicPlaceOptions): Promise<string | null> {
   const reader = await openLoneReader(client);
   try {
-    return (await readTail(reader, prefix + CHECKPOINT_TOPIC, origin)).note;
+    return (await readTail(reader, prefix + CHECKPOINT_TOPIC, (record) => isOf(record, origin)))
+      .note;
   } finally {
     await reader.close();
   }
 }
 
-/** The last committed note of an origin, and the offset behind what was read. */
+/** The last committed note among those that are wanted, its record, and the offset behind what was read. */
 export async function readTail(
   reader: LoneReader,
   topic: string,
-  origin: string,
-): Promise<{ readonly note: string | null; readonly end: number }> {
+  isWanted: (record: FetchedRecord) => boolean,
+): Promise<{
+  readonly note: string | null;
+  readonly record: FetchedRecord | null;
+  readonly end: number;
+}> {
   const [low = 0] = await reader.lowOffsets(topic);
   const [end = 0] = await reader.stableOffsets(topic);
-  let note: string | null = null;
-  for (let span = TAIL_OFFSETS; note === null; span *= 16) {
+  let record: FetchedRecord | null = null;
+  for (let span = TAIL_OFFSETS; record === null; span *= 16) {
     const from = Math.max(low, end - span);
     await reader.read({ topic, partition: 0, from, to: end }, (records) => {
-      note = lastNote(records, origin) ?? note;
+      record = records.findLast(isWanted) ?? record;
     });
     if (from === low) break;
   }
-  return { note, end };
+  return { note: noteOf(record), record, end };
 }
 
+/** A note of this origin; a null value would take it away, and is none. */
+export const isOf = ({ key, value }: FetchedRecord, origin: string): boolean =>
+  value !== null && key?.toString("utf8") === origin;
+
 /** The last note of an origin among records; null: there is none. */
-export function lastNote(records: readonly FetchedRecord[], origin: string): string | null {
-  const last = records.findLast(
-    ({ key, value }) => value !== null && key?.toString("utf8") === origin,
-  );
-  return last?.value?.toString("utf8") ?? null;
-}
+export const lastNote = (records: readonly FetchedRecord[], origin: string): string | null =>
+  noteOf(records.findLast((record) => isOf(record, origin)) ?? null);
+
+const noteOf = (record: FetchedRecord | null): string | null =>
+  record?.value?.toString("utf8") ?? null;
