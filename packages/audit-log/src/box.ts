@@ -107,7 +107,6 @@ export const commitmentOf = (plaintext: string | Uint8Array): string =>
 
 function decrypt(key: BoxKey, bytes: Buffer, aad: string): Buffer {
   const start = IV_BYTES + TAG_BYTES;
-  if (bytes.length < start) throw unopened("it is too short");
   try {
     const iv = bytes.subarray(0, IV_BYTES);
     const options = { authTagLength: TAG_BYTES };

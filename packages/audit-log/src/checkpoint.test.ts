@@ -7,7 +7,14 @@ import {
   parseCheckpoint,
   verifyCosignature,
 } from "./checkpoint.ts";
-import { createSigner, formatVerifierKey, openNote, signNote } from "./note.ts";
+import {
+  createSigner,
+  formatVerifierKey,
+  openNote,
+  signatureLine,
+  signNote,
+  verifySignature,
+} from "./note.ts";
 import { EMPTY_ROOT } from "./tree.ts";
 
 /** Source: C2SP tlog-checkpoint v1.0.0. */
@@ -119,6 +126,8 @@ describe("cosignatures", () => {
   test.each([
     ["of another text", cosign(TEXT.replace("1", "2"), witness, 12n)],
     ["of another key", cosign(TEXT, keyOf("witness.example.com/w1", "cosignature"), 12n)],
+    ["of the same key under another name", cosign(TEXT, renamed(), 12n)],
+    ["of no time", signatureLine(witness, TEXT, 0n)],
     ["cut off", cosign(TEXT, witness, 12n).slice(0, -1)],
     ["with another time", changedTime(cosign(TEXT, witness, 12n))],
     ["no line at all", "no cosignature\n"],
@@ -143,6 +152,20 @@ describe("cosignatures", () => {
     expect(verifyCosignature(TEXT, line, asWitness.key)).toBeNull();
   });
 });
+
+function renamed() {
+  const { privateKey } = witness;
+  return createSigner({ name: "witness.example.com/w2", privateKey, type: "cosignature" });
+}
+
+test("a signature is looked for under its key's name and id alone", () => {
+  const [line] = openNote(cosigned(), [renamed().key]).signatures;
+  expect(line && verifySignature(TEXT, line, renamed().key)).toMatchObject({ timeS: 12n });
+  expect(line && verifySignature(TEXT, { ...line, name: "other" }, renamed().key)).toBeNull();
+  expect(line && verifySignature(TEXT, { ...line, id: "00000000" }, renamed().key)).toBeNull();
+});
+
+const cosigned = (): string => `${TEXT}\n${cosign(TEXT, renamed(), 12n)}`;
 
 /** The same line with one bit of its time changed. */
 function changedTime(line: string): string {

@@ -227,6 +227,15 @@ describe("what is no proof of consistency", () => {
       { numRuns: 150 },
     ));
 
+  test("a larger tree with the root of the smaller one is no larger tree", async () => {
+    const { firstRoot } = await consistency(4n, 7n);
+    const claim = { first: 4n, firstRoot, secondRoot: firstRoot, proof: [] };
+    expect(verifyConsistency({ ...claim, second: 4n })).toBe(true);
+    for (const second of [5n, 7n, 8n, 300n]) {
+      expect(verifyConsistency({ ...claim, second })).toBe(false);
+    }
+  });
+
   test("hashes of other lengths verify nothing, and do not throw", async () => {
     const claim = await consistency(3n, 7n);
     for (const odd of [Buffer.alloc(0), Buffer.alloc(31), Buffer.alloc(33)]) {

@@ -173,6 +173,12 @@ describe("nodes from tiles", () => {
     await expect(proveInclusion(3n, 300n, none)).rejects.toThrow("VIG_AUDIT_LEAF_INVALID");
   });
 
+  test("a node beyond the end of the tree is none", async () => {
+    const read = nodesFromTiles(290n, readTiles);
+    await expect(read([{ level: 0, index: 290n }])).rejects.toThrow("VIG_AUDIT_LEAF_INVALID");
+    await expect(read([{ level: 3, index: 36n }])).rejects.toThrow("VIG_AUDIT_LEAF_INVALID");
+  });
+
   test("the root of a full tile is its node one level of tiles up", () => {
     const hashes = leaves.slice(0, 256).map(leafHash);
     expect(rootOfHashes(Buffer.concat(hashes))).toEqual(naiveRoot(leaves.slice(0, 256)));

@@ -118,7 +118,8 @@ test("a frontier with a hash too many or too few is refused", () => {
   const { frontier } = grown(numbered(5));
   const short = { ...frontier, hashes: frontier.hashes.slice(1) };
   const wrong = { ...frontier, size: 7n };
-  for (const broken of [short, wrong, { size: -1n, hashes: [] }]) {
+  const long = { ...frontier, size: 4n };
+  for (const broken of [short, wrong, long, { size: -1n, hashes: [] }]) {
     expect(() => rootOf(broken)).toThrow("VIG_INVARIANT");
     expect(() => appendLeaves(broken, [leafHash(Buffer.of(1))])).toThrow("VIG_INVARIANT");
   }
