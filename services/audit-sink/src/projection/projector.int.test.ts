@@ -151,6 +151,13 @@ test("it may be emptied at any time while others fill it, and nothing is there t
   expect(await rows()).toEqual(before);
 });
 
+test("a log that has become smaller is filled in anew", async () => {
+  const before = await rows();
+  await db.query("update audit_projection set next_index = next_index + 1");
+  await catchUp();
+  expect(await rows()).toEqual(before);
+});
+
 test("its searches go by indexes", async () => {
   await db.query("analyze audit_log");
   const searches = {

@@ -25,7 +25,8 @@ export interface Progress {
 
 export interface Projector {
   /**
-   * Fills in the next leaves, with the position in the same transaction; nothing when another one was faster.
+   * Fills in the next leaves, with the position in the same transaction; nothing when another one was faster. Of a log
+   * that has become smaller it begins anew.
    * Throws: VIG_AUDIT_LEAF_MISSING, VIG_AUDIT_LEAF_INVALID: the log is not whole, and it goes no further;
    * VIG_DATABASE_AWAY, VIG_KEY_UNKNOWN.
    */
@@ -51,11 +52,22 @@ const PSEUDONYMISE = `
      and held.index < given.index and held.user_agent <> '${SEALED}'`;
 
 export function createProjector(db: Database, open: OpenLeaves): Projector {
+  const empty = (): Promise<void> =>
+    db.transaction(async (tx) => {
+      await tx.query("update audit_projection set next_index = 0");
+      await tx.query("truncate audit_log");
+    });
   return {
+    empty,
     async step() {
       const { rows } = await db.query<Progress>(POSITION);
       const { next = 0, size = 0 } = rows[0] ?? {};
-      if (next >= size) return { next, size };
+      if (next === size) return { next, size };
+      // The log is another one now: an older copy of it, or one that begins anew.
+      if (next > size) {
+        await empty();
+        return { next: 0, size };
+      }
       const leaves = await readLeaves(db, next);
       const opened = await open(db, leaves.map(leafToOpen));
       const filled = leaves.map((placed, i) => projectedRow(placed, opened[i]?.boxes ?? {}));
@@ -66,12 +78,6 @@ export function createProjector(db: Database, open: OpenLeaves): Projector {
         await put(tx, INSERT, projectedColumns, filled);
         await put(tx, PSEUDONYMISE, destroyedColumns, leaves.flatMap(destroyed));
         return { next: reached, size };
-      });
-    },
-    async empty() {
-      await db.transaction(async (tx) => {
-        await tx.query("update audit_projection set next_index = 0");
-        await tx.query("truncate audit_log");
       });
     },
   };
