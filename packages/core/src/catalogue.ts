@@ -300,7 +300,7 @@ export const catalogue = {
   VIG_AUDIT_NOT_SIGNED: {
     status: 503,
     retry: true,
-    text: "no tree of the audit log has been signed yet",
+    text: "no tree of the audit log has been signed by {by} yet",
   },
   VIG_AUDIT_TABLES_BEHIND: {
     status: 503,

@@ -80,41 +80,45 @@ export const leavesIn = (db: Database, opener: () => OpenLeaves | null): ExportS
   },
 });
 
-/** With the lines that witnesses added. */
+/** $3: with the line of a witness. */
 const NEWEST = `
   select origin, size, note || coalesce(
            (select string_agg(line, '' order by name, key_id) from audit_cosignatures as witness
              where witness.origin = signed.origin and witness.size = signed.size
                and witness.root = signed.root), '') as note
     from audit_checkpoints as signed
-   where origin = $1 and size <= $2::bigint
+   where origin = $1 and size <= case when $3::boolean
+           then (select max(size) from audit_cosignatures where origin = $1 and size <= $2::bigint)
+           else $2::bigint end
    order by size desc, signed_at_ms desc limit 1`;
 const TOLD_APART = "select next_index from audit_projection";
 
+export interface TreeWanted {
+  /** One whose leaves can be told apart by tenant; null: of all. */
+  readonly tenant: string | null;
+  /** One that a witness cosigned, if not the newest. */
+  readonly isWitnessed?: boolean;
+}
+
 /**
- * The newest tree of a log that was signed. Of `tenant` the newest whose leaves can be told apart by tenant; null: of
- * all. Throws: VIG_AUDIT_NOT_SIGNED; VIG_AUDIT_TABLES_BEHIND; VIG_DATABASE_AWAY.
+ * The newest tree of a log that was signed, with the lines that witnesses added.
+ * Throws: VIG_AUDIT_NOT_SIGNED; VIG_AUDIT_TABLES_BEHIND; VIG_DATABASE_AWAY.
  */
 export async function newestTree(
   db: Queryable,
   origin: string,
-  tenant: string | null,
+  { tenant, isWitnessed = false }: TreeWanted,
 ): Promise<SignedTree> {
-  const newest = await signedTree(db, origin, Number.MAX_SAFE_INTEGER);
-  if (newest === null) throw new VigError("VIG_AUDIT_NOT_SIGNED");
+  const upTo = async (size: number): Promise<SignedTree | undefined> =>
+    (await db.query<SignedTree>(NEWEST, [origin, size, isWitnessed])).rows[0];
+  const newest = await upTo(Number.MAX_SAFE_INTEGER);
+  if (newest === undefined) {
+    throw new VigError("VIG_AUDIT_NOT_SIGNED", { by: isWitnessed ? "a witness" : "its key" });
+  }
   if (tenant === null) return newest;
   const { rows } = await db.query<{ next_index: number }>(TOLD_APART);
   const next = rows[0]?.next_index ?? 0;
-  const tree = next >= newest.size ? newest : await signedTree(db, origin, next);
-  if (tree !== null) return tree;
+  const tree = next >= newest.size ? newest : await upTo(next);
+  if (tree !== undefined) return tree;
   throw new VigError("VIG_AUDIT_TABLES_BEHIND", { next, size: newest.size });
-}
-
-async function signedTree(
-  db: Queryable,
-  origin: string,
-  sizeMax: number,
-): Promise<SignedTree | null> {
-  const { rows } = await db.query<SignedTree>(NEWEST, [origin, sizeMax]);
-  return rows[0] ?? null;
 }

@@ -21,10 +21,11 @@ import { ROLE } from "#guard";
 import { everySoOften } from "#progress";
 import { exportLog } from "./export-log.ts";
 
-const USAGE = `main.ts export [--out FILE] [--sealed] [--unrecorded]
+const USAGE = `main.ts export [--out FILE] [--sealed] [--witnessed] [--unrecorded]
   writes the whole audit log up to its newest checkpoint, with what its verifier needs (docs/audit-format.md)
   --out FILE    a new file, mode 600; else standard output
   --sealed      personal data stays encrypted: no keys are needed
+  --witnessed   up to the newest checkpoint that a witness cosigned, if it is not the newest
   --unrecorded  the export is not put on record first: for an installation that is down
 ends with 0: all is written, 1: it is not, 64: usage
 `;
@@ -40,6 +41,7 @@ const exportConfig = {
 interface Wanted {
   readonly out?: string | undefined;
   readonly sealed?: boolean | undefined;
+  readonly witnessed?: boolean | undefined;
   readonly unrecorded?: boolean | undefined;
 }
 
@@ -58,6 +60,7 @@ export const exportCommand: Command = async (args) => {
       {
         db,
         origin: config.AUDIT_ORIGIN,
+        isWitnessed: wanted.witnessed ?? false,
         keys: wanted.sealed ? null : await openKeys(load(keysConfig)),
         record: wanted.unrecorded ? async () => {} : putOnRecord,
         onProgress: everySoOften((read: number, of: number) => {
@@ -91,7 +94,8 @@ async function putOnRecord(deed: OperatorDeed): Promise<void> {
 
 function wantedOf(args: readonly string[]): Wanted | string {
   const flag = { type: "boolean" } as const;
-  const options = { out: { type: "string" }, sealed: flag, unrecorded: flag } as const;
+  const flags = { sealed: flag, witnessed: flag, unrecorded: flag };
+  const options = { out: { type: "string" }, ...flags } as const;
   try {
     return parseArgs({ args: [...args], options }).values;
   } catch (error) {

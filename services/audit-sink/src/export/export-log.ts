@@ -11,6 +11,8 @@ export interface LogExport {
   readonly db: Database;
   /** Name of the log. */
   readonly origin: string;
+  /** Up to the newest tree that a witness cosigned. */
+  readonly isWitnessed?: boolean;
   /** Null: boxes stay sealed. */
   readonly keys: Keys | null;
   /** Before the first line. Throws: then nothing is written. */
@@ -24,8 +26,8 @@ export interface LogExport {
  * Throws: VIG_AUDIT_NOT_SIGNED; VIG_AUDIT_WRITE_FAILED; VIG_DATABASE_AWAY; what the writable says. Then the export has no end.
  */
 export async function exportLog(parts: LogExport, open: () => Writable): Promise<number> {
-  const { db, origin, keys } = parts;
-  const tree = await newestTree(db, origin, null);
+  const { db, origin, keys, isWitnessed = false } = parts;
+  const tree = await newestTree(db, origin, { tenant: null, isWitnessed });
   const opener = keys === null ? null : createOpenLeaves(keys);
   const boxes = keys === null ? "sealed" : "opened";
   const payload = { filter: {}, boxes, tree_size: tree.size };

@@ -107,6 +107,6 @@ export const putOnRecord = (deed: OperatorDeed): Promise<void> =>
 
 async function newestOf(db: Database, keys: TrustedKeys): Promise<SignedCheckpoint> {
   const note = await databasePlace(db, keys.origin, Date.now).newest();
-  if (note === null) throw new VigError("VIG_AUDIT_NOT_SIGNED");
+  if (note === null) throw new VigError("VIG_AUDIT_NOT_SIGNED", { by: "its key" });
   return openSigned(note, keys);
 }

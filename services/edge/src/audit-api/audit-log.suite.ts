@@ -24,11 +24,14 @@ async function refusal(work: Promise<unknown>): Promise<string> {
 export const auditLogBehaviours: Readonly<Record<string, (open: OpenLog) => Promise<void>>> = {
   "the newest signed tree is given, and before the first none": async (open) => {
     const made = smallLog();
-    assert.equal(await refusal((await open(made, 0)).signedTree(null)), "VIG_AUDIT_NOT_SIGNED");
+    assert.equal(
+      await refusal((await open(made, 0)).signedTree({ tenant: null })),
+      "VIG_AUDIT_NOT_SIGNED",
+    );
     const log = await open(made, 4);
     const { origin, size, note } = made.signed(4);
     for (const tenant of [null, TENANT]) {
-      assert.partialDeepStrictEqual(await log.signedTree(tenant), { origin, size, note });
+      assert.partialDeepStrictEqual(await log.signedTree({ tenant }), { origin, size, note });
     }
   },
 

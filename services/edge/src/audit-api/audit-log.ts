@@ -5,6 +5,7 @@ import type {
   StoredLeaf,
 } from "@vigie/service-kit/audit/export";
 import type { LeafFilter } from "@vigie/service-kit/audit/leaf-filter";
+import type { TreeWanted } from "@vigie/service-kit/audit/leaves";
 import type { Place } from "./place.ts";
 
 export interface PageWanted {
@@ -25,11 +26,8 @@ export interface FoundPage {
 export interface AuditLog extends ExportSource {
   /** False where there are no keys: then boxes stay sealed, whoever asks. */
   readonly canOpen: boolean;
-  /**
-   * The newest tree that was signed; of `tenant` the newest whose leaves can be told apart by tenant.
-   * Throws: VIG_AUDIT_NOT_SIGNED.
-   */
-  signedTree(tenant: string | null): Promise<SignedTree>;
+  /** The newest tree that was signed. Throws: VIG_AUDIT_NOT_SIGNED, VIG_AUDIT_TABLES_BEHIND. */
+  signedTree(wanted: TreeWanted): Promise<SignedTree>;
   /** By the time of the action, then by index. */
   find(filter: LeafFilter, page: PageWanted): Promise<FoundPage>;
   /** What stands for a person in leaves; null for one of whom there is none, or no more. `user`: by either id, or ref. */

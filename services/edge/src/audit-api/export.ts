@@ -62,7 +62,8 @@ async function streamOf(
   const reach = reachOf(request, context);
   const own = callerOf(request).tenantId;
   const { filter, told, person } = await askedOf(log, { reach, own }, request.query);
-  const tree = await log.signedTree(reach);
+  const { witnessed: isWitnessed = false } = request.query;
+  const tree = await log.signedTree({ tenant: reach, isWitnessed });
   const boxes = log.canOpen ? (request.query.boxes ?? "opened") : "sealed";
   // Once lines have gone out, no problem can be answered any more: so the tables are tried first.
   await tried(log, reach, tree.size);

@@ -35,8 +35,9 @@ export function memoryLog(options: MemoryLogOptions): AuditLog {
   const placed = leaves.map((stored) => ({ stored, leaf: parseLeaf(stored.leaf) }));
   return {
     canOpen,
-    async signedTree() {
-      if (tree === null) throw new VigError("VIG_AUDIT_NOT_SIGNED");
+    async signedTree({ isWitnessed = false }) {
+      if (tree === null) throw new VigError("VIG_AUDIT_NOT_SIGNED", { by: "its key" });
+      if (isWitnessed) throw new VigError("VIG_AUDIT_NOT_SIGNED", { by: "a witness" });
       return tree;
     },
     async leaves({ tenant, from, until, limit }) {

@@ -40,13 +40,13 @@ test("a tenant's tree is the newest whose leaves are told apart, and an export o
     [made.signed(6).note],
   );
   const log = reading();
-  assert.equal((await log.signedTree(null)).size, 6);
-  assert.equal((await log.signedTree(TENANT)).size, 3);
+  assert.equal((await log.signedTree({ tenant: null })).size, 6);
+  assert.equal((await log.signedTree({ tenant: TENANT })).size, 3);
   const range = { tenant: TENANT, from: 0, until: 4, limit: 10 };
   assert.equal((await log.leaves(range)).length, 3);
   await tables.owner.query("update audit_projection set next_index = 2");
   assert.equal(await refusal(log.leaves(range)), "VIG_AUDIT_TABLES_BEHIND");
-  assert.equal(await refusal(log.signedTree(TENANT)), "VIG_AUDIT_TABLES_BEHIND");
+  assert.equal(await refusal(log.signedTree({ tenant: TENANT })), "VIG_AUDIT_TABLES_BEHIND");
   assert.equal((await log.leaves({ ...range, tenant: null })).length, 4);
 });
 
@@ -58,8 +58,29 @@ test("lines that witnesses added stand below the checkpoint", async () => {
      select origin, size, root, name, '00000001', '— ' || name || E' AAAA\\n', 0
        from audit_checkpoints, unnest(array['w2', 'w1']) as name`,
   );
-  const { note } = await reading().signedTree(null);
+  const { note } = await reading().signedTree({ tenant: null });
   assert.equal(note, `${made.signed().note}— w1 AAAA\n— w2 AAAA\n`);
+});
+
+test("a tree that a witness cosigned may be asked for, and be smaller than the newest", async () => {
+  const made = smallLog();
+  await fillTables(tables.owner, made, { size: 3 });
+  const cosigned = { tenant: null, isWitnessed: true };
+  assert.equal(await refusal(reading().signedTree(cosigned)), "VIG_AUDIT_NOT_SIGNED");
+  await tables.owner.query(
+    `insert into audit_cosignatures
+     select origin, size, root, 'w1', '00000001', E'— w1 AAAA\\n', 0 from audit_checkpoints`,
+  );
+  await tables.owner.query(
+    `insert into audit_checkpoints
+     select origin, 6, sha256(root), $1, key_name, key_id, signed_at_ms from audit_checkpoints`,
+    [made.signed(6).note],
+  );
+  assert.equal((await reading().signedTree({ tenant: null })).size, 6);
+  const tree = await reading().signedTree(cosigned);
+  assert.equal(tree.size, 3);
+  assert.ok(tree.note.endsWith("— w1 AAAA\n"));
+  assert.equal((await reading().signedTree({ tenant: TENANT, isWitnessed: true })).size, 3);
 });
 
 test("without keys boxes stay sealed", async () => {

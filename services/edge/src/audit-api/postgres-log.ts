@@ -31,7 +31,7 @@ export function postgresLog({ database, keys, origin }: PostgresLogOptions): Aud
     get canOpen() {
       return open() !== null;
     },
-    signedTree: (tenant) => newestTree(database, origin, tenant),
+    signedTree: (wanted) => newestTree(database, origin, wanted),
     find: (filter, page) =>
       inReach(database, filter.tenant ?? null, async (tx) => {
         const { text, values } = findStatement(filter, page);

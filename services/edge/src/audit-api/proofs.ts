@@ -11,11 +11,19 @@ import type { EdgeContext } from "../context.ts";
 import { problemResponses, problems } from "../ingest/schemas.ts";
 import { consistencySchema, entryAnswer, inclusionSchema, wholeEntrySchema } from "./answers.ts";
 import { only } from "./audit-log.ts";
-import { consistencyQuery, countOf, entryParams, entryQuery, inclusionQuery } from "./queries.ts";
+import {
+  checkpointQuery,
+  consistencyQuery,
+  countOf,
+  entryParams,
+  entryQuery,
+  inclusionQuery,
+} from "./queries.ts";
 import { AUDIT_SCOPE, reachOf } from "./reach.ts";
 import { logOf, opened, putOnRecord } from "./reading.ts";
 
 const ROOT = "/api/id/admin/audit";
+const OF_ALL = { tenant: null };
 const common = { tags: ["audit"], security: [{ bearer: [] }] };
 const answers = { ...problemResponses, ...problems(404) };
 const content = (type: string, description: string) => ({
@@ -28,16 +36,17 @@ export function proofRoutes(app: FastifyInstance, context: EdgeContext): void {
   const onRequest = [...scoped(AUDIT_SCOPE, context)];
   const config = { audit: nothing("hashes, which tell of nobody") };
   entryRoute(app, context);
-  app.get(`${ROOT}/checkpoint`, {
+  app.get<{ Querystring: Static<typeof checkpointQuery> }>(`${ROOT}/checkpoint`, {
     schema: {
       ...common,
+      querystring: checkpointQuery,
       summary: "The newest checkpoint, a signed note",
       response: { 200: content("text/plain", "C2SP signed note"), ...answers },
     },
     config,
     onRequest,
-    async handler(_request, reply) {
-      const { note } = await logOf(context).signedTree(null);
+    async handler({ query: { witnessed: isWitnessed = false } }, reply) {
+      const { note } = await logOf(context).signedTree({ tenant: null, isWitnessed });
       return plain(reply, "text/plain; charset=utf-8").send(note);
     },
   });
@@ -98,7 +107,7 @@ async function entry(context: EdgeContext, request: FastifyRequest) {
   const log = logOf(context);
   const reach = reachOf(request, context);
   const index = countOf("index", (request.params as Static<typeof entryParams>).index);
-  const tree = await log.signedTree(null);
+  const tree = await log.signedTree(OF_ALL);
   // Of another tenant and not there yet look the same.
   const stored: StoredLeaf | undefined =
     index < BigInt(tree.size) ? (await log.leaves(only(reach, Number(index))))[0] : undefined;
@@ -158,7 +167,7 @@ async function sizeOf(
   path: string,
   given: string | undefined,
 ): Promise<bigint> {
-  const newest = BigInt((await logOf(context).signedTree(null)).size);
+  const newest = BigInt((await logOf(context).signedTree(OF_ALL)).size);
   const size = given === undefined ? newest : countOf(path, given);
   if (size <= newest) return size;
   const why = `no tree of ${size} leaves is signed yet; the newest has ${newest}`;
@@ -171,7 +180,7 @@ async function tile(context: EdgeContext, path: string, reply: FastifyReply) {
   const wanted = parseTilePath(`tile/${path}`);
   if (wanted === null || wanted.kind === "entries") throw noTile();
   const { level, index, width } = wanted;
-  const { size } = await log.signedTree(null);
+  const { size } = await log.signedTree(OF_ALL);
   if (width > tileWidth(level, index, BigInt(size))) throw noTile();
   const first = index * BigInt(TILE_WIDTH);
   const hashes = await log.nodes(

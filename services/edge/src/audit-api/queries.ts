@@ -50,8 +50,14 @@ export const searchQuery = strict({
   cursor: Type.Optional(Type.String({ maxLength: 100, description: "`next` of the page before" })),
 });
 
+const witnessed = Type.Optional(
+  Type.Boolean({ description: "of the newest tree that a witness cosigned, if not the newest" }),
+);
+
+export const checkpointQuery = strict({ witnessed });
 export const exportQuery = strict({
   ...filters,
+  witnessed,
   boxes: Type.Optional(
     Type.Enum(["opened", "sealed"], {
       default: "opened",
@@ -71,7 +77,7 @@ export const consistencyQuery = strict({
   second: Type.Optional(count("leaves of the later one; unset: of the newest signed one")),
 });
 
-type Filters = Static<typeof exportQuery>;
+type Filters = Omit<Static<typeof exportQuery>, "boxes" | "witnessed">;
 
 export function pageWanted(query: Static<typeof searchQuery>): PageWanted {
   const { limit = LIMIT_DEFAULT, cursor } = query;
