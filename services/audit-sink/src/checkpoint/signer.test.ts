@@ -188,6 +188,22 @@ test("of two that think they lead, each checkpoint is one's, and all fit togethe
   await expectConsistent(world);
 });
 
+test("a fault of who no longer leads is forgotten", async () => {
+  const world = new World();
+  const told: (string | undefined)[] = [];
+  const failing = (place: Place): Place => ({
+    ...place,
+    newest: () => Promise.reject(new Error("away")),
+    keep: () => Promise.reject(new Error("away")),
+  });
+  const leads = (_: boolean, why?: string): void => void told.push(why);
+  const signer = world.start({ wrap: failing, events: { leads } });
+  signer.lead(true);
+  await vi.waitFor(() => expect(told.at(-1)).toBe("away"), WAIT);
+  signer.lead(false);
+  await vi.waitFor(() => expect(told.at(-1)).toBeUndefined(), WAIT);
+});
+
 test("a restored older database is not signed, until it holds again what was signed", async () => {
   const world = new World();
   world.tree.grow(20);

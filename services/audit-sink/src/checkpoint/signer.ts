@@ -84,6 +84,7 @@ class Terms {
     const { log, events } = this.options;
     while (!this.stopped) {
       if (!this.leads) {
+        events.leads(false);
         await this.rest(null);
         continue;
       }

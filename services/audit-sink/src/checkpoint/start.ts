@@ -24,6 +24,7 @@ import type { witnessesConfig } from "./config.ts";
 import { type Cosignatures, databaseCosignatures, databasePlace } from "./database-place.ts";
 import { filePlace } from "./file-place.ts";
 import { createGate } from "./gate.ts";
+import { guardedSink } from "./guarded-sink.ts";
 import { openLogKeys, openSigned, type SignedCheckpoint } from "./keys.ts";
 import { checkpointMeters } from "./meters.ts";
 import { continuationOf } from "./predecessor.ts";
@@ -62,8 +63,6 @@ export interface Checkpoints {
   stop(): Promise<void>;
 }
 
-/** The member that has this partition signs: a group has one owner of it, or for a moment two, whom the broker fences. */
-const SIGNERS = { topic: "id.audit", partition: 0 } as const;
 /** A database that is exchanged for another one under a running service is found within this. */
 const CHECK_EVERY_MS = 5 * SECOND_MS;
 /** Partial tiles are as many files as there are rounds: few, and still before anybody waits for them. */
@@ -112,35 +111,22 @@ export function startCheckpoints(parts: CheckpointParts): Checkpoints {
   });
   const check = async (): Promise<void> => void (await gate.check());
   let size: bigint | null = null;
-  let suspect = false;
-  const guard = (sink: Sink): Sink => ({
-    ...sink,
-    async assigned(partitions) {
-      const { checkpoint } = await gate.check();
-      if (checkpoint === null) {
+  const guard = (sink: Sink): Sink =>
+    guardedSink({
+      sink,
+      gate,
+      lead: (on) => signer.lead(on),
+      async begin() {
         const first = await continuationOf({ client, prefix, origin });
         if (first !== null) await append(first);
-      }
-      const stored = await sink.assigned(partitions);
-      if (partitions.some(isSigners)) signer.lead(true);
-      return stored;
-    },
-    async write(batch, next) {
-      // A throw in place of the rewind would lose it, so what comes after the rewind is held up.
-      if (suspect) await check();
-      size = null;
-      const said = await sink.write(batch, next);
-      // The database holds less than it was given: an older copy of it, perhaps.
-      suspect = said !== undefined;
-      const oldestAtMs = Math.min(...batch.map(({ timestampMs }) => timestampMs));
-      if (size !== null && batch.length > 0) meters.appended({ size, oldestAtMs });
-      return said;
-    },
-    lost(partitions) {
-      if (partitions.some(isSigners)) signer.lead(false);
-      sink.lost?.(partitions);
-    },
-  });
+      },
+      takeSize() {
+        const taken = size;
+        size = null;
+        return taken;
+      },
+      appended: (appended) => meters.appended(appended),
+    });
   return {
     guard,
     admit: (before) => gate.admit(before),
@@ -158,9 +144,6 @@ export function startCheckpoints(parts: CheckpointParts): Checkpoints {
     },
   };
 }
-
-const isSigners = ({ topic, partition }: { readonly topic: string; readonly partition: number }) =>
-  topic === SIGNERS.topic && partition === SIGNERS.partition;
 
 interface FollowerParts {
   readonly tree: LogTree;
