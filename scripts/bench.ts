@@ -1,12 +1,14 @@
 /**
- * Usage: npm run bench [-- detector|edge|latency|introspection|revocation|whatif|audit-verify ...]
- *   [--events N] [--users N] [--rounds N] [--pairs N] [--revocations N] [--leaves N]
+ * Usage: npm run bench [-- detector|edge|latency|introspection|revocation|whatif|audit|audit-verify|audit-latency ...]
+ *   [--events N] [--users N] [--rounds N] [--pairs N] [--revocations N] [--leaves N] [--seconds N]
  * Prints absolute figures and ratios to a bare baseline of the same run; writes .vigie/bench/<name>.json.
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { benchAudit } from "./bench/audit.ts";
+import { benchAuditLatency } from "./bench/audit-latency.ts";
 import { benchAuditVerify } from "./bench/audit-verify.ts";
 import { openBenchStack } from "./bench/bench-stack.ts";
 import { benchDetector } from "./bench/detector.ts";
@@ -27,6 +29,7 @@ const { values, positionals } = parseArgs({
     pairs: { type: "string", default: "1000" },
     revocations: { type: "string", default: "1000" },
     leaves: { type: "string", default: "1000000" },
+    seconds: { type: "string", default: "60" },
   },
 });
 
@@ -37,6 +40,7 @@ const servers = () => {
   return opened[0];
 };
 const benches = {
+  audit: () => benchAudit({ leaves: Number(values.leaves), subjects: Number(values.users) }),
   detector: async () =>
     benchDetector(await servers(), {
       events: Number(values.events),
@@ -49,6 +53,8 @@ const benches = {
   revocation: async () => benchRevocation(await servers(), Number(values.revocations)),
   whatif: async () =>
     benchWhatIf(await servers(), { events: Number(values.events), users: Number(values.users) }),
+  "audit-latency": async () =>
+    benchAuditLatency(await servers(), { eventsPerSecond: 1_000, seconds: Number(values.seconds) }),
   "audit-verify": () => benchAuditVerify(Number(values.leaves)),
 } as const;
 const names = positionals.length > 0 ? positionals : Object.keys(benches);
