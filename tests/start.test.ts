@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isAlive } from "@vigie/scripts/lib/processes";
@@ -67,6 +67,24 @@ function start(): Started {
   return { child, output, says };
 }
 
+/** The three commands of README.md, "Verify the audit". */
+async function verifiesAudit(): Promise<void> {
+  const script = async (name: string, ...args: readonly string[]): Promise<string> => {
+    const JWT_PRIVATE_KEY = join(home, "keys", "jwt-private.pem");
+    const { code, text } = await run([join(SCRIPTS, name), ...args], { ...env, JWT_PRIVATE_KEY });
+    assert.equal(code, 0, text);
+    return text.trim();
+  };
+  const auditor = ["--tenant", "molam-sn", "--user", "auditor"];
+  const token = await script("token.ts", ...auditor, "--scope", "id:audit platform:admin");
+  const url = `http://127.0.0.1:${edge}/api/id/admin/audit/export?tenant=*`;
+  const response = await fetch(url, { headers: { authorization: `Bearer ${token}` } });
+  const file = join(home, "audit.ndjson");
+  writeFileSync(file, await response.text());
+  const key = await script("keys.ts", "vkey", join(home, "keys", "audit.key"));
+  assert.match(await script("audit-verify/main.mjs", file, "--key", key), /^INTACT/);
+}
+
 test("npm start brings all up, a second one shows the scenario, the first tells of its anomalies, Ctrl-C ends all", {
   timeout: 2 * UP_MS,
 }, async () => {
@@ -85,6 +103,7 @@ test("npm start brings all up, a second one shows the scenario, the first tells 
   assert.match(second.text, /impossible_travel.*fingerprint_mismatch.*bruteforce/s);
   assert.match(second.text, /Audit {7}[3-9] entries, in a log of which \d+ are signed for/);
   await first.says(/anomaly +HIGH impossible_travel molam-sn\|moussa-/);
+  await verifiesAudit();
   assert.doesNotMatch(first.output(), /ended\. Its log/);
 
   first.child.kill("SIGINT");
