@@ -40,26 +40,48 @@ const timeOf = (atMs) => (atMs <= 8.64e15 ? new Date(atMs).toISOString() : `${at
 
 /**
  * Compares the tree with what else was signed: `at(tree)` after every leaf, `finish` once all is read.
- * `main` is the checkpoint that the leaves belong to; `others` are [{ checkpoint, isOlder }].
+ * `main` is the checkpoint that the leaves belong to; `trust` as readTrust returns it.
  */
-export function createAnchors(main, others, report) {
+export function createAnchors(main, { keys, others }, report) {
   const open = [];
+  const foreign = [];
+  let before = null;
   for (const { checkpoint, isOlder } of others) {
     const { what, size, origin, root } = checkpoint;
-    if (origin !== main.origin) report.tampered(null, `${what}: it is of another log, ${origin}`);
+    if (origin !== main.origin) foreign.push(checkpoint);
     else if (size > main.size && isOlder) {
-      report.tampered(
-        null,
-        `${what}: it has ${size} leaves, and now there are ${main.size}: the log was set back`,
-      );
+      const now = `it has ${size} leaves, and now there are ${main.size}`;
+      report.tampered(null, `${what}: ${now}: the log was set back`);
     } else if (size > main.size) {
       report.incomplete(null, `${what}: it has ${size} leaves, and these end at ${main.size}`);
-    } else if (size === main.size && !root.equals(main.root))
+    } else if (size === main.size && !root.equals(main.root)) {
       report.tampered(null, `${what}: ${FORKED}`);
-    else if (size < main.size && size > 0n) open.push(checkpoint);
+    } else if (size < main.size && size > 0n) open.push(checkpoint);
   }
   open.sort((a, b) => Number(a.size - b.size));
+
+  /** Of the log that this one follows. */
+  function judgeForeign({ what, origin, size, root }, isFiltered) {
+    if (before === null || before.origin !== origin) {
+      const kind = before === null && isFiltered ? "incomplete" : "tampered";
+      report[kind](null, `${what}: it is of another log, ${origin}`);
+    } else if (size > before.size || (size === before.size && !root.equals(before.root))) {
+      report.tampered(0, `${what}: the log goes on from another end of ${origin} than this`);
+    } else if (size < before.size) {
+      report.incomplete(null, `${what}: it is to be compared with an export of ${origin}`);
+    }
+  }
+
   return {
+    /** The first leaf names this checkpoint of another log as the one that this log follows. */
+    follow(note) {
+      try {
+        before = checkpointBefore(note, keys);
+        report.note(`the log says that it goes on from ${before.origin} at ${before.size} leaves`);
+      } catch (error) {
+        report.tampered(0, `the log that this one follows: ${error.message}`);
+      }
+    },
     at(tree) {
       while (open.length > 0 && open[0].size === BigInt(tree.size())) {
         const { what, root } = open.shift();
@@ -67,14 +89,13 @@ export function createAnchors(main, others, report) {
       }
     },
     /** What the leaves did not show, a consistency proof can: [{ first, second, proof }], sizes bigint. */
-    finish(proofs) {
+    finish(proofs, isFiltered) {
+      for (const checkpoint of foreign) judgeForeign(checkpoint, isFiltered);
       for (const { what, size, root } of open) {
         const shown = proofs.find(({ first, second }) => first === size && second === main.size);
         if (shown === undefined) {
-          report.incomplete(
-            null,
-            `${what}: a consistency proof from ${size} to ${main.size} is needed`,
-          );
+          const sizes = `from ${size} to ${main.size}`;
+          report.incomplete(null, `${what}: a consistency proof ${sizes} is needed`);
         } else if (!extendsTree({ ...shown, firstRoot: root, secondRoot: main.root })) {
           report.tampered(null, `${what}: the consistency proof does not lead to it`);
         }
@@ -84,3 +105,18 @@ export function createAnchors(main, others, report) {
 }
 
 const FORKED = "its root is another one: the log was rewritten or forked";
+
+/**
+ * The checkpoint of the log before, as a leaf names it. Throws: an Error that says what it is not.
+ * A key of that log that is trusted must have signed it.
+ */
+function checkpointBefore(note, keys) {
+  const parsed = parseNote(note);
+  const checkpoint = parseCheckpoint(parsed.text);
+  const seals = judgeSignatures(parsed, keys);
+  const known = keys.filter(({ name, isWitness }) => name === checkpoint.origin && !isWitness);
+  if (known.length > 0 && !seals.some(({ key, holds }) => holds && known.includes(key))) {
+    throw new Error(`${checkpoint.origin} has not signed its checkpoint`);
+  }
+  return checkpoint;
+}

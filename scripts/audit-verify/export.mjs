@@ -2,7 +2,7 @@ import { createAnchors, judgeCheckpoint, reportSeals } from "./checkpoints.mjs";
 import { createErasures, createOpenings, createSeries } from "./evidence.mjs";
 import { createRecordCheck } from "./hmac.mjs";
 import { checkMembers, isCount, isObject, parseLine } from "./json.mjs";
-import { checkFilter, parseLeaf, passes } from "./leaf.mjs";
+import { checkFilter, LOG_CONTINUED, parseLeaf, passes } from "./leaf.mjs";
 import { eachLine } from "./lines.mjs";
 import { createTree, leafHash } from "./merkle.mjs";
 import { createProofs } from "./proofs.mjs";
@@ -70,7 +70,7 @@ function checkHeader(header, trust, report) {
 function createLines(header, signed, trust, report) {
   const state = { next: 0, read: 0, leaves: null, isBroken: false };
   const tree = createTree();
-  const anchors = createAnchors(signed, trust.others, report);
+  const anchors = createAnchors(signed, trust, report);
   const leafLine = createLeafLine({ header, signed, trust, report, state, tree, anchors });
 
   function line(bytes, isWhole) {
@@ -124,7 +124,7 @@ function createLines(header, signed, trust, report) {
           report.tampered(null, "the leaves do not give the root of the checkpoint");
         }
       }
-      if (!state.isBroken) anchors.finish(trust.proofs);
+      if (!state.isBroken) anchors.finish(trust.proofs, header.filter !== null);
     },
   };
 }
@@ -195,6 +195,7 @@ function createLeafLine({ header, signed, trust, report, state, tree, anchors })
       report.unreadable(i, error.message);
       return;
     }
+    if (i === 0 && leaf.action === LOG_CONTINUED) anchors.follow(leaf.payload.after);
     if (isFiltered && !passes(leaf, header.filter))
       report.tampered(i, "the filter does not mean it");
     checkOpened(i, leaf, line);

@@ -12,6 +12,7 @@ const SEAL_BYTES = 12 + 16;
 
 export const KEY_DESTROYED = "subject.key_destroyed";
 export const GAP_DETECTED = "audit.gap_detected";
+export const LOG_CONTINUED = "audit.log_continued";
 
 /**
  * The leaf of its data.
@@ -78,6 +79,9 @@ function checkBox(box) {
 /** What the log itself wrote. */
 function checkOwn({ action, payload }) {
   if (action === KEY_DESTROYED && !isRef(payload?.ref)) throw new Error("it destroys no key");
+  if (action === LOG_CONTINUED && typeof payload?.after !== "string") {
+    throw new Error("it goes on from no log");
+  }
   if (action !== GAP_DETECTED) return;
   const { emitter, from, to } = payload ?? {};
   const isRange = isCount(from) && (to === null || (isCount(to) && from <= to));

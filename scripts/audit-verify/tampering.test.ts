@@ -1,4 +1,3 @@
-import { signNote } from "@vigie/audit-log/note";
 import { createFiles, createSuites } from "./testing/checking.ts";
 import {
   bare,
@@ -16,7 +15,7 @@ import {
   without,
 } from "./testing/lines.ts";
 import { exports, fork, key, LEAVES, log, noteAt, witness } from "./testing/logs.ts";
-import { ORIGIN, SECRET, signerOf, vkeyOf } from "./testing/memory-log.ts";
+import { exportOf, MemoryLog, ORIGIN, SECRET, signerOf, vkeyOf } from "./testing/memory-log.ts";
 
 const { whole, sealed, filtered, forked, replayed } = exports;
 const file = createFiles();
@@ -160,9 +159,7 @@ suite("the end of an export", [
 
 const another = signerOf(ORIGIN);
 const stranger = signerOf("elsewhere.example");
-const elsewhere = signNote((await log.checkpointText(400)).replace(ORIGIN, stranger.key.name), [
-  stranger,
-]);
+const elsewhere = await log.checkpoint(stranger, [], 400);
 
 suite("checkpoints", [
   {
@@ -295,6 +292,63 @@ suite("forks", [
     name: "a checkpoint of another log",
     given: sealed,
     with: { key: [vkeyOf(key), vkeyOf(stranger)], since: [file(elsewhere)] },
+    is: "tampered",
+    why: /of another log/,
+  },
+]);
+
+const successor = signerOf("audit-2.example.org");
+const both = { key: [vkeyOf(successor), vkeyOf(key)] };
+/** The log goes on under another name, behind a checkpoint. */
+async function continued(after: string) {
+  const next = new MemoryLog();
+  next.own("audit.log_continued", { origin: successor.key.name, after }).add().add();
+  return exportOf(next, { note: await next.checkpoint(successor) });
+}
+const after600 = await continued(at600);
+const after400 = await continued(at400);
+
+suite("a log that goes on under another name", [
+  {
+    name: "with the last checkpoint of the one before",
+    given: after600,
+    with: { ...both, since: [file(at600)] },
+    is: "intact",
+  },
+  {
+    name: "with an earlier one, which that log's own export is to be compared with",
+    given: after600,
+    with: { ...both, since: [file(at400)] },
+    is: "incomplete",
+    why: /is to be compared with an export of audit.example.org/,
+  },
+  {
+    name: "behind an end that leaves out what was signed later",
+    given: after400,
+    with: { ...both, since: [file(at600)] },
+    is: "tampered",
+    index: 0,
+    why: /goes on from another end/,
+  },
+  {
+    name: "behind the end of a fork",
+    given: await continued(await fork.checkpoint(key)),
+    with: { ...both, since: [file(at600)] },
+    is: "tampered",
+    index: 0,
+  },
+  {
+    name: "behind a checkpoint that the one before has not signed",
+    given: await continued(await log.checkpoint(another)),
+    with: both,
+    is: "tampered",
+    index: 0,
+    why: /has not signed its checkpoint/,
+  },
+  {
+    name: "without saying so",
+    given: await exportOf(log, { note: await log.checkpoint(successor) }),
+    with: { ...both, since: [file(at600)] },
     is: "tampered",
     why: /of another log/,
   },

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { createAnchors, judgeCheckpoint, reportSeals } from "./checkpoints.mjs";
 import { createSeries } from "./evidence.mjs";
-import { parseLeaf } from "./leaf.mjs";
+import { LOG_CONTINUED, parseLeaf } from "./leaf.mjs";
 import { createTree, LEAF_BYTES_MAX, leafHash, subtreeRoot } from "./merkle.mjs";
 import { TILE_WIDTH } from "./proofs.mjs";
 
@@ -47,14 +47,14 @@ export function verifyTiles(folder, trust, report) {
 function readLeaves(folder, { signed, trust, report }) {
   const size = Number(signed.size);
   const tree = createTree();
-  const anchors = createAnchors(signed, trust.others, report);
+  const anchors = createAnchors(signed, trust, report);
   const series = createSeries(report);
   const tiles = createTileCheck(folder, report);
   for (let index = 0; tree.size() < size; index += 1) {
     const width = Math.min(TILE_WIDTH, size - tree.size());
     const { texts, fault } = readEntries(folder, index, width);
     for (const text of texts) {
-      meaning(tree.size(), text, { series, report });
+      meaning(tree.size(), text, { series, anchors, report });
       const hash = leafHash(text);
       tiles.add(hash);
       tree.append(hash);
@@ -70,13 +70,15 @@ function readLeaves(folder, { signed, trust, report }) {
   if (!tree.root().equals(signed.root)) {
     report.tampered(null, "the leaves do not give the root of the checkpoint");
   }
-  anchors.finish(trust.proofs);
+  anchors.finish(trust.proofs, false);
   return size;
 }
 
-function meaning(index, text, { series, report }) {
+function meaning(index, text, { series, anchors, report }) {
   try {
-    series.read(index, parseLeaf(text));
+    const leaf = parseLeaf(text);
+    if (index === 0 && leaf.action === LOG_CONTINUED) anchors.follow(leaf.payload.after);
+    series.read(index, leaf);
   } catch (error) {
     report.unreadable(index, error.message);
   }

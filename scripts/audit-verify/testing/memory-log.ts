@@ -144,13 +144,13 @@ export class MemoryLog {
     return node;
   }
 
-  async checkpointText(size = this.leaves.length): Promise<string> {
+  async checkpointText(size = this.leaves.length, origin = ORIGIN): Promise<string> {
     const root = size === 0 ? hash("sha256", "", "buffer") : await rootAt(BigInt(size), this.nodes);
-    return formatCheckpoint({ origin: ORIGIN, size: BigInt(size), root });
+    return formatCheckpoint({ origin, size: BigInt(size), root });
   }
 
   async checkpoint(signer: NoteSigner, witnesses: readonly NoteSigner[] = [], size?: number) {
-    const text = await this.checkpointText(size);
+    const text = await this.checkpointText(size, signer.key.name);
     return (
       signNote(text, [signer]) + witnesses.map((one) => cosign(text, one, COSIGNED_AT_S)).join("")
     );
@@ -199,7 +199,8 @@ export interface ExportOf {
 /** The lines of an export, each with its newline, as the services write it. */
 export async function exportOf(log: MemoryLog, wanted: ExportOf): Promise<string[]> {
   const { note, size = log.leaves.length, filter = {}, boxes = "opened" } = wanted;
-  const tree = { origin: ORIGIN, size, note };
+  const [origin = ""] = note.split("\n", 1);
+  const tree = { origin, size, note };
   const pieces: string[] = [];
   for await (const piece of exportLines(log.source(), { tree, filter, boxes })) pieces.push(piece);
   return pieces.join("").split(/(?<=\n)/);
