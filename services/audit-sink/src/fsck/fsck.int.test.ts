@@ -11,7 +11,7 @@ import { signCheckpoint } from "../checkpoint/keys.ts";
 import { logKeys } from "../checkpoint/testing.ts";
 import { CHECKPOINT_TOPIC, topicPlace } from "../checkpoint/topic-place.ts";
 import { SECRET, sampleLeaf } from "./memory-log.ts";
-import { openStoredLog } from "./stored-log.ts";
+import { openStoredLog } from "./test-log.ts";
 
 const keys = logKeys();
 const log = await openStoredLog();

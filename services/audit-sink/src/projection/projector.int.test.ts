@@ -6,12 +6,12 @@ import { derivedKeys } from "@vigie/service-kit/kms/derived-keys";
 import { createMetrics } from "@vigie/service-kit/metrics";
 import { expect, test } from "vitest";
 import { sampleLeaf } from "../fsck/memory-log.ts";
-import { openStoredLog } from "../fsck/stored-log.ts";
+import { openStoredLog } from "../fsck/test-log.ts";
 import { ROLE } from "../guard.ts";
 import { projectionJob } from "./job.ts";
-import { openPersons } from "./persons.ts";
 import { createProjector } from "./projector.ts";
 import { refill } from "./rebuild.ts";
+import { openPersons } from "./test-persons.ts";
 
 const TENANT = "molam-sn";
 const keys = derivedKeys([{ keyId: "k1", activeFromMs: 0, secret: randomBytes(32) }], Date.now);
