@@ -52,6 +52,8 @@ export async function benchAuditLatency(servers: BenchStack, options: AuditLaten
     const checkpoints = await followSizes(servers, installation);
     const service = startService("audit-sink", env, join(folder, "audit-sink.log"));
     try {
+      // An empty log is signed as soon as the service is ready.
+      await until("it signs", async () => (checkpoints.seen.length > 0 ? true : null));
       const warm = eventsPerSecond * WARM_UP_SECONDS;
       const total = warm + eventsPerSecond * seconds;
       const producedAtMs = await produce(servers, installation, { total, eventsPerSecond });
