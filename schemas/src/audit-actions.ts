@@ -297,6 +297,9 @@ export const upstreamActions = (Object.keys(auditActions) as (keyof typeof audit
   (action) => auditActions[action].by === "upstream",
 );
 
+/** Stands for the user agent of a person that none is known of. Source: AUD-11. */
+export const NO_USER_AGENT = "unknown";
+
 /** An anomaly was not let revoke its session: too many of the tenant's were revoked lately. */
 export const REVOCATIONS_HELD = "policy.revocations_held" as const satisfies AuditAction;
 /** A token asked for what it does not allow. */

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { canonicalJson } from "@vigie/core/canonical-json";
 import { messageOf, VigError } from "@vigie/core/errors";
 import { silentLogger } from "@vigie/core/log";
-import { type AuditAction, SERIES_CLOSED } from "@vigie/schemas/audit-actions";
+import { type AuditAction, NO_USER_AGENT, SERIES_CLOSED } from "@vigie/schemas/audit-actions";
 import { physicalName } from "@vigie/schemas/catalogue";
 import { openCodecs } from "@vigie/schemas/codecs";
 import type { AuditEvent } from "@vigie/schemas/types";
@@ -52,7 +52,7 @@ export function operatorSeries(
       emitter,
       emitter_seq: taken,
       action,
-      actor: { type: "ADMIN", id: who, impersonator_id: null, ip: null, user_agent: "unknown" },
+      actor: { type: "ADMIN", id: who, impersonator_id: null, ip: null, user_agent: NO_USER_AGENT },
       subject_user_id: null,
       is_impersonation: false,
       impersonated_user_id: null,

@@ -1,12 +1,10 @@
+import { NO_USER_AGENT } from "@vigie/schemas/audit-actions";
 import { USER_AGENT_MAX_LENGTH } from "@vigie/schemas/constraints";
 import type { Actor, ActorType } from "@vigie/schemas/types";
 import { addressOf } from "@vigie/service-kit/http/address";
 import type { Caller } from "@vigie/service-kit/http/jwt";
 import type { FastifyRequest } from "fastify";
 import { impersonationOf } from "./impersonation.ts";
-
-/** Source: AUD-11. */
-const NO_USER_AGENT = "unknown";
 
 /** AUD-03, AUD-04: who calls, from where and with what; for records that stay inside Vigie. */
 export function actorOf(caller: Caller, request: FastifyRequest, type: ActorType): Actor {

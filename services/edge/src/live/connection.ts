@@ -5,6 +5,7 @@ import { SECOND_MS } from "@vigie/core/time";
 import type { SessionFacts } from "@vigie/service-kit/sessions/view";
 import type { FastifyRequest } from "fastify";
 import type { WebSocket } from "ws";
+import { impersonationFault, impersonationOf } from "../audit/impersonation.ts";
 import { currentSessionId } from "../inventory/person.ts";
 import type { LiveEvent } from "./event.ts";
 import type { Listener } from "./hub.ts";
@@ -117,6 +118,8 @@ export class Connection implements Listener {
     if (tenant !== undefined && tenant !== caller.tenantId) {
       throw new VigError("VIG_TENANT_MISMATCH", { where: "X-Tenant-ID header" });
     }
+    const fault = impersonationFault(caller, this.#request);
+    if (fault !== null) throw new VigError("VIG_REQUEST_INVALID", { why: fault });
     const waitMs = auth.limiter.take(caller.limitKey, 1, auth.rates[caller.kind]);
     if (waitMs > 0) {
       throw new VigError("VIG_RATE_LIMITED", { retryAfterS: Math.ceil(waitMs / SECOND_MS) });
@@ -128,9 +131,9 @@ export class Connection implements Listener {
     this.#live.audit.denied({ caller, request: this.#request, payload: { fault: error.code } });
   }
 
-  /** Who reads of others is on record before the first word. Throws: VIG_AUDIT_WRITE_FAILED. */
+  /** Who reads of others, or as somebody else, is on record before the first word. Throws: VIG_AUDIT_WRITE_FAILED. */
   async #putOnRecord({ caller, of, user, kinds }: Subscription): Promise<void> {
-    if (of === "me" && caller.impersonatorId === null) return;
+    if (of === "me" && impersonationOf(caller, this.#request) === null) return;
     await this.#live.audit.record({
       action: "stream.opened",
       caller,

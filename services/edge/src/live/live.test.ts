@@ -199,6 +199,17 @@ test("nothing is told of others before it is on record", async () => {
   assert.deepEqual(await client.ended, [1_013, "VIG_AUDIT_WRITE_FAILED"]);
 });
 
+test("AUD-12: who streams as somebody else is on record with both; a person who streams as themselves is not", async () => {
+  const edge = open();
+  await own(edge);
+  assert.deepEqual(edge.audit.entries, []);
+  const client = await connect(edge, await auth({ ...customer, act: { sub: "admin-1" } }));
+  await client.told(1);
+  assert.partialDeepStrictEqual(edge.audit.entries, [
+    { action: "stream.opened", subjectUserId: "u-1", caller: { impersonatorId: "admin-1" } },
+  ]);
+});
+
 test.each<[string, SessionAnswer]>([
   ["revoked", { kind: "ended", status: "REVOKED" }],
   ["unknown", { kind: "unknown" }],

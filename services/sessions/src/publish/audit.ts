@@ -1,5 +1,5 @@
 import { canonicalJson } from "@vigie/core/canonical-json";
-import { REVOCATIONS_HELD } from "@vigie/schemas/audit-actions";
+import { NO_USER_AGENT, REVOCATIONS_HELD } from "@vigie/schemas/audit-actions";
 import type { Actor, AuditEvent } from "@vigie/schemas/types";
 import { nameUuid } from "@vigie/service-kit/ids";
 import type { Change, Done } from "../evolve.ts";
@@ -56,7 +56,7 @@ function auditOf(
   setting: AuditSetting,
   numbers: AuditNumbers,
 ): AuditEvent {
-  const actor: Actor = done?.actor ?? { ...revocation.actor, ip: null, user_agent: null };
+  const actor = done?.actor ?? actorBehind(revocation);
   const isOne = done === null ? sessionIds.length === 1 : done.scope.kind === "session";
   const impersonating = actor.impersonator_id !== null;
   return {
@@ -72,6 +72,12 @@ function auditOf(
       session_ids: sessionIds,
     }),
   };
+}
+
+/** AUD-11: of an epoch's administrator only the edge knows from where they called; no rule has a user agent. */
+function actorBehind({ actor }: Revocation): Actor {
+  const isPerson = actor.type === "ADMIN" || actor.type === "USER";
+  return { ...actor, ip: null, user_agent: isPerson ? NO_USER_AGENT : null };
 }
 
 /** The guard's alarms: a step-up was asked for where a rule would have revoked too many. */

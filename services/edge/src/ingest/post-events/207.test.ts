@@ -28,6 +28,8 @@ test("the good items are produced, the others say what is wrong with them", asyn
   assert.equal(answer.items[2].code, "VIG_TENANT_MISMATCH");
   const ids = producedValues(edge).map((value) => value.event_id);
   assert.deepEqual(ids, [sampleLogin.event_id, sampleHeartbeat.event_id]);
+  const faults = edge.audit.refusals.map(({ payload }) => payload.fault);
+  assert.deepEqual(faults, ["VIG_TENANT_MISMATCH"], "SUB-01: what was not for them is on record");
 });
 
 test("a person's batch: own heartbeats only", async () => {

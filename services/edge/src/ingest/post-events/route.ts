@@ -84,6 +84,11 @@ async function takeBatch(
   if (rest > 0 && !takeRate(reply, callerOf(request), rest, ingest.auth)) return reply;
   const context = contextOf(request, ingest.clock);
   const results = await Promise.all(items.map((item) => takeItem(item, context, ingest)));
+  const refused = results.find(({ status }) => status === 403);
+  if (refused !== undefined) {
+    const payload = { fault: refused.code };
+    ingest.audit.denied({ caller: callerOf(request), request, payload });
+  }
   return answer(reply, results);
 }
 
