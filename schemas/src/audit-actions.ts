@@ -40,7 +40,7 @@ export const auditActions = {
   },
   "session.revoke_requested": {
     by: "edge",
-    subject: "the user whom the filter names, else nobody",
+    subject: "the user whom the filter names or whose sessions alone it finds, else nobody",
     payload: ["acts_by (user, search, epoch)", "the body of the call"],
     when: "an administrator revokes, before anything is done; by an epoch, too",
   },
@@ -124,7 +124,7 @@ export const auditActions = {
   },
   "revocation.read": {
     by: "edge",
-    subject: NOBODY,
+    subject: PERSON,
     payload: ["revocation_id"],
     when: "an administrator reads who has acted on a revocation",
   },
