@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openRecords, originHash } from "./records.ts";
@@ -46,6 +46,20 @@ test("of many who replace one record, one does", async () => {
   const done = await Promise.all(writers);
   expect(done.filter((made) => made)).toHaveLength(1);
   expect((await openRecords(folder).read(ORIGIN)).note).toBe(`${done.indexOf(true)}`);
+});
+
+test("a record that is gone between being listed and being read is looked for again", async () => {
+  const folder = freshFolder();
+  const records = openRecords(folder);
+  await records.replace(ORIGIN, await records.read(ORIGIN), "one");
+  // A name that leads nowhere: it is listed, and it is not there.
+  const gone = join(folder, originHash(ORIGIN), "0000000000000002");
+  symlinkSync(join(folder, "nowhere"), gone);
+  const read = records.read(ORIGIN);
+  const early = await Promise.race([read, new Promise((later) => setImmediate(later, "waits"))]);
+  expect(early).toBe("waits");
+  rmSync(gone);
+  expect(await read).toEqual({ generation: 1, note: "one" });
 });
 
 test("logs have their records apart, and a file that was left half-written is none", async () => {

@@ -74,8 +74,7 @@ async function answerOf(witness: Witness, request: IncomingMessage): Promise<Ans
 async function bodyOf(request: IncomingMessage): Promise<Buffer | null> {
   const parts: Buffer[] = [];
   let bytes = 0;
-  // Were the request destroyed with the loop, nobody could be told.
-  for await (const part of request.iterator({ destroyOnReturn: false })) {
+  for await (const part of request as AsyncIterable<Buffer>) {
     bytes += part.length;
     if (bytes > REQUEST_BYTES_MAX) return null;
     parts.push(part);

@@ -1,4 +1,4 @@
-import { verifyCosignature } from "@vigie/audit-log/checkpoint";
+import { cosign, verifyCosignature } from "@vigie/audit-log/checkpoint";
 import { openNote } from "@vigie/audit-log/note";
 import { silentLogger } from "@vigie/core/log";
 import { describe, expect, test } from "vitest";
@@ -115,6 +115,13 @@ describe("a request is refused", () => {
     });
   });
 
+  test("our own cosignature in place of the log's signature: 403", async () => {
+    const witness = await after5();
+    const { text } = await log.checkpoint(9);
+    const note = `${text}\n${cosign(text, witness.signer, 12n)}`;
+    expect((await witness.addCheckpoint(await log.body(5, 9, { note }))).status).toBe(403);
+  });
+
   test("a forked log is told of, with both its checkpoints", async () => {
     const told: object[] = [];
     const witness = testWitness(log, {
@@ -140,6 +147,17 @@ describe("two at once", () => {
     const others = answers.filter(({ status }) => status !== 200);
     expect(others).toHaveLength(39);
     for (const answer of others) expect(answer).toMatchObject({ status: 409, body: `${size}\n` });
+  });
+
+  test("the same checkpoint may be asked for by many", async () => {
+    const log = new TestLog(9);
+    const witness = testWitness(log);
+    await witness.addCheckpoint(await log.body(0, 9));
+    const body = await log.body(9, 9);
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => witness.addCheckpoint(body)),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
   });
 
   const fork = async (records: (folder: string) => Records) => {
