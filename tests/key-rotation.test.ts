@@ -5,7 +5,7 @@ import { afterAll, test } from "vitest";
 import { ORIGIN, WORM_SECRET } from "./support/keys.ts";
 import { createService, run } from "./support/processes.ts";
 import { testPipeline } from "./support/test-pipeline.ts";
-import { until } from "./support/until.ts";
+import { until, untilTrue } from "./support/until.ts";
 
 /** Every key of the audit is rotated by the steps of docs/operations.md, "To rotate a key", while the log goes on. */
 
@@ -139,8 +139,8 @@ test("CNF-22: a new key without the old one among the retired signs nothing, unt
     AUDIT_SIGNING_KEY_FILE: inFolder("audit.third"),
   };
   await restart({ ...secrets, AUDIT_RETIRED_KEYS: oldKey });
-  await until("the audit sink does not trust its last checkpoint", () =>
-    services[1]?.output().includes("VIG_AUDIT_NOTE_UNTRUSTED"),
+  await untilTrue("the audit sink does not trust its last checkpoint", () =>
+    String(services[1]?.output()).includes("VIG_AUDIT_NOTE_UNTRUSTED"),
   );
   const last = await newest();
   assert.ok(newKey.includes(`+${last?.key_id}+`));
