@@ -132,6 +132,9 @@ test("a write that fails at any step leaves nothing, and the next try makes the 
     expect((await store.positions([{ topic, partition: 0 }]))[0]?.offset).toBeNull();
     expect(await write(), step).toMatchObject({ appended: 300 });
     expect(await expectSound(log)).toBe(undisturbed);
+    // With the keys that the failed try had made and lost nothing could be opened.
+    const [leaf] = await leavesOf(log);
+    expect((await openedOf(log, leaf as never)).known).toMatchObject({ subject_user_id: "u-1" });
   }
 });
 
@@ -206,6 +209,17 @@ test("another event under a known id is kept aside, sealed; the first stays", as
   expect(inner.includes("forged")).toBe(false);
   expect(rows[0]?.refs.split(",")).toHaveLength(2);
   await expectSound(log);
+});
+
+test("what comes again for a leaf that somebody has spoilt is kept aside, and nothing stands still", async () => {
+  const store = storeOver(log.service);
+  await store.write({ items: itemsOf(1, 1) }, upTo(2));
+  await asOwner(log, "update audit_leaves set leaf = 'spoilt'");
+  const written = await store.write(
+    { items: [itemOf(auditEvent(1), 2), ...itemsOf(3, 1)] },
+    upTo(4),
+  );
+  expect(written).toMatchObject({ appended: 1, conflicts: [{ eventId: "e-1" }] });
 });
 
 test("one id in two tenants is two leaves", async () => {

@@ -1,5 +1,5 @@
 import { createSecretKey, type KeyObject } from "node:crypto";
-import { boxKeyOf, SECRET_BYTES } from "@vigie/audit-log/box";
+import { type BoxKey, boxKeyOf, SECRET_BYTES } from "@vigie/audit-log/box";
 import { assert } from "@vigie/core/assert";
 import {
   openTenantKey,
@@ -47,10 +47,42 @@ const READ_TENANT_KEY =
 const ADD_TENANT_KEY = `
   insert into audit_tenant_keys (tenant_id, tenant_key, key_id, envelope) values ($1, $2, $3, $4)`;
 
-/** The two halves of what is kept; each subject takes 1 KB. */
-const GENERATION_MAX = 65_536;
+/** Of each half of what is kept. A subject takes some 400 bytes: 100 MB when both are full. */
+const GENERATION_MAX = 131_072;
+/** Keys that are set up take 3 KB each, 50 MB in all; to set one up takes 5 µs. */
+const BOX_KEYS_MAX = 16_384;
 const TENANT_KEYS_MAX = 1_000;
 const KEY_BYTES = 32;
+
+/** Box keys that are set up; a few persons are in most leaves, and most are in few. */
+class BoxKeys {
+  private readonly held = new Map<string, BoxKey>();
+
+  of(ref: string, secret: Buffer): BoxKey {
+    const known = this.held.get(ref);
+    if (known !== undefined) return known;
+    if (this.held.size >= BOX_KEYS_MAX) this.held.clear();
+    const key = boxKeyOf(secret);
+    this.held.set(ref, key);
+    return key;
+  }
+}
+
+class HeldSubject implements Subject {
+  readonly ref: string;
+  private readonly secret: Buffer;
+  private readonly keys: BoxKeys;
+
+  constructor(ref: string, secret: Buffer, keys: BoxKeys) {
+    this.ref = ref;
+    this.secret = secret;
+    this.keys = keys;
+  }
+
+  get key(): BoxKey {
+    return this.keys.of(this.ref, this.secret);
+  }
+}
 
 export interface SubjectKeysOptions {
   readonly keys: Keys;
@@ -66,6 +98,7 @@ export class SubjectKeys {
   /** Second chance: what is used moves to the young ones; when these are many, the old ones go. */
   private young: Subjects = new Map();
   private old: Subjects = new Map();
+  private boxKeys = new BoxKeys();
   private readonly tenantKeys = new Map<string, KeyObject>();
   private destroyed = 0;
 
@@ -76,8 +109,7 @@ export class SubjectKeys {
   /** Forgets all when keys were destroyed, by whomever, since it was last told of. */
   keepUpTo(destroyed: number): void {
     if (destroyed === this.destroyed) return;
-    this.young = new Map();
-    this.old = new Map();
+    this.forgetSubjects();
     this.destroyed = destroyed;
   }
 
@@ -91,9 +123,14 @@ export class SubjectKeys {
 
   /** After a transaction that failed, or a store that lost what it had: nothing of it is known to be kept. */
   forget(): void {
+    this.forgetSubjects();
+    this.tenantKeys.clear();
+  }
+
+  private forgetSubjects(): void {
     this.young = new Map();
     this.old = new Map();
-    this.tenantKeys.clear();
+    this.boxKeys = new BoxKeys();
   }
 
   /** Subjects of all these persons, made where there is none. */
@@ -129,7 +166,8 @@ export class SubjectKeys {
       const each = unknown.get(id);
       assert(each !== undefined, "a subject is one that was asked for");
       const tenantKey = await this.tenantKey(tx, each.tenantKey, key_id);
-      const subject = { ref, key: boxKeyOf(unwrapSecret(tenantKey, ref, wrapped_key)) };
+      const secret = unwrapSecret(tenantKey, ref, wrapped_key);
+      const subject = new HeldSubject(ref, secret, this.boxKeys);
       for (const name of each.names) found.set(name, subject);
       unknown.delete(id);
     }
@@ -156,7 +194,7 @@ export class SubjectKeys {
         key_id: keyId,
         wrapped_key: wrapSecret(tenantKey, ref, secret),
       });
-      const subject = { ref, key: boxKeyOf(secret) };
+      const subject = new HeldSubject(ref, secret, this.boxKeys);
       for (const name of names) found.set(name, subject);
     }
     await tx.query(ADD, [
