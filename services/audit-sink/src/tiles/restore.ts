@@ -55,7 +55,7 @@ async function restore(
   let tree = await readTree(tx, head.frontier);
   let destroyed = 0;
   for await (const data of missingEntries(store, { from: before, to: checkpoint.size })) {
-    const leaves = data.map((bytes) => leafIn(bytes, store));
+    const leaves = readable(store, () => data.map(parseLeaf));
     tree = await append(tx, { tree, data, leaves, signer });
     const entries = leaves.map(entryOf);
     await followSeries(tx, entries, { due: [], nowMs: clock() });
@@ -84,13 +84,13 @@ async function* missingEntries(
     const bundle = await store.get(path);
     if (bundle === null) throw unfit(store, `${path} is missing`);
     const skipped = index * width < from ? Number(from % width) : 0;
-    yield decodeEntries(bundle).slice(skipped);
+    yield readable(store, () => decodeEntries(bundle)).slice(skipped);
   }
 }
 
-function leafIn(bytes: Buffer, store: ObjectStore): Leaf {
+function readable<T>(store: ObjectStore, read: () => T): T {
   try {
-    return parseLeaf(bytes);
+    return read();
   } catch (error) {
     throw unfit(store, messageOf(error));
   }
