@@ -228,6 +228,17 @@ describe("leaves that can not be read, though the log holds them", () => {
 
 const nested = (levels: number): string => `${"[".repeat(levels)}${"]".repeat(levels)}`;
 
+test("a leaf that was spoilt in the database is exported as it is, and found", async () => {
+  const one = new MemoryLog().add().add().add();
+  const note = await one.checkpoint(key);
+  for (const spoilt of [Buffer.from("{}"), Buffer.of(0xff, 0x00), Buffer.alloc(0)]) {
+    one.bytes[1] = spoilt;
+    const lines = await exportOf(one, { note });
+    check({ name: "", is: "tampered", index: 1 }, await verify(file(lines.join("")), trust));
+    await assert.rejects(exportOf(one, { note, filter: { action: "x" } }), /AUDIT_LEAF_INVALID/);
+  }
+});
+
 test("members that are sorted by code units, and look like numbers, are canonical", async () => {
   const payload = { "10": 1, "9": 2, é: 3, "\u{1f600}": 4, "\ufb33": 5 };
   const one = new MemoryLog().add({ payload });
