@@ -1,7 +1,10 @@
 import { VigError } from "@vigie/core/errors";
 import { tenantUuid } from "../ids.ts";
 import type { Database, Queryable } from "../postgres/database.ts";
+import { type Statement, Values } from "../postgres/statement.ts";
 import type { ExportSource, LeafRange, SignedTree, StoredLeaf } from "./export.ts";
+import { sayFilter } from "./filter-sql.ts";
+import { isAll, KEY_DESTROYED } from "./leaf-filter.ts";
 import { readNodes } from "./nodes.ts";
 import type { OpenLeaves } from "./subjects.ts";
 
@@ -39,30 +42,45 @@ const OF_ALL = `
   select index, leaf, signature, key_id from audit_leaves
    where index >= $1::bigint and index < $2::bigint order by index limit $3::integer`;
 
-/**
- * Which leaves are a tenant's is known from what the log is searched by: one statement, so that it tells in the same
- * breath how far that is.
- */
-const OF_TENANT = `
-  select next_index, found.index, found.leaf, found.signature, found.key_id
-    from audit_projection
-    left join (
-      select leaves.index, leaves.leaf, leaves.signature, leaves.key_id
-        from (select index from audit_log
-               where tenant_id = $4::uuid and index >= $1::bigint and index < $2::bigint
-               order by index limit $3::integer) as own
-        join audit_leaves as leaves using (index)
-       where leaves.tenant_id = $4::uuid) as found on true
-   order by found.index`;
-
 type FoundRow = { readonly next_index: number } & (LeafRow | { readonly index: null });
+
+/**
+ * What is known of leaves is in the tables that they are searched by: one statement, so that it tells in the same
+ * breath how far those are. That a key was destroyed passes every filter.
+ */
+function ofTenant({ from, until, limit, filter = {} }: LeafRange, tenant: string): Statement {
+  const values = new Values();
+  const { ways, bounds, rest } = sayFilter({ ...filter, tenant }, values);
+  const id = values.put(tenantUuid(tenant), "uuid");
+  const within = `index >= ${values.put(from, "bigint")} and index < ${values.put(until, "bigint")}`;
+  const most = `order by index limit ${values.put(limit, "integer")}`;
+  const { tenant: _, ...others } = filter;
+  const besides = isAll(others)
+    ? []
+    : [`tenant_id = ${id} and action = ${values.put(KEY_DESTROYED, "text")}`];
+  const scans = [...ways.map((way) => [way, ...bounds, ...rest].join(" and ")), ...besides].map(
+    (held) => `(select index from audit_log where ${within} and ${held} ${most})`,
+  );
+  const text = `
+    select next_index, found.index, found.leaf, found.signature, found.key_id
+      from audit_projection
+      left join (
+        select leaves.index, leaves.leaf, leaves.signature, leaves.key_id
+          from (select index from (${scans.join(" union ")}) as ways ${most}) as own
+          join audit_leaves as leaves using (index)
+         where leaves.tenant_id = ${id}) as found on true
+     order by found.index`;
+  return { text, values: values.all };
+}
 
 /** Throws: VIG_AUDIT_TABLES_BEHIND while leaves below `until` cannot be told apart by tenant. */
 async function leavesOf(tx: Queryable, range: LeafRange): Promise<readonly StoredLeaf[]> {
   const { tenant, from, until, limit } = range;
-  const bounds = [from, until, limit];
-  if (tenant === null) return (await tx.query<LeafRow>(OF_ALL, bounds)).rows.map(storedLeaf);
-  const { rows } = await tx.query<FoundRow>(OF_TENANT, [...bounds, tenantUuid(tenant)]);
+  if (tenant === null) {
+    return (await tx.query<LeafRow>(OF_ALL, [from, until, limit])).rows.map(storedLeaf);
+  }
+  const { text, values } = ofTenant(range, tenant);
+  const { rows } = await tx.query<FoundRow>(text, values);
   const next = rows[0]?.next_index ?? 0;
   if (next < until) throw new VigError("VIG_AUDIT_TABLES_BEHIND", { next, size: until });
   return rows.filter((row) => row.index !== null).map(storedLeaf);

@@ -1,7 +1,7 @@
+import { sayFilter } from "@vigie/service-kit/audit/filter-sql";
 import type { LeafFilter } from "@vigie/service-kit/audit/leaf-filter";
 import type { LeafRow } from "@vigie/service-kit/audit/leaves";
-import { tenantUuid } from "@vigie/service-kit/ids";
-import { type Statement, timeText, Values } from "../inventory/statement.ts";
+import { type Statement, timeText, Values } from "@vigie/service-kit/postgres/statement";
 import type { PageWanted } from "./audit-log.ts";
 
 /**
@@ -27,54 +27,13 @@ export interface FindPage extends PageWanted {
   readonly scanMax?: number;
 }
 
-type Name = Exclude<keyof LeafFilter, "tenant">;
-/** How a filter is said in SQL: any of these holds. Each can begin an index of the tenant's rows. */
-type Ways = readonly string[];
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
-const waysOf: {
-  readonly [N in Name]: (value: NonNullable<LeafFilter[N]>, values: Values) => Ways;
-} = {
-  subject: (ref, values) => {
-    const at = values.put(ref, "uuid");
-    return [`subject_ref = ${at}`, `impersonated_ref = ${at}`];
-  },
-  actor: (actor, values) => {
-    const byId = `actor_id = ${values.put(actor, "text")}`;
-    if (!UUID.test(actor)) return [byId];
-    const at = values.put(actor, "uuid");
-    return [byId, `actor_ref = ${at}`, `impersonator_ref = ${at}`];
-  },
-  action: (action, values) => [`action = ${values.put(action, "text")}`],
-  impersonation: (is, values) => [`is_impersonation = ${values.put(is, "boolean")}`],
-  from: (ms, values) => [`occurred_at >= ${values.put(timeText(ms), "timestamp")}`],
-  to: (ms, values) => [`occurred_at < ${values.put(timeText(ms), "timestamp")}`],
-};
-
-/** Filters that an index of a tenant begins with, the rarest first: the first one given chooses what is scanned. */
-const leads: readonly Name[] = ["subject", "actor", "action", "impersonation"];
-/** Part of the order of every index, so they never make a scan longer. */
-const bounds: readonly Name[] = ["from", "to"];
-
 /** One page of the audit, newest first. Nothing that came from outside is part of the text. */
 export function findStatement(filter: LeafFilter, page: FindPage): Statement {
-  const { tenant, ...asked } = filter;
   const values = new Values();
-  const names = (Object.keys(asked) as Name[]).filter((name) => asked[name] !== undefined);
-  const said = (name: Name): Ways =>
-    (waysOf[name] as (value: unknown, values: Values) => Ways)(asked[name], values);
-  const lead = tenant === undefined ? undefined : leads.find((name) => names.includes(name));
-  const isScanned = (name: Name): boolean => name === lead || bounds.includes(name);
-  const rest = names.filter((name) => !isScanned(name)).map((name) => anyOf(said(name)));
+  const { ways, bounds, rest } = sayFilter(filter, values);
   const more = page.limit + 1;
   const scanMax = values.put(rest.length === 0 ? more : (page.scanMax ?? SCAN_MAX), "integer");
-  const common = [
-    ...(tenant === undefined ? [] : [`tenant_id = ${values.put(tenantUuid(tenant), "uuid")}`]),
-    ...names.filter((name) => bounds.includes(name)).flatMap(said),
-    ...afterPlace(page.after, values),
-  ];
-  const ways = lead === undefined ? ["true"] : said(lead);
+  const common = [...bounds, ...afterPlace(page.after, values)];
   const scans = ways.map((way) => scan([way, ...common], scanMax));
   return {
     text: textOf({ scans, rest, scanMax, more: values.put(more, "integer") }),
@@ -82,11 +41,8 @@ export function findStatement(filter: LeafFilter, page: FindPage): Statement {
   };
 }
 
-/** A comparison with null is no match. */
-const anyOf = (ways: Ways): string => `(${ways.map((way) => `(${way}) is true`).join(" or ")})`;
-
 /** A part of the scan that one index gives in order. */
-const scan = (conditions: Ways, scanMax: string): string => `
+const scan = (conditions: readonly string[], scanMax: string): string => `
   (select index, occurred_at, action, actor_id, actor_ref, impersonator_ref, subject_ref,
           impersonated_ref, is_impersonation
      from audit_log where ${conditions.join(" and ")}

@@ -1,24 +1,7 @@
+import { timeText, type Values } from "@vigie/service-kit/postgres/statement";
 import type { Place } from "./keyset.ts";
 
-/** A statement and its values; nothing that came from outside is ever part of the text. */
-export interface Statement {
-  readonly text: string;
-  readonly values: readonly unknown[];
-}
-
-/** Collects values and gives each its placeholder. */
-export class Values {
-  readonly all: unknown[] = [];
-
-  /** `type` is PostgreSQL's, such as uuid. */
-  put(value: unknown, type: string): string {
-    this.all.push(value);
-    return `$${this.all.length}::${type}`;
-  }
-}
-
-/** As the columns have it: UTC without a zone. */
-export const timeText = (ms: number): string => new Date(ms).toISOString();
+export { type Statement, timeText, Values } from "@vigie/service-kit/postgres/statement";
 
 /**
  * What comes after a place in a list that is sorted newest first, by a column of time and the id. The bound on the time
