@@ -42,7 +42,7 @@ const LIVES = process.env.VIGIE_TEST_FULL === undefined ? 40 : 200;
 /** In two batches every step comes at least once with all that it can find in the database. */
 const BATCHES_OF_A_LIFE = 2;
 const WITHOUT_END = Number.MAX_SAFE_INTEGER;
-const TIMEOUT_MS = 15 * 60_000;
+const TIMEOUT_MS = 45 * 60_000;
 
 let servers: TestStack;
 let client: KafkaClient;
