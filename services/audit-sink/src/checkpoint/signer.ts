@@ -11,7 +11,7 @@ export interface SignerOptions {
   readonly keys: LogKeys;
   /** A new one for each term. */
   readonly openTopic: () => SharedPlace;
-  /** In the order in which a checkpoint is kept, after the topic. */
+  /** Where a checkpoint is kept once the topic has it. */
   readonly places: readonly Place[];
   readonly log: Logger;
   readonly events: SignerEvents;
@@ -115,15 +115,18 @@ class Terms {
       events.leads(true);
       if (fence.checkpoint !== null) events.signed(fence.checkpoint);
       for (;;) {
+        const beganMs = performance.now();
         const next = await grow(tree, fence);
         if (next !== null) {
           const checkpoint = signCheckpoint(keys, { size: next.size, root: rootOf(next) });
-          for (const place of places) await place.keep(checkpoint);
+          // Once the topic has it nobody can sign otherwise; the others may keep it in any order.
+          await topic.keep(checkpoint);
+          await all(this.options.places.map((place) => place.keep(checkpoint)));
           fence = { checkpoint, frontier: next };
           events.signed(checkpoint);
         }
         if (this.stopped || !this.leads) return;
-        await this.rest(everyMs);
+        await this.rest(Math.max(0, everyMs - (performance.now() - beganMs)));
       }
     } finally {
       this.topic = null;
@@ -180,6 +183,12 @@ export async function grow(tree: LogTree, fence: Fence): Promise<Frontier | null
   }
   if (!rootOf(frontier).equals(head.root)) throw forked(head.size, "head");
   return checkpoint?.size === head.size ? null : frontier;
+}
+
+/** Waits for all, also when one fails: what is still under way must not overtake the next term. */
+async function all(works: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(works)).find(({ status }) => status === "rejected");
+  if (failed?.status === "rejected") throw failed.reason;
 }
 
 const min = (one: bigint, other: bigint): bigint => (one < other ? one : other);
