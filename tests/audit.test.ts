@@ -11,7 +11,7 @@ import { TENANT } from "./support/pipeline.ts";
 import { run } from "./support/processes.ts";
 import { count } from "./support/read-model.ts";
 import { testPipeline } from "./support/test-pipeline.ts";
-import { until, untilTrue } from "./support/until.ts";
+import { Hopeless, until, untilTrue } from "./support/until.ts";
 
 /** One person, from a login to an erasure; and what an auditor can say of it who trusts nobody. */
 
@@ -50,9 +50,11 @@ async function call(claims: object, path: string, options: Call = {}): Promise<R
 async function succeed(claims: object, path: string, options: Call = {}): Promise<Response> {
   return until(`${path} succeeds`, async () => {
     const response = await call(claims, path, options);
-    if (response.status >= 500 || response.status === 404) return null;
-    assert.ok(response.ok, await response.clone().text());
-    return response;
+    if (response.ok) return response;
+    const fault = `${response.status}: ${await response.text()}`;
+    throw response.status >= 500 || response.status === 404
+      ? new Error(fault)
+      : new Hopeless(fault);
   });
 }
 
