@@ -13,6 +13,8 @@ export interface BookOptions {
   readonly log: Logger;
   /** Told of each newer checkpoint that verifies. */
   readonly onCheckpoint: (checkpoint: SignedCheckpoint) => void;
+  /** Told each time that following ends; it begins again by itself. */
+  readonly onAway?: (why: string) => void;
 }
 
 /** The topic as whoever appends reads it: followed, so that asking costs nothing. */
@@ -59,12 +61,14 @@ class Book {
   }
 
   async run(): Promise<void> {
-    const { log } = this.options;
+    const { log, onAway } = this.options;
     while (!this.stopped) {
       try {
         await this.follow();
       } catch (error) {
-        log.warn({ why: messageOf(error) }, "audit_checkpoints_interrupted");
+        const why = messageOf(error);
+        log.warn({ why }, "audit_checkpoints_interrupted");
+        onAway?.(why);
         await Promise.race([pause(BACKOFF_MS), this.stopping.promise]);
       }
     }

@@ -83,7 +83,11 @@ export function startCheckpoints(parts: CheckpointParts): Checkpoints {
     gate.signed(checkpoint);
     meters.published(checkpoint);
   };
-  const book = followCheckpoints({ client, prefix, keys, log, onCheckpoint });
+  const onAway = (why: string): void => {
+    // Later it is a matter of the signer's: what was read of the topic is still true.
+    if (!gate.isOpen()) health.set("log", false, why);
+  };
+  const book = followCheckpoints({ client, prefix, keys, log, onCheckpoint, onAway });
   const places = [
     filePlace(config.VIGIE_STATE_DIR, prefix, origin),
     databasePlace(database, origin, clock),

@@ -125,3 +125,22 @@ test("who follows the topic knows the newest checkpoint, also after the broker w
   await vi.waitFor(() => expect(seen.at(-1)).toBe(3n), { timeout: 20_000 });
   expect(await book.newest()).toBe((await signed(3)).note);
 }, 40_000);
+
+test("a topic that does not exist is told of, and read once it does", async () => {
+  const prefix = `${kafka.name()}.`;
+  const told: string[] = [];
+  const book = followCheckpoints({
+    client: kafka.client,
+    prefix,
+    keys,
+    log: silentLogger,
+    onCheckpoint: () => {},
+    onAway: (why) => told.push(why),
+  });
+  onTestFinished(() => book.stop());
+  await vi.waitFor(() => expect(told[0]).toContain("VIG_TOPIC_MISSING"), { timeout: 20_000 });
+  const topic = prefix + CHECKPOINT_TOPIC;
+  await kafka.admin.createTopics([{ ...internalTopic(CHECKPOINT_TOPIC), topic }]);
+  topics.push(topic);
+  expect(await book.newest()).toBeNull();
+});
