@@ -68,6 +68,15 @@ export function leastRights(prefix: string): AclEntry[] {
   return [...ofTopics, ...ofNames];
 }
 
+/** Who makes and configures topics, and neither reads nor writes any. */
+export const provisioning = (prefix: string): AclEntry[] =>
+  [
+    AclOperationTypes.CREATE,
+    AclOperationTypes.DESCRIBE,
+    AclOperationTypes.ALTER_CONFIGS,
+    AclOperationTypes.DESCRIBE_CONFIGS,
+  ].map((operation) => right("provision", AclResourceTypes.TOPIC, prefix, operation));
+
 /** A user's name has no space. */
 export const userOf = (name: string): string => name.replaceAll(" ", "-");
 
