@@ -17,6 +17,8 @@ export interface DurablePostgres {
   close(): Promise<void>;
 }
 
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
 interface Server {
   readonly pid: number;
 }
@@ -39,6 +41,13 @@ export async function openDurablePostgres(): Promise<DurablePostgres> {
       if (outside !== null) folders.push(outside);
     },
   });
+  // Whatever ends us ends the server.
+  const endAll = (): void => {
+    for (const { pid } of servers) process.kill(pid, "SIGINT");
+  };
+  const onSignal = (): void => process.exit(1);
+  process.once("exit", endAll);
+  for (const signal of SIGNALS) process.once(signal, onSignal);
   return {
     url,
     async cpuSeconds(backendPid) {
@@ -51,6 +60,8 @@ export async function openDurablePostgres(): Promise<DurablePostgres> {
       };
     },
     async close() {
+      process.off("exit", endAll);
+      for (const signal of SIGNALS) process.off(signal, onSignal);
       await stopAll(servers);
       for (const folder of folders) await rm(folder, { recursive: true, force: true });
     },
