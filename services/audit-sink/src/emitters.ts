@@ -1,4 +1,5 @@
 import { MINUTE_MS } from "@vigie/core/time";
+import { type AuditAction, SERIES_CLOSED } from "@vigie/schemas/audit-actions";
 import { nameUuid } from "@vigie/service-kit/ids";
 import { type AuditEntry, type Origin, ownEntry } from "./entry.ts";
 
@@ -26,8 +27,7 @@ export interface Series {
 
 /** Source: DESIGN, numbers begin with 1. */
 const FIRST_SEQ = 1;
-const CLOSED = "audit.series_closed";
-export const GAP_DETECTED = "audit.gap_detected";
+export const GAP_DETECTED = "audit.gap_detected" satisfies AuditAction;
 /** Whose the gaps are; docs/audit-format.md. Records of Vigie itself have no tenant. */
 const PLATFORM_TENANT = "platform";
 
@@ -62,7 +62,7 @@ export function followed(before: Series | undefined, entry: AuditEntry, nowMs: n
   const missed = isNext
     ? [...series.missed, ...(seq > series.nextSeq ? [hole] : [])]
     : series.missed.flatMap((each) => without(each, seq));
-  const closed = series.closed || entry.action === CLOSED;
+  const closed = series.closed || entry.action === SERIES_CLOSED;
   return {
     ...series,
     nextSeq: isNext ? seq + 1 : series.nextSeq,

@@ -1,3 +1,4 @@
+import type { AuditAction } from "@vigie/schemas/audit-actions";
 import { nameUuid, tenantUuid, uuidOf } from "@vigie/service-kit/ids";
 import type { Queryable } from "@vigie/service-kit/postgres/database";
 import { type AuditEntry, type Origin, ownEntry } from "./entry.ts";
@@ -6,7 +7,7 @@ import { nameOfPerson, type Person } from "./subjects.ts";
 
 /** The name under which the audit says that it has erased. */
 const PART = "audit-sink";
-export const KEY_DESTROYED = "subject.key_destroyed";
+export const KEY_DESTROYED = "subject.key_destroyed" satisfies AuditAction;
 
 const REMEMBER = `
   insert into audit_erased as held (subject_id, until_ms)

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { VigError } from "@vigie/core/errors";
 import { afterAll, beforeAll, beforeEach, test, vi } from "vitest";
+import { NOW_MS } from "../test-edge.ts";
 import { RecordedCalls } from "./recorded-calls.ts";
 import { call, TENANT, type TestStores, testStores } from "./test-stores.ts";
 
@@ -26,6 +27,28 @@ test.each([
   assert.equal(edges.flatMap(({ audit }) => audit.entries).length, 1);
   const other = await call(tables.edgeOn(), { payload: { filter, reason: "again" }, headers });
   assert.ok(other.statusCode < 300, "another content is another call");
+});
+
+test("AUD-07: what a service reports twice, at two edges, is on record once", async () => {
+  const payload = {
+    action: "user.deleted",
+    occurred_at: NOW_MS,
+    actor: { type: "SYSTEM", id: "accounts" },
+    subject_user_id: "usr_1",
+  };
+  const claims = { sub: "accounts", scope: "audit:write" };
+  const edges = [tables.edgeOn(), tables.edgeOn()];
+  const url = "/v1/audit/records";
+  const answers = await Promise.all(
+    edges.map((edge) => call(edge, { url, payload, headers, claims })),
+  );
+  const [first] = answers;
+  assert.ok(answers.every(({ statusCode, body }) => statusCode === 200 && body === first?.body));
+  const records = () => edges.flatMap(({ audit }) => audit.entries);
+  assert.equal(records().length, 1);
+  assert.equal(records()[0]?.reported?.actor.user_agent, null);
+  for (const edge of edges) await call(edge, { url, payload, claims });
+  assert.equal(records().length, 3);
 });
 
 test("without a key each call is one of its own, and so is each tenant's and caller's", async () => {

@@ -1,5 +1,5 @@
 import { canonicalJson } from "@vigie/core/canonical-json";
-import { NO_USER_AGENT, REVOCATIONS_HELD } from "@vigie/schemas/audit-actions";
+import { type AuditAction, NO_USER_AGENT, REVOCATIONS_HELD } from "@vigie/schemas/audit-actions";
 import type { Actor, AuditEvent } from "@vigie/schemas/types";
 import { nameUuid } from "@vigie/service-kit/ids";
 import type { Change, Done } from "../evolve.ts";
@@ -61,7 +61,7 @@ function auditOf(
   const impersonating = actor.impersonator_id !== null;
   return {
     ...numbered({ ...setting, nowMs: atMs }, numbers),
-    action: isOne ? "session.revoked" : "sessions.revoked",
+    action: (isOne ? "session.revoked" : "sessions.revoked") satisfies AuditAction,
     actor,
     subject_user_id: setting.userId,
     is_impersonation: impersonating,
