@@ -42,7 +42,7 @@ export interface TilesTarget {
   readonly onProgress?: (leaves: bigint) => void;
 }
 
-/** Tiles under way at once: waiting for disks and networks is most of the time. */
+/** Tiles that are written at once: waiting for disks and networks is most of the time. They are read one by one. */
 const AT_ONCE = 8;
 
 /**
@@ -62,7 +62,9 @@ export async function writeTiles(
   if (from > checkpoint.size) return;
   const group: TileId[] = [];
   const write = async (): Promise<void> => {
-    await Promise.all(group.map((tile) => writeTile(target, tile)));
+    const files: (readonly [string, Buffer])[] = [];
+    for (const tile of group) files.push(...(await filesOf(target, tile)));
+    await Promise.all(files.map(([path, bytes]) => store.put(path, bytes)));
     const last = group.findLast(({ level }) => level === 0);
     group.length = 0;
     if (last !== undefined) onProgress?.(endOf(last));
@@ -103,19 +105,19 @@ export async function readCheckpoint(
   }
 }
 
-async function writeTile(
-  { source, store }: TilesTarget,
+async function filesOf(
+  { source }: TilesTarget,
   { level, index, width }: TileId,
-): Promise<void> {
+): Promise<readonly (readonly [string, Buffer])[]> {
   const first = index * BigInt(TILE_WIDTH);
   const nodes = Array.from({ length: width }, (_, i) => ({
     level: level * TILE_HEIGHT,
     index: first + BigInt(i),
   }));
-  await store.put(tilePath(level, index, width), Buffer.concat(await source.nodes(nodes)));
-  if (level > 0) return;
+  const tile = [tilePath(level, index, width), Buffer.concat(await source.nodes(nodes))] as const;
+  if (level > 0) return [tile];
   const leaves = await source.leaves(first, first + BigInt(width));
-  await store.put(entriesPath(index, width), encodeEntries(leaves));
+  return [tile, [entriesPath(index, width), encodeEntries(leaves)]];
 }
 
 /**
