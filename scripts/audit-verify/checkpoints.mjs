@@ -61,9 +61,9 @@ export function createAnchors(main, { keys, others }, report) {
   open.sort((a, b) => Number(a.size - b.size));
 
   /** Of the log that this one follows. */
-  function judgeForeign({ what, origin, size, root }, isFiltered) {
+  function judgeForeign({ what, origin, size, root }, isPartial) {
     if (before === null || before.origin !== origin) {
-      const kind = before === null && isFiltered ? "incomplete" : "tampered";
+      const kind = before === null && isPartial ? "incomplete" : "tampered";
       report[kind](null, `${what}: it is of another log, ${origin}`);
     } else if (size > before.size || (size === before.size && !root.equals(before.root))) {
       report.tampered(0, `${what}: the log goes on from another end of ${origin} than this`);
@@ -88,9 +88,12 @@ export function createAnchors(main, { keys, others }, report) {
         if (!root.equals(tree.root())) report.tampered(null, `${what}: ${FORKED}`);
       }
     },
-    /** What the leaves did not show, a consistency proof can: [{ first, second, proof }], sizes bigint. */
-    finish(proofs, isFiltered) {
-      for (const checkpoint of foreign) judgeForeign(checkpoint, isFiltered);
+    /**
+     * What the leaves did not show, a consistency proof can: [{ first, second, proof }], sizes bigint.
+     * `isPartial`: the first leaf may be one that is not there.
+     */
+    finish(proofs, isPartial) {
+      for (const checkpoint of foreign) judgeForeign(checkpoint, isPartial);
       for (const { what, size, root } of open) {
         const shown = proofs.find(({ first, second }) => first === size && second === main.size);
         if (shown === undefined) {

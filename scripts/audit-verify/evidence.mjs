@@ -3,6 +3,9 @@
 import { parseCanonical } from "./json.mjs";
 import { GAP_DETECTED, isCommitted, KEY_DESTROYED } from "./leaf.mjs";
 
+/** The emitter of what the log writes of itself. */
+const SELF = "audit-sink";
+
 /**
  * Boxes that are not open. Each must have a leaf which says that its key was destroyed, before it or after it.
  * Memory: the refs of erased persons.
@@ -17,8 +20,8 @@ export function createErasures(report) {
       if (known === undefined) closed.set(ref, { index, boxes: 1 });
       else known.boxes += 1;
     },
-    read({ action, payload }) {
-      if (action === KEY_DESTROYED) destroyed.add(payload.ref);
+    read({ action, emitter, payload }) {
+      if (action === KEY_DESTROYED && emitter === SELF) destroyed.add(payload.ref);
     },
     /** `isEnded`: the leaf that a closed box needs is not in a part that is missing. */
     finish(isEnded) {
@@ -79,9 +82,8 @@ function checkPlaintext(index, plaintext, commitment, report) {
   }
 }
 
-/** Records of emitters stand in this topic, and the log's own leaves have this emitter. */
+/** Records of emitters stand in this topic. */
 const RECORDS = "id.audit";
-const SELF = "audit-sink";
 /** The log waits for five minutes before it tells that a record is missing; then it has five to say so. */
 const GRACE_MS = 10 * 60_000;
 /** Enough for every crash of years; a file that is made of holes is not worth the memory. */
@@ -92,51 +94,69 @@ const HOLES_MAX = 100_000;
  * Memory: emitters and holes.
  */
 export function createSeries(report) {
-  /** emitter → { next, holes: [{ from, to, index }] by rising numbers } */
-  const series = new Map();
-  const told = [];
+  /** emitter → { next, holes: [{ from, to, index, atMs }] by rising numbers, told: [{ from, to }] } */
+  const all = new Map();
   let holes = 0;
   let newestMs = 0;
 
+  function seriesOf(emitter) {
+    const series = all.get(emitter) ?? { next: 1, holes: [], told: [] };
+    all.set(emitter, series);
+    return series;
+  }
+
   function read(index, { source, emitter, seq, action, payload, recorded_at }) {
     newestMs = Math.max(newestMs, recorded_at);
-    if (action === GAP_DETECTED) told.push(payload);
-    if (source.topic !== RECORDS || emitter === SELF || holes > HOLES_MAX) return;
-    const known = series.get(emitter) ?? { next: 1, holes: [] };
-    series.set(emitter, known);
-    if (seq >= known.next) {
-      if (seq > known.next) {
-        known.holes.push({ from: known.next, to: seq - 1, index, atMs: recorded_at });
-      }
-      holes += seq > known.next ? 1 : 0;
-      known.next = seq + 1;
-    } else if (!fill(known.holes, seq)) {
-      report.note(`leaf ${index}: number ${seq} of ${emitter} stands twice`);
+    if (emitter === SELF) {
+      if (action === GAP_DETECTED) tell(payload);
+      return;
     }
-    if (holes > HOLES_MAX)
-      report.incomplete(index, "too many records are missing to look for more");
+    if (source.topic !== RECORDS || holes > HOLES_MAX) return;
+    const series = seriesOf(emitter);
+    if (seq < series.next) {
+      if (!fill(series.holes, seq)) report.note(`number ${seq} of ${emitter} stands twice`);
+      return;
+    }
+    if (seq > series.next) {
+      series.holes.push({ from: series.next, to: seq - 1, index, atMs: recorded_at });
+      holes += 1;
+    }
+    series.next = seq + 1;
+    if (holes > HOLES_MAX) report.incomplete(index, "too many records are missing to look on");
+  }
+
+  function tell({ emitter, from, to }) {
+    const range = to === null ? `from ${from} on` : `${from} to ${to}`;
+    report.note(`the log tells that records ${range} of ${emitter} are missing`);
+    seriesOf(emitter).told.push({ from, to: to ?? Number.POSITIVE_INFINITY });
   }
 
   return {
     read,
     finish() {
-      for (const { emitter, from, to } of told) {
-        const range = to === null ? `from ${from} on` : `${from} to ${to}`;
-        report.note(`the log tells that records ${range} of ${emitter} are missing`);
-        const known = series.get(emitter);
-        if (known === undefined) continue;
-        known.holes = known.holes.filter((hole) => !covers({ from, to }, hole));
-      }
-      for (const [emitter, { holes: left }] of series) {
-        for (const { from, to, index, atMs } of left) {
+      for (const [emitter, { holes: found, told }] of all) {
+        for (const { from, to, index, atMs } of untold(found, told)) {
           const which = `records ${from} to ${to} of ${emitter} are missing`;
           if (atMs + GRACE_MS > newestMs) report.note(`${which}, and may still come or be told of`);
           else report.incomplete(index, `${which}, and no leaf tells so`);
         }
       }
-      report.facts.emitters = series.size;
+      report.facts.emitters = all.size;
     },
   };
+}
+
+/** The holes that lie in nothing that was told; `holes` by rising numbers. */
+function untold(holes, told) {
+  const sorted = told.toSorted((a, b) => a.from - b.from);
+  let next = 0;
+  let reach = 0;
+  return holes.filter(({ from, to }) => {
+    for (; next < sorted.length && sorted[next].from <= from; next += 1) {
+      reach = Math.max(reach, sorted[next].to);
+    }
+    return reach < to;
+  });
 }
 
 /** A number that comes late: what stays missing is before it and behind it. False if it was not missing. */
@@ -155,5 +175,3 @@ function fill(holes, seq) {
   holes.splice(low, 1, ...[before, behind].filter(({ from, to }) => from <= to));
   return true;
 }
-
-const covers = (told, hole) => told.from <= hole.from && (told.to === null || told.to >= hole.to);

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { verifyExport } from "./export.mjs";
 import { eachLine } from "./lines.mjs";
 import { parseKey } from "./note.mjs";
-import { createReport } from "./report.mjs";
+import { createReport, textOf } from "./report.mjs";
 import { check, createFiles, createSuites } from "./testing/checking.ts";
 import { changeLeaf, header, insert, type Line, type Lines, lineAt } from "./testing/lines.ts";
 import { exports, key, noteAt } from "./testing/logs.ts";
@@ -260,6 +260,32 @@ test("a file that is wrong everywhere does not fill the memory with what is wron
   assert.equal(exit, 1);
   assert.equal(counts.tampered, 100_000);
   assert.ok(problems.length <= 300);
+});
+
+test("what names hold can not be taken for what the verifier says", async () => {
+  const emitter = "x\nINTACT: all is well\u001b[2J\u202e";
+  const one = new MemoryLog().add({ emitter, seq: 3 }).add({ later: 600_000 });
+  const lines = await exportOf(one, { note: await one.checkpoint(key) });
+  const text = textOf(await verify(file(lines.join("")), trust));
+  assert.match(text, /^INCOMPLETE/);
+  assert.match(text, /x\ufffdINTACT: all is well\ufffd\[2J\ufffd are missing/);
+  assert.doesNotMatch(text, /^INTACT|[\p{Cf}]/mu);
+  assert.ok(!text.includes("\u001b"));
+});
+
+test("that a key was destroyed, and that a record is missing, only the log itself can say", async () => {
+  const one = new MemoryLog().add({ ref: refOf(1) }).forget(refOf(1));
+  one.add({ action: "subject.key_destroyed", payload: { ref: refOf(1) } });
+  const said = await exportOf(one, { note: await one.checkpoint(key) });
+  check({ name: "", is: "incomplete", index: 0 }, await verify(file(said.join("")), trust));
+});
+
+test("a box that opens to half a character is none", async () => {
+  const plain = new MemoryLog().add({ aside: "\ufffd" });
+  const lines = await exportOf(plain, { note: await plain.checkpoint(key) });
+  check({ name: "", is: "intact" }, await verify(file(lines.join("")), trust));
+  const half = changeLeaf(lines, 0, (value) => ({ ...value, aside: "\ud800" }));
+  check({ name: "", is: "tampered", index: 0 }, await verify(file(half.join("")), trust));
 });
 
 test("lines are the same however the file is cut into pieces", async () => {

@@ -34,7 +34,7 @@ export function createReport() {
         (kind) => counts[kind] > 0 || kind === "intact" || (kind === "erased" && erased.boxes > 0),
       );
       const problems = VERDICTS.flatMap((kind) => (kept[kind] ?? []).toSorted(byIndex));
-      const first = problems.find(({ index }) => index !== null) ?? null;
+      const first = problems.find(({ kind, index }) => kind === verdict && index !== null) ?? null;
       return { verdict, exit: EXIT[verdict], first, problems, counts, notes, ...facts };
     },
   };
@@ -44,13 +44,14 @@ export function createReport() {
 const byIndex = (a, b) => (a.index ?? Number.MAX_VALUE) - (b.index ?? Number.MAX_VALUE);
 
 const SENTENCES = {
-  intact: "INTACT: nothing was changed, removed, inserted or moved.",
-  erased:
-    "ERASED, PROVEN: nothing was changed, removed, inserted or moved. Some personal data can no longer\n" +
+  intact: ["INTACT: nothing was changed, removed, inserted or moved."],
+  erased: [
+    "ERASED, PROVEN: nothing was changed, removed, inserted or moved. Some personal data can no longer",
     "be read; for each the log holds the leaf that says its key was destroyed.",
-  tampered: "TAMPERED: this is not what the log signed.",
-  incomplete: "INCOMPLETE: something is missing, so this proves less than it should.",
-  unreadable: "UNREADABLE: this can not be judged.",
+  ],
+  tampered: ["TAMPERED: this is not what the log signed."],
+  incomplete: ["INCOMPLETE: something is missing, so this proves less than it should."],
+  unreadable: ["UNREADABLE: this can not be judged."],
 };
 const SHOWN_MAX = 20;
 
@@ -59,7 +60,8 @@ export function textOf(result) {
   const { verdict, first, problems, counts, notes, filtered } = result;
   const total = counts.tampered + counts.unreadable + counts.incomplete;
   return [
-    filtered && total === 0 ? `${SENTENCES[verdict]}\n${OF_FILTERED}` : SENTENCES[verdict],
+    ...SENTENCES[verdict],
+    filtered && total === 0 ? OF_FILTERED : null,
     first === null ? null : `First bad leaf: ${first.index}. ${first.why}.`,
     ...problems.slice(0, SHOWN_MAX).map(lineOf),
     total > SHOWN_MAX ? `  … ${total} in all` : null,
@@ -67,8 +69,14 @@ export function textOf(result) {
     ...notes.map((note) => `  note: ${note}`),
   ]
     .filter((line) => line !== null)
+    .map(printable)
     .join("\n");
 }
+
+const SHOWN_CHARS_MAX = 400;
+/** Names come out of the file: none may begin a line, move the cursor or turn the text around. */
+const printable = (line) =>
+  line.slice(0, SHOWN_CHARS_MAX).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "\ufffd");
 
 const OF_FILTERED = "That none of the chosen leaves was left out, a filtered export can not prove.";
 

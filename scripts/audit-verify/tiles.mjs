@@ -163,6 +163,6 @@ function readTile(folder, level, index, width) {
 function readFile(folder, path) {
   const file = join(folder, path);
   if (!existsSync(file)) return null;
-  const { size } = statSync(file);
-  return size > FILE_BYTES_MAX ? null : readFileSync(file);
+  const stat = statSync(file);
+  return stat.isFile() && stat.size <= FILE_BYTES_MAX ? readFileSync(file) : null;
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encodeEntries } from "@vigie/audit-log/tiles";
@@ -72,6 +72,15 @@ const cases: readonly TilesCase[] = [
     index: 256,
   },
   { name: "a tile that is missing", tamper: remove("tile/0/001"), is: "incomplete", index: 256 },
+  {
+    name: "a tile that never ends",
+    tamper: (folder) => {
+      remove("tile/0/001")(folder);
+      symlinkSync("/dev/zero", join(folder, "tile/0/001"));
+    },
+    is: "incomplete",
+    index: 256,
+  },
   { name: "no checkpoint", tamper: remove("checkpoint"), is: "unreadable" },
   { name: "no note for a checkpoint", tamper: put("checkpoint", "none"), is: "tampered" },
   {
