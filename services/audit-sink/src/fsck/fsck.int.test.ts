@@ -158,6 +158,15 @@ const TAMPERINGS: readonly Tampering[] = [
     code: 1,
     found: "tampered: checkpoint of 256 leaves (audit_checkpoints): VIG_AUDIT_NOTE_UNTRUSTED",
   },
+  {
+    what: "a cosignature of another tree",
+    table: "audit_cosignatures",
+    change: `insert into audit_cosignatures
+             select origin, 256, root, 'w.example', '00000000', 'line', 0
+               from audit_checkpoints where size = 300`,
+    code: 1,
+    found: "tampered: checkpoint of 256 leaves (cosigned by w.example): its root is not",
+  },
 ];
 
 for (const { what, table, change, code, found } of TAMPERINGS) {
