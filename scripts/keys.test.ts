@@ -64,7 +64,7 @@ test("a keys file is created once, rotated ahead of time, and listed without sec
   ]);
 });
 
-test("CNF-22: with KMS a file is made and rotated without a secret in it", async () => {
+test("SEC-11: with KMS a file is made and rotated without a secret in it", async () => {
   const file = keysFile();
   const manage = (...argv: string[]) => manageKeys(argv, NOW_MS, kms.url);
   await manage("create", file, "--kms", kms.alias);
@@ -78,7 +78,7 @@ test("CNF-22: with KMS a file is made and rotated without a secret in it", async
   assert.equal(statSync(file).mode & 0o777, 0o600);
 });
 
-test("CNF-22: a file in clear is wrapped as it is, and moved to another KMS key", async () => {
+test("SEC-11: a file in clear is wrapped as it is, and moved to another KMS key", async () => {
   const file = keysFile();
   const manage = (...argv: string[]) => manageKeys(argv, NOW_MS, kms.url);
   const open = () => openKeys({ VIGIE_KEYS_FILE: file, VIGIE_KMS_ENDPOINT: kms.url });

@@ -55,7 +55,7 @@ const countSessions = (): Promise<Response> =>
     body: JSON.stringify({ filter: { user_id: "u-cloud" }, dry_run: true }),
   });
 
-test("CNF-22: with keys that only KMS opens, sessions live and the audit log is published in a bucket, provably", async () => {
+test("SEC-11: with keys that only KMS opens, sessions live and the audit log is published in a bucket, provably", async () => {
   const opened = kms.requests.filter(({ action }) => action === "Decrypt").length;
   await pipeline.producer.send("id.login", [
     events.login({ userId: "u-cloud", ip: "41.82.17.203" }),
@@ -85,7 +85,7 @@ test("CNF-22: with keys that only KMS opens, sessions live and the audit log is 
   assert.ok(opened >= 3);
 });
 
-test("CNF-22: a service that KMS refuses does not run, says why, and tells no secret", async () => {
+test("SEC-11: a service that KMS refuses does not run, says why, and tells no secret", async () => {
   const sessions = pipeline.service("sessions");
   await sessions.terminate();
   kms.trouble = () => ({ status: 400, type: "AccessDeniedException" });

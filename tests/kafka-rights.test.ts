@@ -135,7 +135,7 @@ test("what nobody can use goes to the dead letters, and what lies in a wrong par
   await producer.disconnect();
 });
 
-test("CNF-20: nobody but the audit sink writes checkpoints, or takes the signer's place", async () => {
+test("AUD-01: nobody but the audit sink writes checkpoints, or takes the signer's place", async () => {
   const topic = `${servers.prefix}id.audit.checkpoint`;
   const transactionalId = `${servers.prefix}vigie.audit-signer`;
   for (const user of users) {

@@ -73,7 +73,7 @@ const keys = async (...args: readonly string[]): Promise<string> => {
 const audit = (args: readonly string[], over: Readonly<Record<string, string>>) =>
   run(["services/audit-sink/src/main.ts", ...args], { ...env, ...over });
 
-test("CNF-22, AUD-02: all keys of the audit are rotated, and one export proves what all of them signed", async () => {
+test("AUD-01, AUD-02: all keys of the audit are rotated, and one export proves what all of them signed", async () => {
   await ask("u-before");
   const before = await grownPast(0);
   writeFileSync(inFolder("before.checkpoint"), before.note);
@@ -120,7 +120,7 @@ test("CNF-22, AUD-02: all keys of the audit are rotated, and one export proves w
 const verify = (args: readonly string[], over: Readonly<Record<string, string>> = {}) =>
   run(["scripts/audit-verify/main.mjs", EXPORT, ...args], over);
 
-test("CNF-22: an auditor who trusts only one of both keys is told so", async () => {
+test("AUD-01: an auditor who trusts only one of both keys is told so", async () => {
   const newKey = await keys("vkey", inFolder("audit.new"));
   const since = ["--since", inFolder("before.checkpoint")];
   assert.notEqual((await verify(["--key", oldKey])).code, EXIT.intact);
@@ -128,7 +128,7 @@ test("CNF-22: an auditor who trusts only one of both keys is told so", async () 
   assert.equal((await verify(["--key", newKey])).code, EXIT.intact);
 });
 
-test("CNF-22: a new key without the old one among the retired signs nothing, until that is put right", async () => {
+test("AUD-01: a new key without the old one among the retired signs nothing, until that is put right", async () => {
   const { size = 0 } = (await newest()) ?? {};
   const third = await keys("signing", inFolder("audit.third"), ORIGIN);
   const newKey = await keys("vkey", inFolder("audit.new"));

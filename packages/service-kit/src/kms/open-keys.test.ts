@@ -104,7 +104,7 @@ test("a rotation takes an id that no key has, whatever a person called the other
   );
 });
 
-test("CNF-22: with KMS the file holds no secret; KMS is asked once, for the key and its context", async () => {
+test("SEC-11: with KMS the file holds no secret; KMS is asked once, for the key and its context", async () => {
   const path = keysPath();
   await createWrapped(path, T0, fake.alias);
   const text = readFileSync(path, "utf8");
@@ -165,7 +165,7 @@ const refusals: readonly [
   ],
 ];
 
-test.each(refusals)("CNF-22: %s does not open, at once and for good", async (_, change, keyId) => {
+test.each(refusals)("SEC-11: %s does not open, at once and for good", async (_, change, keyId) => {
   const wrapped = await kms.generate(fake.key, "k1");
   const asked = fake.requests.length;
   await assert.rejects(kms.open(change(wrapped), keyId), codeIs("VIG_KMS_REFUSED"));
