@@ -5,6 +5,14 @@ import { anomaly, auditEvent, T0 } from "./testing.ts";
 const origin = { topic: "id.audit", partition: 2, offset: 7, timestampMs: T0 };
 const actor = auditEvent(1).actor;
 
+test("no emitter can speak for the log itself, and what it wrote is kept", () => {
+  for (const emitter of ["audit-sink", "audit-\0sink"]) {
+    const entry = entryOfAudit(auditEvent(1, { emitter, action: "subject.key_destroyed" }), origin);
+    expect(entry).toMatchObject({ emitter: "id.audit:audit-sink", action: "subject.key_destroyed" });
+  }
+  expect(entryOfAudit(auditEvent(1), origin).emitter).toBe("edge.1");
+});
+
 test("AUD-03, AUD-04: an entry has actor, time, payload, address and user agent", () => {
   expect(entryOfAudit(auditEvent(1), origin)).toMatchObject({
     eventId: "e-1",

@@ -45,7 +45,7 @@ export function entryOfAudit(event: AuditEvent, origin: Origin): AuditEntry {
     tenantKey: clean(event.tenant_id),
     occurredAtMs: event.occurred_at,
     origin: placeOf(origin),
-    emitter: clean(event.emitter),
+    emitter: emitterOf(event),
     emitterSeq: event.emitter_seq,
     action: clean(event.action),
     actorType: actor.type,
@@ -152,6 +152,12 @@ function payloadOf(text: string): unknown {
   } catch {
     return { unparsed: redactText(text) };
   }
+}
+
+/** By its emitter a verifier knows what the log says of itself: nobody else may have that name. */
+function emitterOf(event: AuditEvent): string {
+  const emitter = clean(event.emitter);
+  return emitter === OWN_EMITTER ? `id.audit:${emitter}` : emitter;
 }
 
 /** PostgreSQL takes no NUL in text, and an entry is never refused for one. */
