@@ -8,7 +8,10 @@ const actor = auditEvent(1).actor;
 test("no emitter can speak for the log itself, and what it wrote is kept", () => {
   for (const emitter of ["audit-sink", "audit-\0sink"]) {
     const entry = entryOfAudit(auditEvent(1, { emitter, action: "subject.key_destroyed" }), origin);
-    expect(entry).toMatchObject({ emitter: "id.audit:audit-sink", action: "subject.key_destroyed" });
+    expect(entry).toMatchObject({
+      emitter: "id.audit:audit-sink",
+      action: "subject.key_destroyed",
+    });
   }
   expect(entryOfAudit(auditEvent(1), origin).emitter).toBe("edge.1");
 });
