@@ -189,6 +189,14 @@ test("wrong credentials and missing rights are refusals; what KMS says besides t
   other.close();
 });
 
+test("no redirect of KMS is followed", async () => {
+  const wrapped = await kms.generate(fake.key, "k1");
+  const asked = fake.requests.length;
+  fake.trouble = () => ({ status: 307, type: "TemporaryRedirect" });
+  await assert.rejects(kms.open(wrapped, "k1"), codeIs("VIG_KMS_REFUSED"));
+  assert.equal(fake.requests.length, asked + 1);
+});
+
 test("throttling and faults of KMS are waited out by themselves", async () => {
   const wrapped = await kms.generate(fake.key, "k1");
   for (const type of ["ThrottlingException", "KMSInternalException"]) {

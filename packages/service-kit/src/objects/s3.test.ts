@@ -86,6 +86,13 @@ test("missing rights, a missing bucket and wrong credentials are told of; an abs
   await expect(open().put("a", Buffer.from("1"))).rejects.toThrow(/SignatureDoesNotMatch/);
 });
 
+test("no redirect is followed", async () => {
+  fake.trouble = () => ({ status: 307, code: "TemporaryRedirect" });
+  await expect(open({ prefix: "" }).get("a")).rejects.toThrow("VIG_OBJECTS_AWAY");
+  await expect(open({ prefix: "" }).put("a", Buffer.from("1"))).rejects.toThrow("VIG_OBJECTS_AWAY");
+  expect(new Set(fake.requests)).toEqual(new Set(["GET a", "PUT a"]));
+});
+
 test("a store that nobody reaches, or that does not answer, is away", async () => {
   const nowhere = open({ endpoint: "http://127.0.0.1:9" });
   await expect(nowhere.put("a", Buffer.from("1"))).rejects.toThrow("VIG_OBJECTS_AWAY");

@@ -76,7 +76,9 @@ export async function startFakeKms(): Promise<FakeKms> {
         ? served(asked)
         : refusal(trouble.type, trouble.status, trouble.message)
       : refusal("InvalidSignatureException");
-    response.writeHead(status, { "content-type": "application/x-amz-json-1.1" });
+    // Whoever follows it with a status of 3xx is seen to come again.
+    const type = "application/x-amz-json-1.1";
+    response.writeHead(status, { "content-type": type, location: "/elsewhere" });
     response.end(JSON.stringify(content));
   }
 

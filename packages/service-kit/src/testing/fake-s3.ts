@@ -71,7 +71,8 @@ export async function startFakeS3(): Promise<FakeS3> {
 }
 
 function refuse(response: ServerResponse, status: number, code: string): void {
-  response.writeHead(status, { "content-type": "application/xml" });
+  // Whoever follows it with a status of 3xx is seen to come again.
+  response.writeHead(status, { "content-type": "application/xml", location: "/elsewhere/file" });
   response.end(
     `<?xml version="1.0"?><Error><Code>${code}</Code><Message>${code}</Message></Error>`,
   );
