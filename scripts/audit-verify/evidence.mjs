@@ -1,10 +1,7 @@
 // What leaves say beside their bytes: whose boxes are closed for good, and which records are missing.
 
 import { parseCanonical } from "./json.mjs";
-import { GAP_DETECTED, isCommitted, KEY_DESTROYED } from "./leaf.mjs";
-
-/** The emitter of what the log writes of itself. */
-const SELF = "audit-sink";
+import { GAP_DETECTED, isCommitted, KEY_DESTROYED, SELF } from "./leaf.mjs";
 
 /**
  * Boxes that are not open. Each must have a leaf which says that its key was destroyed, before it or after it.

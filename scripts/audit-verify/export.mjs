@@ -2,7 +2,7 @@ import { createAnchors, judgeCheckpoint, reportSeals } from "./checkpoints.mjs";
 import { createErasures, createOpenings, createSeries } from "./evidence.mjs";
 import { createRecordCheck } from "./hmac.mjs";
 import { checkMembers, isCount, isObject, parseLine } from "./json.mjs";
-import { checkFilter, LOG_CONTINUED, parseLeaf, passes } from "./leaf.mjs";
+import { checkFilter, isContinuation, parseLeaf, passes } from "./leaf.mjs";
 import { eachLine } from "./lines.mjs";
 import { createTree, leafHash } from "./merkle.mjs";
 import { createProofs } from "./proofs.mjs";
@@ -196,7 +196,7 @@ function createLeafLine({ header, signed, trust, report, state, tree, anchors })
       report.unreadable(i, error.message);
       return;
     }
-    if (i === 0 && leaf.action === LOG_CONTINUED) anchors.follow(leaf.payload.after);
+    if (i === 0 && isContinuation(leaf)) anchors.follow(leaf.payload.after);
     if (isFiltered && !passes(leaf, header.filter))
       report.tampered(i, "the filter does not mean it");
     checkOpened(i, leaf, line);

@@ -174,6 +174,13 @@ test("nothing that an export holds reaches the prototype of objects", () => {
   assert.equal(({} as { polluted?: number }).polluted, undefined);
 });
 
+const own = (action: string) => (leaf: Line) => ({
+  ...leaf,
+  emitter: "audit-sink",
+  action,
+  payload: {},
+});
+
 /** Leaves that the key signed and that no writer should have written. */
 const shapes: readonly (readonly [name: string, edit: (leaf: Line) => Line])[] = [
   ["another version", (leaf) => ({ ...leaf, v: 2 })],
@@ -181,8 +188,9 @@ const shapes: readonly (readonly [name: string, edit: (leaf: Line) => Line])[] =
   ["no action", ({ action: _, ...leaf }) => leaf],
   ["a person's id for a ref", (leaf) => ({ ...leaf, subject: "u-1" })],
   ["a number above 2^53", (leaf) => ({ ...leaf, at: 2 ** 60 })],
-  ["a key destroyed that is none", (leaf) => ({ ...leaf, action: "subject.key_destroyed" })],
-  ["a gap that is none", (leaf) => ({ ...leaf, action: "audit.gap_detected", payload: {} })],
+  ["a key destroyed that is none", own("subject.key_destroyed")],
+  ["a gap that is none", own("audit.gap_detected")],
+  ["a log before that is none", own("audit.log_continued")],
   ["a payload aside that is none", (leaf) => ({ ...leaf, payload_aside: 1 })],
   ["a box without a seal", (leaf) => ({ ...leaf, boxes: [box({ sealed: "AAAA" })] })],
   ["a box of a short commitment", (leaf) => ({ ...leaf, boxes: [box({ commitment: "AAAA" })] })],

@@ -10,9 +10,11 @@ const REF = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** iv and tag of AES-256-GCM. */
 const SEAL_BYTES = 12 + 16;
 
+/** The emitter of what the log writes of itself; no other leaf has it. */
+export const SELF = "audit-sink";
 export const KEY_DESTROYED = "subject.key_destroyed";
 export const GAP_DETECTED = "audit.gap_detected";
-export const LOG_CONTINUED = "audit.log_continued";
+const LOG_CONTINUED = "audit.log_continued";
 
 /**
  * The leaf of its data.
@@ -77,7 +79,8 @@ function checkBox(box) {
 }
 
 /** What the log itself wrote. */
-function checkOwn({ action, payload }) {
+function checkOwn({ emitter: by, action, payload }) {
+  if (by !== SELF) return;
   if (action === KEY_DESTROYED && !isRef(payload?.ref)) throw new Error("it destroys no key");
   if (action === LOG_CONTINUED && typeof payload?.after !== "string") {
     throw new Error("it goes on from no log");
@@ -87,6 +90,9 @@ function checkOwn({ action, payload }) {
   const isRange = isCount(from) && (to === null || (isCount(to) && from <= to));
   if (typeof emitter !== "string" || !isRange) throw new Error("it tells of no gap");
 }
+
+/** Whether a leaf says which log this one follows. */
+export const isContinuation = ({ emitter, action }) => emitter === SELF && action === LOG_CONTINUED;
 
 const isRef = (value) => typeof value === "string" && REF.test(value);
 

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { createAnchors, judgeCheckpoint, reportSeals } from "./checkpoints.mjs";
 import { createSeries } from "./evidence.mjs";
-import { LOG_CONTINUED, parseLeaf } from "./leaf.mjs";
+import { isContinuation, parseLeaf } from "./leaf.mjs";
 import { createTree, LEAF_BYTES_MAX, leafHash, subtreeRoot } from "./merkle.mjs";
 import { TILE_WIDTH } from "./proofs.mjs";
 
@@ -77,7 +77,7 @@ function readLeaves(folder, { signed, trust, report }) {
 function meaning(index, text, { series, anchors, report }) {
   try {
     const leaf = parseLeaf(text);
-    if (index === 0 && leaf.action === LOG_CONTINUED) anchors.follow(leaf.payload.after);
+    if (index === 0 && isContinuation(leaf)) anchors.follow(leaf.payload.after);
     series.read(index, leaf);
   } catch (error) {
     report.unreadable(index, error.message);
