@@ -225,6 +225,13 @@ describe("an export in bounds", () => {
     other.request.destroy();
   });
 
+  test("none is made to be thrown away", async () => {
+    const edge = edgeOver(smallLog().inMemory());
+    const headers = await bearer({ ...auditor });
+    assert.equal((await edge.app.inject({ method: "HEAD", url: URL, headers })).statusCode, 405);
+    assert.deepEqual(edge.audit.entries, []);
+  });
+
   test("a refused one leaves room for the next", async () => {
     const edge = edgeOver(smallLog().inMemory());
     assert.equal((await exported(edge, "?from=never")).statusCode, 400);

@@ -36,6 +36,8 @@ export function exportRoute(app: FastifyInstance, context: EdgeContext): void {
         ...problems(404),
       },
     },
+    // Its answer would be made whole and thrown away.
+    exposeHeadRoute: false,
     config: { audit: beforeAnswer("audit.exported") },
     onRequest: [...scoped(AUDIT_SCOPE, context)],
     async handler(request, reply) {

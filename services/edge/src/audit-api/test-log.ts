@@ -33,6 +33,8 @@ export interface LeafWanted {
   /** Whom the actor impersonates. */
   readonly impersonated?: string;
   readonly payload?: unknown;
+  /** Written by the log itself. */
+  readonly isOwn?: boolean;
 }
 
 export interface Subject {
@@ -51,7 +53,7 @@ export class TestLog {
   readonly #plaintexts = new Map<string, Map<string, string>>();
 
   add(wanted: LeafWanted = {}): this {
-    const { tenant = TENANT, action = "session.revoked", atMs = -1_000 } = wanted;
+    const { tenant = TENANT, action = "session.revoked", atMs = -1_000, isOwn = false } = wanted;
     const index = this.leaves.length;
     const id = `event-${index}`;
     const { actor, subject, impersonated, payload = { n: index } } = wanted;
@@ -70,8 +72,8 @@ export class TestLog {
       tenant,
       at: NOW_MS + atMs,
       recorded_at: NOW_MS + atMs + 5,
-      source: { topic: "id.audit", partition: 0, offset: index },
-      emitter: "edge.a.1",
+      source: { topic: isOwn ? "id.subject.erasure" : "id.audit", partition: 0, offset: index },
+      emitter: isOwn ? "audit-sink" : "edge.a.1",
       seq: index + 1,
       action,
       actor:
@@ -100,7 +102,7 @@ export class TestLog {
   erase(tenant: string, user: string): this {
     const { ref } = this.subjectOf(tenant, user);
     this.subjects.delete(`${tenant}|${user}`);
-    return this.add({ tenant, action: "subject.key_destroyed", payload: { ref } });
+    return this.add({ tenant, action: "subject.key_destroyed", payload: { ref }, isOwn: true });
   }
 
   subjectOf(tenant: string, user: string): Subject {
