@@ -111,6 +111,10 @@ test("a service waits for a KMS that is away, is not of use meanwhile, and then 
   );
   assert.equal((await fetch(`${sessions.url}/healthz`)).status, 503);
   assert.equal((await fetch(`${sessions.url}/livez`)).status, 200);
+  const { code, tookMs } = await sessions.terminate();
+  assert.equal(code, 0);
+  assert.ok(tookMs < 10_000, `${tookMs} ms`);
+  sessions.launch();
   kms.trouble = () => null;
   await sessions.ready();
 });
