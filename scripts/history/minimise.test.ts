@@ -106,7 +106,7 @@ function judgedAsTheyCame(events: readonly WorkloadEvent[]): Told[] {
     nowMs: 0,
     partition: 0,
     lookup: () => undefined,
-    isEmpty: () => true,
+    hasMark: () => false,
     aggregate: <A>(key: string) => (aggregates.get(key) ?? null) as A | null,
   };
   for (const event of events) {

@@ -142,7 +142,7 @@ export class Replay {
       nowMs: 0,
       partition: first?.head.partition ?? 0,
       lookup: <V>(table: string, key: string) => tables[table]?.(key) as V | undefined,
-      isEmpty: (table: string) => tables[table] === undefined,
+      hasMark: () => false,
       aggregate: <A>(key: string) => (aggregates.get(key) ?? null) as A | null,
       set(key: string, value: unknown) {
         if (value === null) aggregates.delete(key);
