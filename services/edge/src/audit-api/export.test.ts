@@ -65,6 +65,7 @@ describe("AUD-08: what is exported", () => {
     assert.equal(response.statusCode, 200, response.body);
     assert.match(String(response.headers["content-type"]), /^application\/x-ndjson/);
     assert.match(String(response.headers["content-disposition"]), /^attachment/);
+    assert.equal(response.headers["cache-control"], "no-store");
     const { header, leaves, end } = parsed(response.body);
     assert.deepEqual(header.filter, { tenant: TENANT });
     assert.deepEqual(

@@ -89,5 +89,4 @@ const answer = (reply: FastifyReply, stream: Readable): FastifyReply =>
   reply
     .type("application/x-ndjson; charset=utf-8")
     .header("content-disposition", 'attachment; filename="audit.ndjson"')
-    .header("cache-control", "no-store")
     .send(stream);

@@ -172,6 +172,7 @@ describe("tiles", () => {
     const hashes = Buffer.concat(big.leaves.map(({ leaf }) => leafHash(leaf)));
     const whole = await tile("0/000");
     assert.equal(whole.headers["content-type"], "application/octet-stream");
+    assert.equal(whole.headers["cache-control"], "no-store");
     assert.deepEqual(whole.rawPayload, hashes.subarray(0, 256 * 32));
     assert.deepEqual((await tile("0/001.p/44")).rawPayload, hashes.subarray(256 * 32));
     assert.deepEqual((await tile("0/000.p/3")).rawPayload, hashes.subarray(0, 3 * 32));

@@ -47,7 +47,7 @@ export function proofRoutes(app: FastifyInstance, context: EdgeContext): void {
     onRequest,
     async handler({ query: { witnessed: isWitnessed = false } }, reply) {
       const { note } = await logOf(context).signedTree({ tenant: null, isWitnessed });
-      return plain(reply, "text/plain; charset=utf-8").send(note);
+      return reply.type("text/plain; charset=utf-8").send(note);
     },
   });
   app.get<{ Querystring: Static<typeof inclusionQuery> }>(`${ROOT}/proofs/inclusion`, {
@@ -189,10 +189,8 @@ async function tile(context: EdgeContext, path: string, reply: FastifyReply) {
       index: first + BigInt(i),
     })),
   );
-  return plain(reply, "application/octet-stream").send(Buffer.concat(hashes));
+  return reply.type("application/octet-stream").send(Buffer.concat(hashes));
 }
 
 const noTile = (): VigError => new VigError("VIG_NOT_FOUND", { what: "tile" });
 const base64 = (hash: Buffer): string => hash.toString("base64");
-const plain = (reply: FastifyReply, type: string): FastifyReply =>
-  reply.header("cache-control", "no-store").type(type);
