@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import {
@@ -27,21 +27,26 @@ import { openSigned, type SignedCheckpoint } from "./checkpoint/keys.ts";
 import { CHECKPOINT_TOPIC } from "./checkpoint/topic-place.ts";
 import { expectSound } from "./test-store.ts";
 import {
+  type Aim,
+  aimedAt,
   appenderOf,
   keysOf,
   live,
   unwatched,
-  type Watch,
   type World,
+  watchFor,
 } from "./testing/fault-life.ts";
 import { BATCH_RECORDS } from "./testing/fault-records.ts";
 
 const root = resolve(import.meta.dirname, "../../..");
 const CHILD = join(import.meta.dirname, "testing/faulty-sink.ts");
 const LIVES = process.env.VIGIE_TEST_FULL === undefined ? 40 : 200;
-/** In two batches every step comes at least once with all that it can find in the database. */
-const BATCHES_OF_A_LIFE = 2;
-const WITHOUT_END = Number.MAX_SAFE_INTEGER;
+/** By then there is everything that a batch can find in the database: persons to erase, gaps, part of a tile. */
+const BATCHES_BEFORE = 4;
+/** In two batches every kind of step comes. */
+const BATCHES_OF_STEPS = 2;
+/** A step that is aimed at comes sooner. */
+const BATCHES_MAX = 8;
 const TIMEOUT_MS = 45 * 60_000;
 
 let servers: TestStack;
@@ -55,6 +60,8 @@ const signingKey = generateKeyPairSync("ed25519").privateKey.export({
 /** One log for each test, all of one service. */
 interface Log {
   readonly world: World;
+  /** The world, for another process. */
+  readonly file: string;
   readonly owner: Database;
 }
 const logs: Log[] = [];
@@ -89,16 +96,20 @@ async function newLog(): Promise<Log> {
   const about = { url, schema, applicationName: "owner", statementTimeoutMs: 60_000, poolMax: 2 };
   const owner = openDatabase({ ...about, log: silentLogger });
   const origin = `${name}.example/audit`;
-  const world = { postgres: url, schema, kafka, prefix, folder, origin };
-  const log = { world: { ...world, signingKey: String(signingKey) }, owner };
-  logs.push(log);
-  return log;
+  const key = String(signingKey);
+  const world: World = { postgres: url, schema, kafka, prefix, folder, origin, signingKey: key };
+  const file = join(folder, `${name}.json`);
+  writeFileSync(file, JSON.stringify(world), { mode: 0o600 });
+  logs.push({ world, file, owner });
+  return { world, file, owner };
 }
 
-/** A process that kills itself at step `at`; 0: that goes on to the end. Returns: what it printed. */
-async function run({ world }: Log, at: number, until: number): Promise<string> {
-  const args = ["--disable-warning=ExperimentalWarning", CHILD, JSON.stringify(world)];
-  const child = spawn(process.execPath, [...args, String(at), String(until)], {
+/** A process that kills itself at the step, or goes on to the end of so many batches. Returns: what it printed. */
+async function run(log: Log, batches: number, aim: Aim | null = null): Promise<string> {
+  const until = String((await positionOf(log)) + batches);
+  const at = aim === null ? [] : [aim.step, String(aim.occurrence)];
+  const args = ["--disable-warning=ExperimentalWarning", CHILD, log.file, until, ...at];
+  const child = spawn(process.execPath, args, {
     stdio: ["ignore", "pipe", "pipe"],
     env: { PATH: process.env.PATH },
   });
@@ -111,8 +122,16 @@ async function run({ world }: Log, at: number, until: number): Promise<string> {
     err += text;
   });
   const [code, signal] = await once(child, "close");
-  assert.equal(signal ?? code, at === 0 ? 0 : "SIGKILL", err);
+  assert.equal(signal ?? code, aim === null ? 0 : "SIGKILL", `${aim?.step} ${err}`);
   return out;
+}
+
+/** In batches. */
+async function positionOf({ owner }: Log): Promise<number> {
+  const { rows } = await owner.query<{ next: number }>(
+    "select coalesce(max(next_offset), 0) as next from sink_offsets where topic = 'id.subject.erasure'",
+  );
+  return rows[0]?.next ?? 0;
 }
 
 const CONTENT = {
@@ -193,10 +212,7 @@ const readable = (row: object): string =>
 
 /** Lets the log reach a whole number of batches, and compares it with one that nobody disturbed. */
 async function expectUndisturbed(log: Log): Promise<void> {
-  const { rows } = await log.owner.query<{ next: number }>(
-    "select coalesce(max(next_offset), 0) as next from sink_offsets where topic = 'id.subject.erasure'",
-  );
-  const until = (rows[0]?.next ?? 0) + 1;
+  const until = (await positionOf(log)) + 1;
   const undisturbed = await newLog();
   for (const { world } of [log, undisturbed]) {
     await live(world, unwatched, (batch) => batch >= until);
@@ -216,57 +232,61 @@ async function expectUndisturbed(log: Log): Promise<void> {
   expect(readFileSync(file, "utf8")).toBe(checkpoints.at(-1)?.note);
 }
 
-/** So many numbers from 1 to `last`, evenly. */
-const spread = (count: number, last: number): number[] =>
-  Array.from({ length: count }, (_, i) => 1 + Math.floor(((i + 0.5) * last) / count));
+/** Each step of a life as something to aim at; of more than `count` some, evenly. */
+function aimsOf(steps: readonly string[], count: number): readonly Aim[] {
+  const seen = new Map<string, number>();
+  const all = steps.map((step): Aim => {
+    const occurrence = (seen.get(step) ?? 0) + 1;
+    seen.set(step, occurrence);
+    return { step, occurrence };
+  });
+  const at = (i: number) => Math.floor(((i + 0.5) * all.length) / count) % all.length;
+  return Array.from({ length: count }, (_, i) => all[at(i)] as Aim);
+}
 
-/** Cuts the appender's connection, each time so many steps after the cut before. */
-function cutting({ world, owner }: Log, afterSteps: readonly number[]) {
-  const reached = new Set<string>();
+/** Cuts the appender's connection at each of these steps, counted from the cut before. */
+function cutting({ world, owner }: Log, aims: readonly Aim[]) {
   let cuts = 0;
-  let steps = 0;
+  let isAim = aimedAt(aims[0] as Aim);
   const isDue = (step: string): boolean => {
-    steps += 1;
-    if (steps !== afterSteps[cuts]) return false;
-    reached.add(step);
-    steps = 0;
+    if (cuts === aims.length || !isAim(step)) return false;
     cuts += 1;
+    isAim = aimedAt(aims[cuts] ?? (aims[0] as Aim));
     return true;
   };
   const cut = async (): Promise<void> => void (await owner.query(CUT, [appenderOf(world)]));
-  const watch: Watch = {
-    before: (step) => (isDue(`before ${step}`) ? cut() : undefined),
-    during(step) {
-      if (isDue(`during ${step}`)) void cut();
-    },
-  };
-  return { watch, reached, isOver: () => cuts === afterSteps.length };
+  return { watch: watchFor(isDue, cut), cuts: () => cuts };
 }
+
+/** What would be missed in the list if it came no more. */
+const MUST_COME = [
+  ...["from audit_head", "into audit_leaves", "into audit_tiles", "update audit_head"],
+  ...["from audit_subjects", "into audit_subjects", "into audit_tenant_keys"],
+  ...["into audit_conflicts", "into audit_large_payloads", "into audit_emitters"],
+  ...["into sink_offsets", "commit", "keep topic", "keep file", "keep database"],
+].flatMap((what) => [`before ${what}`, `during ${what}`]);
 
 const CUT = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1";
 
 describe("AUD-01: the log of an undisturbed run is made by a sink", () => {
-  let steps: readonly string[];
-
-  /** Every kind of step was reached, where there were enough faults for all. */
-  function expectReached(reached: ReadonlySet<string>): void {
-    const kinds = new Set(steps);
-    if (LIVES >= steps.length) expect([...kinds].filter((kind) => !reached.has(kind))).toEqual([]);
-    else expect(reached.size).toBeGreaterThan(Math.min(LIVES, kinds.size) / 2);
+  /** Of a log that has begun. */
+  async function begun(): Promise<{ readonly log: Log; readonly aims: readonly Aim[] }> {
+    const log = await newLog();
+    await run(log, BATCHES_BEFORE);
+    const steps = (await run(log, BATCHES_OF_STEPS)).split("\n");
+    for (const each of MUST_COME) expect(steps).toContain(each);
+    return { log, aims: aimsOf(steps, LIVES) };
   }
 
   test(
     "that is killed at every step of an append, and between commit and publication",
     async () => {
-      const log = await newLog();
-      steps = (await run(log, 0, BATCHES_OF_A_LIFE)).split("\n");
-      const reached = new Set<string>();
-      for (const at of spread(LIVES, steps.length)) {
-        reached.add(await run(log, at, WITHOUT_END));
+      const { log, aims } = await begun();
+      for (const aim of aims) {
+        expect(await run(log, BATCHES_MAX, aim)).toBe(aim.step);
         await expectSignedIsHeld(log);
       }
       await expectUndisturbed(log);
-      expectReached(reached);
     },
     TIMEOUT_MS,
   );
@@ -274,13 +294,15 @@ describe("AUD-01: the log of an undisturbed run is made by a sink", () => {
   test(
     "whose connection is cut at every step of an append",
     async () => {
-      const log = await newLog();
-      const { watch, reached, isOver } = cutting(log, spread(LIVES, steps.length));
+      const { log, aims } = await begun();
+      const { watch, cuts } = cutting(log, aims);
+      const last = (await positionOf(log)) + LIVES * BATCHES_MAX;
+      const isOver = (batch: number) => cuts() === aims.length || batch > last;
       const failures = await live(log.world, watch, isOver);
+      expect(cuts()).toBe(aims.length);
       // A cut behind the commit fails nothing.
       expect(failures).toBeGreaterThan(LIVES / 2);
       await expectUndisturbed(log);
-      expectReached(reached);
     },
     TIMEOUT_MS,
   );

@@ -38,6 +38,33 @@ export interface Watch {
 
 export const unwatched: Watch = { before: () => {}, during: () => {} };
 
+/** A step, by when in it and what it is: "before commit", "during insert into audit_leaves". */
+export interface Aim {
+  readonly step: string;
+  /** From 1. */
+  readonly occurrence: number;
+}
+
+/** True once: when the step comes for so many times. */
+export function aimedAt({ step, occurrence }: Aim): (step: string) => boolean {
+  let left = occurrence;
+  return (each) => {
+    if (each === step) left -= 1;
+    return each === step && left === 0;
+  };
+}
+
+/** Does something where it is due; what is due during a step happens once that has been sent. */
+export const watchFor = (
+  isDue: (step: string) => boolean,
+  act: () => Promise<void> | void,
+): Watch => ({
+  before: (step) => (isDue(`before ${step}`) ? act() : undefined),
+  during(step) {
+    if (isDue(`during ${step}`)) setImmediate(() => void act());
+  },
+});
+
 export function keysOf({ origin, signingKey }: World): LogKeys {
   const signer = keyNamed(origin, createPrivateKey(signingKey));
   return { origin, signer, trusted: [signer.key] };
@@ -208,6 +235,6 @@ function watched(database: Database, watch: Watch): Database {
 }
 
 function nameOf(text: string): string {
-  const [, verb, table] = /\b(insert into|update|delete from|from)\s+(\w+)/.exec(text) ?? [];
+  const [, verb, table] = /\b(into|update|delete from|from)\s+(\w+)/.exec(text) ?? [];
   return `${verb} ${table}`;
 }

@@ -68,6 +68,8 @@ function eventAt(offset: number, batch: number, place: number): AuditEvent {
       return batch < LATE_AFTER
         ? plain
         : { ...plain, ...of(goneIn(batch - LATE_AFTER)), occurred_at: occurred_at - 3 * BATCH_MS };
+    case 65: // the first one of a tenant
+      return { ...plain, tenant_id: `new-${batch}` };
     case 70: // about nobody
       return { ...plain, action: "policy.updated", subject_user_id: null };
     default:

@@ -1,29 +1,22 @@
-// node faulty-sink.ts WORLD AT UNTIL: lives until it kills itself at step AT, or to the end where AT is 0. Prints the
-// step at which it dies; at its end all steps, one a line.
-import { writeSync } from "node:fs";
-import { live, type Watch } from "./fault-life.ts";
+// node faulty-sink.ts WORLD UNTIL [STEP OCCURRENCE]: lives up to batch UNTIL, or until it kills itself at a step. WORLD is
+// a file. Prints the step at which it dies; at its end all steps, one a line.
+import { readFileSync, writeSync } from "node:fs";
+import { aimedAt, live, type World, watchFor } from "./fault-life.ts";
 
-const [world = "", at = "0", until = "0"] = process.argv.slice(2);
+const [file = "", until = "0", step = "", occurrence = "0"] = process.argv.slice(2);
+const world = JSON.parse(readFileSync(file, "utf8")) as World;
+const isAim = aimedAt({ step, occurrence: Number(occurrence) });
 const steps: string[] = [];
 
-function isDue(step: string): boolean {
-  steps.push(step);
-  if (steps.length !== Number(at)) return false;
-  writeSync(1, step);
+function isDue(each: string): boolean {
+  steps.push(each);
+  if (!isAim(each)) return false;
+  writeSync(1, each);
   return true;
 }
 
 /** No handler runs, nothing is flushed, no connection is closed. */
 const die = (): void => void process.kill(process.pid, "SIGKILL");
 
-const watch: Watch = {
-  before(step) {
-    if (isDue(`before ${step}`)) die();
-  },
-  during(step) {
-    if (isDue(`during ${step}`)) setImmediate(die);
-  },
-};
-
-await live(JSON.parse(world), watch, (batch) => batch >= Number(until));
+await live(world, watchFor(isDue, die), (batch) => batch >= Number(until));
 writeSync(1, steps.join("\n"));
