@@ -54,16 +54,25 @@ const BOX_KEYS_MAX = 16_384;
 const TENANT_KEYS_MAX = 1_000;
 const KEY_BYTES = 32;
 
-/** Box keys that are set up; a few persons are in most leaves, and most are in few. */
+/**
+ * Box keys that are set up. A few persons are in most leaves, and most are in few: only a key that is asked for again
+ * soon is held, since one that dies at once costs the garbage collector next to nothing.
+ */
 class BoxKeys {
   private readonly held = new Map<string, BoxKey>();
+  private readonly seen = new Set<string>();
 
   of(ref: string, secret: Buffer): BoxKey {
     const known = this.held.get(ref);
     if (known !== undefined) return known;
-    if (this.held.size >= BOX_KEYS_MAX) this.held.clear();
     const key = boxKeyOf(secret);
-    this.held.set(ref, key);
+    if (this.seen.has(ref)) {
+      if (this.held.size >= BOX_KEYS_MAX) this.held.clear();
+      this.held.set(ref, key);
+    } else {
+      if (this.seen.size >= BOX_KEYS_MAX) this.seen.clear();
+      this.seen.add(ref);
+    }
     return key;
   }
 }
