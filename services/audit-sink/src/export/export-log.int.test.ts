@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Writable } from "node:stream";
-import { formatCheckpoint } from "@vigie/audit-log/checkpoint";
+import { cosign, formatCheckpoint } from "@vigie/audit-log/checkpoint";
 import { createSigner, formatVerifierKey, signNote } from "@vigie/audit-log/note";
 import { rootAt } from "@vigie/audit-log/proofs";
 import { VigError } from "@vigie/core/errors";
@@ -12,7 +12,7 @@ import { PROGRESS_EVERY } from "@vigie/service-kit/audit/export";
 import { readNodes } from "@vigie/service-kit/audit/nodes";
 import type { OperatorDeed } from "@vigie/service-kit/operator-audit";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { databasePlace } from "#checkpoint/database-place";
+import { databaseCosignatures, databasePlace } from "#checkpoint/database-place";
 import { commandOf, EXIT_USAGE } from "#commands";
 import { itemsOf, storeOver, testLog, upTo } from "../test-store.ts";
 import { keys, SECRET, T0 } from "../testing.ts";
@@ -30,22 +30,36 @@ let folder: string;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "vigie-export-"));
   const { owner } = log;
-  await owner.query("alter table audit_checkpoints disable trigger user");
-  await owner.query("truncate audit_checkpoints");
-  await owner.query("alter table audit_checkpoints enable always trigger no_change");
-  await owner.query("alter table audit_checkpoints enable always trigger no_truncate");
+  for (const table of ["audit_checkpoints", "audit_cosignatures"]) {
+    await owner.query(`alter table ${table} disable trigger user`);
+    await owner.query(`truncate ${table}`);
+    await owner.query(`alter table ${table} enable always trigger no_change`);
+    await owner.query(`alter table ${table} enable always trigger no_truncate`);
+  }
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Signs the tree as it is now. */
-async function sign(): Promise<void> {
+const witness = createSigner({
+  name: "witness.example.org",
+  type: "cosignature",
+  privateKey: generateKeyPairSync("ed25519").privateKey,
+});
+
+/** Signs the tree as it is now; the witness too. */
+async function sign({ isWitnessed = false } = {}): Promise<void> {
   const { rows } = await log.owner.query<{ size: number }>("select size from audit_head");
   const size = BigInt(rows[0]?.size ?? 0);
   const root = await rootAt(size, readNodes(log.service));
   const text = formatCheckpoint({ origin: ORIGIN, size, root });
   const note = signNote(text, [signer]);
   const place = databasePlace(log.service, ORIGIN, () => T0);
-  await place.keep({ size, root, text, note, key: signer.key });
+  const checkpoint = { size, root, text, note, key: signer.key };
+  await place.keep(checkpoint);
+  if (!isWitnessed) return;
+  const { name, id: keyId } = witness.key;
+  const line = cosign(text, witness, BigInt(T0) / 1_000n);
+  const book = databaseCosignatures(log.service, ORIGIN);
+  await book.add(checkpoint, { name, keyId, line, signedAtMs: T0 });
 }
 
 interface Exported {
@@ -76,8 +90,8 @@ async function exported(over: Partial<Parameters<typeof exportLog>[0]> = {}): Pr
   return { body, deeds, progress };
 }
 
-function verdictOf(body: string): { readonly exit: number } {
-  const args = [VERIFIER, "-", "--key", formatVerifierKey(signer.key), "--json"];
+function verdictOf(body: string, ...more: readonly string[]): { readonly exit: number } {
+  const args = [VERIFIER, "-", "--key", formatVerifierKey(signer.key), "--json", ...more];
   const env = { ...process.env, WORM_SIGNING_SECRET: SECRET };
   const { stdout, stderr } = spawnSync(process.execPath, args, {
     input: body,
@@ -129,6 +143,24 @@ test("leaves behind the newest checkpoint wait for the next one", async () => {
   const { body } = await exported();
   expect(body.trimEnd().split("\n").at(-1)).toBe('{"end":true,"leaves":5}');
   expect(verdictOf(body)).toMatchObject({ exit: 0 });
+});
+
+test("where it is asked for it ends at the newest tree that a witness cosigned", async () => {
+  const store = storeOver(log.service);
+  await expect(exported({ isWitnessed: true })).rejects.toMatchObject({
+    code: "VIG_AUDIT_NOT_SIGNED",
+  });
+  await store.write({ items: itemsOf(1, 5) }, upTo(6));
+  await sign({ isWitnessed: true });
+  await store.write({ items: itemsOf(6, 5) }, upTo(11));
+  await sign();
+  const witnessed = ["--witness", formatVerifierKey(witness.key)];
+  const newest = await exported();
+  expect(newest.body).toContain('{"end":true,"leaves":10}');
+  expect(verdictOf(newest.body, ...witnessed)).toMatchObject({ exit: 2 });
+  const { body } = await exported({ isWitnessed: true });
+  expect(body).toContain('{"end":true,"leaves":5}');
+  expect(verdictOf(body, ...witnessed)).toMatchObject({ exit: 0 });
 });
 
 test("it tells how far it is", async () => {
