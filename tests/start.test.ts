@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isAlive } from "@vigie/scripts/lib/processes";
@@ -112,4 +120,22 @@ test("npm start brings all up, a second one shows the scenario, the first tells 
   assert.deepEqual(processes.filter(isAlive), []);
   const nothing = await stop();
   assert.match(nothing.text, /nothing runs here/);
+});
+
+test("started again on what it kept, npm start -- --detach returns when all is healthy, and npm stop ends it", {
+  timeout: UP_MS,
+}, async () => {
+  const { code, text } = await run([join(SCRIPTS, "start.mjs"), "--detach", "--no-demo"], env);
+  assert.equal(code, 0, text);
+  const { processes, services } = readState(join(home, "stack.json"));
+  assert.equal(processes.filter(isAlive).length, 4 + 6);
+  const health = (await (await fetch(`${services["audit-sink"]}/health`)).json()) as object;
+  assert.partialDeepStrictEqual(health, { status: "healthy" });
+  const log = join(home, "log", "audit-sink.log");
+  await untilTrue("it goes on behind the checkpoint that it signed last", () =>
+    /"size":"[1-9]\d*","event":"audit_signer_leads"/.test(readFileSync(log, "utf8")),
+  );
+  const stopped = await stop();
+  assert.equal(stopped.code, 0, stopped.text);
+  assert.deepEqual(processes.filter(isAlive), []);
 });
