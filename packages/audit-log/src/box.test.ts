@@ -16,7 +16,13 @@ test("AUD: what is sealed opens, with the plaintext that its commitment is to", 
   expect(JSON.parse(plaintext)).toEqual({ fields, salt: expect.any(String) });
 });
 
-test("a box is what its description says, made by other means", () => {
+test.each([
+  ["small", fields],
+  ["about as large as the shared buffer takes", { text: "€".repeat(21_780) }],
+  ["larger", { text: "€".repeat(21_800) }],
+  ["much larger", { text: "é".repeat(1_048_576) }],
+  ["small again", fields],
+])("a box is what its description says, made by other means: %s", (_, fields) => {
   const { sealed } = sealBox(key, fields, aad);
   const hmac = (text: string) => createHmac("sha256", secret).update(text).digest();
   const bytes = Buffer.from(sealed, "base64");

@@ -1,4 +1,5 @@
 import {
+  type CipherGCM,
   createCipheriv,
   createDecipheriv,
   createSecretKey,
@@ -18,6 +19,7 @@ const TAG_BYTES = 16;
 /** Enough that no salt is guessed: without it, a commitment to a user id could be tried out. */
 const SALT_BYTES = 16;
 const BLOCK_BYTES = 64;
+const HASH_BYTES = 32;
 
 /** What a subject's boxes are sealed with. Destroying the secret it was made of destroys what is in them. */
 export interface BoxKey {
@@ -76,17 +78,45 @@ export function boxAad(at: {
  */
 export function sealBox(key: BoxKey, fields: BoxFields, aad: string): SealedBox {
   const json = canonicalJson(fields);
-  const derived = hmac(key.mac, `${aad}\n${json}`);
-  const salt = derived.toString("base64", 0, SALT_BYTES);
+  // block of the inner hash ‖ aad ‖ newline ‖ fields; then the plaintext is written around the fields.
+  const room = roomFor(aad.length + json.length);
+  key.mac.inner.copy(room);
+  const aadEnd = BLOCK_BYTES + room.write(aad, BLOCK_BYTES);
+  const jsonStart = room.writeUInt8(NEWLINE, aadEnd);
+  const jsonEnd = jsonStart + room.write(json, jsonStart);
+  const derived = outerHash(key.mac, sha256(room.subarray(0, jsonEnd)));
   const iv = derived.subarray(SALT_BYTES, SALT_BYTES + IV_BYTES);
-  const plaintext = `{"fields":${json},"salt":"${salt}"}`;
-  const cipher = createCipheriv("aes-256-gcm", key.cipher, iv);
-  cipher.setAAD(Buffer.from(aad));
+  const cipher: CipherGCM = createCipheriv("aes-256-gcm", key.cipher, iv);
+  cipher.setAAD(room.subarray(BLOCK_BYTES, aadEnd));
+  room.write(HEAD, jsonStart - HEAD.length);
+  const salt = derived.toString("base64", 0, SALT_BYTES);
+  const end = jsonEnd + room.write(`,"salt":"${salt}"}`, jsonEnd);
+  const plaintext = room.subarray(jsonStart - HEAD.length, end);
   // In counter mode all comes out of update: final only makes the tag.
-  const ciphertext = cipher.update(plaintext, "utf8");
+  const ciphertext = cipher.update(plaintext);
   cipher.final();
-  const sealed = Buffer.concat([iv, cipher.getAuthTag(), ciphertext]);
-  return { commitment: commitmentOf(plaintext), sealed: sealed.toString("base64") };
+  const commitment = commitmentOf(plaintext);
+  iv.copy(room);
+  cipher.getAuthTag().copy(room, IV_BYTES);
+  ciphertext.copy(room, IV_BYTES + TAG_BYTES);
+  const sealed = room.toString("base64", 0, IV_BYTES + TAG_BYTES + ciphertext.length);
+  return { commitment, sealed };
+}
+
+const NEWLINE = 0x0a;
+/** What stands before the fields; it fits what stands before them for the hash. */
+const HEAD = '{"fields":';
+/** The longest end of a plaintext: the salt's 24 characters and what is around them. */
+const TAIL_BYTES = 64;
+/** UTF-8 of one UTF-16 code unit. */
+const UNIT_BYTES_MAX = 3;
+
+/** Sealing is synchronous, so one buffer serves all boxes of the usual sizes. */
+const shared = Buffer.alloc(65_536);
+
+function roomFor(units: number): Buffer {
+  const bytes = BLOCK_BYTES + UNIT_BYTES_MAX * units + TAIL_BYTES;
+  return bytes <= shared.length ? shared : Buffer.alloc(bytes);
 }
 
 /**
@@ -119,9 +149,15 @@ function decrypt(key: BoxKey, bytes: Buffer, aad: string): Buffer {
 }
 
 /** HMAC-SHA-256. Source: RFC 2104. */
-function hmac(key: HmacKey, text: string): Buffer {
-  const inner = sha256(Buffer.concat([key.inner, Buffer.from(text)]));
-  return sha256(Buffer.concat([key.outer, inner]));
+const hmac = (key: HmacKey, text: string): Buffer =>
+  outerHash(key, sha256(Buffer.concat([key.inner, Buffer.from(text)])));
+
+const outerInput = Buffer.alloc(BLOCK_BYTES + HASH_BYTES);
+
+function outerHash(key: HmacKey, inner: Buffer): Buffer {
+  key.outer.copy(outerInput);
+  inner.copy(outerInput, BLOCK_BYTES);
+  return sha256(outerInput);
 }
 
 function padded(key: Uint8Array, pad: number): Buffer {
