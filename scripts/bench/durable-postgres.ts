@@ -36,8 +36,8 @@ export async function openDurablePostgres(): Promise<DurablePostgres> {
     log: join(data, "postgres.log"),
     durable: true,
     say: () => undefined,
-    register(server: Server, outside: string | null) {
-      servers.push(server);
+    register({ record }: { readonly record: Server }, outside: string | null) {
+      servers.push(record);
       if (outside !== null) folders.push(outside);
     },
   });
