@@ -229,9 +229,10 @@ test("AUD-01: what is appended is signed, cosigned by a witness and in files tha
 });
 
 test("two services append and one signs; killed, the other one goes on", async () => {
+  const over = { AUDIT_TILES_URL: tiles() };
   const services = [
-    await start([], { VIGIE_STATE_DIR: join(folder, "state", "one") }),
-    await start([], { VIGIE_STATE_DIR: join(folder, "state", "two") }),
+    await start([], { ...over, VIGIE_STATE_DIR: join(folder, "state", "one") }),
+    await start([], { ...over, VIGIE_STATE_DIR: join(folder, "state", "two") }),
   ];
   const signs = async ({ ops }: Started): Promise<boolean> => {
     const metrics = await (await fetch(`${ops}/metrics`)).text();
@@ -241,6 +242,10 @@ test("two services append and one signs; killed, the other one goes on", async (
   await isSigned(100);
   const leads = await Promise.all(services.map(signs));
   expect(leads.filter(Boolean)).toHaveLength(1);
+  for (const service of services) {
+    const parts = Object.entries(await healthOf(service));
+    expect(parts.filter(([, { status }]) => status !== "up")).toEqual([]);
+  }
   services[leads.indexOf(true)]?.child.kill("SIGKILL");
   await publish(100);
   await isSigned(200);

@@ -36,8 +36,9 @@ export interface Signer {
 
 /** Under a quarter of the second in which an event is to be signed; source: docs/performance.md. */
 const EVERY_MS = 250;
-/** After a fault; the next term begins by reading the fence anew. */
-const BACKOFF_MS = 500;
+/** After a fault, doubled with each; the next term begins by reading the fence anew. */
+const BACKOFF_FIRST_MS = 250;
+const BACKOFF_MAX_MS = 2_000;
 const STOP_MAX_MS = 2_000;
 /** Leaf hashes of one statement: 320 KiB. */
 const PAGE_LEAVES = 10_000n;
@@ -59,6 +60,8 @@ class Terms {
   private readonly options: SignerOptions;
   private leads = false;
   private stopped = false;
+  /** Terms that failed one after the other. */
+  private failures = 0;
   private topic: SharedPlace | null = null;
   private wake: () => void = () => {};
   private readonly ended = Promise.withResolvers<void>();
@@ -96,7 +99,8 @@ class Terms {
         events.leads(false, why);
         if (isBroken(error)) events.broken(error);
         log.warn({ why }, "audit_signer_interrupted");
-        await this.rest(BACKOFF_MS);
+        await this.rest(Math.min(BACKOFF_FIRST_MS * 2 ** this.failures, BACKOFF_MAX_MS));
+        this.failures += 1;
       }
     }
     this.ended.resolve();
@@ -113,6 +117,7 @@ class Terms {
       let fence = await this.mend(places);
       log.info({ size: String(fence.checkpoint?.size ?? "none") }, "audit_signer_leads");
       events.leads(true);
+      this.failures = 0;
       if (fence.checkpoint !== null) events.signed(fence.checkpoint);
       for (;;) {
         const beganMs = performance.now();

@@ -162,7 +162,7 @@ function startFollowers(parts: CheckpointParts, { tree, meters }: FollowerParts)
   const witnesses = config.AUDIT_WITNESSES.map((item) => {
     const witness = parseWitness(item);
     const { name } = witness.key;
-    health.declare(`witness ${name}`, { needed: false });
+    declareFollower(health, `witness ${name}`);
     const ask = createWitnessClient({ witness, nodes: tree.nodes, cosignatures });
     return startChaser({
       name: `witness ${name}`,
@@ -182,6 +182,12 @@ function startFollowers(parts: CheckpointParts, { tree, meters }: FollowerParts)
   return [...witnesses, ...tiles];
 }
 
+/** Well until it is heard of: members that do not sign never ask. */
+function declareFollower(health: Health, part: string): void {
+  health.declare(part, { needed: false });
+  health.set(part, true);
+}
+
 /** The newest checkpoint that a witness cosigned lately, so that the files can bear it out; else the newest. */
 function startTiles(
   { config, database, health, log, clock }: CheckpointParts,
@@ -193,7 +199,7 @@ function startTiles(
   opening.catch(() => {});
   const source = databaseTiles(database, about.tree.nodes);
   const keys = openLogKeys(config);
-  health.declare("tiles", { needed: false });
+  declareFollower(health, "tiles");
   return [
     startChaser({
       name: "tiles",
