@@ -1,4 +1,6 @@
 import { VigError } from "@vigie/core/errors";
+import { createOpenLeaves } from "@vigie/service-kit/audit/subjects";
+import { derivedKeys } from "@vigie/service-kit/kms/derived-keys";
 import type { Database } from "@vigie/service-kit/postgres/database";
 import { expect, onTestFinished, test } from "vitest";
 import { CONFLICT } from "./conflicts.ts";
@@ -182,6 +184,33 @@ test("a repetition is known by its content also after the signing secret was rep
   expect(written).toMatchObject({ appended: 1, repeated: 1, conflicts: [{ action: "forged" }] });
   const { rows } = await log.owner.query("select distinct key_id from audit_leaves");
   expect(rows).toHaveLength(2);
+});
+
+test("after a change of the platform's keys new subjects are wrapped under the new one, and all open", async () => {
+  let nowMs = T0;
+  const masters = [1, 2].map((fill) => ({
+    keyId: `k${fill}`,
+    activeFromMs: fill === 1 ? 0 : T0 + 10,
+    secret: Buffer.alloc(32, fill),
+  }));
+  const rotating = derivedKeys(masters, () => nowMs);
+  const store = storeOver(log.service, { keys: rotating });
+  await store.write({ items: itemsOf(1, 1, { subject_user_id: "u-old" }) }, upTo(2));
+  nowMs = T0 + 20;
+  const items = ["u-old", "u-new"].map((subject_user_id, i) =>
+    itemOf(auditEvent(i + 2, { subject_user_id }), i + 2),
+  );
+  await storeOver(log.service, { keys: rotating }).write({ items }, upTo(4));
+  const { rows } = await log.owner.query(
+    "select key_id, count(*) from audit_subjects group by 1 order by 1",
+  );
+  expect(rows).toEqual([
+    { key_id: "k1", count: 2 },
+    { key_id: "k2", count: 1 },
+  ]);
+  const leaves = await leavesOf(log);
+  const opened = await createOpenLeaves(rotating)(log.owner, leaves);
+  expect(opened.map(({ boxes }) => Object.keys(boxes).length)).toEqual([2, 2, 2]);
 });
 
 test("another event under a known id is kept aside, sealed; the first stays", async () => {
