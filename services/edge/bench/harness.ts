@@ -207,6 +207,8 @@ export const edgeEnv = (
   PORT: "0",
   VIGIE_STATE_DIR: folder,
   JWT_PUBLIC_KEY: publicKeyPem,
+  // Production refuses the default; no checkpoint is read here.
+  AUDIT_ORIGIN: "bench.example/audit",
   RATE_LIMIT_SERVICE_PER_MINUTE: "100000000",
 });
 
