@@ -1,5 +1,5 @@
 import { cosign, verifyCosignature } from "@vigie/audit-log/checkpoint";
-import { openNote } from "@vigie/audit-log/note";
+import { NOTE_BYTES_MAX, openNote, signNote } from "@vigie/audit-log/note";
 import { silentLogger } from "@vigie/core/log";
 import { describe, expect, test } from "vitest";
 import { signCheckpoint } from "../checkpoint/keys.ts";
@@ -47,6 +47,16 @@ describe("a checkpoint is cosigned", () => {
     expect((await witness.addCheckpoint(await log.body(0, 3, { note }))).status).toBe(200);
   });
 
+  test("with the log's signature many times: the record of it can still be read", async () => {
+    const log = new TestLog(4);
+    const { note, text } = await log.checkpoint(3);
+    const line = note.slice(text.length + 1);
+    const witness = testWitness(log);
+    const many = await log.body(0, 3, { note: `${text}\n${line.repeat(64)}` });
+    expect((await witness.addCheckpoint(many)).status).toBe(200);
+    expect((await witness.addCheckpoint(await log.body(3, 4))).status).toBe(200);
+  });
+
   test("for two logs apart", async () => {
     const [one, two] = [new TestLog(3), new TestLog(5, logKeys("log.example/other"))];
     const logs = new Map([one, two].map(({ keys }) => [keys.origin, keys.trusted]));
@@ -77,6 +87,7 @@ describe("a request is refused", () => {
     ["a key that is not the log's: 403", 403, () => impostor.body(5, 9)],
     ["no signature that is the text's: 403", 403, () => forged()],
     ["an old size above the new one: 400", 400, () => log.body(9, 5)],
+    ["a note that leaves no room for our line: 400", 400, () => overlong(log)],
     ["a proof with a wrong hash: 422", 422, () => log.body(5, 9, { proof: [base64(zeros)] })],
     ["no proof: 422", 422, () => log.body(5, 9, { proof: [] })],
     ["a fork behind what was seen: 422", 422, () => log.fork(3, 6).body(5, 9)],
@@ -134,6 +145,13 @@ describe("a request is refused", () => {
     expect(told).toEqual([expect.objectContaining({ origin: log.keys.origin, seen, refused })]);
   });
 });
+
+/** As long a note as there may be. */
+async function overlong(log: TestLog): Promise<Buffer> {
+  const { note, text } = await log.checkpoint(9);
+  const extension = `${"x".repeat(NOTE_BYTES_MAX - note.length - 1)}\n`;
+  return log.body(5, 9, { note: signNote(text + extension, [log.keys.signer]) });
+}
 
 describe("two at once", () => {
   test("of many that grow one tree one is cosigned at a time; the others hear where it is", async () => {

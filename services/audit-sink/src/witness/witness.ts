@@ -90,8 +90,12 @@ export function createWitness(options: WitnessOptions): Witness {
       return refusal(422, fault);
     }
     const line = cosign(next.text, signer, BigInt(Math.floor(clock() / SECOND_MS)));
+    const note = noteOf(next, line);
+    // What could not be read again would keep us from ever answering this log.
+    const unread = answerFaults(() => openCheckpoint(note, { origin, keys: [signer.key] }));
+    if ("status" in unread) return unread;
     const isNew = next.size > seen.size;
-    if (isNew && !(await records.replace(origin, seen.record, noteOf(next, line)))) {
+    if (isNew && !(await records.replace(origin, seen.record, note))) {
       return conflict(await seenOf(origin, keys));
     }
     onCosigned(origin, next.size);
@@ -126,9 +130,14 @@ function faultOf(seen: Seen, next: OpenedCheckpoint, proof: readonly Buffer[]): 
   return isWrong ? "an empty tree has another root" : null;
 }
 
-/** What the log signed and our cosignature: nothing of what strangers may have written below it. */
-const noteOf = ({ text, verified }: OpenedCheckpoint, line: string): string =>
-  `${text}\n${verified.map((signature) => signature.line).join("")}${line}`;
+/**
+ * What the log signed and our cosignature: nothing of what strangers may have written below it, who can also write a
+ * signature of the log many times.
+ */
+function noteOf({ text, verified }: OpenedCheckpoint, line: string): string {
+  const lines = new Map(verified.map((signature) => [signature.key, signature.line]));
+  return `${text}\n${[...lines.values()].join("")}${line}`;
+}
 
 /** What is wrong with a request is its sender's to know; all else is thrown. */
 function answerFaults<T>(work: () => T): T | Answer {
