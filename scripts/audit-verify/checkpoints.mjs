@@ -1,4 +1,4 @@
-import { extendsTree } from "./merkle.mjs";
+import { createTree, extendsTree } from "./merkle.mjs";
 import { judgeSignatures, parseCheckpoint, parseNote } from "./note.mjs";
 
 /**
@@ -24,16 +24,25 @@ export function judgeCheckpoint(note, { what, keys, report, kind }) {
   }
 }
 
-/** Says who signed the checkpoint, and which witness that was asked for did not. */
-export function reportSeals({ what, seals }, { witnesses, report }) {
+/**
+ * Says who signed the checkpoint, and which witness that was asked for did not. A cosignature below `given`, the one
+ * from elsewhere, counts if that is of the same tree: of a smaller one it says nothing of the leaves behind its end.
+ */
+export function reportSeals(signed, { given, witnesses }, report) {
+  const { what, seals } = signed;
   report.facts.keys = seals.filter(({ key }) => !key.isWitness).map(({ key }) => key.text);
-  const cosigned = seals.filter(({ key }) => key.isWitness);
+  const all = given !== null && isOfSameTree(given, signed) ? [...seals, ...given.seals] : seals;
+  // A witness that says no time does not say that it knew no larger tree.
+  const cosigned = all.filter(({ key, atMs }) => key.isWitness && atMs > 0);
   report.facts.witnesses = cosigned.map(({ key, atMs }) => ({ name: key.name, at: timeOf(atMs) }));
   for (const witness of witnesses) {
     if (cosigned.some(({ key }) => key === witness)) continue;
     report.incomplete(null, `${what}: ${witness.name} has not cosigned it`);
   }
 }
+
+const isOfSameTree = (one, other) =>
+  one.origin === other.origin && one.size === other.size && one.root.equals(other.root);
 
 /** Dates end in the year 275760, times of cosignatures do not. */
 const timeOf = (atMs) => (atMs <= 8.64e15 ? new Date(atMs).toISOString() : `${atMs} ms`);
@@ -48,6 +57,9 @@ export function createAnchors(main, { keys, others }, report) {
   let before = null;
   for (const { checkpoint, isOlder } of others) {
     const { what, size, origin, root } = checkpoint;
+    if (size === 0n && !root.equals(EMPTY_ROOT)) {
+      report.tampered(null, `${what}: no tree without leaves has its root`);
+    }
     if (origin !== main.origin) foreign.push(checkpoint);
     else if (size > main.size && isOlder) {
       const now = `it has ${size} leaves, and now there are ${main.size}`;
@@ -74,9 +86,10 @@ export function createAnchors(main, { keys, others }, report) {
 
   return {
     /** The first leaf names this checkpoint of another log as the one that this log follows. */
-    follow(note) {
+    follow({ origin, after }) {
       try {
-        before = checkpointBefore(note, keys);
+        if (origin !== main.origin) throw new Error(`it is followed by ${origin} and not by this`);
+        before = checkpointBefore(after, keys);
         report.note(`the log says that it goes on from ${before.origin} at ${before.size} leaves`);
       } catch (error) {
         report.tampered(0, `the log that this one follows: ${error.message}`);
@@ -107,6 +120,7 @@ export function createAnchors(main, { keys, others }, report) {
   };
 }
 
+const EMPTY_ROOT = createTree().root();
 const FORKED = "its root is another one: the log was rewritten or forked";
 
 /**

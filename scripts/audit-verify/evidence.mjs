@@ -4,18 +4,23 @@ import { parseCanonical } from "./json.mjs";
 import { GAP_DETECTED, isCommitted, KEY_DESTROYED, SELF } from "./leaf.mjs";
 
 /**
- * Boxes that are not open. Each must have a leaf which says that its key was destroyed, before it or after it.
- * Memory: the refs of erased persons.
+ * Boxes that are not open must have a leaf which says that their key was destroyed, before them or after them; those
+ * that are open must have none: the key goes before the leaf is signed. Memory: the refs of persons.
  */
 export function createErasures(report) {
   /** ref → { index of the first leaf, boxes } */
   const closed = new Map();
+  /** ref → index of the first leaf with an open box */
+  const open = new Map();
   const destroyed = new Set();
   return {
     closed(ref, index) {
       const known = closed.get(ref);
       if (known === undefined) closed.set(ref, { index, boxes: 1 });
       else known.boxes += 1;
+    },
+    opened(ref, index) {
+      if (!open.has(ref)) open.set(ref, index);
     },
     read({ action, emitter, payload }) {
       if (action === KEY_DESTROYED && emitter === SELF) destroyed.add(payload.ref);
@@ -33,6 +38,11 @@ export function createErasures(report) {
           report.incomplete(index, `${box}, and no leaf says that its key was destroyed`);
         }
       }
+      for (const ref of destroyed) {
+        if (!open.has(ref)) continue;
+        const box = `the box of ${ref} is open`;
+        report.tampered(open.get(ref), `${box}, and a leaf says that its key was destroyed`);
+      }
       report.facts.erased = { boxes, subjects };
     },
   };
@@ -45,8 +55,10 @@ export function createOpenings(boxesAre, erasures, report) {
     for (const { ref, commitment } of leaf.boxes) {
       const plaintext = shown.get(ref);
       shown.delete(ref);
-      if (plaintext !== undefined) checkPlaintext(index, plaintext, commitment, report);
-      else if (boxesAre === "opened") erasures.closed(ref, index);
+      if (plaintext !== undefined) {
+        checkPlaintext(index, plaintext, commitment, report);
+        erasures.opened(ref, index);
+      } else if (boxesAre === "opened") erasures.closed(ref, index);
     }
     for (const ref of shown.keys())
       report.tampered(index, `its leaf has no box of ${ref.slice(0, 40)}`);
@@ -60,6 +72,7 @@ export function createOpenings(boxesAre, erasures, report) {
         isCommitted(aside, payload_aside.commitment) &&
         Buffer.byteLength(aside) === payload_aside.bytes;
       if (!isIt) report.tampered(index, "its payload aside is not what the leaf commits to");
+      else if (subject !== null) erasures.opened(subject, index);
     } else if (payload_aside !== undefined && boxesAre === "opened") {
       if (subject !== null) erasures.closed(subject, index);
       else report.incomplete(index, "its payload aside is not there");

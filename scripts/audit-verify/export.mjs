@@ -17,11 +17,11 @@ export async function verifyExport(chunks, trust, report) {
   let lines = null;
   let stopped = false;
   await eachLine(chunks, (bytes, isWhole) => {
-    if (stopped) return;
     if (lines === null) {
       lines = openExport(bytes, trust, report);
       stopped = lines === null;
     } else lines.line(bytes, isWhole);
+    return !stopped;
   });
   if (lines !== null) lines.finish();
   else if (!stopped) report.unreadable(null, "it is empty");
@@ -56,10 +56,14 @@ function checkHeader(header, trust, report) {
   const what = "the export's checkpoint";
   const signed = judgeCheckpoint(header.checkpoint, { ...trust, what, report, kind: "tampered" });
   if (signed === null) return null;
-  reportSeals(trust.given ?? signed, { ...trust, report });
+  reportSeals(signed, trust, report);
   const { origin, size, root } = signed;
   Object.assign(report.facts, { origin, size: Number(size), root: root.toString("base64") });
-  report.facts.filtered = header.filter !== null;
+  report.facts.boxes = header.boxes;
+  if (header.filter !== null) {
+    report.facts.filter = header.filter;
+    if (trust.isWhole) report.incomplete(null, "it holds chosen leaves, and not all");
+  }
   if (header.origin !== origin || BigInt(header.tree_size) !== size) {
     throw new Error("its origin or tree_size is not that of its checkpoint");
   }
@@ -78,7 +82,7 @@ function createLines(header, signed, trust, report) {
     try {
       value = parseLine(bytes);
     } catch (error) {
-      if (isWhole) bad(error);
+      if (isWhole || state.leaves !== null) bad(error);
       else report.incomplete(null, "it breaks off in the middle of a line");
       return;
     }
@@ -196,7 +200,7 @@ function createLeafLine({ header, signed, trust, report, state, tree, anchors })
       report.unreadable(i, error.message);
       return;
     }
-    if (i === 0 && isContinuation(leaf)) anchors.follow(leaf.payload.after);
+    if (i === 0 && isContinuation(leaf)) anchors.follow(leaf.payload);
     if (isFiltered && !passes(leaf, header.filter))
       report.tampered(i, "the filter does not mean it");
     checkOpened(i, leaf, line);

@@ -3,8 +3,8 @@ export const LINE_BYTES_MAX = 8 * 1024 * 1024;
 const NEWLINE = 0x0a;
 
 /**
- * Calls `onLine(bytes, isWhole)` for every line, the last one also if its newline is missing (isWhole: false).
- * Holds one line at a time. Throws: a RangeError for a line over the limit, with its number from 1.
+ * Calls `onLine(bytes, isWhole)` for every line, the last one also if its newline is missing (isWhole: false), until it
+ * returns false. Holds one line at a time. Throws: a RangeError for a line over the limit, with its number from 1.
  */
 export async function eachLine(chunks, onLine) {
   let pieces = [];
@@ -21,7 +21,7 @@ export async function eachLine(chunks, onLine) {
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
       add(chunk.subarray(start, end));
-      onLine(pieces.length === 1 ? pieces[0] : Buffer.concat(pieces), true);
+      if (onLine(pieces.length === 1 ? pieces[0] : Buffer.concat(pieces), true) === false) return;
       pieces = [];
       length = 0;
       number += 1;

@@ -13,6 +13,7 @@ EXPORT               file of an export, - for standard input, or a folder of til
 --checkpoint FILE    a checkpoint that you have from elsewhere, which the tree must agree with
 --since FILE         a checkpoint that you had before this export was made
 --consistency FILE   {first, second, proof} between that one and the export's: a filtered export needs it
+--whole              all leaves are expected: an export of chosen ones is incomplete
 --json               the result as JSON
 
 WORM_SIGNING_SECRET and WORM_SIGNING_SECRETS_RETIRED (separated by commas), if set, also verify the HMAC of
@@ -26,6 +27,7 @@ const OPTIONS = {
   checkpoint: { type: "string" },
   since: { type: "string", multiple: true },
   consistency: { type: "string", multiple: true },
+  whole: { type: "boolean", default: false },
   json: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
 };

@@ -10,6 +10,8 @@ const WITNESS = 0x04;
 const NOTE_CHARS_MAX = 256 * 1024;
 const SIGNATURES_MAX = 64;
 const TIME_BYTES = 8;
+/** Source: c2sp.org/tlog-cosignature. */
+const TIME_MAX = 2n ** 63n - 1n;
 /** What stands before the 32 bytes of an Ed25519 key in DER. Source: RFC 8410, section 4. */
 const SPKI_PREFIX = Buffer.from("302a300506032b6570032100", "hex");
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what a note may not hold.
@@ -73,7 +75,7 @@ function judge(text, signature, key) {
   if (signature.length !== TIME_BYTES + 64) return { holds: false, atMs: null };
   const seconds = signature.readBigUInt64BE();
   const signed = `cosignature/v1\ntime ${seconds}\n${text}`;
-  const holds = verified(signed, signature.subarray(TIME_BYTES), key);
+  const holds = seconds <= TIME_MAX && verified(signed, signature.subarray(TIME_BYTES), key);
   return { holds, atMs: Number(seconds) * 1000 };
 }
 

@@ -13,12 +13,16 @@ const KEPT_MAX = 100;
 export function createReport() {
   const kept = { tampered: [], unreadable: [], incomplete: [] };
   const counts = { tampered: 0, unreadable: 0, incomplete: 0 };
+  /** By kind the problem of the lowest index: not all are found in the order of leaves. */
+  const firsts = {};
   const notes = [];
   const facts = {};
 
   const gather = (kind) => (index, why) => {
+    const problem = { kind, index, why };
     counts[kind] += 1;
-    if (kept[kind].length < KEPT_MAX) kept[kind].push({ kind, index, why });
+    if (kept[kind].length < KEPT_MAX) kept[kind].push(problem);
+    if (index !== null && !(firsts[kind]?.index <= index)) firsts[kind] = problem;
   };
 
   return {
@@ -34,7 +38,7 @@ export function createReport() {
         (kind) => counts[kind] > 0 || kind === "intact" || (kind === "erased" && erased.boxes > 0),
       );
       const problems = VERDICTS.flatMap((kind) => (kept[kind] ?? []).toSorted(byIndex));
-      const first = problems.find(({ kind, index }) => kind === verdict && index !== null) ?? null;
+      const first = firsts[verdict] ?? null;
       return { verdict, exit: EXIT[verdict], first, problems, counts, notes, ...facts };
     },
   };
@@ -43,25 +47,36 @@ export function createReport() {
 /** What belongs to no leaf stands last. */
 const byIndex = (a, b) => (a.index ?? Number.MAX_VALUE) - (b.index ?? Number.MAX_VALUE);
 
+const ERASED =
+  "Some personal data can no longer be read; for each the log holds the leaf that says its key was destroyed.";
 const SENTENCES = {
   intact: ["INTACT: nothing was changed, removed, inserted or moved."],
-  erased: [
-    "ERASED, PROVEN: nothing was changed, removed, inserted or moved. Some personal data can no longer",
-    "be read; for each the log holds the leaf that says its key was destroyed.",
-  ],
+  erased: ["ERASED, PROVEN: nothing was changed, removed, inserted or moved.", ERASED],
   tampered: ["TAMPERED: this is not what the log signed."],
   incomplete: ["INCOMPLETE: something is missing, so this proves less than it should."],
   unreadable: ["UNREADABLE: this can not be judged."],
+};
+/** Of leaves that were chosen less is proven. */
+const OF_FILTERED = [
+  "That none of the chosen leaves was left out, a filtered export can not prove; --whole refuses one.",
+];
+const SENTENCES_OF_FILTERED = {
+  ...SENTENCES,
+  intact: ["INTACT: each leaf that is here is in the log, unchanged.", ...OF_FILTERED],
+  erased: [
+    "ERASED, PROVEN: each leaf that is here is in the log, unchanged.",
+    ERASED,
+    ...OF_FILTERED,
+  ],
 };
 const SHOWN_MAX = 20;
 
 /** The result in words. */
 export function textOf(result) {
-  const { verdict, first, problems, counts, notes, filtered } = result;
+  const { verdict, first, problems, counts, notes, filter } = result;
   const total = counts.tampered + counts.unreadable + counts.incomplete;
   return [
-    ...SENTENCES[verdict],
-    filtered && total === 0 ? OF_FILTERED : null,
+    ...(filter === undefined ? SENTENCES : SENTENCES_OF_FILTERED)[verdict],
     first === null ? null : `First bad leaf: ${first.index}. ${first.why}.`,
     ...problems.slice(0, SHOWN_MAX).map(lineOf),
     total > SHOWN_MAX ? `  … ${total} in all` : null,
@@ -78,17 +93,17 @@ const SHOWN_CHARS_MAX = 400;
 const printable = (line) =>
   line.slice(0, SHOWN_CHARS_MAX).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "\ufffd");
 
-const OF_FILTERED = "That none of the chosen leaves was left out, a filtered export can not prove.";
-
 const lineOf = ({ kind, index, why }) =>
   `  ${kind}${index === null ? "" : ` leaf ${index}`}: ${why}`;
 
-function factsOf({ origin, size, root, keys, witnesses, leaves, erased, hmac }) {
+function factsOf({ origin, size, root, keys, witnesses, leaves, filter, boxes, erased, hmac }) {
   return [
     origin === undefined ? null : `  log ${origin}, ${size} leaves, root ${root}`,
     keys?.length > 0 ? `  signed by ${keys.join(", ")}` : null,
     ...(witnesses ?? []).map(({ name, at }) => `  cosigned by ${name} at ${at}`),
     leaves === undefined ? null : `  ${leaves} leaves read`,
+    filter === undefined ? null : `  chosen by ${JSON.stringify(filter)}`,
+    boxes === "sealed" ? "  all boxes are closed: nothing is said of what can still be read" : null,
     erased?.boxes > 0 ? `  ${erased.boxes} boxes of ${erased.subjects} erased persons` : null,
     hmac === undefined ? null : `  ${hmac.verified} record signatures verified`,
   ].filter((line) => line !== null);

@@ -30,7 +30,7 @@ export function verifyTiles(folder, trust, report) {
   }
   const signed = judgeCheckpoint(note.toString(), { ...trust, what, report, kind: "tampered" });
   if (signed === null) return;
-  reportSeals(trust.given ?? signed, { ...trust, report });
+  reportSeals(signed, trust, report);
   const { origin, size, root } = signed;
   Object.assign(report.facts, { origin, size: Number(size), root: root.toString("base64") });
   if (size > BigInt(Number.MAX_SAFE_INTEGER)) {
@@ -61,7 +61,9 @@ function readLeaves(folder, { signed, trust, report }) {
       anchors.at(tree);
     }
     if (fault === null) continue;
-    report[fault.kind](tree.size(), fault.why);
+    const isWhole = texts.length === width;
+    report[fault.kind](isWhole ? null : tree.size(), fault.why);
+    if (isWhole) continue;
     tiles.compareLeaves();
     return tree.size();
   }
@@ -77,29 +79,32 @@ function readLeaves(folder, { signed, trust, report }) {
 function meaning(index, text, { series, anchors, report }) {
   try {
     const leaf = parseLeaf(text);
-    if (index === 0 && isContinuation(leaf)) anchors.follow(leaf.payload.after);
+    if (index === 0 && isContinuation(leaf)) anchors.follow(leaf.payload);
     series.read(index, leaf);
   } catch (error) {
     report.unreadable(index, error.message);
   }
 }
 
-/** The leaves of a bundle as texts, and the fault that ends them before `width`, or null. */
+/** The leaves of a bundle as texts, at most `width`, and the fault of it, or null. */
 function readEntries(folder, index, width) {
-  const bytes = readTile(folder, "entries", index, width);
-  const path = tilePath("entries", index, width);
+  const tile = readTile(folder, "entries", index, width);
   const texts = [];
-  if (bytes === null) return { texts, fault: { kind: "incomplete", why: `${path} is missing` } };
-  for (let at = 0; texts.length < width; ) {
+  const missing = `${tilePath("entries", index, width)} is missing`;
+  if (tile === null) return { texts, fault: { kind: "incomplete", why: missing } };
+  const { bytes, path } = tile;
+  let at = 0;
+  for (let read = 0; read < tile.width; read += 1) {
     const length = at + 2 <= bytes.length ? bytes.readUInt16BE(at) : Number.NaN;
     const entry = bytes.subarray(at + 2, at + 2 + length);
     const text = entry.toString();
     const isLeaf = entry.length === length && Buffer.from(text).equals(entry);
     if (!isLeaf) return { texts, fault: { kind: "tampered", why: `${path} holds no leaf here` } };
-    texts.push(text);
+    if (read < width) texts.push(text);
     at += 2 + length;
   }
-  return { texts, fault: null };
+  const more = { kind: "tampered", why: `${path} has more than ${tile.width} leaves` };
+  return { texts, fault: at === bytes.length ? null : more };
 }
 
 /** Compares the tiles of all levels with the hashes that leaves give, one tile of each level in memory. */
@@ -120,12 +125,16 @@ function createTileCheck(folder, report) {
 
   /** Whether there is a fault in or below the tile. */
   function compare(level, { index, nodes }) {
-    const path = tilePath(level, index, nodes.length);
-    const bytes = readTile(folder, level, index, nodes.length);
+    const tile = readTile(folder, level, index, nodes.length);
     const first = index * TILE_WIDTH ** (level + 1);
-    if (bytes === null || bytes.length < nodes.length * HASH_BYTES) {
+    if (tile === null || tile.bytes.length < nodes.length * HASH_BYTES) {
+      const path = tilePath(level, index, nodes.length);
       report.incomplete(first, `${path} is missing or too short`);
       return true;
+    }
+    const { bytes, path, width } = tile;
+    if (bytes.length !== width * HASH_BYTES) {
+      report.tampered(null, `${path} has not ${width} hashes`);
     }
     const wrong = nodes.findIndex(
       ({ hash, isFaulty }, i) =>
@@ -151,13 +160,17 @@ function createTileCheck(folder, report) {
   };
 }
 
-/** A tile that grew since then may stand where a narrower one is meant. */
+/** A tile by its bytes, path and own width: one that grew since then may stand where a narrower one is meant. */
 function readTile(folder, level, index, width) {
-  const full = tilePath(level, index);
-  const exact = readFile(folder, tilePath(level, index, width)) ?? readFile(folder, full);
-  if (exact !== null || !existsSync(join(folder, `${full}.p`))) return exact;
-  const wider = readdirSync(join(folder, `${full}.p`)).find((name) => Number(name) > width);
-  return wider === undefined ? null : readFile(folder, `${full}.p/${wider}`);
+  const partial = join(folder, `${tilePath(level, index)}.p`);
+  const others = existsSync(partial) ? readdirSync(partial) : [];
+  const wider = others.filter((name) => /^[1-9]\d*$/.test(name)).map(Number);
+  for (const own of [width, TILE_WIDTH, ...wider.filter((one) => one > width)]) {
+    const path = tilePath(level, index, own);
+    const bytes = own > TILE_WIDTH ? null : readFile(folder, path);
+    if (bytes !== null) return { bytes, path, width: own };
+  }
+  return null;
 }
 
 function readFile(folder, path) {

@@ -24,6 +24,7 @@ export function readTrust(options, report) {
     since = [],
     consistency = [],
     secrets = [],
+    whole: isWhole = false,
   } = options;
   const logs = key.map((text) => keyOf(text, false));
   const witnesses = witness.map((text) => keyOf(text, true));
@@ -40,7 +41,8 @@ export function readTrust(options, report) {
     ...older.map((one) => ({ checkpoint: one, isOlder: true })),
   ].filter((one) => one.checkpoint !== null);
   const proofs = consistency.map((file) => fromFile(file, report, consistencyOf));
-  return { keys, witnesses, secrets, given, others, proofs: proofs.filter((one) => one !== null) };
+  const known = proofs.filter((one) => one !== null);
+  return { keys, witnesses, secrets, isWhole, given, others, proofs: known };
 }
 
 function keyOf(text, isWitness) {
