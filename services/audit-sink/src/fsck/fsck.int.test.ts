@@ -167,6 +167,15 @@ const TAMPERINGS: readonly Tampering[] = [
     code: 1,
     found: "tampered: checkpoint of 256 leaves (cosigned by w.example): its root is not",
   },
+  {
+    what: "a cosignature of a larger tree, whose checkpoint is gone",
+    table: "audit_cosignatures",
+    change: `insert into audit_cosignatures
+             select origin, 900, root, 'w.example', '00000000', 'line', 0
+               from audit_checkpoints where size = 300`,
+    code: 1,
+    found: "tampered: leaves 700 to 899: the head has 700 leaves, but a tree of 900 was signed",
+  },
 ];
 
 for (const { what, table, change, code, found } of TAMPERINGS) {

@@ -11,7 +11,9 @@ const STATE = `
          (select count(*) from audit_leaves where index >= size) as beyond,
          (select json_object_agg(level, tiles)
             from (select level, count(*) as tiles from audit_tiles group by level) counted) as tiles,
-         (select coalesce(max(signed.size), 0) from audit_checkpoints signed where origin = $1) as claimed
+         greatest((select max(signed.size) from audit_checkpoints signed where origin = $1),
+                  (select max(signed.size) from audit_cosignatures signed where origin = $1),
+                  0) as claimed
     from audit_head`;
 interface StateRow {
   readonly size: number;
