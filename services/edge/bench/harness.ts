@@ -114,11 +114,16 @@ export async function stopServer({ child }: Server): Promise<void> {
   if (child.exitCode === null) await once(child, "exit");
 }
 
-/** `perSecond` null: as fast as the connections can. */
+export interface Pace {
+  readonly seconds: number;
+  /** Null: as fast as the connections can. */
+  readonly perSecond?: number | null;
+}
+
 async function load(
   url: string,
   traffic: Traffic,
-  { seconds, perSecond = null }: { readonly seconds: number; readonly perSecond?: number | null },
+  { seconds, perSecond = null }: Pace,
 ): Promise<Round> {
   const child = spawn(process.execPath, [fileHere("./load.ts")], {
     stdio: ["pipe", "pipe", "inherit"],
@@ -143,7 +148,7 @@ async function cpuMs(child: ChildProcess): Promise<number> {
 export async function measured(
   { child, url }: Server,
   traffic: Traffic,
-  pace: { readonly seconds: number; readonly perSecond?: number | null },
+  pace: Pace,
 ): Promise<Measured> {
   const beforeMs = await cpuMs(child);
   const round = await load(url, traffic, pace);
@@ -167,23 +172,30 @@ export type Asked = readonly [server: Server, traffic: Traffic];
 export async function sideBySide(
   bare: Asked,
   edge: Asked,
-  { seconds, rounds }: { readonly seconds: number; readonly rounds: number },
+  pace: Pace & { readonly rounds: number },
 ): Promise<Rounds> {
-  const all = { bare: [] as Measured[], edge: [] as Measured[] };
   for (const [{ url }, traffic] of [bare, edge]) {
     await load(url, traffic, { seconds: WARM_UP_SECONDS });
   }
+  return alternating(bare, edge, pace);
+}
+
+/** As `sideBySide`, of servers that are warm. */
+export async function alternating(
+  bare: Asked,
+  edge: Asked,
+  { rounds, ...pace }: Pace & { readonly rounds: number },
+): Promise<Rounds> {
+  const all = { bare: [] as Measured[], edge: [] as Measured[] };
   for (let round = 0; round < rounds; round += 1) {
-    all.bare.push(await measured(...bare, { seconds }));
-    all.edge.push(await measured(...edge, { seconds }));
+    all.bare.push(await measured(...bare, pace));
+    all.edge.push(await measured(...edge, pace));
   }
   return all;
 }
 
 /** The figures of both, and their ratios. */
 export function compared({ bare, edge }: Rounds) {
-  const middle = (all: readonly Measured[], of: "perSecond" | "serverCpuUs" | "p99Ms"): number =>
-    median(all.map((round) => round[of]));
   const [barePerSecond, edgePerSecond] = [middle(bare, "perSecond"), middle(edge, "perSecond")];
   const [bareCpuUs, edgeCpuUs] = [middle(bare, "serverCpuUs"), middle(edge, "serverCpuUs")];
   return {
@@ -195,6 +207,12 @@ export function compared({ bare, edge }: Rounds) {
     edgeP99Ms: middle(edge, "p99Ms"),
   };
 }
+
+type Figure = "perSecond" | "serverCpuUs" | "p50Ms" | "p99Ms";
+
+/** The median of a figure over rounds: of one round of 5 s a single pause of 50 ms is the p99. */
+export const middle = (all: readonly Measured[], of: Figure): number =>
+  median(all.map((round) => round[of]));
 
 /** What an edge of a benchmark is told besides where its servers are. */
 export const edgeEnv = (

@@ -5,11 +5,12 @@ import { layoutOf, sessionName } from "@vigie/service-kit/sessions/layout";
 import { textOf } from "@vigie/service-kit/sessions/session-text";
 import { createIssuer } from "@vigie/testkit/issuer";
 import {
+  alternating,
   compared,
   edgeEnv,
   fileHere,
   type Installation,
-  measured,
+  middle,
   type Server,
   sideBySide,
   sideBySideOptions,
@@ -23,7 +24,7 @@ import { sessionStates } from "./traffic.ts";
 
 /**
  * Introspection of tokens with a live session beside a bare Fastify route that does one GET of the same Redis: each
- * in its own process, the load generator in a third, in alternating rounds; then introspection at half of its rate.
+ * in its own process, the load generator in a third, in alternating rounds; then both at half of introspection's rate.
  * Usage: introspection.ts [--seconds 5] [--rounds 3] [--connections 64] [--profile FOLDER]
  * Works on the installation that KAFKA_BROKERS, SCHEMA_REGISTRY_URL, REDIS_URL and VIGIE_TOPIC_PREFIX name, else on
  * its own. Prints one JSON line.
@@ -97,14 +98,16 @@ async function measure(installation: Installation, folder: string) {
     const all = await sideBySide([bare, plain], [edge, asked], { seconds, rounds });
     const figures = compared(all);
     const perSecond = Math.round(figures.edgePerSecond / 2);
-    const half = await measured(edge, asked, { seconds, perSecond });
+    const half = await alternating([bare, plain], [edge, asked], { seconds, rounds, perSecond });
     return {
       benchmark: "introspection",
       connections,
       ...figures,
-      halfLoadPerSecond: half.perSecond,
-      halfLoadP50Ms: half.p50Ms,
-      halfLoadP99Ms: half.p99Ms,
+      halfLoadPerSecond: middle(half.edge, "perSecond"),
+      halfLoadP50Ms: middle(half.edge, "p50Ms"),
+      halfLoadP99Ms: middle(half.edge, "p99Ms"),
+      halfLoadP99MsOfRounds: half.edge.map(({ p99Ms }) => p99Ms),
+      bareHalfLoadP99MsOfRounds: half.bare.map(({ p99Ms }) => p99Ms),
     };
   } finally {
     await Promise.all([bare, edge].map(stopServer));
