@@ -27,6 +27,8 @@ const inPlaceOf310 = (text: string | Buffer): Uint8Array => {
   ]);
 };
 const DEEP = 200_000;
+/** A signature of nobody. */
+const STRANGE = Buffer.alloc(68).toString("base64");
 /** A proof whose base64 says the same and is spelt otherwise: the loose bits of its last character are set. */
 const loose = (base64: string) => base64.replace(/.=$/, (end) => `${respelt(end[0] as string)}=`);
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -164,6 +166,16 @@ suite("lines that were made to mislead", [
     is: "tampered",
   },
   {
+    name: "a checkpoint with a signature whose name has a character that is a space",
+    given: header(whole, { checkpoint: `${await noteAt()}\u2014 a\u0085b ${STRANGE}\n` }),
+    is: "tampered",
+  },
+  {
+    name: "a checkpoint with a signature whose name has a character that is none",
+    given: header(whole, { checkpoint: `${await noteAt()}\u2014 a\u007fb ${STRANGE}\n` }),
+    is: "erased",
+  },
+  {
     name: "a checkpoint with a size that is not written as one",
     given: header(whole, { checkpoint: (await noteAt()).replace("600", "0600") }),
     is: "tampered",
@@ -226,6 +238,7 @@ describe("leaves that can not be read, though the log holds them", () => {
     ["more than 256 levels", (text: string) => text.replace('"v":1', `"v":${nested(257)}`)],
     ["20,000 levels", (text: string) => text.replace('"v":1', `"v":${nested(20_000)}`)],
     ["members in another order", (text: string) => `{"v":1,${text.slice(1).replace(',"v":1', "")}`],
+    ["half a character", (text: string) => text.replace('"digest":"', '"digest":"\\ud800')],
     ["no JSON", () => "leaf"],
     ["a list", () => "[]"],
   ])("%s", async (_, edit) => {

@@ -15,11 +15,11 @@ const TIME_MAX = 2n ** 63n - 1n;
 /** What stands before the 32 bytes of an Ed25519 key in DER. Source: RFC 8410, section 4. */
 const SPKI_PREFIX = Buffer.from("302a300506032b6570032100", "hex");
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what a note may not hold.
-const CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f]/;
+const CONTROL = /[\u0000-\u0009\u000b-\u001f]/;
 
 /** The key that is given as NAME+KEYID+BASE64; throws an Error that says what is wrong with it. */
 export function parseKey(text) {
-  const [, name, keyId, encoded] = /^([^\s+]+)\+([0-9a-f]{8})\+(.+)$/.exec(text) ?? [];
+  const [, name, keyId, encoded] = /^([^\s\u0085+]+)\+([0-9a-f]{8})\+(.+)$/.exec(text) ?? [];
   const bytes = fromBase64(encoded);
   if (bytes === null || bytes.length !== 33) throw new Error(`no verifier key: ${text}`);
   const type = bytes[0];
@@ -43,7 +43,7 @@ export function parseNote(note) {
 }
 
 function signatureOf(line) {
-  const [, name, encoded] = /^\u2014 ([^\s+]+) (\S+)$/.exec(line) ?? [];
+  const [, name, encoded] = /^\u2014 ([^\s\u0085+]+) (\S+)$/.exec(line) ?? [];
   const bytes = fromBase64(encoded);
   if (bytes === null || bytes.length < 5) throw new Error("a signature line is malformed");
   return { name, bytes };

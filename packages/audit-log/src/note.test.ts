@@ -154,6 +154,8 @@ describe("what is no note", () => {
     ["a carriage return", note.replace(".\n", ".\r\n")],
     ["a NUL", `\u0000${note}`],
     ["a lone surrogate", `\ud800${note}`],
+    ["a NUL in a name", note.replace("example.com/foo", "example\u0000com")],
+    ["a lone surrogate in a name", note.replace("example.com/foo", "example\ud800com")],
     ["too many signatures", `${text}\n${line.repeat(65)}`],
     ["too long", `${"x".repeat(256 * 1_024)}\n\n${line}`],
   ])("%s", (_, broken) => {

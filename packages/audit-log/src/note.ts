@@ -141,6 +141,8 @@ export function parseNote(note: string | Uint8Array): Note {
  */
 export function parseSignatures(lines: string): SignatureLine[] {
   if (!lines.endsWith("\n")) throw invalid("the last signature has no newline");
+  const fault = faultOfText(lines);
+  if (fault !== null) throw invalid(fault);
   const signatures = lines.slice(0, -1).split("\n").map(parseSignature);
   if (signatures.length > SIGNATURES_MAX) throw invalid("it has too many signatures");
   return signatures;
