@@ -1,5 +1,6 @@
 import { type Clock, MINUTE_MS } from "@vigie/core/time";
 import type { RefusedAttempt } from "./audit-trail.ts";
+import { impersonationOf } from "./impersonation.ts";
 
 /** What one client was refused, gathered. */
 export interface DeniedSummary {
@@ -49,9 +50,7 @@ export class DeniedAttempts {
   }
 
   add(attempt: RefusedAttempt): void {
-    const { limitKey, impersonatorId } = attempt.caller;
-    // What an impersonator is refused is not the user's own attempt (AUD-12).
-    const key = impersonatorId === null ? limitKey : `${limitKey}|${impersonatorId}`;
+    const key = clientOf(attempt);
     const nowMs = this.options.clock();
     const known = this.clients.get(key);
     if (known !== undefined) {
@@ -105,6 +104,13 @@ export class DeniedAttempts {
     gathered.attempts = new Map();
     this.options.write({ attempt, payload });
   }
+}
+
+/** AUD-12: what an impersonator is refused is not the user's own attempt, nor that of another one. */
+function clientOf({ caller, request }: RefusedAttempt): string {
+  const behind = impersonationOf(caller, request);
+  if (behind === null) return caller.limitKey;
+  return `${caller.limitKey}|${behind.impersonatorId}|${behind.impersonatedId}`;
 }
 
 function gather(gathered: Gathered, attempt: RefusedAttempt, nowMs: number): void {
