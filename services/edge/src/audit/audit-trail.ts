@@ -42,7 +42,7 @@ export interface AuditReceipt {
 export interface AuditTrail {
   /**
    * Resolves once the broker has it. Throws: VIG_AUDIT_WRITE_FAILED, and then the call must fail too; the record
-   * is kept and written later. VIG_RECORD_TOO_LARGE for a payload that no record takes.
+   * is kept and written later. VIG_RECORD_TOO_LARGE, VIG_EVENT_FIELD_INVALID for what no record takes.
    */
   record(entry: AuditEntry): Promise<AuditReceipt>;
   /** The same for what the edge did by itself. */

@@ -141,6 +141,33 @@ test("AUD-12: a record of somebody impersonating names them and whom they act as
   ]);
 });
 
+test("AUD-12: refusals of what a proxy says are two impersonations are told apart", async () => {
+  const { audit, kept } = testAudit();
+  for (const [admin, target] of [
+    ["admin-1", "u-1"],
+    ["admin-1", "u-2"],
+    [null, null],
+  ] as const) {
+    const said = { "x-impersonation-admin": admin, "x-impersonation-target": target };
+    const proxied = { ips: ["192.0.2.1", "203.0.113.7"], headers: admin === null ? {} : said };
+    audit.denied({
+      caller: caller({ kind: "service", subject: "gateway", limitKey: "acme|gateway" }),
+      request: { ...request(), ...proxied } as FastifyRequest,
+      payload: { fault: "VIG_SCOPE_MISSING" },
+    });
+  }
+  await audit.close();
+  const marks = kept.map(({ impersonated_user_id: whom, payload }) => [
+    whom,
+    JSON.parse(payload).count,
+  ]);
+  expect(marks.slice(0, 3)).toEqual([
+    ["u-1", 1],
+    ["u-2", 1],
+    [null, 1],
+  ]);
+});
+
 test("AUD-07: a deed that another service tells of keeps its own actor and time", async () => {
   const { audit, kept } = testAudit();
   const actor = {
@@ -202,6 +229,15 @@ test("AUD-06: a failed write is logged at the highest level, without what it hol
   expect(told).toMatchObject([{ code: "VIG_AUDIT_WRITE_FAILED", waiting: 1 }]);
   expect(JSON.stringify(told)).not.toContain("u-9");
   await audit.close();
+});
+
+test("AUD-06: what is refused unqueued is logged at the highest level, too", async () => {
+  const told: object[] = [];
+  const log = { ...silentLogger, fatal: (fields: object) => void told.push(fields) };
+  const { audit } = testAudit(undefined, log);
+  await audit.close();
+  await assert.rejects(audit.record(entry()));
+  expect(told).toMatchObject([{ code: "VIG_AUDIT_WRITE_FAILED", why: "the edge is stopping" }]);
 });
 
 test("whatever the broker refuses when, the numbers have no hole and the last record closes them", async () => {
@@ -286,3 +322,35 @@ test("a payload that no record takes is refused before it gets a number", async 
   await audit.record(entry());
   expect(kept[0]?.emitter_seq).toBe(1);
 });
+
+test.each([
+  ["a user that none can be", { subjectUserId: "a|b" }, "subject_user_id"],
+  ["an action that is too long", { action: `app.${"x".repeat(125)}` as const }, "action"],
+  [
+    "a user as whom nobody can act",
+    { reported: { ...reportOf("u|1"), occurredAtMs: NOW_MS } },
+    "impersonated_user_id",
+  ],
+])(
+  "AUD-01: %s is refused before it gets a number: the audit would not take it",
+  async (_what, overrides, path) => {
+    const { audit, kept } = testAudit();
+    await expect(audit.record(entry(overrides))).rejects.toMatchObject({
+      code: "VIG_EVENT_FIELD_INVALID",
+      details: { path },
+    });
+    await audit.record(entry());
+    expect(numbers(kept)).toEqual([1]);
+  },
+);
+
+function reportOf(impersonatedId: string) {
+  const actor = {
+    type: "USER",
+    id: impersonatedId,
+    impersonator_id: "admin-1",
+    ip: null,
+    user_agent: "unknown",
+  } as const;
+  return { actor, impersonatedId };
+}

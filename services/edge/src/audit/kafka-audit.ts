@@ -3,6 +3,7 @@ import { canonicalJson } from "@vigie/core/canonical-json";
 import { VigError } from "@vigie/core/errors";
 import type { Logger } from "@vigie/core/log";
 import type { Clock } from "@vigie/core/time";
+import { checkEvent } from "@vigie/schemas/admit";
 import { ACCESS_DENIED, SERIES_CLOSED, SERIES_OPENED } from "@vigie/schemas/audit-actions";
 import { VALUE_MAX_BYTES } from "@vigie/schemas/catalogue";
 import type { Codecs } from "@vigie/schemas/codec-core";
@@ -61,19 +62,28 @@ export function createKafkaAudit(options: KafkaAuditOptions): KafkaAudit {
   let taken = 0;
   let closed = false;
 
-  /** A number is given only to what the queue then holds until the broker has it. */
+  /** A number is given only to what the queue then holds until the broker has it, and the audit then takes. */
   function push(draft: Draft): Promise<AuditReceipt> {
-    if (closed) throw failed("the edge is stopping");
-    if (queue.isFull) throw failed("too many records wait for the broker");
-    taken += 1;
+    if (closed) throw refused("the edge is stopping");
+    if (queue.isFull) throw refused("too many records wait for the broker");
     const event: AuditEvent = {
       event_id: randomUUID(),
       emitter,
-      emitter_seq: taken,
+      emitter_seq: taken + 1,
       ...draft,
     };
+    const [fault] = checkEvent("id.audit", event);
+    if (fault !== undefined) throw new VigError("VIG_EVENT_FIELD_INVALID", { ...fault });
+    taken += 1;
     const make = () => ({ topic: "id.audit", key: emitter, value: encoder.encode(event) });
     return queue.push(make).then(({ appendedAtMs }) => ({ recordedAtMs: appendedAtMs }));
+  }
+
+  /** AUD-06: what is not even queued is told at the highest level as well. */
+  function refused(why: string): VigError {
+    const code = "VIG_AUDIT_WRITE_FAILED";
+    log.fatal({ code, why, waiting: queue.size }, "audit_write_failed");
+    return new VigError(code, { why });
   }
 
   const denials = new DeniedAttempts({
@@ -82,7 +92,7 @@ export function createKafkaAudit(options: KafkaAuditOptions): KafkaAudit {
     overflowed: () => overflow.inc(),
   });
 
-  /** The queue has told the log already. */
+  /** The log is told by whoever fails. */
   function pushUnawaited(draft: Draft): void {
     try {
       push(draft).catch(() => undefined);
@@ -114,8 +124,6 @@ export function createKafkaAudit(options: KafkaAuditOptions): KafkaAudit {
     },
   };
 }
-
-const failed = (why: string): VigError => new VigError("VIG_AUDIT_WRITE_FAILED", { why });
 
 function draftOf(entry: AuditEntry, type: Actor["type"], nowMs: number): Draft {
   const { caller, request, action, subjectUserId, payload, reported } = entry;
