@@ -1,7 +1,7 @@
 import type { AuditAction } from "@vigie/schemas/audit-actions";
 import { nameUuid, tenantUuid, uuidOf } from "@vigie/service-kit/ids";
 import type { Queryable } from "@vigie/service-kit/postgres/database";
-import { type AuditEntry, type Origin, ownEntry } from "./entry.ts";
+import { type AuditEntry, type Origin, OWN_EMITTER, ownEntry } from "./entry.ts";
 import type { Erasure } from "./items.ts";
 import { nameOfPerson, type Person } from "./subjects.ts";
 
@@ -63,6 +63,20 @@ export const destroyedEntry = (tenant: string, ref: string, origin: Origin): Aud
     },
     origin,
   );
+
+/** The ref whose key a leaf says is destroyed; null: it says nothing of the kind, or is not the log's own. */
+export function refDestroyedBy({
+  emitter,
+  action,
+  payload,
+}: {
+  readonly emitter: string;
+  readonly action: string;
+  readonly payload?: unknown;
+}): string | null {
+  if (emitter !== OWN_EMITTER || action !== KEY_DESTROYED) return null;
+  return (payload as { readonly ref: string }).ref;
+}
 
 const UNTIL = "select subject_id, until_ms from audit_erased where subject_id = any($1::uuid[])";
 

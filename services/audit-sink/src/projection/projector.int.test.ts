@@ -118,6 +118,18 @@ test("CNF-20: an erasure takes from the rows of before what came out of a box", 
   ]);
 });
 
+test("what others say of destroyed keys takes nothing out, and does not stop it", async () => {
+  const forged = (payload: unknown) => (n: number) => ({
+    ...destroyed(other)(n),
+    emitter: "id.audit:audit-sink",
+    payload,
+  });
+  await append(...[{ ref: other }, { ref: "no ref" }, null].map(forged));
+  expect(await catchUp()).toBe(appended);
+  const { rows: agents } = await db.query("select user_agent from audit_log where index = 4");
+  expect(agents).toEqual([{ user_agent: "Chrome, macOS" }]);
+});
+
 test("emptied and filled again it is the same, row by row, whatever was erased meanwhile", async () => {
   const late = randomUUID();
   for (let round = 0; round < 5; round++) {

@@ -3,8 +3,8 @@ import type { OpenLeaves } from "@vigie/service-kit/audit/subjects";
 import { tenantUuid } from "@vigie/service-kit/ids";
 import type { Database, Queryable } from "@vigie/service-kit/postgres/database";
 import { put, unnest } from "@vigie/service-kit/postgres/unnest";
+import { refDestroyedBy } from "../erasure.ts";
 import {
-  destroyedRef,
   ERASED,
   leafToOpen,
   type PlacedLeaf,
@@ -93,7 +93,7 @@ async function readLeaves(db: Queryable, next: number): Promise<readonly PlacedL
 }
 
 function destroyed(placed: PlacedLeaf) {
-  const ref = destroyedRef(placed);
+  const ref = refDestroyedBy(placed.leaf);
   if (ref === null) return [];
   return [{ index: placed.index, tenant_id: tenantUuid(placed.leaf.tenant), ref }];
 }

@@ -2,7 +2,7 @@ import type { Leaf } from "@vigie/audit-log/leaf";
 import { expect, test } from "vitest";
 import { sampleLeaf } from "../fsck/memory-log.ts";
 import { clientOf } from "./client.ts";
-import { destroyedRef, leafToOpen, placedLeaf, projectedRow } from "./row.ts";
+import { leafToOpen, placedLeaf, projectedRow } from "./row.ts";
 
 const REF = "0b9c2f6e-7a1d-4c55-8f10-3d2a1b0c9e8f";
 const OTHER = "1c9c2f6e-7a1d-4c55-8f10-3d2a1b0c9e8f";
@@ -45,13 +45,6 @@ test("a time that PostgreSQL does not hold is cut to what it holds", () => {
   const { occurred_at, recorded_at } = projectedRow({ index: 0, leaf }, {});
   expect(occurred_at).toBe("9999-12-31T23:59:59.999Z");
   expect(recorded_at).toBe("0001-01-01T00:00:00.000Z");
-});
-
-test("only the log's own leaf tells of a destroyed key", () => {
-  const leaf = { ...sampleLeaf(1), action: "subject.key_destroyed", payload: { ref: REF } };
-  expect(destroyedRef({ index: 0, leaf })).toBe(REF);
-  expect(destroyedRef({ index: 0, leaf: { ...leaf, action: "erasure.requested" } })).toBeNull();
-  expect(destroyedRef({ index: 0, leaf: { ...leaf, payload: {} } })).toBeNull();
 });
 
 test("what is no leaf of a known version stops it", () => {

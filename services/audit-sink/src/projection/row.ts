@@ -1,7 +1,6 @@
 import type { BoxFields } from "@vigie/audit-log/box";
 import type { Leaf } from "@vigie/audit-log/leaf";
 import { VigError } from "@vigie/core/errors";
-import { KEY_DESTROYED } from "@vigie/service-kit/audit/leaf-filter";
 import type { OpenedLeaf } from "@vigie/service-kit/audit/subjects";
 import { tenantUuid } from "@vigie/service-kit/ids";
 import { type RowOf, unnest } from "@vigie/service-kit/postgres/unnest";
@@ -102,13 +101,6 @@ export function projectedRow({ index, leaf }: PlacedLeaf, opened: OpenedBoxes): 
     user_agent: isAdmins(leaf) ? userAgentOf(leaf, opened) : SEALED,
     payload: leaf.payload === undefined ? null : JSON.stringify(leaf.payload),
   };
-}
-
-/** The ref whose key this leaf says is destroyed, or null. */
-export function destroyedRef({ leaf }: PlacedLeaf): string | null {
-  if (leaf.action !== KEY_DESTROYED) return null;
-  const { ref } = (leaf.payload ?? {}) as { readonly ref?: unknown };
-  return typeof ref === "string" ? ref : null;
 }
 
 /** AUD-11. An actor without a box gave no user agent; one whose box does not open is erased. */

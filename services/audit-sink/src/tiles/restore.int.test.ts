@@ -10,6 +10,7 @@ import {
   asOwner,
   expectSound,
   idsInOrder,
+  itemOf,
   itemsOf,
   leavesOf,
   openedOf,
@@ -17,7 +18,7 @@ import {
   testLog,
   upTo,
 } from "#test-store";
-import { signers, T0 } from "#testing";
+import { auditEvent, signers, T0 } from "#testing";
 import { type RestoreParts, restoreLeaves } from "./restore.ts";
 import { databaseTiles, writeTiles } from "./tile-files.ts";
 
@@ -141,6 +142,26 @@ test("CNF-20: a key that was destroyed since the backup is destroyed again", asy
   await restore();
   expect(await known()).toBeUndefined();
   await expectSound(log);
+});
+
+test("what others say of destroyed keys destroys none, and stands in the way of no restore", async () => {
+  await write(1, 3);
+  await backUp();
+  const [first] = await leavesOf(log);
+  const forged = [first?.subject, "no ref"].map((ref, i) => {
+    const said = { action: "subject.key_destroyed", payload: JSON.stringify({ ref }) };
+    return itemOf(
+      auditEvent(3 + i, { ...said, emitter: "audit-sink", subject_user_id: null }),
+      3 + i,
+    );
+  });
+  const sealed = itemOf(auditEvent(5, { action: "subject.key_destroyed" }), 5);
+  await storeOver(log.service).write({ items: [...forged, sealed] }, upTo(6));
+  await publish();
+  await restoreBackup();
+  expect((await restore()).added).toBe(3n);
+  const { known } = await openedOf(log, first as never);
+  expect(known.subject_user_id).toBe("u-1");
 });
 
 /** 300 leaves in tiles, of which the database has four. */

@@ -8,7 +8,7 @@ import type { Database, Queryable } from "@vigie/service-kit/postgres/database";
 import type { SignedCheckpoint, TrustedKeys } from "#checkpoint/keys";
 import { followSeries } from "#emitter-rows";
 import { type AuditEntry, ownEntry } from "#entry";
-import { KEY_DESTROYED } from "#erasure";
+import { refDestroyedBy } from "#erasure";
 import { lockHead, writeHead } from "#head";
 import { insertLeaves, insertTiles } from "#leaf-rows";
 import type { Signer } from "#signer";
@@ -130,9 +130,7 @@ const DESTROY = "delete from audit_subjects where ref = any($1::uuid[])";
 
 /** Returns: of how many persons the log says that their keys are destroyed. */
 async function destroyAgain(tx: Queryable, entries: readonly AuditEntry[]): Promise<number> {
-  const refs = entries.flatMap(({ action, payload }) =>
-    action === KEY_DESTROYED ? [(payload as { readonly ref: string }).ref] : [],
-  );
+  const refs = entries.flatMap((entry) => refDestroyedBy(entry) ?? []);
   if (refs.length > 0) await tx.query(DESTROY, [refs]);
   return refs.length;
 }
