@@ -66,6 +66,15 @@ test("NUL, which PostgreSQL does not take, is left out of ids", () => {
   });
 });
 
+test("a user agent is cut to what a leaf has room for, between characters; a repetition is known by all of it", () => {
+  const agent = (user_agent: string) =>
+    entryOfAudit(auditEvent(1, { actor: { ...actor, user_agent } }), origin);
+  const long = agent(`${"a".repeat(1_023)}😀${"b".repeat(100_000)}`);
+  expect(long.userAgent).toHaveLength(1_024);
+  expect(long.userAgent?.isWellFormed()).toBe(true);
+  expect(long.identity).not.toBe(agent(`${"a".repeat(1_023)}😀c`).identity);
+});
+
 describe("which anomalies are audited", () => {
   const audited = (over: Parameters<typeof anomaly>[1]): AuditEntry | null =>
     entryOfAnomaly(anomaly(1, over), { ...origin, topic: "id.session.anomaly" });

@@ -1,4 +1,5 @@
 import { canonicalJson } from "@vigie/core/canonical-json";
+import { USER_AGENT_MAX_LENGTH } from "@vigie/schemas/constraints";
 import { isSecurityEvent } from "@vigie/schemas/security-events";
 import type { AuditEvent, SessionAnomaly } from "@vigie/schemas/types";
 import { redactAddresses, redactText } from "./redact.ts";
@@ -55,7 +56,7 @@ export function entryOfAudit(event: AuditEvent, origin: Origin): AuditEntry {
     isImpersonation: event.is_impersonation,
     impersonatedUserId: cleanOrNull(event.impersonated_user_id),
     ip: actor.ip,
-    userAgent: cleanOrNull(actor.user_agent),
+    userAgent: cutOrNull(actor.user_agent),
     payload: payloadOf(event.payload),
     identity: identityOf(event),
   };
@@ -163,3 +164,7 @@ function emitterOf(event: AuditEvent): string {
 /** PostgreSQL takes no NUL in text, and an entry is never refused for one. */
 const clean = (text: string): string => text.replaceAll("\0", "");
 const cleanOrNull = (text: string | null): string | null => (text === null ? null : clean(text));
+
+/** A leaf has room for so much only, and an entry is never refused for more. */
+const cutOrNull = (text: string | null): string | null =>
+  cleanOrNull(text)?.slice(0, USER_AGENT_MAX_LENGTH).toWellFormed() ?? null;

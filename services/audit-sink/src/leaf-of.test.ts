@@ -84,3 +84,31 @@ test("a leaf of the largest size holds its payload; one byte more, and it lies a
   expect(clear(room + 1).aside).not.toBeNull();
   expect(clear(room + 1).bytes.length).toBeLessThan(2_048);
 });
+
+test("no record makes a leaf that does not fit an entry bundle, wherever it is long", () => {
+  // Three bytes each; a quote takes two in JSON.
+  const [wide, quoted] = ["\uffee", '"'];
+  for (const unit of [wide, quoted]) {
+    const name = (n: number, length: number) => `${n}${unit.repeat(length - 1)}`;
+    const actor = {
+      type: "ADMIN" as const,
+      id: name(1, 255),
+      impersonator_id: name(2, 128),
+      ip: name(3, 64),
+      user_agent: unit.repeat(500_000),
+    };
+    const { bytes, aside } = made(
+      auditEvent(1, {
+        event_id: name(4, 128),
+        emitter: name(5, 255),
+        action: name(6, 128),
+        actor,
+        subject_user_id: name(7, 128),
+        impersonated_user_id: name(8, 128),
+        payload: unit.repeat(900_000),
+      }),
+    );
+    expect(aside).not.toBeNull();
+    expect(bytes.length).toBeLessThanOrEqual(LEAF_BYTES_MAX);
+  }
+});
