@@ -3,11 +3,33 @@
 import { parseCanonical } from "./json.mjs";
 import { GAP_DETECTED, isCommitted, KEY_DESTROYED, SELF } from "./leaf.mjs";
 
+/** Bytes of names and what is kept with them: four million persons, and room to spare in Node's own limit. */
+const ROOM_BYTES = 2 ** 30;
+/** What a name costs besides its text. Measured: 200 bytes for a ref of 36, in maps as below. */
+const NAME_BYTES = 164;
+
+/**
+ * How many names may be kept: a file that is made of them must not fill the memory.
+ * Returns of `take`: whether there is room for another one. That there is none is told once.
+ */
+export function createRoom(report, bytes = ROOM_BYTES) {
+  let left = bytes;
+  return {
+    take(index, name) {
+      if (left <= 0) return false;
+      // A character may take two bytes.
+      left -= NAME_BYTES + 2 * name.length;
+      if (left <= 0) report.unreadable(index, "it has more persons and emitters than can be kept");
+      return left > 0;
+    },
+  };
+}
+
 /**
  * Boxes that are not open must have a leaf which says that their key was destroyed, before them or after them; those
  * that are open must have none: the key goes before the leaf is signed. Memory: the refs of persons.
  */
-export function createErasures(report) {
+export function createErasures(report, room) {
   /** ref → { index of the first leaf, boxes } */
   const closed = new Map();
   /** ref → index of the first leaf with an open box */
@@ -16,14 +38,15 @@ export function createErasures(report) {
   return {
     closed(ref, index) {
       const known = closed.get(ref);
-      if (known === undefined) closed.set(ref, { index, boxes: 1 });
-      else known.boxes += 1;
+      if (known !== undefined) known.boxes += 1;
+      else if (room.take(index, ref)) closed.set(ref, { index, boxes: 1 });
     },
     opened(ref, index) {
-      if (!open.has(ref)) open.set(ref, index);
+      if (!open.has(ref) && room.take(index, ref)) open.set(ref, index);
     },
-    read({ action, emitter, payload }) {
-      if (action === KEY_DESTROYED && emitter === SELF) destroyed.add(payload.ref);
+    read(index, { action, emitter, payload }) {
+      if (action !== KEY_DESTROYED || emitter !== SELF) return;
+      if (room.take(index, payload.ref)) destroyed.add(payload.ref);
     },
     /** `isEnded`: the leaf that a closed box needs is not in a part that is missing. */
     finish(isEnded) {
@@ -103,14 +126,18 @@ const HOLES_MAX = 100_000;
  * Numbers that are missing in the series of emitters, from 1 on. Each must be told of by a leaf of the log.
  * Memory: emitters and holes.
  */
-export function createSeries(report) {
+export function createSeries(report, room) {
   /** emitter → { next, holes: [{ from, to, index, atMs }] by rising numbers, told: [{ from, to }] } */
   const all = new Map();
   let holes = 0;
   let newestMs = 0;
 
-  function seriesOf(emitter) {
-    const series = all.get(emitter) ?? { next: 1, holes: [], told: [] };
+  /** Null: there is no room for it. */
+  function seriesOf(index, emitter) {
+    const known = all.get(emitter);
+    if (known !== undefined) return known;
+    if (!room.take(index, emitter)) return null;
+    const series = { next: 1, holes: [], told: [] };
     all.set(emitter, series);
     return series;
   }
@@ -118,11 +145,12 @@ export function createSeries(report) {
   function read(index, { source, emitter, seq, action, payload, recorded_at }) {
     newestMs = Math.max(newestMs, recorded_at);
     if (emitter === SELF) {
-      if (action === GAP_DETECTED) tell(payload);
+      if (action === GAP_DETECTED) tell(index, payload);
       return;
     }
     if (source.topic !== RECORDS || holes > HOLES_MAX) return;
-    const series = seriesOf(emitter);
+    const series = seriesOf(index, emitter);
+    if (series === null) return;
     if (seq < series.next) {
       if (!fill(series.holes, seq)) report.note(`number ${seq} of ${emitter} stands twice`);
       return;
@@ -135,10 +163,11 @@ export function createSeries(report) {
     if (holes > HOLES_MAX) report.incomplete(index, "too many records are missing to look on");
   }
 
-  function tell({ emitter, from, to }) {
+  function tell(index, { emitter, from, to }) {
     const range = to === null ? `from ${from} on` : `${from} to ${to}`;
     report.note(`the log tells that records ${range} of ${emitter} are missing`);
-    seriesOf(emitter).told.push({ from, to: to ?? Number.POSITIVE_INFINITY });
+    const series = room.take(index, "") ? seriesOf(index, emitter) : null;
+    series?.told.push({ from, to: to ?? Number.POSITIVE_INFINITY });
   }
 
   return {

@@ -1,5 +1,5 @@
 import { createAnchors, judgeCheckpoint, reportSeals } from "./checkpoints.mjs";
-import { createErasures, createOpenings, createSeries } from "./evidence.mjs";
+import { createErasures, createOpenings, createRoom, createSeries } from "./evidence.mjs";
 import { createRecordCheck } from "./hmac.mjs";
 import { checkMembers, isCount, isObject, parseLine } from "./json.mjs";
 import { checkFilter, isContinuation, parseLeaf, passes } from "./leaf.mjs";
@@ -153,8 +153,9 @@ function createLeafLine({ header, signed, trust, report, state, tree, anchors })
   const isFiltered = header.filter !== null;
   const prove = createProofs(signed);
   const checkRecord = createRecordCheck(trust.secrets, report);
-  const erasures = createErasures(report);
-  const series = createSeries(report);
+  const room = createRoom(report);
+  const erasures = createErasures(report, room);
+  const series = createSeries(report, room);
   const checkOpened = createOpenings(header.boxes, erasures, report);
 
   function leafLine(line) {
@@ -204,7 +205,7 @@ function createLeafLine({ header, signed, trust, report, state, tree, anchors })
     if (isFiltered && !passes(leaf, header.filter))
       report.tampered(i, "the filter does not mean it");
     checkOpened(i, leaf, line);
-    erasures.read(leaf);
+    erasures.read(i, leaf);
     if (!isFiltered) series.read(i, leaf);
   }
 

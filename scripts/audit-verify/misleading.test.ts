@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { formatCheckpoint } from "@vigie/audit-log/checkpoint";
 import { signNote } from "@vigie/audit-log/note";
 import { describe, onTestFinished, test } from "vitest";
+import { createErasures, createRoom, createSeries } from "./evidence.mjs";
 import { verifyExport } from "./export.mjs";
 import { parseKey } from "./note.mjs";
 import { createReport, textOf } from "./report.mjs";
@@ -150,6 +151,26 @@ describe("a folder of tiles in which a file holds more than its name says", () =
     const found = { name: "", is: "tampered", why: new RegExp(path) } as const;
     check(found, await verify(folder, trust));
   });
+});
+
+test("of names no more are kept than there is room for, and that is told once", () => {
+  const report = createReport();
+  const room = createRoom(report, 1_000);
+  const erasures = createErasures(report, room);
+  const series = createSeries(report, room);
+  const source = { topic: "id.audit", partition: 0, offset: 0 };
+  const rest = { seq: 1, action: "x", recorded_at: 0, payload: undefined };
+  for (let i = 0; i < 1_000; i += 1) {
+    erasures.closed(refOf(i), i);
+    erasures.opened(refOf(i), i);
+    series.read(i, { source, emitter: `e-${i}`, ...rest });
+  }
+  erasures.finish(true);
+  series.finish();
+  const { verdict, first, counts } = report.result();
+  assert.deepEqual([verdict, first?.index, counts.unreadable], ["unreadable", 1, 1]);
+  assert.ok(counts.incomplete < 3);
+  assert.deepEqual(Object.entries(report.facts).at(-1), ["emitters", 1]);
 });
 
 test("what is no export is not read to an end that it may not have", async () => {

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { createAnchors, judgeCheckpoint, reportSeals } from "./checkpoints.mjs";
-import { createSeries } from "./evidence.mjs";
+import { createRoom, createSeries } from "./evidence.mjs";
 import { isContinuation, parseLeaf } from "./leaf.mjs";
 import { createTree, LEAF_BYTES_MAX, leafHash, subtreeRoot } from "./merkle.mjs";
 import { TILE_WIDTH } from "./proofs.mjs";
@@ -48,7 +48,7 @@ function readLeaves(folder, { signed, trust, report }) {
   const size = Number(signed.size);
   const tree = createTree();
   const anchors = createAnchors(signed, trust, report);
-  const series = createSeries(report);
+  const series = createSeries(report, createRoom(report));
   const tiles = createTileCheck(folder, report);
   for (let index = 0; tree.size() < size; index += 1) {
     const width = Math.min(TILE_WIDTH, size - tree.size());
