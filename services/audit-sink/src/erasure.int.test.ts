@@ -118,6 +118,34 @@ test("what comes late is sealed for nobody, by whatever store, and cannot be lin
   expect(known).toEqual({});
 });
 
+test("what comes late in another spelling of the same UUIDs is sealed for nobody as well", async () => {
+  const [tenant_id, user] = [
+    "6f9619ff-8b86-4d01-b42d-00cf4fc964ff",
+    "AC3F9E5A-8b86-4d01-b42d-00cf4fc964ff",
+  ];
+  const late = (offset: number, ids: { tenant_id: string; subject_user_id: string }) =>
+    itemOf(auditEvent(offset, { ...ids, emitter_seq: 1 }), offset);
+  const store = storeOver(log.service);
+  const erasure = erasureAt(0, { tenant_id, user_id: user });
+  await store.write({ items: [], erasures: [erasure] }, next(1, 1));
+  const items = [
+    late(1, { tenant_id, subject_user_id: user }),
+    late(2, { tenant_id, subject_user_id: user.toLowerCase() }),
+    late(3, { tenant_id: tenant_id.toUpperCase(), subject_user_id: user }),
+    late(101, { tenant_id, subject_user_id: user.toLowerCase() }),
+  ];
+  await store.write({ items }, next(102, 1));
+  const leaves = await leavesOf(log);
+  const ids = ["e-1", "e-2", "e-3", "e-101"];
+  expect(await Promise.all(ids.map((id) => knownOf(find(leaves, id))))).toEqual([
+    undefined,
+    undefined,
+    undefined,
+    user.toLowerCase(),
+  ]);
+  await expectSound(log);
+});
+
 test("an erasure that comes again does not erase the new beginning; a later one does", async () => {
   const store = storeOver(log.service);
   await store.write({ items: [of("u-1", 1)], erasures: [erasureAt(0)] }, next(2, 1));

@@ -3,7 +3,7 @@ import { nameUuid, tenantUuid, uuidOf } from "@vigie/service-kit/ids";
 import type { Queryable } from "@vigie/service-kit/postgres/database";
 import { type AuditEntry, type Origin, OWN_EMITTER, ownEntry } from "./entry.ts";
 import type { Erasure } from "./items.ts";
-import { nameOfPerson, type Person } from "./subjects.ts";
+import type { Person } from "./subjects.ts";
 
 /** The name under which the audit says that it has erased. */
 const PART = "audit-sink";
@@ -38,7 +38,7 @@ export async function destroyKeys(tx: Queryable, erasures: readonly Erasure[]): 
     const tenantId = tenantUuid(tenant);
     // Nobody asks for what has not happened yet: else all that a person will ever do would be sealed away.
     const untilMs = Math.min(request.requested_at, origin.timestampMs);
-    const subject = nameUuid(tenant, "subject", user);
+    const subject = erasedId({ tenantKey: tenant, userId: user });
     const { count } = await tx.query(REMEMBER, [subject, untilMs]);
     if (count > 0) {
       const ids = [tenantId, uuidOf(tenant, "user", user)];
@@ -86,17 +86,22 @@ export async function erasedUntil(
   persons: ReadonlyMap<string, Person>,
 ): Promise<ReadonlyMap<string, number>> {
   if (persons.size === 0) return new Map();
-  const names = new Map(
-    [...persons.values()].map((person) => [
-      nameUuid(person.tenantKey, "subject", person.userId),
-      nameOfPerson(person),
-    ]),
-  );
+  const ids = [...persons].map(([name, person]) => [name, erasedId(person)] as const);
   const { rows } = await tx.query<{ subject_id: string; until_ms: number }>(UNTIL, [
-    [...names.keys()],
+    ids.map(([, id]) => id),
   ]);
-  return new Map(rows.map(({ subject_id, until_ms }) => [names.get(subject_id) ?? "", until_ms]));
+  const until = new Map(rows.map(({ subject_id, until_ms }) => [subject_id, until_ms]));
+  return new Map(
+    ids.flatMap(([name, id]) => {
+      const untilMs = until.get(id);
+      return untilMs === undefined ? [] : [[name, untilMs] as const];
+    }),
+  );
 }
+
+/** Recognises a person and names nobody: the same for all spellings that audit_subjects takes for one person. */
+const erasedId = ({ tenantKey, userId }: Person): string =>
+  nameUuid(tenantUuid(tenantKey), "subject", uuidOf(tenantKey, "user", userId));
 
 /** When it happened, as far as anybody can say; a source's clock may be ahead. */
 export const happenedAtMs = ({ occurredAtMs, origin }: AuditEntry): number =>

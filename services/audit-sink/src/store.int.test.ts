@@ -56,6 +56,18 @@ test("tiles and proofs hold over the sizes around full tiles, by one store or by
   }
 });
 
+test("two spellings of a tenant that is a UUID share its key, and neither stops the sink", async () => {
+  const tenant = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
+  const of = (tenant_id: string, number: number) =>
+    itemOf(auditEvent(number, { tenant_id, subject_user_id: `u-${number}` }), number);
+  const store = storeOver(log.service);
+  await store.write({ items: [of(tenant, 1)] }, upTo(2));
+  await store.write({ items: [of(tenant.toUpperCase(), 2), of(tenant, 3)] }, upTo(4));
+  for (const [i, leaf] of (await leavesOf(log)).entries()) {
+    expect((await openedOf(log, leaf)).known).toMatchObject({ subject_user_id: `u-${i + 1}` });
+  }
+});
+
 test("AUD-01: a store that lost entries, as after a restore, is filled again without a gap", async () => {
   const store = storeOver(log.service);
   await store.write({ items: itemsOf(1, 3) }, upTo(4));

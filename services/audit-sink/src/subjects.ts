@@ -33,6 +33,11 @@ interface SubjectRow {
   readonly wrapped_key: Buffer;
 }
 
+interface TenantKeyRow {
+  readonly tenant_key: string;
+  readonly envelope: Buffer;
+}
+
 const READ = `
   select tenant_id, user_id, ref, key_id, wrapped_key
     from audit_subjects
@@ -43,7 +48,7 @@ const ADD = `
   select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bytea[])`;
 
 const READ_TENANT_KEY =
-  "select envelope from audit_tenant_keys where tenant_id = $1 and key_id = $2";
+  "select tenant_key, envelope from audit_tenant_keys where tenant_id = $1 and key_id = $2";
 const ADD_TENANT_KEY = `
   insert into audit_tenant_keys (tenant_id, tenant_key, key_id, envelope) values ($1, $2, $3, $4)`;
 
@@ -229,9 +234,10 @@ export class SubjectKeys {
   private async readTenantKey(tx: Queryable, tenant: string, keyId: string): Promise<KeyObject> {
     const { keys, random } = this.options;
     const id = tenantUuid(tenant);
-    const { rows } = await tx.query<{ envelope: Buffer }>(READ_TENANT_KEY, [id, keyId]);
+    const { rows } = await tx.query<TenantKeyRow>(READ_TENANT_KEY, [id, keyId]);
     const [held] = rows;
-    if (held !== undefined) return openTenantKey(keys, tenant, held.envelope);
+    // A tenant that is a UUID may have come in another spelling when its key was made.
+    if (held !== undefined) return openTenantKey(keys, held.tenant_key, held.envelope);
     const key = random(KEY_BYTES, `tenant|${tenant}|${keyId}`);
     await tx.query(ADD_TENANT_KEY, [id, tenant, keyId, sealTenantKey(keys, tenant, key)]);
     return createSecretKey(key);
