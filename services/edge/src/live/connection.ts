@@ -88,9 +88,9 @@ export class Connection implements Listener {
     const asked = readAsked(text);
     const facts = await this.#live.auth.verifier.inspect(asked.token);
     const { caller } = facts;
-    this.#admit(caller);
     let subscription: Subscription;
     try {
+      this.#admit(caller);
       subscription = subscriptionOf(asked, facts, this.#live.idDomainOrgs);
     } catch (error) {
       this.#putRefusalOnRecord(caller, error);

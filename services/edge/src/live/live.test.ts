@@ -183,6 +183,8 @@ test("TEN-01: another tenant is not to be had by asking for it", async () => {
     { "x-tenant-id": "other" },
   );
   assert.deepEqual(await client.ended, [4_403, "VIG_TENANT_MISMATCH"]);
+  const faults = edge.audit.refusals.map(({ payload }) => payload.fault);
+  assert.deepEqual(faults, ["VIG_TENANT_MISMATCH"]);
 });
 
 test("a service has no sessions of its own", async () => {
