@@ -159,7 +159,7 @@ export const catalogue = {
   VIG_ID_DOMAIN_ONLY: {
     status: 403,
     retry: false,
-    text: "only administrators of the ID domain may do this",
+    text: "this is for the ID domain only",
   },
   VIG_SESSION_ENDED: { status: 401, retry: false, text: "the session of this token has ended" },
   VIG_SESSION_STATE_UNKNOWN: {

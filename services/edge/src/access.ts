@@ -10,6 +10,7 @@ type Guarded = Pick<EdgeContext, "auth" | "view" | "idDomainOrgs">;
 export type Guard = readonly onRequestHookHandler[];
 
 const ADMIN_SCOPE = "id:admin";
+const AUDIT_SCOPE = "id:audit";
 /** Source: CNF-31, super-admin implies id:admin. */
 const SUPER_ADMIN_ROLE = "super-admin";
 
@@ -39,6 +40,14 @@ export const scoped = (scope: string, context: Guarded): Guard => [
   livesNow(context),
 ];
 
+/** An auditor of the ID domain: what is on record tells of people of all organisations (SUB-01, AUD-08). */
+export const auditor = (context: Guarded): Guard => [
+  requireToken(context.auth),
+  hasScope(AUDIT_SCOPE),
+  isOfIdDomain(context),
+  livesNow(context),
+];
+
 /** An administrator of the ID domain (SEC-02, REV-06, SUB-01). */
 export const admin = (context: Guarded): Guard => [
   requireToken(context.auth),
@@ -60,8 +69,11 @@ export function adminFault(
 ): "VIG_SCOPE_MISSING" | "VIG_ID_DOMAIN_ONLY" | null {
   const isAllowed = caller.scopes.has(ADMIN_SCOPE) || caller.roles.includes(SUPER_ADMIN_ROLE);
   if (!isAllowed) return "VIG_SCOPE_MISSING";
-  return caller.orgId === null || idDomainOrgs.has(caller.orgId) ? null : "VIG_ID_DOMAIN_ONLY";
+  return isIdDomains(caller, idDomainOrgs) ? null : "VIG_ID_DOMAIN_ONLY";
 }
+
+const isIdDomains = ({ orgId }: Caller, idDomainOrgs: ReadonlySet<string>): boolean =>
+  orgId === null || idDomainOrgs.has(orgId);
 
 // SUB-01: every 403 is put on record, see audit/declared.ts.
 
@@ -81,6 +93,12 @@ const isAdmin = (context: Guarded): onRequestHookHandler =>
     const fault = adminFault(callerOf(request), context.idDomainOrgs);
     if (fault === null) return done();
     sendProblem(reply, fault, fault === "VIG_SCOPE_MISSING" ? { scope: ADMIN_SCOPE } : {});
+  };
+
+const isOfIdDomain = ({ idDomainOrgs }: Guarded): onRequestHookHandler =>
+  function check(request, reply, done) {
+    if (isIdDomains(callerOf(request), idDomainOrgs)) done();
+    else sendProblem(reply, "VIG_ID_DOMAIN_ONLY");
   };
 
 /** Liveness is asked anew at every call, never remembered with the token. Source: DESIGN, claims. */

@@ -140,7 +140,7 @@ export const edgeConfig = {
     default: 600,
   }),
   ID_DOMAIN_ORGS: list({
-    about: "organisations (org_id) whose administrators are those of the ID domain",
+    about: "organisations (org_id) whose administrators and auditors are those of the ID domain",
     expected: "id,id-ops",
     default: ["id"],
   }),

@@ -50,7 +50,7 @@ export interface EdgeContext {
   readonly enforcementPoints: readonly string[];
   /** Within this they should have acted. */
   readonly ackObjectiveMs: number;
-  /** org_id values whose administrators are those of the ID domain (REV-06, SUB-01). */
+  /** org_id values whose administrators and auditors are those of the ID domain (REV-06, SUB-01). */
   readonly idDomainOrgs: ReadonlySet<string>;
   /** Exact origins and one-level wildcards. */
   readonly allowedOrigins: readonly string[];

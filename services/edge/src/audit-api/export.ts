@@ -2,13 +2,13 @@ import { Readable } from "node:stream";
 import { exportLines } from "@vigie/service-kit/audit/export";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type Static, Type } from "typebox";
-import { callerOf, scoped } from "../access.ts";
+import { auditor, callerOf } from "../access.ts";
 import { beforeAnswer } from "../audit/declared.ts";
 import type { EdgeContext } from "../context.ts";
 import { problemResponses, problems } from "../ingest/schemas.ts";
 import type { AuditLog } from "./audit-log.ts";
 import { askedOf, exportQuery } from "./queries.ts";
-import { AUDIT_SCOPE, reachOf } from "./reach.ts";
+import { reachOf } from "./reach.ts";
 import { logOf, putOnRecord } from "./reading.ts";
 import { RunningExports, unlessStalled } from "./running-exports.ts";
 
@@ -39,7 +39,7 @@ export function exportRoute(app: FastifyInstance, context: EdgeContext): void {
     // Its answer would be made whole and thrown away.
     exposeHeadRoute: false,
     config: { audit: beforeAnswer("audit.exported") },
-    onRequest: [...scoped(AUDIT_SCOPE, context)],
+    onRequest: [...auditor(context)],
     async handler(request, reply) {
       const caller = callerOf(request).limitKey;
       const broken = running.begin(caller);

@@ -160,6 +160,8 @@ describe("one entry", () => {
     );
     assert.equal(new Set(bodies.map((body) => JSON.stringify(body))).size, 1);
     assert.deepEqual(edge.audit.entries, []);
+    const faults = edge.audit.refusals.map(({ payload }) => payload.fault);
+    assert.deepEqual(faults, ["VIG_NOT_FOUND"], "of what is another tenant's");
     const platform = { ...auditor, scope: "id:audit platform:admin" };
     assert.equal((await okay(edge, "/entries/1?tenant=*", platform)).entry.tenant_id, "molam-ci");
   });
@@ -200,11 +202,13 @@ describe("tiles", () => {
   });
 });
 
-test("proofs and hashes are for auditors", async () => {
+test("SUB-01: proofs, hashes and entries are for auditors of the ID domain", async () => {
   const paths = ["/checkpoint", "/proofs/inclusion?index=0", "/proofs/consistency?first=1"];
   for (const path of [...paths, "/tile/0/000", "/entries/0", "/export", ""]) {
     const response = await get(edgeOver(), path, { ...auditor, scope: "id:admin" });
     assert.equal(response.json().code, "VIG_SCOPE_MISSING", path);
+    const subsidiary = await get(edgeOver(), path, { ...auditor, org_id: "pay" });
+    assert.equal(subsidiary.json().code, "VIG_ID_DOMAIN_ONLY", path);
     assert.equal((await edgeOver().app.inject({ url: `${ROOT}${path}` })).statusCode, 401);
   }
 });

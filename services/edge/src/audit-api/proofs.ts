@@ -5,7 +5,7 @@ import { VigError } from "@vigie/core/errors";
 import type { StoredLeaf } from "@vigie/service-kit/audit/export";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type Static, Type } from "typebox";
-import { scoped } from "../access.ts";
+import { auditor, callerOf } from "../access.ts";
 import { beforeAnswer, nothing } from "../audit/declared.ts";
 import type { EdgeContext } from "../context.ts";
 import { problemResponses, problems } from "../ingest/schemas.ts";
@@ -19,7 +19,7 @@ import {
   entryQuery,
   inclusionQuery,
 } from "./queries.ts";
-import { AUDIT_SCOPE, reachOf } from "./reach.ts";
+import { maySeeAll, reachOf } from "./reach.ts";
 import { logOf, opened, putOnRecord } from "./reading.ts";
 
 const ROOT = "/api/id/admin/audit";
@@ -33,7 +33,7 @@ const content = (type: string, description: string) => ({
 
 /** Hashes and proofs tell nothing of what was hashed: they are the same for every tenant. */
 export function proofRoutes(app: FastifyInstance, context: EdgeContext): void {
-  const onRequest = [...scoped(AUDIT_SCOPE, context)];
+  const onRequest = [...auditor(context)];
   const config = { audit: nothing("hashes, which tell of nobody") };
   entryRoute(app, context);
   app.get<{ Querystring: Static<typeof checkpointQuery> }>(`${ROOT}/checkpoint`, {
@@ -97,7 +97,7 @@ function entryRoute(app: FastifyInstance, context: EdgeContext): void {
         response: { 200: wholeEntrySchema, ...answers },
       },
       config: { audit: beforeAnswer("audit.entry_read") },
-      onRequest: [...scoped(AUDIT_SCOPE, context)],
+      onRequest: [...auditor(context)],
       handler: (request) => entry(context, request),
     },
   );
@@ -109,9 +109,17 @@ async function entry(context: EdgeContext, request: FastifyRequest) {
   const index = countOf("index", (request.params as Static<typeof entryParams>).index);
   const tree = await log.signedTree(OF_ALL);
   // Of another tenant and not there yet look the same.
-  const stored: StoredLeaf | undefined =
-    index < BigInt(tree.size) ? (await log.leaves(only(reach, Number(index))))[0] : undefined;
-  if (stored === undefined) throw new VigError("VIG_NOT_FOUND", { what: "entry" });
+  const isThere = index < BigInt(tree.size);
+  const stored: StoredLeaf | undefined = isThere
+    ? (await log.leaves(only(reach, Number(index))))[0]
+    : undefined;
+  if (stored === undefined) {
+    const fault = "VIG_NOT_FOUND";
+    const caller = callerOf(request);
+    if (isThere && !maySeeAll(caller))
+      context.audit.denied({ caller, request, payload: { fault } });
+    throw new VigError(fault, { what: "entry" });
+  }
   const payload = { index: stored.index };
   await putOnRecord(context, request, { action: "audit.entry_read", person: null, payload });
   const [read] = await opened(log, [stored]);

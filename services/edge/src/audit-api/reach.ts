@@ -1,12 +1,15 @@
 import { VigError } from "@vigie/core/errors";
+import type { Caller } from "@vigie/service-kit/http/jwt";
 import type { FastifyRequest } from "fastify";
 import { callerOf } from "../access.ts";
 import type { EdgeContext } from "../context.ts";
 
-export const AUDIT_SCOPE = "id:audit";
 const PLATFORM_SCOPE = "platform:admin";
 /** Asks for all tenants. */
 export const ALL_TENANTS = "*";
+
+/** Whether the caller may ask for any tenant's: then nothing that is not there is somebody else's. */
+export const maySeeAll = ({ scopes }: Caller): boolean => scopes.has(PLATFORM_SCOPE);
 
 /**
  * Whose leaves the caller reads: those of its tenant, or of the one it asks for; null: of all.
@@ -19,7 +22,7 @@ export function reachOf(
 ): string | null {
   const caller = callerOf(request);
   const { tenant = caller.tenantId } = request.query as { readonly tenant?: string };
-  if (tenant === caller.tenantId || caller.scopes.has(PLATFORM_SCOPE)) {
+  if (tenant === caller.tenantId || maySeeAll(caller)) {
     return tenant === ALL_TENANTS ? null : tenant;
   }
   const isOfAll = tenant === ALL_TENANTS;

@@ -1,13 +1,13 @@
 import type { FastifyInstance } from "fastify";
 import type { Static } from "typebox";
-import { callerOf, scoped } from "../access.ts";
+import { auditor, callerOf } from "../access.ts";
 import { beforeAnswer } from "../audit/declared.ts";
 import type { EdgeContext } from "../context.ts";
 import { problemResponses, problems } from "../ingest/schemas.ts";
 import { entryAnswer, searchSchema } from "./answers.ts";
 import { cursorOf } from "./place.ts";
 import { askedOf, pageWanted, searchQuery } from "./queries.ts";
-import { AUDIT_SCOPE, reachOf } from "./reach.ts";
+import { reachOf } from "./reach.ts";
 import { logOf, opened, putOnRecord } from "./reading.ts";
 
 /** AUD-05: the audit of a tenant, newest first. */
@@ -23,7 +23,7 @@ export function searchRoute(app: FastifyInstance, context: EdgeContext): void {
       response: { 200: searchSchema, ...problemResponses, ...problems(404) },
     },
     config: { audit: beforeAnswer("audit.searched") },
-    onRequest: [...scoped(AUDIT_SCOPE, context)],
+    onRequest: [...auditor(context)],
     async handler(request) {
       const log = logOf(context);
       const reach = reachOf(request, context);
