@@ -51,10 +51,13 @@ interface Known {
   readonly keyId: string;
 }
 
-/** A digest under a key that is gone cannot be compared: the id alone decides then. */
+/**
+ * A digest under a key that is gone cannot be compared: the id alone decides then. That of a leaf which was restored is
+ * under the key of when it was made, and its row names the key of when it was restored.
+ */
 function isSame({ digest, keyId }: Known, identity: string, { byId }: Signers): boolean {
-  const signer = byId.get(keyId);
-  return signer === undefined || signer.digest(identity) === digest;
+  if (!byId.has(keyId)) return true;
+  return [...byId.values()].some((signer) => signer.digest(identity) === digest);
 }
 
 async function readKnown(tx: Queryable, items: readonly AuditItem[]): Promise<Map<string, Known>> {

@@ -6,6 +6,7 @@ import { signCheckpoint } from "#checkpoint/keys";
 import { logKeys } from "#checkpoint/testing";
 import { databaseTree } from "#checkpoint/tree";
 import type { Erasure } from "#items";
+import { createSigners } from "#signer";
 import {
   asOwner,
   expectSound,
@@ -18,7 +19,7 @@ import {
   testLog,
   upTo,
 } from "#test-store";
-import { auditEvent, signers, T0 } from "#testing";
+import { auditEvent, SECRET, signers, T0 } from "#testing";
 import { type RestoreParts, restoreLeaves } from "./restore.ts";
 import { databaseTiles, writeTiles } from "./tile-files.ts";
 
@@ -108,6 +109,19 @@ test.each([
   await expectSound(log);
   const { rows: series } = await log.owner.query("select next_seq, pending from audit_emitters");
   expect(series).toEqual([{ next_seq: all + 3, pending: [] }]);
+});
+
+test("AUD-02: what was restored under a newer secret is known again when it comes once more", async () => {
+  await backUp();
+  await write(1, 4);
+  await publish();
+  await restoreBackup();
+  const rotated = createSigners("another secret, which is long enough", [SECRET]);
+  await restore({ signer: rotated.current });
+  const store = storeOver(log.service, { signers: rotated });
+  const forged = itemOf(auditEvent(2, { action: "forged" }), 4);
+  const again = await store.write({ items: [...itemsOf(1, 3), forged] }, upTo(5));
+  expect(again).toMatchObject({ appended: 0, repeated: 3, conflicts: [{ eventId: "e-2" }] });
 });
 
 test("a database that lacks nothing, or has grown on, is left as it is", async () => {
