@@ -23,7 +23,11 @@ interface SeriesRow {
 }
 
 const COLUMNS = "emitter, next_seq, closed, last_at_ms, pending, missing";
-const READ_DUE = `select ${COLUMNS} from audit_emitters where due_at_ms <= $1 order by emitter`;
+/** Of one write: whoever makes series without end must not make a write without end. */
+export const DUE_MAX = 1_000;
+const READ_DUE = `
+  select ${COLUMNS} from audit_emitters
+   where due_at_ms <= $1 order by due_at_ms, emitter limit ${DUE_MAX}`;
 const READ = `select ${COLUMNS} from audit_emitters where emitter = any($1::text[])`;
 const READ_OPEN = `
   select ${COLUMNS} from audit_emitters where instance = any($1::text[]) and not closed`;
@@ -45,7 +49,7 @@ const seriesOf = (row: SeriesRow): Series => ({
   missing: row.missing,
 });
 
-/** What is given up by now, with the series as they are then. Nothing is written yet. */
+/** What is given up by now, the longest due first, with the series as they are then. Nothing is written yet. */
 export async function readDue(
   tx: Queryable,
   nowMs: number,

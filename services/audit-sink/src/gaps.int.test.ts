@@ -1,5 +1,6 @@
 import { silentLogger } from "@vigie/core/log";
 import { expect, test } from "vitest";
+import { DUE_MAX } from "./emitter-rows.ts";
 import { GRACE_MS } from "./emitters.ts";
 import { writeDueGaps } from "./sink.ts";
 import { expectSound, itemOf, leavesOf, storeOver, testLog, upTo } from "./test-store.ts";
@@ -82,4 +83,18 @@ test("a repeated record, and one that is kept aside, fill no number", async () =
   pass(GRACE_MS);
   await store.write({ items: [] }, []);
   expect(await gapsOf()).toEqual([{ emitter: "e.0", from: 2, to: 2 }]);
+});
+
+test("holes of ever so many series make no write without end, and all are put on record", async () => {
+  const { store, pass } = clocked();
+  const series = Array.from({ length: DUE_MAX + 5 }, (_, i) => numbered(`e.${i}`, 2, i + 1));
+  await store.write({ items: series }, upTo(DUE_MAX + 6));
+  pass(GRACE_MS);
+  const told: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    const written = await store.write({ items: [] }, []);
+    if ("gaps" in written) told.push(written.gaps.length);
+  }
+  expect(told).toEqual([DUE_MAX, 5, 0]);
+  expect(new Set((await gapsOf()).map((gap) => JSON.stringify(gap))).size).toBe(DUE_MAX + 5);
 });
