@@ -83,7 +83,7 @@ async function verifiesAudit(): Promise<void> {
     assert.equal(code, 0, text);
     return text.trim();
   };
-  const auditor = ["--tenant", "molam-sn", "--user", "auditor"];
+  const auditor = ["--tenant", "molam-sn", "--user", "auditor", "--user-type", "INTERNAL"];
   const token = await script("token.ts", ...auditor, "--scope", "id:audit platform:admin");
   const url = `http://127.0.0.1:${edge}/api/id/admin/audit/export?tenant=*`;
   const response = await fetch(url, { headers: { authorization: `Bearer ${token}` } });
