@@ -141,7 +141,7 @@ interface Teller {
 function createTeller({ json = false }: Wanted): Teller {
   let count = 0;
   const say = (line: string): void => {
-    process.stdout.write(`${line}\n`);
+    process.stdout.write(`${printable(line)}\n`);
   };
   return {
     found(finding) {
@@ -158,6 +158,9 @@ function createTeller({ json = false }: Wanted): Teller {
     },
   };
 }
+
+/** Names come out of rows and files: none may begin a line, move the cursor or turn the text around. */
+const printable = (line: string): string => line.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "\ufffd");
 
 function textOf({ size, checked, findings }: Verdict): string {
   const { leaves, tiles, claims } = checked;

@@ -168,6 +168,15 @@ const TAMPERINGS: readonly Tampering[] = [
     found: "tampered: checkpoint of 256 leaves (cosigned by w.example): its root is not",
   },
   {
+    what: "a name that could be taken for what is said",
+    table: "audit_cosignatures",
+    change: `insert into audit_cosignatures
+             select origin, 256, root, E'w\\x1b[2J\\nintact', '00000000', 'line', 0
+               from audit_checkpoints where size = 300`,
+    code: 1,
+    found: "(cosigned by w\ufffd[2J\ufffdintact): its root is not",
+  },
+  {
     what: "a cosignature of a larger tree, whose checkpoint is gone",
     table: "audit_cosignatures",
     change: `insert into audit_cosignatures
