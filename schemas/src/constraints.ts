@@ -98,6 +98,8 @@ export const constraints: Readonly<Record<string, Readonly<Record<string, Constr
     event_id: id,
     tenant_id: tenantId,
     emitter: name,
+    // The number behind it must be a safe integer as well.
+    emitter_seq: number(0, Number.MAX_SAFE_INTEGER - 1),
     action: text(ID_MAX_LENGTH),
     subject_user_id: userId,
     impersonated_user_id: userId,
