@@ -8,6 +8,8 @@ import { verifyInclusion } from "@vigie/audit-log/proofs";
 import { leafHash } from "@vigie/audit-log/tree";
 import { PROGRESS_EVERY } from "@vigie/service-kit/audit/export";
 import { afterEach, describe, test, vi } from "vitest";
+import type { AuditTrail } from "../audit/audit-trail.ts";
+import { memoryAudit } from "../audit/memory-audit.ts";
 import { bearer, type TestEdge, testEdge } from "../test-edge.ts";
 import type { AuditLog } from "./audit-log.ts";
 import { smallLog, TENANT, TestLog, VERIFIER_KEY } from "./test-log.ts";
@@ -288,6 +290,47 @@ describe("an export that does not come to its end", () => {
     assert.equal((await exported(edge)).json().code, "VIG_INTERNAL");
     assert.deepEqual(edge.audit.entries, []);
     assert.equal((await exported(edgeOver(smallLog().inMemory({ size: 0 })))).statusCode, 503);
+  });
+
+  /** An edge whose records wait until they are let go. */
+  function holding() {
+    const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const audit = memoryAudit();
+    const record: AuditTrail["record"] = async (entry) => {
+      reached.resolve();
+      await released.promise;
+      return audit.record(entry);
+    };
+    const edge = edgeOver(endless(), {
+      audit: { ...audit, record },
+      exportLimits: { runningMax: 1, stallMs: 60_000 },
+    });
+    return { edge, reached: reached.promise, release: released.resolve };
+  }
+
+  test("one that nobody waits for any more when it begins leaves room for the next", async () => {
+    const { edge, reached, release } = holding();
+    const gone = begun(edge).catch(() => null);
+    await reached;
+    edge.app.server.closeAllConnections();
+    await gone;
+    release();
+    await vi.waitFor(async () => {
+      const next = await begun(edge);
+      next.request.destroy();
+      assert.equal(next.response.statusCode, 200);
+    });
+  });
+
+  test("an edge that stops breaks off one that has just begun, too", async () => {
+    const { edge, reached, release } = holding();
+    const late = begun(edge).then(({ response }) => textOf(response));
+    await reached;
+    const closed = edge.app.close();
+    await vi.waitFor(() => assert.ok(!edge.app.server.listening));
+    release();
+    assert.ok(!(await late.catch(() => "")).includes('"i":1024'), "nothing that goes on");
+    await closed;
   });
 
   test("an edge that stops breaks exports off", async () => {

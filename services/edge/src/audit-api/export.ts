@@ -78,7 +78,9 @@ async function streamOf(
   const stream: Readable = Readable.from(
     unlessStalled(lines, context.exportLimits.stallMs, () => stream.destroy()),
   );
-  signal.addEventListener("abort", () => stream.destroy(), { once: true });
+  const breakOff = (): unknown => stream.destroy();
+  if (signal.aborted) breakOff();
+  else signal.addEventListener("abort", breakOff, { once: true });
   return stream;
 }
 

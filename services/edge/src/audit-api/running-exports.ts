@@ -11,6 +11,7 @@ export interface ExportLimits {
 export class RunningExports {
   readonly #runningMax: number;
   readonly #callers = new Map<string, AbortController>();
+  #isOver = false;
 
   constructor(runningMax: number) {
     this.#runningMax = runningMax;
@@ -24,6 +25,7 @@ export class RunningExports {
       throw new VigError("VIG_EXPORTS_TOO_MANY", { where });
     }
     const broken = new AbortController();
+    if (this.#isOver) broken.abort();
     this.#callers.set(caller, broken);
     return broken;
   }
@@ -32,8 +34,9 @@ export class RunningExports {
     this.#callers.delete(caller);
   }
 
-  /** Breaks off all that run: they end without their end line. */
+  /** Breaks off all that run, and those that still come: they end without their end line. */
   breakOff(): void {
+    this.#isOver = true;
     for (const broken of this.#callers.values()) broken.abort();
   }
 }
