@@ -11,6 +11,7 @@ import { askerOf, planOf, planTextOf } from "./audit/ask.ts";
 import { casesOf } from "./audit/cases.ts";
 import { FILLED, fillAudit } from "./audit/fill.ts";
 import { nodesOf } from "./inventory/ask.ts";
+import { pagesOf, shareOf } from "./plan-figures.ts";
 
 const { values } = parseArgs({
   options: {
@@ -66,21 +67,6 @@ try {
   if (values.report !== undefined) await report(values.report, measured);
 } finally {
   await tables.close();
-}
-
-/** What is told of the whole plan stands first, and less deep than any node's own. */
-function pagesOf(plans: readonly string[]): number {
-  const counts = plans.map((plan) => {
-    const said = /Buffers: shared(?: hit=(\d+))?(?: read=(\d+))?/.exec(plan);
-    return Number(said?.[1] ?? 0) + Number(said?.[2] ?? 0);
-  });
-  return counts.reduce((sum, count) => sum + count, 0);
-}
-
-/** By nearest rank. */
-function shareOf(samples: readonly number[], share: number): number {
-  const sorted = samples.toSorted((a, b) => a - b);
-  return sorted[Math.max(1, Math.ceil(share * sorted.length)) - 1] ?? Number.NaN;
 }
 
 /** Replaces what stands between the marks in the document. */

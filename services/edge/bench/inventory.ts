@@ -9,6 +9,7 @@ import { testTables } from "../src/inventory/test-tables.ts";
 import { askerOf, planTextOf, signedIn, type Took } from "./inventory/ask.ts";
 import { type Case, casesOf } from "./inventory/cases.ts";
 import { fillReadModel } from "./inventory/fill.ts";
+import { pagesOf, shareOf } from "./plan-figures.ts";
 
 const { values } = parseArgs({
   options: {
@@ -70,21 +71,6 @@ try {
   if (values.report !== undefined) await report(values.report, measured, await sizes());
 } finally {
   await tables.close();
-}
-
-/** What is told of the whole plan stands first, and less deep than any node's own. */
-function pagesOf(plans: readonly string[]): number {
-  const counts = plans.map((plan) => {
-    const said = /Buffers: shared(?: hit=(\d+))?(?: read=(\d+))?/.exec(plan);
-    return Number(said?.[1] ?? 0) + Number(said?.[2] ?? 0);
-  });
-  return counts.reduce((sum, count) => sum + count, 0);
-}
-
-/** By nearest rank. */
-function shareOf(samples: readonly number[], share: number): number {
-  const sorted = samples.toSorted((a, b) => a - b);
-  return sorted[Math.max(1, Math.ceil(share * sorted.length)) - 1] ?? Number.NaN;
 }
 
 function ms(value: number): string {
