@@ -29,8 +29,10 @@ const READ_DUE = `
   select ${COLUMNS} from audit_emitters
    where due_at_ms <= $1 order by due_at_ms, emitter limit ${DUE_MAX}`;
 const READ = `select ${COLUMNS} from audit_emitters where emitter = any($1::text[])`;
+/** Those whose end is known already are left alone: of an instance that starts again and again they are many. */
 const READ_OPEN = `
-  select ${COLUMNS} from audit_emitters where instance = any($1::text[]) and not closed`;
+  select ${COLUMNS} from audit_emitters
+   where instance = any($1::text[]) and not closed and not pending @> '[{"to": null}]'`;
 const WRITE = `
   insert into audit_emitters
     (emitter, instance, next_seq, closed, last_at_ms, pending, due_at_ms, missing)
@@ -101,7 +103,11 @@ async function endOlderBoots(
     if (!changed.has(row.emitter)) changed.set(row.emitter, seriesOf(row));
   }
   for (const instance of instances) {
-    const series = [...changed.values()].filter((each) => instanceOf(each.emitter) === instance);
+    // One that has closed tells nothing of others: it may have ended after the next one had begun.
+    const series = [...changed.values()].filter(
+      ({ emitter, closed }) => !closed && instanceOf(emitter) === instance,
+    );
+    if (series.length === 0) continue;
     const lastAtMs = Math.max(...series.map((each) => each.lastAtMs));
     const by = firstOf(given.numbered, instance);
     for (const each of superseded(series, { lastAtMs, by }, nowMs)) changed.set(each.emitter, each);

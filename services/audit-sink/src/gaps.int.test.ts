@@ -75,6 +75,33 @@ test("boots that are read in the wrong order, and one that closed, are no gap", 
   expect(await gapsOf()).toEqual([]);
 });
 
+test("a boot that closes after the next one has begun makes neither a gap, read at once as well", async () => {
+  const { store, pass } = clocked();
+  await store.write({ items: [numbered(FIRST, 1, 1)] }, upTo(2));
+  const items = [numbered(SECOND, 1, 2), numbered(FIRST, 2, 3, "audit.series_closed")];
+  await store.write({ items }, upTo(4));
+  pass(GRACE_MS);
+  await store.write({ items: [numbered(SECOND, 2, 5)] }, upTo(6));
+  expect(await gapsOf()).toEqual([]);
+});
+
+test("a boot whose end is known is not written again with each boot that follows", async () => {
+  const { store } = clocked();
+  const boot = (n: number) => numbered(FIRST.replace(/1$/, String(n)), 1, n);
+  const versions = async () => {
+    const { rows } = await log.owner.query(
+      "select xmin::text from audit_emitters order by emitter",
+    );
+    return rows;
+  };
+  for (const n of [1, 2]) await store.write({ items: [boot(n)] }, upTo(n + 1));
+  const [first] = await versions();
+  for (const n of [3, 4]) await store.write({ items: [boot(n)] }, upTo(n + 1));
+  const [again, ...others] = await versions();
+  expect(again).toEqual(first);
+  expect(others).toHaveLength(3);
+});
+
 test("a repeated record, and one that is kept aside, fill no number", async () => {
   const { store, pass } = clocked();
   const forged = itemOf(auditEvent(1, { emitter: "e.0", emitter_seq: 2, action: "forged" }), 2);
