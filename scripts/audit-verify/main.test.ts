@@ -4,10 +4,11 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { createSigner, type NoteSigner } from "@vigie/audit-log/note";
 import { afterAll, expect, test } from "vitest";
 import { importsOf } from "../import-scanner.ts";
 import { without } from "./testing/lines.ts";
-import { exports, key } from "./testing/logs.ts";
+import { exports, key, witness } from "./testing/logs.ts";
 import { ORIGIN, SECRET, signerOf, vkeyOf } from "./testing/memory-log.ts";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
@@ -29,6 +30,9 @@ function run(args: readonly string[], more: { input?: string; env?: Record<strin
   return { code: done.status, out: done.stdout.toString(), err: done.stderr.toString() };
 }
 const KEY = ["--key", vkeyOf(key)];
+/** The verifier key of a witness by this name that signs with the other's key. */
+const ownWitness = (name: string, { privateKey }: NoteSigner): string =>
+  vkeyOf(createSigner({ name, type: "cosignature", privateKey }));
 
 test("it imports nothing but Node itself and the files beside it", () => {
   assert.ok(sources.includes("main.mjs"));
@@ -73,6 +77,11 @@ test.each([
   ["a key that is none", ["sealed", "--key", "none"]],
   ["a key whose id does not fit", ["sealed", "--key", vkeyOf(key).replace(ORIGIN, "other")]],
   ["a witness's key for the log's", ["sealed", "--key", vkeyOf(signerOf(ORIGIN, "cosignature"))]],
+  ["a witness with the log's own key", ["sealed", ...KEY, "--witness", ownWitness("w", key)]],
+  [
+    "one witness under two names",
+    ["sealed", ...KEY, ...["w", "x"].flatMap((name) => ["--witness", ownWitness(name, witness)])],
+  ],
   ["an unknown option", ["sealed", ...KEY, "--trust-me"]],
 ])("%s is a mistake in the call: 64", (_, args) => {
   const done = run(args);

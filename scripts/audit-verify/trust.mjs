@@ -30,6 +30,13 @@ export function readTrust(options, report) {
   const witnesses = witness.map((text) => keyOf(text, true));
   if (logs.length === 0) throw new UsageError("--key is missing");
   const keys = [...logs, ...witnesses];
+  for (const one of witnesses) {
+    const other = keys.find(
+      ({ text, publicKey }) => text !== one.text && publicKey.equals(one.publicKey),
+    );
+    // Who has both keys is one witness and not two, or a log that witnesses itself.
+    if (other !== undefined) throw new UsageError(`${one.name} and ${other.name} have one key`);
+  }
   const judge = (file) =>
     fromFile(file, report, (note) =>
       judgeCheckpoint(note, { what: file, keys, report, kind: "unreadable" }),
