@@ -141,6 +141,22 @@ test("AUD-12: a record of somebody impersonating names them and whom they act as
   ]);
 });
 
+test("AUD-12: what a service calls as somebody else is theirs, and the administrator's behind them", async () => {
+  const { audit, kept } = testAudit();
+  const headers = { "x-impersonation-admin": "admin-1", "x-impersonation-target": "u-2" };
+  await audit.record(
+    entry({
+      caller: caller({ kind: "service", subject: "gateway" }),
+      request: { ...request(headers), ips: ["192.0.2.1", "203.0.113.7"] } as FastifyRequest,
+    }),
+  );
+  expect(kept[0]).toMatchObject({
+    actor: { type: "USER", id: "u-2", impersonator_id: "admin-1" },
+    is_impersonation: true,
+    impersonated_user_id: "u-2",
+  });
+});
+
 test("AUD-12: refusals of what a proxy says are two impersonations are told apart", async () => {
   const { audit, kept } = testAudit();
   for (const [admin, target] of [

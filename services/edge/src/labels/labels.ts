@@ -3,7 +3,7 @@ import type { AnomalyLabel } from "@vigie/schemas/types";
 import type { FastifyInstance } from "fastify";
 import { type Static, Type } from "typebox";
 import { admin, callerOf, schemasKnown } from "../access.ts";
-import { actorOf } from "../audit/actor.ts";
+import { actorRefOf } from "../audit/actor.ts";
 import { beforeAnswer } from "../audit/declared.ts";
 import { databaseOf } from "../commands/known-ids.ts";
 import { id, strict } from "../commands/schemas.ts";
@@ -72,11 +72,10 @@ export function labels(app: FastifyInstance, context: EdgeContext): void {
         // Nothing is ever erased from the audit: a note stays outside.
         payload: { anomaly_id: anomaly.anomalyId, label },
       });
-      const { type, id: actorId, impersonator_id } = actorOf(caller, request, "ADMIN");
       const labelledAtMs = await book.add(anomaly, {
         label: label.toUpperCase() as Verdict["label"],
         note,
-        actor: { type, id: actorId, impersonator_id },
+        actor: actorRefOf(caller, request, "ADMIN"),
         nowMs: context.clock(),
       });
       if (labelledAtMs === null) throw noAnomaly();

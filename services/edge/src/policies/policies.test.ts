@@ -87,6 +87,17 @@ describe("POL-01: GET", () => {
 });
 
 describe("POL-02: PUT", () => {
+  test("AUD-12: what is published names the administrator behind who changed it", async () => {
+    const edge = testEdge();
+    const claims = { ...ADMIN, act: { sub: "admin-9" } };
+    await put(edge, { document: { idle_timeout: { minutes: 10 } }, claims });
+    expect(publishedOf(edge)[0]?.actor).toEqual({
+      type: "ADMIN",
+      id: "admin-1",
+      impersonator_id: "admin-9",
+    });
+  });
+
   test("changes, answers what is in force, publishes, and puts before and after on record", async () => {
     const edge = testEdge();
     const first = { idle_timeout: { minutes: 10 } };

@@ -14,6 +14,7 @@ import type { ActorRef, SessionPolicy } from "@vigie/schemas/types";
 import { sendProblem } from "@vigie/service-kit/http/problem";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { admin, callerOf } from "../access.ts";
+import { actorRefOf } from "../audit/actor.ts";
 import { beforeAnswer, nothing } from "../audit/declared.ts";
 import type { EdgeContext } from "../context.ts";
 import { strictQuery } from "../strict-body.ts";
@@ -93,13 +94,14 @@ async function change(
     return sendProblem(reply, "VIG_POLICY_INVALID", { count: faults.length, path, why }, faults);
   }
   const seenVersion = seenVersionOf(request);
+  const actor = actorRefOf(callerOf(request), request, "ADMIN");
   const next: StoredPolicy = {
     version: seenVersion + 1,
     document: request.body as object,
     updatedAtMs: context.clock(),
-    updatedBy: callerOf(request).subject,
+    updatedBy: actor.id,
   };
-  const record = encoder.encode(recordOf(tenantId, next));
+  const record = encoder.encode(recordOf(tenantId, next, actor));
   const outcome = await audited(request, context, { tenantId, next }, (beforeCommit) =>
     store.change({ tenantId, seenVersion, next, record }, beforeCommit),
   );
@@ -157,8 +159,7 @@ function seenVersionOf(request: FastifyRequest): number {
 /** Of no document; the store answers with the one in force. */
 const NO_VERSION = Number.MAX_SAFE_INTEGER - 1;
 
-function recordOf(tenantId: string, next: StoredPolicy): SessionPolicy {
-  const actor: ActorRef = { type: "ADMIN", id: next.updatedBy, impersonator_id: null };
+function recordOf(tenantId: string, next: StoredPolicy, actor: ActorRef): SessionPolicy {
   return {
     tenant_id: tenantId,
     version: next.version,

@@ -5,7 +5,7 @@ import type { ActorType, SubjectErasure } from "@vigie/schemas/types";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type Static, Type } from "typebox";
 import { admin, callerOf, person, personOfAnySession, schemasKnown } from "../../access.ts";
-import { actorOf } from "../../audit/actor.ts";
+import { actorRefOf } from "../../audit/actor.ts";
 import { beforeAnswer, ownData } from "../../audit/declared.ts";
 import { databaseOf, userOf } from "../../commands/known-ids.ts";
 import { id, strict } from "../../commands/schemas.ts";
@@ -87,8 +87,7 @@ function requester({ audit, clock }: EdgeContext, book: () => ErasureBook): Requ
   return async (call, userId, actorType) => {
     const caller = callerOf(call);
     const erasures = book();
-    const { type, id: actorId, impersonator_id } = actorOf(caller, call, actorType);
-    const actor = { type, id: actorId, impersonator_id };
+    const actor = actorRefOf(caller, call, actorType);
     const wish = { erasureId: randomUUID(), tenantId: caller.tenantId, userId, actor };
     return erasures.begin(wish, async (erasureId) => {
       const { recordedAtMs } = await audit.record({
