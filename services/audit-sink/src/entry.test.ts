@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type AuditEntry, entryOfAnomaly, entryOfAudit } from "./entry.ts";
+import { type AuditEntry, entryOfAnomaly, entryOfAudit, ownEntry } from "./entry.ts";
 import { anomaly, auditEvent, T0 } from "./testing.ts";
 
 const origin = { topic: "id.audit", partition: 2, offset: 7, timestampMs: T0 };
@@ -14,6 +14,20 @@ test("no emitter can speak for the log itself, and what it wrote is kept", () =>
     });
   }
   expect(entryOfAudit(auditEvent(1), origin).emitter).toBe("edge.1");
+});
+
+test("no emitter can take the id of what the log itself will write, or of an anomaly", () => {
+  const taken = (event_id: string) => entryOfAudit(auditEvent(1, { event_id }), origin).eventId;
+  const own = { eventId: "x", tenantKey: "t", occurredAtMs: T0, action: "a", payload: null };
+  const ids = [
+    ownEntry(own, origin).eventId,
+    entryOfAnomaly(anomaly(1), { ...origin, topic: "id.session.anomaly" })?.eventId ?? "",
+  ];
+  expect(ids).toEqual(["audit-sink:x", "anomaly:a-1"]);
+  for (const id of ids) {
+    expect(taken(id)).toBe(`id.audit:${id}`);
+    expect(taken(`\0${id}`)).toBe(`id.audit:${id}`);
+  }
 });
 
 test("AUD-03, AUD-04: an entry has actor, time, payload, address and user agent", () => {

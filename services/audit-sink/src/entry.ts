@@ -42,7 +42,7 @@ export interface AuditEntry {
 export function entryOfAudit(event: AuditEvent, origin: Origin): AuditEntry {
   const { actor } = event;
   return {
-    eventId: clean(event.event_id),
+    eventId: eventIdOf(event),
     tenantKey: clean(event.tenant_id),
     occurredAtMs: event.occurred_at,
     origin: placeOf(origin),
@@ -93,7 +93,7 @@ export function entryOfAnomaly(anomaly: SessionAnomaly, origin: Origin): AuditEn
   if (!retracts && !(anomaly.mode === "ENFORCE" && isSecurityEvent(anomaly))) return null;
   return {
     // Ids of anomalies and of audit events are made apart, and must not meet.
-    eventId: clean(`anomaly:${anomaly.anomaly_id}`),
+    eventId: clean(`${ANOMALY}:${anomaly.anomaly_id}`),
     tenantKey: clean(anomaly.tenant_id),
     occurredAtMs: anomaly.occurred_at,
     origin: placeOf(origin),
@@ -113,16 +113,18 @@ export function entryOfAnomaly(anomaly: SessionAnomaly, origin: Origin): AuditEn
   };
 }
 
+const ANOMALY = "anomaly";
 /** What the log writes of itself. Source: docs/audit-format.md, series of records. */
 export const OWN_EMITTER = "audit-sink";
 
-/** An entry of the log's own: a function of the record that gave rise to it. */
+/** An entry of the log's own: a function of the record that gave rise to it. `eventId`: among those of the log's own. */
 export function ownEntry(
   what: Pick<AuditEntry, "eventId" | "tenantKey" | "occurredAtMs" | "action" | "payload">,
   origin: Origin,
 ): AuditEntry {
   return {
     ...what,
+    eventId: `${OWN_EMITTER}:${what.eventId}`,
     origin: placeOf(origin),
     emitter: OWN_EMITTER,
     emitterSeq: 0,
@@ -159,6 +161,14 @@ function payloadOf(text: string): unknown {
 function emitterOf(event: AuditEvent): string {
   const emitter = clean(event.emitter);
   return emitter === OWN_EMITTER ? `id.audit:${emitter}` : emitter;
+}
+
+/** How ids begin that no emitter gives: who took one first could keep out what the log has to say under it. */
+const NOT_EMITTERS = new RegExp(`^(${ANOMALY}|${OWN_EMITTER}):`);
+
+function eventIdOf(event: AuditEvent): string {
+  const id = clean(event.event_id);
+  return NOT_EMITTERS.test(id) ? `id.audit:${id}` : id;
 }
 
 /** PostgreSQL takes no NUL in text, and an entry is never refused for one. */

@@ -1,6 +1,6 @@
 import type { Leaf } from "@vigie/audit-log/leaf";
 import type { SubjectErasure } from "@vigie/schemas/types";
-import { tenantUuid, uuidOf } from "@vigie/service-kit/ids";
+import { nameUuid, tenantUuid, uuidOf } from "@vigie/service-kit/ids";
 import { expect, test } from "vitest";
 import type { Erasure } from "./items.ts";
 import {
@@ -81,6 +81,20 @@ test("CNF-20, PRV-14: an erasure destroys link and key, is a leaf itself, and th
   expect(rows).toEqual([]);
   const { rows: parts } = await log.owner.query("select erasure_id, part from erasure_parts");
   expect(parts).toEqual([{ erasure_id: "er-0", part: "audit-sink" }]);
+});
+
+test("nobody can keep the leaf of a destroyed key out by an event under its id", async () => {
+  const store = storeOver(log.service);
+  await store.write({ items: [of("u-1", 1)] }, upTo(2));
+  const ref = find(await leavesOf(log), "e-1")?.subject as string;
+  const name = nameUuid("molam-sn", "event", `destroyed|${ref}`);
+  const claims = [name, `audit-sink:${name}`].map((event_id, i) =>
+    itemOf(auditEvent(2 + i, { event_id, subject_user_id: "u-2" }), 2 + i),
+  );
+  await store.write({ items: claims }, upTo(4));
+  const written = await store.write({ items: [], erasures: [erasureAt(0)] }, next(4, 1));
+  expect(written).toMatchObject({ appended: 1, conflicts: [] });
+  expect(destroyed(await leavesOf(log))).toEqual([ref]);
 });
 
 test("in the middle of a batch: what happened before is for nobody, what happened after begins anew", async () => {
