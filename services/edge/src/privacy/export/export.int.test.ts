@@ -135,6 +135,15 @@ test("an export is of persons, needs the tables and is put on record, or is not 
   assert.equal(unrecorded.response.json().code, "VIG_AUDIT_WRITE_FAILED");
 });
 
+test("none is made to be thrown away", async () => {
+  await addPerson(tables, "molam-sn", "usr_1");
+  const edge = testEdge({ database: tables.edge });
+  const headers = await bearer({ ...me });
+  const response = await edge.app.inject({ method: "HEAD", url: URL, headers });
+  assert.equal(response.statusCode, 405);
+  assert.deepEqual(edge.audit.entries, []);
+});
+
 test("an export that breaks off is no JSON", async () => {
   await addPerson(tables, "molam-sn", "usr_1");
   let calls = 0;

@@ -37,6 +37,8 @@ export function dataExport(scope: FastifyInstance, context: EdgeContext): void {
       querystring: noQuery,
       response: { 200: documentSchema, ...problemResponses },
     },
+    // Its document would be made whole and thrown away, and be on record as exported.
+    exposeHeadRoute: false,
     config: { audit: beforeAnswer("privacy.exported") },
     onRequest: [...person(context)],
     async handler(request, reply) {
