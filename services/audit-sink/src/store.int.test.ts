@@ -7,6 +7,7 @@ import { CONFLICT } from "./conflicts.ts";
 import { entryOfAudit } from "./entry.ts";
 import { ROLE } from "./guard.ts";
 import type { AuditItem } from "./items.ts";
+import { systemRandom } from "./random.ts";
 import { createSigners } from "./signer.ts";
 import {
   asOwner,
@@ -54,6 +55,23 @@ test("tiles and proofs hold over the sizes around full tiles, by one store or by
     await expectSound(log);
     if (count === 254) store = storeOver(log.service);
   }
+});
+
+test("AUD-01: a store that is exchanged for another one of the same size is not taken for the one before", async () => {
+  const store = storeOver(log.service);
+  await store.write({ items: itemsOf(1, 3) }, upTo(4));
+  await asOwner(
+    log,
+    `delete from audit_leaves; delete from sink_offsets; delete from audit_emitters;
+     delete from audit_subjects; delete from audit_tenant_keys;
+     update audit_head set size = 0, frontier = '{}'`,
+  );
+  const items = itemsOf(1, 3, { action: "another" });
+  await storeOver(log.service, { random: systemRandom }).write({ items }, upTo(4));
+  await store.write({ items: itemsOf(4, 1) }, upTo(5));
+  await expectSound(log);
+  const [, , , last] = await leavesOf(log);
+  expect((await openedOf(log, last as never)).known).toMatchObject({ subject_user_id: "u-1" });
 });
 
 test("two spellings of a tenant that is a UUID share its key, and neither stops the sink", async () => {

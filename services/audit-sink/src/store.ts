@@ -1,3 +1,4 @@
+import type { Frontier } from "@vigie/audit-log/tree";
 import type { Clock } from "@vigie/core/time";
 import type { Keys } from "@vigie/service-kit/kms/keys";
 import type { Database, Queryable } from "@vigie/service-kit/postgres/database";
@@ -197,11 +198,14 @@ class Writer {
     };
   }
 
-  /** As it was left, unless another member has appended since, or the store has lost some. */
+  /** As it was left, unless another member has appended since, or the store has lost some, or is another one. */
   private async treeOf(tx: Queryable, { frontier }: Head): Promise<Tree> {
     const { tree } = this;
-    if (tree !== null && tree.frontier.size === frontier.size) return tree;
-    if (tree !== null && tree.frontier.size > frontier.size) this.keys.forget();
+    if (tree !== null && isSame(tree.frontier, frontier)) return tree;
+    if (tree !== null && tree.frontier.size >= frontier.size) this.keys.forget();
     return readTree(tx, frontier);
   }
 }
+
+const isSame = (one: Frontier, other: Frontier): boolean =>
+  one.size === other.size && one.hashes.every((hash, i) => hash.equals(other.hashes[i] as Buffer));
