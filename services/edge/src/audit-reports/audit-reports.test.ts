@@ -91,6 +91,8 @@ test("AUD-11: an actor without a user agent has it called unknown", async () => 
   assert.equal(edge.audit.entries[0]?.reported?.actor.user_agent, "unknown");
 });
 
+const nested = (levels: number): unknown => JSON.parse("[".repeat(levels) + "]".repeat(levels));
+
 describe("refused", () => {
   test.each([
     ["an action of Vigie's own", { ...deactivated, action: "session.revoked" }, "action"],
@@ -102,6 +104,7 @@ describe("refused", () => {
     ["a time ahead", { ...deactivated, occurred_at: NOW_MS + 300_001 }, "occurred_at"],
     ["a time long ago", { ...deactivated, occurred_at: NOW_MS - 30 * DAY_MS - 1 }, "occurred_at"],
     ["no address", { ...deactivated, actor: { type: "USER", id: "u", ip: "here" } }, "actor.ip"],
+    ["details without a bottom", { ...deactivated, details: { a: nested(300) } }, "details"],
     ["a member that is not known", { ...deactivated, tenant_id: "other" }, "tenant_id"],
   ])("%s", async (_what, body, path) => {
     const edge = testEdge();

@@ -3,6 +3,7 @@ import { upstreamActions } from "@vigie/schemas/audit-actions";
 import { sendProblem } from "@vigie/service-kit/http/problem";
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from "fastify";
 import { callerOf, schemasKnown, scoped } from "../access.ts";
+import type { ReportedDeed } from "../audit/audit-trail.ts";
 import { ANY_APP, beforeAnswerOnce } from "../audit/declared.ts";
 import { callIdOf, isRepeatable } from "../commands/call.ts";
 import { RecordedCalls } from "../commands/recorded-calls.ts";
@@ -39,8 +40,9 @@ export function auditReports(app: FastifyInstance, context: EdgeContext): void {
     },
     async (request) => {
       const caller = callerOf(request);
+      const reported = deedOf(request.body, context.clock(), context.limits);
       const name = callIdOf(request, caller, request.body);
-      const record = () => put(context, request);
+      const record = () => put(context, request, reported);
       const recordedAtMs = isRepeatable(request)
         ? await recorded.once({ tenantId: caller.tenantId, name }, record)
         : await record();
@@ -56,8 +58,9 @@ const isService: onRequestHookHandler = function check(request, reply, done) {
 
 /** Returns: the broker's time of the record. */
 async function put(
-  { audit, clock, limits }: EdgeContext,
+  { audit, clock }: EdgeContext,
   request: FastifyRequest<Route>,
+  reported: ReportedDeed,
 ): Promise<number> {
   const { action, subject_user_id: subjectUserId = null, details = {} } = request.body;
   const caller = callerOf(request);
@@ -67,7 +70,7 @@ async function put(
     request,
     subjectUserId,
     payload: { reported: { by: caller.subject, client_id: caller.clientId }, details },
-    reported: deedOf(request.body, clock(), limits),
+    reported,
   });
   return recordedAtMs < 0 ? clock() : recordedAtMs;
 }

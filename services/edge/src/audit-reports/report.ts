@@ -9,6 +9,9 @@ import type { Report } from "./schemas.ts";
 /** Source: IMP-07. */
 const REASON_MIN_LENGTH = 10;
 
+/** Source: canonical JSON takes 256 levels, of which record, leaf and box need some; no account of a deed does. */
+const DETAILS_DEPTH_MAX = 64;
+
 const fault = (path: string, why: string): VigError =>
   new VigError("VIG_BODY_INVALID", { path, why });
 
@@ -22,6 +25,9 @@ export function deedOf(report: Report, nowMs: number, limits: AdmitLimits): Repo
   if (aheadMs > limits.maxAheadMs || -aheadMs > limits.maxEventAgeMs) {
     throw fault("occurred_at", "is too far ahead or too long ago");
   }
+  if (isDeeper(report.details, DETAILS_DEPTH_MAX)) {
+    throw fault("details", `has more than ${DETAILS_DEPTH_MAX} levels`);
+  }
   const isApp = action.startsWith("app.");
   const { subject_user_id: subjectUserId = null } = report;
   if (!isApp && subjectUserId === null) throw fault("subject_user_id", `is asked for by ${action}`);
@@ -33,6 +39,11 @@ export function deedOf(report: Report, nowMs: number, limits: AdmitLimits): Repo
     occurredAtMs,
   };
 }
+
+const isDeeper = (value: unknown, levels: number): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((member) => isDeeper(member, levels - 1)));
 
 function checkImpersonation({ action, impersonator_id, details }: Report): void {
   if (impersonator_id === undefined) throw fault("impersonator_id", `is asked for by ${action}`);
