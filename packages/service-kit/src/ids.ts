@@ -30,6 +30,8 @@ export function nameUuid(tenantId: string, kind: IdKind, id: string): string {
   return `${high}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
+export const isUuid = (id: string): boolean => UUID.test(id);
+
 /** CNF-10: an id that is a UUID stays itself, in lower case; any other gets its name-based one. */
 export function uuidOf(tenantId: string, kind: IdKind, id: string): string {
   return UUID.test(id) ? id.toLowerCase() : nameUuid(tenantId, kind, id);

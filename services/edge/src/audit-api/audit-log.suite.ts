@@ -93,6 +93,8 @@ export const auditLogBehaviours: Readonly<Record<string, (open: OpenLog) => Prom
     assert.notEqual(await log.refOf(OTHER, "usr_1"), ref);
     assert.equal(await log.refOf(OTHER, ref), null);
     assert.equal(await log.refOf(TENANT, "usr_3"), null);
+    assert.equal(await log.refOf(null, ref), ref);
+    assert.equal(await log.refOf(null, "usr_1"), null);
   },
 
   "paging through any filter gives every leaf that meets it once, the newest first": (open) =>

@@ -30,8 +30,11 @@ export interface AuditLog extends ExportSource {
   signedTree(wanted: TreeWanted): Promise<SignedTree>;
   /** By the time of the action, then by index. */
   find(filter: LeafFilter, page: PageWanted): Promise<FoundPage>;
-  /** What stands for a person in leaves; null for one of whom there is none, or no more. `user`: by either id, or ref. */
-  refOf(tenant: string, user: string): Promise<string | null>;
+  /**
+   * What stands for a person in leaves; null for one of whom there is none, or no more. `user`: by either id, or ref;
+   * by ref alone in all tenants (null), since ids are of one.
+   */
+  refOf(tenant: string | null, user: string): Promise<string | null>;
 }
 
 /** The range of one leaf. */

@@ -49,7 +49,9 @@ export function memoryLog(options: MemoryLogOptions): AuditLog {
     opened: async (given) => given.map(({ id }) => opened(id)),
     refOf: async (tenant, user) =>
       refs.get(`${tenant}|${user}`) ??
-      [...refs].find(([name, ref]) => name.startsWith(`${tenant}|`) && ref === user)?.[1] ??
+      [...refs].find(([name, ref]) => {
+        return (tenant === null || name.startsWith(`${tenant}|`)) && ref === user;
+      })?.[1] ??
       null,
     async find(filter, page) {
       const found = placed

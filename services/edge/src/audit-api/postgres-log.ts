@@ -1,9 +1,10 @@
 import { VigError } from "@vigie/core/errors";
 import { inReach, leavesIn, newestTree, storedLeaf } from "@vigie/service-kit/audit/leaves";
 import { createOpenLeaves, type OpenLeaves } from "@vigie/service-kit/audit/subjects";
-import { tenantUuid, uuidOf } from "@vigie/service-kit/ids";
+import { isUuid, tenantUuid, uuidOf } from "@vigie/service-kit/ids";
 import type { Keys } from "@vigie/service-kit/kms/keys";
 import type { Database } from "@vigie/service-kit/postgres/database";
+import type { Statement } from "@vigie/service-kit/postgres/statement";
 import type { AuditLog, FoundPage } from "./audit-log.ts";
 import { type FindPage, type FoundRow, findStatement } from "./find-statement.ts";
 
@@ -17,6 +18,12 @@ export interface PostgresLogOptions {
 
 const REF = `
   select ref from audit_subjects where tenant_id = $1::uuid and (user_id = $2::uuid or ref = $2::uuid)`;
+const REF_OF_ALL = "select ref from audit_subjects where ref = $1::uuid";
+
+const sayRef = (tenant: string | null, user: string): Statement =>
+  tenant === null
+    ? { text: REF_OF_ALL, values: [user] }
+    : { text: REF, values: [tenantUuid(tenant), uuidOf(tenant, "user", user)] };
 
 /** The audit log as the sink wrote it; what is read of it is one tenant's unless all are asked for. */
 export function postgresLog({ database, keys, origin }: PostgresLogOptions): AuditLog {
@@ -37,11 +44,13 @@ export function postgresLog({ database, keys, origin }: PostgresLogOptions): Aud
         const { text, values } = findStatement(filter, page);
         return foundPage((await tx.query<FoundRow>(text, values)).rows, page);
       }),
-    refOf: (tenant, user) =>
-      database.inTenant(tenant, async (tx) => {
-        const values = [tenantUuid(tenant), uuidOf(tenant, "user", user)];
-        return (await tx.query<{ ref: string }>(REF, values)).rows[0]?.ref ?? null;
-      }),
+    async refOf(tenant, user) {
+      if (tenant === null && !isUuid(user)) return null;
+      const { text, values } = sayRef(tenant, user);
+      return inReach(database, tenant, async (tx) => {
+        return (await tx.query<{ ref: string }>(text, values)).rows[0]?.ref ?? null;
+      });
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 import { parseSize } from "@vigie/audit-log/checkpoint";
 import { VigError } from "@vigie/core/errors";
 import type { LeafFilter } from "@vigie/service-kit/audit/leaf-filter";
+import { isUuid } from "@vigie/service-kit/ids";
 import { type Static, type TProperties, Type } from "typebox";
 import { instantMs } from "../ingest/steps/event-time.ts";
 import type { AuditLog, PageWanted } from "./audit-log.ts";
@@ -86,7 +87,6 @@ export function pageWanted(query: Static<typeof searchQuery>): PageWanted {
 
 /** Nobody has it. Source: RFC 9562, 5.9. */
 const NOBODY = "00000000-0000-0000-0000-000000000000";
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export interface Asked {
   readonly filter: LeafFilter;
@@ -111,7 +111,7 @@ export async function askedOf(
 ): Promise<Asked> {
   const { actor, action, subject, impersonation } = query;
   const refOf = async (given: string | undefined): Promise<string | null> =>
-    reach === null || given === undefined ? null : log.refOf(reach, given);
+    given === undefined ? null : log.refOf(reach, given);
   const [subjectRef, actorRef] = [await refOf(subject), await refOf(actor)];
   const rest: LeafFilter = {
     ...(reach !== null && { tenant: reach }),
@@ -142,8 +142,8 @@ export async function askedOf(
 }
 
 /** A ref of who was erased since, or the id of a service or policy. */
-const actorOf = (given: string): string => (UUID.test(given) ? given.toLowerCase() : given);
-const subjectOf = (given: string): string => (UUID.test(given) ? given.toLowerCase() : NOBODY);
+const actorOf = (given: string): string => (isUuid(given) ? given.toLowerCase() : given);
+const subjectOf = (given: string): string => (isUuid(given) ? given.toLowerCase() : NOBODY);
 
 function timeOf(path: "from" | "to", query: Filters): LeafFilter {
   const given = query[path];

@@ -207,6 +207,17 @@ describe("a look into the audit is itself audited", () => {
     },
   );
 
+  test("who looks for a person in all tenants is on record with whom they looked for", async () => {
+    const made = smallLog();
+    const edge = edgeOver(made);
+    const { ref } = made.subjectOf(TENANT, "usr_1");
+    await get(edge, `?tenant=*&subject=${ref}`, platform);
+    await get(edge, "?tenant=*&subject=usr_1", platform);
+    const filters = edge.audit.entries.map(({ payload }) => payload.filter);
+    assert.deepEqual(filters, [{ subject: ref }, { subject: "other" }]);
+    assert.equal(edge.audit.entries[0]?.subjectUserId, null);
+  });
+
   test("another tenant's person is not named in the own tenant's record", async () => {
     const edge = edgeOver();
     await get(edge, "?tenant=molam-ci&subject=usr_1", platform);
