@@ -10,6 +10,8 @@ import { ORIGIN, smallLog, TENANT, TestLog, VERIFIER_KEY } from "./test-log.ts";
 const ROOT = "/api/id/admin/audit";
 const auditor = { tenant_id: TENANT, sub: "aud_1", user_type: "INTERNAL", scope: "id:audit" };
 
+const platform = { ...auditor, scope: "id:audit platform:admin" };
+
 const big = new TestLog();
 for (let i = 0; i < 300; i++) big.add({ tenant: i % 2 === 0 ? TENANT : "molam-ci" });
 
@@ -162,9 +164,14 @@ describe("one entry", () => {
     assert.deepEqual(edge.audit.entries, []);
     const faults = edge.audit.refusals.map(({ payload }) => payload.fault);
     assert.deepEqual(faults, ["VIG_NOT_FOUND"], "of what is another tenant's");
-    const platform = { ...auditor, scope: "id:audit platform:admin" };
     assert.equal((await okay(edge, "/entries/1?tenant=*", platform)).entry.tenant_id, "molam-ci");
   });
+});
+
+test("an entry that somebody deleted is not passed over in silence", async () => {
+  const gone = { ...smallLog().inMemory(), leaves: async () => [] };
+  const response = await get(testEdge({ auditLog: gone }), "/entries/1?tenant=*", platform);
+  assert.equal(response.statusCode, 500, response.body);
 });
 
 describe("tiles", () => {

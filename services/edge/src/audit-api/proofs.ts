@@ -113,13 +113,7 @@ async function entry(context: EdgeContext, request: FastifyRequest) {
   const stored: StoredLeaf | undefined = isThere
     ? (await log.leaves(only(reach, Number(index))))[0]
     : undefined;
-  if (stored === undefined) {
-    const fault = "VIG_NOT_FOUND";
-    const caller = callerOf(request);
-    if (isThere && !maySeeAll(caller))
-      context.audit.denied({ caller, request, payload: { fault } });
-    throw new VigError(fault, { what: "entry" });
-  }
+  if (stored === undefined) throw isThere ? withheld(context, request, index) : noEntry();
   const payload = { index: stored.index };
   await putOnRecord(context, request, { action: "audit.entry_read", person: null, payload });
   const [read] = await opened(log, [stored]);
@@ -135,6 +129,21 @@ async function entry(context: EdgeContext, request: FastifyRequest) {
     proof: proof.map(base64),
     checkpoint: tree.note,
   };
+}
+
+const noEntry = (): VigError => new VigError("VIG_NOT_FOUND", { what: "entry" });
+
+/** Of a leaf that the tree has and the caller does not see: it is another tenant's, or of all tenants' it is gone. */
+function withheld(context: EdgeContext, request: FastifyRequest, index: bigint): VigError {
+  if (reachOf(request, context) === null) {
+    return new VigError("VIG_AUDIT_LEAF_MISSING", { index: Number(index) });
+  }
+  const caller = callerOf(request);
+  const error = noEntry();
+  if (!maySeeAll(caller)) {
+    context.audit.denied({ caller, request, payload: { fault: error.code } });
+  }
+  return error;
 }
 
 async function inclusion(context: EdgeContext, query: Static<typeof inclusionQuery>) {
