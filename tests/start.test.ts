@@ -90,7 +90,7 @@ async function verifiesAudit(): Promise<void> {
   const file = join(home, "audit.ndjson");
   writeFileSync(file, await response.text());
   const key = await script("keys.ts", "vkey", join(home, "keys", "audit.key"));
-  assert.match(await script("audit-verify/main.mjs", file, "--key", key), /^INTACT/);
+  assert.match(await script("audit-verify/main.mjs", file, "--whole", "--key", key), /^INTACT/);
 }
 
 test("npm start brings all up, a second one shows the scenario, the first tells of its anomalies, Ctrl-C ends all", {
