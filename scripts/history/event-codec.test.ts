@@ -35,7 +35,7 @@ const anyDevice: fc.Arbitrary<RawEvent["device"]> = nullable(
 const anyEvent = fc.record({
   topic: fc.constantFrom("id.login", "id.mfa", "id.geo"),
   kind: optional(fc.constantFrom("AUTH_SUCCESS", "FAIL")),
-  laterMs: fc.nat({ max: 1_000_000 }),
+  laterMs: fc.integer({ min: -100_000, max: 1_000_000 }),
   agoMs: fc.integer({ min: -300_000, max: 2_592_000_000 }),
   id: fc.uuid(),
   user: fc.constantFrom(...people),

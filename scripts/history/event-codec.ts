@@ -82,7 +82,7 @@ export class EventEncoder {
     return this.writer.finish();
   }
 
-  /** In the order of their append times. */
+  /** In the order of their partition; a broker's clock may be set back in between. */
   add(event: HistoryEvent): void {
     const { writer } = this;
     const { topic, timestampMs, value } = event;
@@ -91,7 +91,7 @@ export class EventEncoder {
     const now = list.map((part) => part.text(event));
     user.last.set(topic, now);
     this.kinds.write(writer, topic + KIND + (value.kind ?? ""));
-    writer.varint(timestampMs - this.lastMs);
+    writer.signed(timestampMs - this.lastMs);
     this.lastMs = timestampMs;
     writer.signed(value.occurred_at - timestampMs);
     writeUuid(writer, value.event_id);
@@ -202,7 +202,7 @@ export class EventDecoder<U> {
     if (reader.at >= reader.end) return null;
     const user = this.user(reader);
     const { topic, topicNumber, kind } = this.kinds.read(reader) as Kind;
-    this.lastMs += reader.varint();
+    this.lastMs += reader.signed();
     const occurredAtMs = this.lastMs + reader.signed();
     const eventId = readUuid(reader);
     const last = this.changed(reader, user, topicNumber);

@@ -17,7 +17,7 @@ export interface FileHead {
   readonly pseudonymKeyId: string;
 }
 
-export const FORMAT = 1;
+export const FORMAT = 2;
 const PURPOSE = "history";
 const MAGIC = Buffer.from("VIGHIST\n");
 const KEY_BYTES = 32;
