@@ -1,20 +1,17 @@
 import { parseArgs } from "node:util";
-import { messageOf } from "@vigie/core/errors";
 import { silentLogger } from "@vigie/core/log";
 import { loadConfig, type Parsed } from "@vigie/service-kit/config";
 import { kafkaOptions } from "@vigie/service-kit/kafka-config";
-import { type Database, openDatabase } from "@vigie/service-kit/postgres/database";
+import type { Database } from "@vigie/service-kit/postgres/database";
 import {
   auditConfig,
   databaseConfig,
   kafkaConfig,
   prefixConfig,
 } from "@vigie/service-kit/shared-config";
-import { databaseOptions } from "@vigie/service-kit/store-config";
 import { openKafka } from "@vigie/stream/kafka/client";
 import { openTrustedKeys, type TrustedKeys, trustedKeysConfig } from "../checkpoint/keys.ts";
-import { type Command, EXIT_USAGE } from "../commands.ts";
-import { ROLE } from "../guard.ts";
+import { operatorCommand, operatorSource } from "../operator-command.ts";
 import { everySoOften } from "../progress.ts";
 import { createSigners } from "../signer.ts";
 import { fsck, type Verdict } from "./fsck.ts";
@@ -58,45 +55,37 @@ interface Wanted {
   readonly topic?: boolean | undefined;
   readonly folder?: readonly string[] | undefined;
   readonly json?: boolean | undefined;
+  readonly keys: TrustedKeys;
 }
 
-export const fsckCommand: Command = async (args) => {
-  const config = loadConfig(fsckConfig, { env: process.env, argv: [] });
-  let wanted: Wanted;
-  let keys: TrustedKeys;
-  try {
-    const { key, ...rest } = parseArgs({ args: [...args], options }).values;
-    wanted = rest;
-    keys = openTrustedKeys(config, key);
-  } catch (error) {
-    process.stderr.write(`${messageOf(error)}\n${USAGE}`);
-    return EXIT_USAGE;
-  }
-  const database = databaseOptions(config, { name: "audit-fsck", role: ROLE, log: silentLogger });
-  const db = openDatabase({ ...database, statementTimeoutMs: STATEMENT_TIMEOUT_MS });
-  const teller = createTeller(wanted);
-  try {
-    const verdict = await check(db, { wanted, config, keys, teller });
+export const fsckCommand = operatorCommand({
+  name: "audit-fsck",
+  usage: USAGE,
+  config: () => loadConfig(fsckConfig, operatorSource()),
+  statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+  failed: EXIT.unreadable,
+  want(args, config): Wanted {
+    const { key, ...rest } = parseArgs({ args, options }).values;
+    return { ...rest, keys: openTrustedKeys(config(), key) };
+  },
+  async run(wanted, { config, db }) {
+    const teller = createTeller(wanted);
+    const verdict = await check(db, { wanted, config, teller });
     teller.end(verdict);
     return exitOf(verdict);
-  } catch (error) {
-    process.stderr.write(`${messageOf(error)}\n`);
-    return EXIT.unreadable;
-  } finally {
-    await db.close();
-  }
-};
+  },
+});
 
 interface CheckParts {
   readonly wanted: Wanted;
   readonly config: FsckConfig;
-  readonly keys: TrustedKeys;
   readonly teller: Teller;
 }
 
 /** What is outside is read first: whatever it speaks of is in the database by then. */
 async function check(db: Database, parts: CheckParts): Promise<Verdict> {
-  const { wanted, config, keys, teller } = parts;
+  const { wanted, config, teller } = parts;
+  const { keys } = wanted;
   const outside = await readOutside(db, notesOf(wanted, config), keys);
   return fsck(postgresSource(db, { keys, others: outside.claims }), {
     verify: verifierOf(config),
@@ -111,9 +100,7 @@ async function* notesOf(
   { AUDIT_ORIGIN: origin }: FsckConfig,
 ): AsyncGenerator<readonly OutsideNote[]> {
   if (topic) {
-    const { prefix, ...kafka } = kafkaOptions(
-      loadConfig(kafkaConfig, { env: process.env, argv: [] }),
-    );
+    const { prefix, ...kafka } = kafkaOptions(loadConfig(kafkaConfig, operatorSource()));
     const client = openKafka({ ...kafka, clientId: "vigie-audit-fsck", log: silentLogger });
     yield* topicNotes(client, { prefix, origin });
   }

@@ -1,19 +1,14 @@
-import { parseArgs } from "node:util";
-import { messageOf } from "@vigie/core/errors";
-import { silentLogger } from "@vigie/core/log";
 import { loadConfig } from "@vigie/service-kit/config";
-import { openDatabase } from "@vigie/service-kit/postgres/database";
 import { auditConfig } from "@vigie/service-kit/shared-config";
-import { databaseOptions } from "@vigie/service-kit/store-config";
 import { databasePlace } from "#checkpoint/database-place";
 import { openTrustedKeys } from "#checkpoint/keys";
-import { type Command, EXIT_USAGE } from "#commands";
-import { ROLE } from "#guard";
+import { operatorCommand, operatorSource, putOnRecord } from "#operator-command";
 import { everySoOften } from "#progress";
 import { createSigners } from "#signer";
-import { putOnRecord, tilesCommandConfig } from "./command.ts";
+import { tilesCommandConfig } from "./command.ts";
 import { restoreLeaves } from "./restore.ts";
-import { placeFault, storeOf } from "./store-of.ts";
+import { storeOf } from "./store-of.ts";
+import { type WantedPlace, wantedPlace } from "./wanted-place.ts";
 
 const USAGE = `main.ts restore --from PLACE [--key VKEY]... [--unrecorded]
   appends the leaves that the database lacks out of the tiles in a folder or s3://bucket/prefix
@@ -22,31 +17,21 @@ const USAGE = `main.ts restore --from PLACE [--key VKEY]... [--unrecorded]
 ends with 0: the database holds what was signed, 1: it does not, nothing has changed, 64: usage
 `;
 
-const EXIT_FAILED = 1;
 /** A statement of 256 leaves waits for nobody; the first one waits for a sink that appends. */
 const STATEMENT_TIMEOUT_MS = 120_000;
 
-export const restoreCommand: Command = async (args) => {
-  const wanted = wantedOf(args);
-  if (typeof wanted === "string") {
-    process.stderr.write(`${wanted}\n${USAGE}`);
-    return EXIT_USAGE;
-  }
-  const config = loadConfig(
-    { ...tilesCommandConfig, ...auditConfig },
-    { env: process.env, argv: [] },
-  );
-  const about = { name: "audit-restore", role: ROLE, log: silentLogger };
-  const db = openDatabase({
-    ...databaseOptions(config, about),
-    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
-  });
-  try {
-    const keys = openTrustedKeys(config, wanted.key);
-    const store = await storeOf(wanted.from, config);
+export const restoreCommand = operatorCommand({
+  name: "audit-restore",
+  usage: USAGE,
+  config: () => loadConfig({ ...tilesCommandConfig, ...auditConfig }, operatorSource()),
+  statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+  want: (args): WantedPlace => wantedPlace("from", args),
+  async run({ place, key, unrecorded }, { config, db }) {
+    const keys = openTrustedKeys(config, key);
+    const store = await storeOf(place, config);
     const { current: signer } = createSigners(config.WORM_SIGNING_SECRET);
     const payload = { from: store.name };
-    if (!wanted.unrecorded) await putOnRecord({ action: "audit.restore_requested", payload });
+    if (!unrecorded) await putOnRecord({ action: "audit.restore_requested", payload });
     const onProgress = everySoOften((leaves: bigint) => {
       process.stderr.write(`${leaves} leaves\n`);
     });
@@ -55,32 +40,5 @@ export const restoreCommand: Command = async (args) => {
     await databasePlace(db, keys.origin, Date.now).keep(checkpoint);
     process.stdout.write(`${added} leaves restored; ${checkpoint.size} were signed\n`);
     return 0;
-  } catch (error) {
-    process.stderr.write(`${messageOf(error)}\n`);
-    return EXIT_FAILED;
-  } finally {
-    await db.close();
-  }
-};
-
-interface Wanted {
-  readonly from: string;
-  readonly key: readonly string[];
-  readonly unrecorded: boolean;
-}
-
-function wantedOf(args: readonly string[]): Wanted | string {
-  const options = {
-    from: { type: "string" },
-    key: { type: "string", multiple: true },
-    unrecorded: { type: "boolean" },
-  } as const;
-  try {
-    const { from, key = [], unrecorded = false } = parseArgs({ args: [...args], options }).values;
-    if (from === undefined) return "--from is missing";
-    const fault = placeFault(from);
-    return fault === null ? { from, key, unrecorded } : `--from ${fault}`;
-  } catch (error) {
-    return messageOf(error);
-  }
-}
+  },
+});
