@@ -211,6 +211,7 @@ test("kafka: a store that was closed in order stands at the end of its changelog
   const event = { id: "e1", user: "ada", amount: 1 };
   try {
     await stage.feed([{ topic: "t.deposits", key: "ada", value: event }]);
+    await until("all tasks have a store", () => restored.length === PARTITIONS);
     restored.length = 0;
     await stage.restart(false);
     await until("all tasks are restored", () => restored.length === PARTITIONS);

@@ -15,6 +15,7 @@ import {
   type ProtocolRequest,
   READ_COMMITTED,
 } from "./internals.ts";
+import { pause } from "./pause.ts";
 
 export type SaslOptions =
   | {
@@ -58,6 +59,11 @@ const REQUEST_TIMEOUT_MS = 10_000;
 const METADATA_MAX_AGE_MS = 300_000;
 const KEEP_ALIVE_MS = 60_000;
 const CLOSE_TIMEOUT_MS = 2_000;
+/** A broker has metadata of a new topic some ms before it leads it; a move takes seconds. The wait of a producer's request. */
+const LEADER_TIMEOUT_MS = REQUEST_TIMEOUT_MS;
+const LEADER_POLL_MS = 20;
+/** Source: Kafka protocol, errors 5 and 6. */
+const LEADERLESS = new Set(["LEADER_NOT_AVAILABLE", "NOT_LEADER_FOR_PARTITION"]);
 /** Inner retries are few and quick: the loops here wait, report and try again themselves. */
 const RETRY = { initialRetryTime: 50, maxRetryTime: 500, retries: 4 };
 /** The library's own objects have no loops around them: they try for some 5 s. */
@@ -193,18 +199,30 @@ export function rootOf(error: unknown): KafkajsError {
   return root;
 }
 
-/** Does some reads; a connection that had been lost meanwhile is made again, once. Throws: VigErrors only. */
+/**
+ * Does some reads. A connection that had been lost meanwhile is made again, once; a partition whose leader is being
+ * made or moved is asked again until LEADER_TIMEOUT_MS are over. Throws: VigErrors only.
+ */
 export async function withRecovery<T>(cluster: Cluster, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof VigError) throw error;
+  const deadlineMs = Date.now() + LEADER_TIMEOUT_MS;
+  for (let tries = 1; ; tries++) {
     try {
-      await recoverCluster(cluster, error);
       return await work();
-    } catch (again) {
-      throw asVigError(again);
+    } catch (error) {
+      const leaderless = LEADERLESS.has(rootOf(error).type ?? "");
+      if (leaderless ? Date.now() >= deadlineMs : tries > 1) throw asVigError(error);
+      await recovered(cluster, error);
+      if (leaderless) await pause(LEADER_POLL_MS);
     }
+  }
+}
+
+async function recovered(cluster: Cluster, error: unknown): Promise<void> {
+  if (error instanceof VigError) throw error;
+  try {
+    await recoverCluster(cluster, error);
+  } catch (again) {
+    throw asVigError(again);
   }
 }
 
