@@ -8,12 +8,21 @@ type Layer =
   | "schemas"
   | "stream"
   | "audit-log"
+  | "geoip"
   | "service-kit"
   | "services"
   | "testkit"
   | "outside";
 
-const PACKAGES = ["core", "schemas", "stream", "audit-log", "service-kit", "testkit"] as const;
+const PACKAGES = [
+  "core",
+  "schemas",
+  "stream",
+  "audit-log",
+  "geoip",
+  "service-kit",
+  "testkit",
+] as const;
 const ALL: readonly string[] = [...PACKAGES, "scripts", "tests"];
 
 /** DESIGN's layout table as data. No package and no service may import a service; what crosses them may. */
@@ -22,8 +31,9 @@ const mayImport: Readonly<Record<Layer, readonly string[]>> = {
   schemas: ["core"],
   stream: ["core"],
   "audit-log": ["core"],
+  geoip: ["core"],
   "service-kit": ["core", "schemas", "stream", "audit-log"],
-  services: ["core", "schemas", "stream", "audit-log", "service-kit"],
+  services: ["core", "schemas", "stream", "audit-log", "geoip", "service-kit"],
   testkit: PACKAGES,
   outside: [...ALL, ...readdirSync(new URL("../services/", import.meta.url))],
 };

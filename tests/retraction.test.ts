@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { tinyMmdb } from "@vigie/detector/geoip/tiny-mmdb";
+import { tinyMmdb } from "@vigie/geoip/tiny-mmdb";
 import type { SessionAnomaly } from "@vigie/schemas/types";
 import { stack, type TestStack } from "@vigie/testkit/stack";
 import { afterAll, beforeAll, onTestFinished, test } from "vitest";

@@ -1,6 +1,6 @@
 import type { RawEvent } from "@vigie/detector/enrich/event";
-import { placeAt } from "@vigie/detector/enrich/place";
-import { unknownAddress } from "@vigie/detector/geoip/geoip";
+import { unknownAddress } from "@vigie/geoip/geoip";
+import { placeAt } from "@vigie/geoip/place";
 import { TextMap } from "@vigie/schemas/codec-core";
 import fc from "fast-check";
 import { expect, test } from "vitest";

@@ -1,7 +1,7 @@
 import { assert } from "@vigie/core/assert";
+import { Reader, Writer } from "@vigie/core/bytes";
 import type { RawEvent } from "@vigie/detector/enrich/event";
-import { unknownAddress } from "@vigie/detector/geoip/geoip";
-import { Reader, Writer } from "@vigie/detector/state/bytes";
+import { unknownAddress } from "@vigie/geoip/geoip";
 import {
   type Fingerprint,
   type KnownAddress,

@@ -1,7 +1,7 @@
 import type { RawEvent } from "@vigie/detector/enrich/event";
-import { Place } from "@vigie/detector/enrich/place";
 import type { UserAgent } from "@vigie/detector/enrich/signals";
-import type { Address } from "@vigie/detector/geoip/geoip";
+import type { Address } from "@vigie/geoip/geoip";
+import { Place } from "@vigie/geoip/place";
 import { TextMap } from "@vigie/schemas/codec-core";
 import type { HistoryEvent } from "./minimise.ts";
 

@@ -1,7 +1,7 @@
 import { gridCellCentre, gridCellOf } from "@vigie/core/geo";
 import type { Enrichment, RawEvent } from "@vigie/detector/enrich/event";
 import { familyOf, type UserAgent } from "@vigie/detector/enrich/signals";
-import { type Address, unknownAddress } from "@vigie/detector/geoip/geoip";
+import { type Address, unknownAddress } from "@vigie/geoip/geoip";
 import { TextMap } from "@vigie/schemas/codec-core";
 import type { Location } from "@vigie/schemas/types";
 import type { Pseudonyms } from "./pseudonyms.ts";

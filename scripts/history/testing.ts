@@ -1,5 +1,5 @@
-import { placeAt } from "@vigie/detector/enrich/place";
-import { unknownAddress } from "@vigie/detector/geoip/geoip";
+import { unknownAddress } from "@vigie/geoip/geoip";
+import { placeAt } from "@vigie/geoip/place";
 import { TextMap } from "@vigie/schemas/codec-core";
 import type { HistoryEvent } from "./minimise.ts";
 

@@ -1,10 +1,10 @@
 import { parseArgs } from "node:util";
 import { silentLogger } from "@vigie/core/log";
 import { DAY_MS, MINUTE_MS } from "@vigie/core/time";
+import { GeoIpDatabases } from "@vigie/geoip/databases";
+import { geoPaths, openShared, readGeoFiles } from "@vigie/geoip/files";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import { createDetector } from "../src/app.ts";
-import { GeoIpDatabases } from "../src/geoip/databases.ts";
-import { geoPaths, openShared, readGeoFiles } from "../src/geoip/files.ts";
 import type { UserState } from "../src/state/user-state.ts";
 import { type BenchRecord, workload } from "./workload.ts";
 

@@ -1,11 +1,11 @@
 import { parseArgs } from "node:util";
 import { silentLogger } from "@vigie/core/log";
 import { DAY_MS, MINUTE_MS } from "@vigie/core/time";
+import { GeoIpDatabases } from "@vigie/geoip/databases";
+import { geoPaths, openShared, readGeoFiles } from "@vigie/geoip/files";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import type { InputRecord } from "@vigie/stream/processor";
 import { createDetector, type DetectorInput } from "../src/app.ts";
-import { GeoIpDatabases } from "../src/geoip/databases.ts";
-import { geoPaths, openShared, readGeoFiles } from "../src/geoip/files.ts";
 import { rules } from "../src/rules/index.ts";
 import type { AnyRule } from "../src/rules/rule.ts";
 import type { UserState } from "../src/state/user-state.ts";

@@ -4,6 +4,9 @@ import { join } from "node:path";
 import { silentLogger } from "@vigie/core/log";
 import type { PolicyOverlay } from "@vigie/core/policy";
 import { DAY_MS, MINUTE_MS } from "@vigie/core/time";
+import { GeoIpDatabases } from "@vigie/geoip/databases";
+import { geoPaths, openShared, readGeoFiles } from "@vigie/geoip/files";
+import type { GeoIp } from "@vigie/geoip/geoip";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import { toChunk } from "@vigie/stream/kafka/protocol";
 import { encodeBatch } from "@vigie/stream/kafka/record-batch";
@@ -16,9 +19,6 @@ import { isReservedKey } from "@vigie/stream/state/store";
 import type { CommitPlan } from "@vigie/stream/task/commit-plan";
 import { Task } from "@vigie/stream/task/task";
 import { createDetector } from "../src/app.ts";
-import { GeoIpDatabases } from "../src/geoip/databases.ts";
-import { geoPaths, openShared, readGeoFiles } from "../src/geoip/files.ts";
-import type { GeoIp } from "../src/geoip/geoip.ts";
 import { workload } from "./workload.ts";
 
 /** Records of a fetch of some 340 KiB; of a commit, and states kept, as the service has them. */

@@ -1,4 +1,6 @@
 import type { Logger } from "@vigie/core/log";
+import { type Address, type GeoIp, unknownAddress } from "@vigie/geoip/geoip";
+import { placeAt } from "@vigie/geoip/place";
 import { TextMap } from "@vigie/schemas/codec-core";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import type {
@@ -10,8 +12,6 @@ import type {
 import { createDriver } from "@vigie/stream/driver";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { RawEvent } from "#enrich/event";
-import { placeAt } from "#enrich/place";
-import { type Address, type GeoIp, unknownAddress } from "#geoip/geoip";
 import { rules } from "#rules/index";
 import { stateFormat } from "#state/user-state";
 import { createDetector } from "./app.ts";

@@ -1,6 +1,7 @@
 import type { Logger } from "@vigie/core/log";
 import { drop, ok } from "@vigie/core/outcome";
 import { versionedFor } from "@vigie/core/policy";
+import type { GeoIp } from "@vigie/geoip/geoip";
 import { admitEvent } from "@vigie/schemas/admit";
 import type { Codecs } from "@vigie/schemas/codec-core";
 import { Policies } from "@vigie/schemas/policies";
@@ -22,7 +23,6 @@ import type {
 import { type Enrichment, LazyEvent, type RawEvent } from "#enrich/event";
 import { type EventTopic, eventDecoder, kindOf } from "#enrich/event-topics";
 import { userAgentParser } from "#enrich/user-agent";
-import type { GeoIp } from "#geoip/geoip";
 import type { AnyRule } from "#rules/rule";
 import { createAggregateCodec } from "#state/aggregates";
 import { countLogin, populationOf } from "#state/population";

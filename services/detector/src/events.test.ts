@@ -1,12 +1,12 @@
 import { silentLogger } from "@vigie/core/log";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "@vigie/core/time";
+import { type Address, type GeoIp, organisationOf, unknownAddress } from "@vigie/geoip/geoip";
+import { placeAt } from "@vigie/geoip/place";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import type { SessionAnomaly, SessionPolicy } from "@vigie/schemas/types";
 import { createDriver } from "@vigie/stream/driver";
 import { describe, expect, test } from "vitest";
 import type { RawEvent } from "#enrich/event";
-import { placeAt } from "#enrich/place";
-import { type Address, type GeoIp, organisationOf, unknownAddress } from "#geoip/geoip";
 import { createDetector } from "./app.ts";
 
 /** What the rules find in events as their producers send them: from the record to the anomaly. */

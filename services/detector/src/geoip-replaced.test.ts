@@ -1,13 +1,13 @@
 import { silentLogger } from "@vigie/core/log";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "@vigie/core/time";
+import { type GeoFiles, GeoIpDatabases } from "@vigie/geoip/databases";
+import { tinyMmdb } from "@vigie/geoip/tiny-mmdb";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import type { SessionAnomaly } from "@vigie/schemas/types";
 import { createDriver } from "@vigie/stream/driver";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { RawEvent } from "#enrich/event";
-import { type GeoFiles, GeoIpDatabases } from "#geoip/databases";
-import { tinyMmdb } from "#geoip/tiny-mmdb";
 import { createDetector } from "./app.ts";
 
 /** What becomes of a user when the GeoIP data is replaced between the events. */

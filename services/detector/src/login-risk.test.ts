@@ -1,12 +1,12 @@
 import { silentLogger } from "@vigie/core/log";
 import type { PolicyOverlay } from "@vigie/core/policy";
 import { DAY_MS, MINUTE_MS, SECOND_MS } from "@vigie/core/time";
+import { unknownAddress } from "@vigie/geoip/geoip";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import type { SessionAnomaly } from "@vigie/schemas/types";
 import { createDriver } from "@vigie/stream/driver";
 import { expect, test } from "vitest";
 import type { RawEvent } from "#enrich/event";
-import { unknownAddress } from "#geoip/geoip";
 import { loginRisk } from "#rules/login-risk";
 import type { FreshLogins, Population } from "#state/population";
 import { createDetector } from "./app.ts";

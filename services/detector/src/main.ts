@@ -1,3 +1,4 @@
+import { geoPaths, readGeoFiles, tellGeoFiles, watchGeoFiles } from "@vigie/geoip/files";
 import { loadConfig } from "@vigie/service-kit/config";
 import { createLogger } from "@vigie/service-kit/log";
 import { createMetrics } from "@vigie/service-kit/metrics";
@@ -5,7 +6,6 @@ import { startOpsServer } from "@vigie/service-kit/ops-server";
 import { geoipPaths } from "@vigie/service-kit/shared-config";
 import { runUntilSignal } from "@vigie/service-kit/shutdown";
 import { startWorkers } from "@vigie/service-kit/workers";
-import { geoPaths, readGeoFiles, tellGeoFiles, watchGeoFiles } from "#geoip/files";
 import { detectorConfig } from "./config.ts";
 import { startRecheck } from "./recheck/service.ts";
 import type { DetectorData } from "./worker.ts";

@@ -1,14 +1,14 @@
 import { silentLogger } from "@vigie/core/log";
 import type { PolicyOverlay } from "@vigie/core/policy";
 import { DAY_MS, MINUTE_MS } from "@vigie/core/time";
+import { type Address, type GeoIp, organisationOf, unknownAddress } from "@vigie/geoip/geoip";
+import { placeAt } from "@vigie/geoip/place";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import type { SessionAnomaly, SessionPolicy } from "@vigie/schemas/types";
 import type { StateCodec } from "@vigie/stream/codec";
 import { createDriver } from "@vigie/stream/driver";
 import type { Tally } from "@vigie/stream/observer";
 import { describe, expect, test } from "vitest";
-import { placeAt } from "#enrich/place";
-import { type Address, type GeoIp, organisationOf, unknownAddress } from "#geoip/geoip";
 import { rules } from "#rules/index";
 import { type Aggregate, createAggregateCodec } from "#state/aggregates";
 import { FreshLogins } from "#state/population";

@@ -1,5 +1,7 @@
 import { RULE_NAMES } from "@vigie/core/policy";
 import { DAY_MS } from "@vigie/core/time";
+import { GeoIpDatabases } from "@vigie/geoip/databases";
+import { followGeoFiles, openShared, type SharedFiles } from "@vigie/geoip/files";
 import { openCodecs } from "@vigie/schemas/codecs";
 import type { Parsed } from "@vigie/service-kit/config";
 import { codecsOptions, kafkaOptions } from "@vigie/service-kit/kafka-config";
@@ -11,8 +13,6 @@ import type { RunningWorker, WorkerContext } from "@vigie/service-kit/workers";
 import type { StreamObserver } from "@vigie/stream/observer";
 import type { AnyProcessor } from "@vigie/stream/processor";
 import { type RunningProcessor, startProcessor } from "@vigie/stream/runtime";
-import { GeoIpDatabases } from "#geoip/databases";
-import { followGeoFiles, openShared, type SharedFiles } from "#geoip/files";
 import { createDetector } from "./app.ts";
 import type { detectorConfig } from "./config.ts";
 import { type AddressNames, addressNames } from "./spray/address-names.ts";

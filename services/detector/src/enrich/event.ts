@@ -1,11 +1,11 @@
+import { type Address, type GeoIp, unknownAddress } from "@vigie/geoip/geoip";
+import type { Place } from "@vigie/geoip/place";
 import type { TextMap } from "@vigie/schemas/codec-core";
 import type { Channel, Device, Fingerprint, Location, Network, Sim } from "@vigie/schemas/types";
-import { type Address, type GeoIp, unknownAddress } from "#geoip/geoip";
 import type { EnrichedEvent, EventDevice, EventKind, EventSim } from "#rules/rule";
 import type { Habits } from "#state/habits";
 import type { Population } from "#state/population";
 import { isOrigin, locateAddress, locateGiven } from "./locate.ts";
-import type { Place } from "./place.ts";
 import { type Signals, type UserAgent, withUserAgent } from "./signals.ts";
 import { simOf } from "./sim.ts";
 import { type Traits, traitsOf } from "./traits.ts";

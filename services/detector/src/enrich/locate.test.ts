@@ -1,7 +1,7 @@
+import { type Address, organisationOf, unknownAddress } from "@vigie/geoip/geoip";
+import { placeAt } from "@vigie/geoip/place";
 import { describe, expect, test } from "vitest";
-import { type Address, organisationOf, unknownAddress } from "#geoip/geoip";
 import { locateAddress, locateGiven } from "./locate.ts";
-import { placeAt } from "./place.ts";
 
 const DAKAR = placeAt({ lat: 14.7167, lon: -17.4677 }, 150, "SN", "Dakar", 7);
 const addressOf = (organisation: string): Address => ({

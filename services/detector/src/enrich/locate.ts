@@ -1,8 +1,8 @@
 import { gridCellCentre } from "@vigie/core/geo";
+import { countryCentre, countryRadiusKm } from "@vigie/geoip/countries";
+import type { Address } from "@vigie/geoip/geoip";
+import { Place, placeAt } from "@vigie/geoip/place";
 import type { Channel, Location } from "@vigie/schemas/types";
-import type { Address } from "#geoip/geoip";
-import { countryCentre, countryRadiusKm } from "./countries.ts";
-import { Place, placeAt } from "./place.ts";
 
 /** Source of the radii: DESIGN, detector, impossible_travel. */
 export const GPS_RADIUS_KM = 0.1;

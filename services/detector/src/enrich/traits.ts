@@ -1,6 +1,6 @@
-import { parseAddress, words } from "#geoip/address";
-import type { Address } from "#geoip/geoip";
-import { hash64 } from "#state/bytes";
+import { hash64 } from "@vigie/core/bytes";
+import { parseAddress, words } from "@vigie/geoip/address";
+import type { Address } from "@vigie/geoip/geoip";
 import type { UserAgent } from "./signals.ts";
 
 /**

@@ -1,5 +1,5 @@
+import { TwoGenerations } from "@vigie/geoip/two-generations";
 import Bowser from "bowser";
-import { TwoGenerations } from "#geoip/two-generations";
 import type { UserAgent } from "./signals.ts";
 
 /** Distinct headers kept: a fleet has some thousands. */

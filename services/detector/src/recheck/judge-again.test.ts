@@ -1,15 +1,15 @@
 import { silentLogger } from "@vigie/core/log";
 import { defaultPolicy, overlayPolicy, type PolicyOverlay } from "@vigie/core/policy";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "@vigie/core/time";
+import { type Address, type GeoIp, organisationOf, unknownAddress } from "@vigie/geoip/geoip";
+import { placeAt } from "@vigie/geoip/place";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import type { Location, SessionAnomaly } from "@vigie/schemas/types";
 import { createDriver } from "@vigie/stream/driver";
 import { assert, describe, expect, test } from "vitest";
 import type { RawEvent } from "#enrich/event";
 import { kindOf } from "#enrich/event-topics";
-import { placeAt } from "#enrich/place";
 import { userAgentParser } from "#enrich/user-agent";
-import { type Address, type GeoIp, organisationOf, unknownAddress } from "#geoip/geoip";
 import { rules } from "#rules/index";
 import { createDetector } from "../app.ts";
 import { judgeAgain, type Verdict } from "./judge-again.ts";

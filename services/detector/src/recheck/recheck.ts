@@ -1,6 +1,7 @@
 import { partitionOf } from "@vigie/core/keys";
 import type { VersionedPolicy } from "@vigie/core/policy";
 import type { Clock } from "@vigie/core/time";
+import type { GeoIp } from "@vigie/geoip/geoip";
 import { SEGMENT_MS, topics } from "@vigie/schemas/catalogue";
 import type { Codecs } from "@vigie/schemas/codec-core";
 import { Policies } from "@vigie/schemas/policies";
@@ -10,7 +11,6 @@ import type { BatchingProducer } from "@vigie/stream/kafka/producer";
 import type { RawEvent } from "#enrich/event";
 import { type EventTopic, eventDecoder, eventTopics, kindOf } from "#enrich/event-topics";
 import { userAgentParser } from "#enrich/user-agent";
-import type { GeoIp } from "#geoip/geoip";
 import type { AnyRule } from "#rules/rule";
 import { keptId } from "#state/id";
 import { type Bench, type FoundEvent, judgeAgain, type Verdict } from "./judge-again.ts";

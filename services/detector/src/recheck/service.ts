@@ -1,5 +1,7 @@
 import { join } from "node:path";
 import type { Logger } from "@vigie/core/log";
+import { GeoIpDatabases } from "@vigie/geoip/databases";
+import { type GeoPaths, openShared, type SharedFiles } from "@vigie/geoip/files";
 import { openCodecs } from "@vigie/schemas/codecs";
 import type { Parsed } from "@vigie/service-kit/config";
 import { codecsOptions, kafkaOptions } from "@vigie/service-kit/kafka-config";
@@ -7,8 +9,6 @@ import type { Metrics } from "@vigie/service-kit/metrics";
 import { openKafka } from "@vigie/stream/kafka/client";
 import { openLoneReader } from "@vigie/stream/kafka/lone-reader";
 import { openBatchingProducer } from "@vigie/stream/kafka/producer";
-import { GeoIpDatabases } from "#geoip/databases";
-import { type GeoPaths, openShared, type SharedFiles } from "#geoip/files";
 import { rules } from "#rules/index";
 import type { detectorConfig } from "../config.ts";
 import { followData } from "./follow-data.ts";

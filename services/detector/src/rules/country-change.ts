@@ -1,6 +1,6 @@
 import type { PolicyDocument } from "@vigie/core/policy";
 import { DAY_MS } from "@vigie/core/time";
-import { isOtherData } from "#enrich/place";
+import { isOtherData } from "@vigie/geoip/place";
 import { isPlaceUnknown, type Stands } from "./recheck.ts";
 import {
   causedBy,

@@ -1,11 +1,11 @@
 import type { PolicyOverlay } from "@vigie/core/policy";
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from "@vigie/core/time";
+import { type Address, organisationOf, unknownAddress } from "@vigie/geoip/geoip";
+import { GIVEN, Place, placeAt } from "@vigie/geoip/place";
 import type { Channel } from "@vigie/schemas/types";
-import { GIVEN, Place, placeAt } from "#enrich/place";
 import type { Signals } from "#enrich/signals";
 import { simOf } from "#enrich/sim";
 import { type Traits, unknownTraits } from "#enrich/traits";
-import { type Address, organisationOf, unknownAddress } from "#geoip/geoip";
 import { Habits } from "#state/habits";
 import { Population } from "#state/population";
 import type { EnrichedEvent, EventDevice, EventKind } from "./rule.ts";

@@ -1,5 +1,5 @@
-import { countryRadiusKm } from "#enrich/countries";
-import { placeAt } from "#enrich/place";
+import { countryRadiusKm } from "@vigie/geoip/countries";
+import { placeAt } from "@vigie/geoip/place";
 import {
   ABIDJAN,
   addressOf,

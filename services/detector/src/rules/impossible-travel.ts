@@ -1,7 +1,7 @@
 import { geodesicKm, gridCellCentre, haversineKm } from "@vigie/core/geo";
 import type { PolicyDocument } from "@vigie/core/policy";
 import { hoursFromMs, SECOND_MS } from "@vigie/core/time";
-import { isOtherData, type Place } from "#enrich/place";
+import { isOtherData, type Place } from "@vigie/geoip/place";
 import { keptId, sameId } from "#state/id";
 import { type Fix, Trail } from "#state/trail";
 import { findsAnew, isPlaceUnknown, type Stands } from "./recheck.ts";

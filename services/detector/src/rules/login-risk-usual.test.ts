@@ -1,7 +1,7 @@
+import { Reader, Writer } from "@vigie/core/bytes";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { TRAIT_BITS, TRAIT_COUNT, type Traits } from "#enrich/traits";
-import { Reader, Writer } from "#state/bytes";
 import { Usual, WINDOW_MAX } from "./login-risk-usual.ts";
 
 /** Values that differ in the half of the hash that is kept. */

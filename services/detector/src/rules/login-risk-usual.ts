@@ -1,5 +1,5 @@
+import { Reader, Writer } from "@vigie/core/bytes";
 import { TRAIT_BITS, TRAIT_COUNT, type Traits } from "#enrich/traits";
-import { Reader, Writer } from "#state/bytes";
 
 /** How many different values are remembered of each trait of one user; together with their counts 168 bytes. */
 const capacities = [16, 8, 6, 8, 8, 6, 4] as const;

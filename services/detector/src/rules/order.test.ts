@@ -1,9 +1,9 @@
+import { Reader, Writer } from "@vigie/core/bytes";
 import { defaultPolicy } from "@vigie/core/policy";
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from "@vigie/core/time";
+import { placeAt } from "@vigie/geoip/place";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { placeAt } from "#enrich/place";
-import { Reader, Writer } from "#state/bytes";
 import { FIXES_MAX } from "#state/trail";
 import { bruteforce } from "./bruteforce.ts";
 import { ABIDJAN, DAKAR, heartbeat, LAGOS, mfaFailure, PARIS } from "./example.ts";

@@ -1,11 +1,11 @@
 import type { PolicyDocument, RuleMode } from "@vigie/core/policy";
+import type { Address } from "@vigie/geoip/geoip";
+import type { Place } from "@vigie/geoip/place";
 import type { AnomalyFinding, AnomalyRule } from "@vigie/schemas/anomaly";
 import type { TextMap } from "@vigie/schemas/codec-core";
 import type { Channel } from "@vigie/schemas/types";
-import type { Place } from "#enrich/place";
 import type { Signals, UserAgent } from "#enrich/signals";
 import type { Traits } from "#enrich/traits";
-import type { Address } from "#geoip/geoip";
 import type { Habits } from "#state/habits";
 import type { Id } from "#state/id";
 import type { FreshLogin, Population } from "#state/population";

@@ -1,5 +1,5 @@
+import { Reader, Writer } from "@vigie/core/bytes";
 import { defaultPolicy, overlayPolicy } from "@vigie/core/policy";
-import { Reader, Writer } from "#state/bytes";
 import { Habits } from "#state/habits";
 import type { Example } from "./example.ts";
 import type { AnyRule, EnrichedEvent, Finding } from "./rule.ts";

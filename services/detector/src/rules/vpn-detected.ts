@@ -1,5 +1,5 @@
 import type { PolicyDocument } from "@vigie/core/policy";
-import { type Address, isNamedVpn } from "#geoip/geoip";
+import { type Address, isNamedVpn } from "@vigie/geoip/geoip";
 import { type Told, toldCodec, wasTold, withTold } from "#state/told";
 import { findsAnew, type Stands } from "./recheck.ts";
 import {

@@ -7,13 +7,13 @@ import {
   type VersionedPolicy,
 } from "@vigie/core/policy";
 import { DAY_MS } from "@vigie/core/time";
+import { unknownAddress } from "@vigie/geoip/geoip";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import type { SessionAnomaly, SessionPolicy } from "@vigie/schemas/types";
 import { createDriver } from "@vigie/stream/driver";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createDetector } from "../app.ts";
-import { unknownAddress } from "../geoip/geoip.ts";
 import { createJudge } from "../judge.ts";
 import {
   ABIDJAN,

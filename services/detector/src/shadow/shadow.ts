@@ -1,7 +1,7 @@
+import { Reader, type Writer } from "@vigie/core/bytes";
 import type { PolicyDocument } from "@vigie/core/policy";
 import { modeFor } from "@vigie/core/policy-shares";
 import type { AnyRule, EnrichedEvent, Step } from "#rules/rule";
-import { Reader, type Writer } from "#state/bytes";
 import type { OpenState, Part, PartCodec } from "#state/user-state";
 import type { Trial } from "./trial.ts";
 

@@ -1,8 +1,8 @@
+import { hashText } from "@vigie/core/bytes";
 import { canonicalJson } from "@vigie/core/canonical-json";
 import { type PolicyDocument, policyFor, type VersionedPolicy } from "@vigie/core/policy";
 import { isInShare, modeFor } from "@vigie/core/policy-shares";
 import type { EnrichedEvent, RuleMeta } from "#rules/rule";
-import { hashText } from "#state/bytes";
 
 /** A candidate policy as it is tried on one kind of session, beside the policy in force. */
 export interface Trial {

@@ -1,6 +1,6 @@
 import { assert } from "@vigie/core/assert";
+import { Reader, Writer } from "@vigie/core/bytes";
 import type { StateCodec } from "@vigie/stream/codec";
-import { Reader, Writer } from "#state/bytes";
 import { readId, writeId } from "#state/id";
 import {
   type AddressTries,

@@ -1,13 +1,13 @@
 import { silentLogger } from "@vigie/core/log";
 import type { PolicyOverlay } from "@vigie/core/policy";
 import { MINUTE_MS } from "@vigie/core/time";
+import { type GeoIp, unknownAddress } from "@vigie/geoip/geoip";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import type { SessionAnomaly, SessionPolicy } from "@vigie/schemas/types";
 import { derivedKeys } from "@vigie/service-kit/kms/derived-keys";
 import { createDriver } from "@vigie/stream/driver";
 import { describe, expect, test } from "vitest";
 import type { RawEvent } from "#enrich/event";
-import { type GeoIp, unknownAddress } from "#geoip/geoip";
 import { createDetector } from "../app.ts";
 import { addressNames } from "./address-names.ts";
 import { addressStateCodec } from "./address-state.ts";

@@ -1,9 +1,9 @@
+import { hashText, Reader, Writer } from "@vigie/core/bytes";
 import { messageOf } from "@vigie/core/errors";
 import { dlq, ok } from "@vigie/core/outcome";
 import type { Channel } from "@vigie/schemas/types";
 import type { Decoder, Encoder } from "@vigie/stream/codec";
 import { idText } from "#rules/rule";
-import { hashText, Reader, Writer } from "#state/bytes";
 import { type Id, keptId, readId, writeId } from "#state/id";
 
 /** Whom a login let in: what is needed to tell of it, and which policy it falls under. */

@@ -1,7 +1,7 @@
 import { assert, assertNever } from "@vigie/core/assert";
+import { Reader, Writer } from "@vigie/core/bytes";
 import { type Erased, erasedCodec } from "@vigie/service-kit/erasures";
 import type { StateCodec } from "@vigie/stream/codec";
-import { Reader, Writer } from "./bytes.ts";
 import { FreshLogins, Population } from "./population.ts";
 
 /** What the detector keeps of a partition besides its users. */

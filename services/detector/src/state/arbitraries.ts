@@ -1,9 +1,9 @@
 import { GRID_LIMIT } from "@vigie/core/geo";
+import { unknownAddress } from "@vigie/geoip/geoip";
+import { GIVEN, Place } from "@vigie/geoip/place";
 import * as fc from "fast-check";
-import { GIVEN, Place } from "#enrich/place";
 import type { Signals } from "#enrich/signals";
 import { TRAIT_BITS, TRAIT_COUNT } from "#enrich/traits";
-import { unknownAddress } from "#geoip/geoip";
 import type { EnrichedEvent, EventDevice, EventKind } from "#rules/rule";
 import { Habits } from "./habits.ts";
 import { Population } from "./population.ts";

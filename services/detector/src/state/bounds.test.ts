@@ -6,12 +6,12 @@ import {
   type VersionedPolicy,
 } from "@vigie/core/policy";
 import { DAY_MS, MINUTE_MS } from "@vigie/core/time";
+import { organisationOf, unknownAddress } from "@vigie/geoip/geoip";
+import { placeAt } from "@vigie/geoip/place";
 import type { Channel } from "@vigie/schemas/types";
 import { expect, test } from "vitest";
-import { placeAt } from "#enrich/place";
 import { simOf } from "#enrich/sim";
 import { TRAIT_COUNT } from "#enrich/traits";
-import { organisationOf, unknownAddress } from "#geoip/geoip";
 import { rules } from "#rules/index";
 import type { EnrichedEvent, EventKind } from "#rules/rule";
 import { createJudge } from "../judge.ts";

@@ -1,4 +1,4 @@
-import type { Reader, Writer } from "./bytes.ts";
+import type { Reader, Writer } from "@vigie/core/bytes";
 import { type Id, keptId, readId, sameId, writeId } from "./id.ts";
 
 /** Something that happened to a user and is counted, such as a failure. */

@@ -1,4 +1,4 @@
-import { Reader, Writer } from "./bytes.ts";
+import { Reader, Writer } from "@vigie/core/bytes";
 import { type Id, isUuidIdAt, readId, sameId, writeId } from "./id.ts";
 import { type Print, readPrint, writePrint } from "./print.ts";
 

@@ -1,9 +1,9 @@
+import { Reader, Writer } from "@vigie/core/bytes";
 import { DAY_MS, HOUR_MS } from "@vigie/core/time";
+import { GIVEN, type Place, placeAt } from "@vigie/geoip/place";
 import type { Channel } from "@vigie/schemas/types";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { GIVEN, type Place, placeAt } from "#enrich/place";
-import { Reader, Writer } from "./bytes.ts";
 import { CHANNEL_LOGINS_MAX, type HabitLogin, Habits, KNOWN_AFTER_LOGINS } from "./habits.ts";
 
 const DAY_0_MS = Date.UTC(2026, 0, 5);

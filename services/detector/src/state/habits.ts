@@ -1,8 +1,8 @@
+import type { Reader, Writer } from "@vigie/core/bytes";
 import { type GridCell, gridCellCentre, haversineKm } from "@vigie/core/geo";
 import { DAY_MS, SECOND_MS } from "@vigie/core/time";
+import { GIVEN, type Place } from "@vigie/geoip/place";
 import type { Channel } from "@vigie/schemas/types";
-import { GIVEN, type Place } from "#enrich/place";
-import type { Reader, Writer } from "./bytes.ts";
 
 /** A successful login, as far as it teaches of the user's habits. */
 export interface HabitLogin {

@@ -1,4 +1,4 @@
-import { hashText, type Reader, type Writer } from "./bytes.ts";
+import { hashText, type Reader, type Writer } from "@vigie/core/bytes";
 
 /**
  * An id as it came, or as it lies in the bytes of a stored state: most ids are only carried along, so a stored

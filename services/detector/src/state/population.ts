@@ -1,7 +1,7 @@
 import { assert } from "@vigie/core/assert";
+import type { Reader, Writer } from "@vigie/core/bytes";
 import type { AggregateChange, ProcessContext } from "@vigie/stream/processor";
 import { TRAIT_COUNT, type Traits } from "#enrich/traits";
-import type { Reader, Writer } from "./bytes.ts";
 import { Tally } from "./tally.ts";
 
 /**

@@ -1,6 +1,6 @@
+import { hashText, Reader, Writer } from "@vigie/core/bytes";
 import type { TextMap } from "@vigie/schemas/codec-core";
 import type { Signals } from "#enrich/signals";
-import { hashText, Reader, Writer } from "./bytes.ts";
 
 /**
  * The signals of a fingerprint as bytes: count, then per signal its name (a code, or 0 and the text) and its value,

@@ -1,4 +1,4 @@
-import { hash64, type Reader, type Writer } from "./bytes.ts";
+import { hash64, type Reader, type Writer } from "@vigie/core/bytes";
 
 /** How many event ids of a user are remembered, as 64-bit hashes. Source: DESIGN, table of faults. */
 export const SEEN_MAX = 128;

@@ -1,13 +1,13 @@
+import { Reader, Writer } from "@vigie/core/bytes";
 import { defaultPolicy } from "@vigie/core/policy";
+import { Place } from "@vigie/geoip/place";
 import { TextMap } from "@vigie/schemas/codec-core";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Place } from "#enrich/place";
 import { rules } from "#rules/index";
 import type { EnrichedEvent } from "#rules/rule";
 import { createJudge } from "../judge.ts";
 import { event, id, signals } from "./arbitraries.ts";
-import { Reader, Writer } from "./bytes.ts";
 import { DEVICES_BYTES_MAX, DEVICES_MAX, Devices } from "./devices.ts";
 import { type Id, readId, sameId, writeId } from "./id.ts";
 import { isPrintOf, isPrintOfMap, printOf, signalsOf } from "./print.ts";

@@ -1,6 +1,6 @@
+import { Reader, Writer } from "@vigie/core/bytes";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Reader, Writer } from "./bytes.ts";
 import { Tally } from "./tally.ts";
 
 /** Counts values in portions of these sizes. */

@@ -1,5 +1,5 @@
 import { assert } from "@vigie/core/assert";
-import type { Reader, Writer } from "./bytes.ts";
+import type { Reader, Writer } from "@vigie/core/bytes";
 
 /**
  * How often each of many values came, as hashes of 31 bits in ascending order, in bounded memory: the frequent values are

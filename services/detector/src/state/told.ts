@@ -1,4 +1,4 @@
-import { hash64 } from "./bytes.ts";
+import { hash64 } from "@vigie/core/bytes";
 import type { PartCodec } from "./user-state.ts";
 
 /** What a user's findings were told of, as 32-bit hashes, oldest first: so that a session's next events are quiet. */

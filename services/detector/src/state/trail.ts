@@ -1,5 +1,5 @@
-import { Place, samePlace } from "#enrich/place";
-import { Reader, Writer } from "./bytes.ts";
+import { Reader, Writer } from "@vigie/core/bytes";
+import { Place, samePlace } from "@vigie/geoip/place";
 import { type Id, readId, type StoredId, sameId, skipId, writeId } from "./id.ts";
 
 /** A user was at a place at a time. */

@@ -1,7 +1,7 @@
 import { assert } from "@vigie/core/assert";
+import { Reader, Writer } from "@vigie/core/bytes";
 import type { StateCodec } from "@vigie/stream/codec";
 import { ENVELOPE_HEADER_BYTES } from "@vigie/stream/state/envelope";
-import { Reader, Writer } from "./bytes.ts";
 import { SeenIds } from "./seen.ts";
 
 /**

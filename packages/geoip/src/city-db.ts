@@ -1,9 +1,9 @@
 import { VigError } from "@vigie/core/errors";
 import { Reader, type Response } from "maxmind";
-import { countryRadiusKm } from "#enrich/countries";
-import { type Place, placeAt } from "#enrich/place";
 import { words } from "./address.ts";
+import { countryRadiusKm } from "./countries.ts";
 import type { GeoFile } from "./geoip.ts";
+import { type Place, placeAt } from "./place.ts";
 import { TwoGenerations } from "./two-generations.ts";
 
 /**

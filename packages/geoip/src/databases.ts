@@ -1,4 +1,3 @@
-import type { Place } from "#enrich/place";
 import { isPublic, parseAddress } from "./address.ts";
 import { AddressCache } from "./address-cache.ts";
 import { AsnRanges, type AsnTable } from "./asn-ranges.ts";
@@ -11,6 +10,7 @@ import {
   organisationOf,
   unknownAddress,
 } from "./geoip.ts";
+import type { Place } from "./place.ts";
 
 /** The databases, read: city mmdb, and ASN as mmdb or as the table of a CSV; a v4 and a v6 file may stand beside. */
 export interface GeoFiles {

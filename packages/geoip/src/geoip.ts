@@ -1,5 +1,5 @@
-import type { Place } from "#enrich/place";
 import { isServerSystem, isVpnSystem } from "./hosting.ts";
+import type { Place } from "./place.ts";
 
 /** What is known of an address. */
 export interface Address {

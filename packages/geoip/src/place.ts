@@ -1,5 +1,5 @@
+import { type Reader, Writer } from "@vigie/core/bytes";
 import { type GridCell, gridCellOf, type Point } from "@vigie/core/geo";
-import { type Reader, Writer } from "#state/bytes";
 
 /**
  * A position as it is kept: no finer than a hundredth of a degree, with the radius within which the truth lies.

@@ -1,4 +1,4 @@
-import { assert } from "@vigie/core/assert";
+import { assert } from "./assert.ts";
 
 const utf8 = new TextEncoder();
 const HIGH = 0x1_0000_0000;
