@@ -1,0 +1,102 @@
+import { assert } from "./assert.ts";
+import { haversineKm, isPoint, type Point } from "./geo.ts";
+
+/** How exactly a person lets their place be kept. Source: REQUIREMENTS GEO-18, GEO-19, CNF-05. */
+export const geohashLengths = {
+  country: 2,
+  region: 3,
+  city: 5,
+  neighborhood: 6,
+  precise: 7,
+} as const;
+export type PrecisionLevel = keyof typeof geohashLengths;
+export type GeohashLength = (typeof geohashLengths)[PrecisionLevel];
+
+/** Source: GEO-18. */
+export const PRECISION_DEFAULT = "city" satisfies PrecisionLevel;
+
+/** What is finer than a city needs gps_opt_in. Source: GEO-19, CNF-05. */
+export const needsOptIn = (level: PrecisionLevel): boolean =>
+  geohashLengths[level] > geohashLengths[PRECISION_DEFAULT];
+
+export const precisionLevels = Object.keys(geohashLengths) as readonly PrecisionLevel[];
+
+const ALPHABET = "0123456789bcdefghjkmnpqrstuvwxyz";
+const BITS_PER_CHARACTER = 5;
+/** Twelve characters are 60 bits, some centimetres: nobody asks for more. */
+const LENGTH_MAX = 12;
+const GEOHASH = new RegExp(`^[${ALPHABET}]{1,${LENGTH_MAX}}$`);
+
+/** A cell as its text names it. */
+export interface GeohashCell {
+  readonly centre: Point;
+  /** From the centre to the furthest point of the cell, a corner. */
+  readonly radiusKm: number;
+}
+
+export const isGeohash = (text: string): boolean => GEOHASH.test(text);
+
+/**
+ * The text of the cell that holds a point: Dakar, 14.6928, -17.4467, is `edeedfx` in 7 characters.
+ * Throws: VIG_INVARIANT if a coordinate or the length is out of range.
+ * Source: the public-domain geohash algorithm: halves of longitude and latitude in turns, longitude first.
+ */
+export function geohashAt(point: Point, length: number): string {
+  assert(isPoint(point), "coordinates are in range");
+  assert(Number.isInteger(length) && length >= 1 && length <= LENGTH_MAX, "1 to 12 characters");
+  const halving = new Halving();
+  let text = "";
+  while (text.length < length) {
+    let digit = 0;
+    for (let bit = 0; bit < BITS_PER_CHARACTER; bit++) {
+      const upper = halving.isInUpper(point);
+      halving.take(upper);
+      digit = digit * 2 + (upper ? 1 : 0);
+    }
+    text += ALPHABET[digit];
+  }
+  return text;
+}
+
+/** Throws: VIG_INVARIANT for a text that is no geohash. */
+export function geohashCell(text: string): GeohashCell {
+  assert(isGeohash(text), "a geohash has 1 to 12 characters of its alphabet");
+  const halving = new Halving();
+  for (const character of text) {
+    const digit = ALPHABET.indexOf(character);
+    for (let bit = BITS_PER_CHARACTER - 1; bit >= 0; bit--)
+      halving.take(((digit >> bit) & 1) === 1);
+  }
+  return halving.cell();
+}
+
+/** The same place no finer than `length` characters. */
+export const cutGeohash = (text: string, length: number): string => text.slice(0, length);
+
+/** A rectangle of degrees that is halved along longitude and latitude in turns. */
+class Halving {
+  private readonly low = { lat: -90, lon: -180 };
+  private readonly high = { lat: 90, lon: 180 };
+  private axis: "lat" | "lon" = "lon";
+
+  isInUpper(point: Point): boolean {
+    return point[this.axis] >= this.middle(this.axis);
+  }
+
+  take(upper: boolean): void {
+    (upper ? this.low : this.high)[this.axis] = this.middle(this.axis);
+    this.axis = this.axis === "lon" ? "lat" : "lon";
+  }
+
+  cell(): GeohashCell {
+    const centre = { lat: this.middle("lat"), lon: this.middle("lon") };
+    // Parallels are longest towards the equator, so one of these two corners is the furthest.
+    const lats = [this.low.lat, this.high.lat];
+    const corners = lats.map((lat) => haversineKm(centre, { lat, lon: this.low.lon }));
+    return { centre, radiusKm: Math.max(...corners) };
+  }
+
+  private middle(axis: "lat" | "lon"): number {
+    return (this.low[axis] + this.high[axis]) / 2;
+  }
+}
