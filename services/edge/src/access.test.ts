@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
+import { memoryView } from "@vigie/service-kit/sessions/memory-view";
 import type { SessionAnswer } from "@vigie/service-kit/sessions/view";
 import { describe, test } from "vitest";
-import { memoryView } from "./memory-view.ts";
 import { testEdge } from "./test-edge.ts";
 import { brokenTokens, issued, issuerAuth } from "./test-tokens.ts";
 

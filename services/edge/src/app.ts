@@ -1,8 +1,8 @@
+import { holdToDeclared } from "@vigie/service-kit/audit-trail/declared";
 import type { HealthReport } from "@vigie/service-kit/health";
 import type { RequestLog } from "@vigie/service-kit/http/request-log";
 import { createHttp } from "@vigie/service-kit/http/server";
 import type { FastifyInstance } from "fastify";
-import { holdToDeclared } from "./audit/declared.ts";
 import { auditApi } from "./audit-api/audit-api.ts";
 import { auditReports } from "./audit-reports/audit-reports.ts";
 import { commands } from "./commands/commands.ts";

@@ -2,13 +2,14 @@ import type { Logger } from "@vigie/core/log";
 import type { Outages } from "@vigie/core/outages";
 import type { Clock } from "@vigie/core/time";
 import type { Codecs } from "@vigie/schemas/codec-core";
+import type { AuditTrail } from "@vigie/service-kit/audit-trail/audit-trail";
 import type { AuthOptions } from "@vigie/service-kit/http/auth";
 import type { Metrics } from "@vigie/service-kit/metrics";
+import type { EventOutput } from "@vigie/service-kit/output/event-output";
 import type { PolicyBook } from "@vigie/service-kit/policy-book";
 import type { Database } from "@vigie/service-kit/postgres/database";
 import type { SessionView } from "@vigie/service-kit/sessions/view";
 import type { FastifyInstance } from "fastify";
-import type { AuditTrail } from "./audit/audit-trail.ts";
 import type { AuditLog } from "./audit-api/audit-log.ts";
 import type { ExportLimits } from "./audit-api/running-exports.ts";
 import type { Outcomes } from "./commands/outcomes.ts";
@@ -16,7 +17,6 @@ import type { ExcessLogins } from "./ingest/excess-logins.ts";
 import type { AdmitLimits } from "./ingest/steps/admit-event.ts";
 import type { LiveLimits } from "./live/doors.ts";
 import type { Hub } from "./live/hub.ts";
-import type { EventOutput } from "./output/event-output.ts";
 import type { PolicyStore } from "./policies/policy-store.ts";
 
 /** What the features of the edge share. */

@@ -2,16 +2,16 @@ import assert from "node:assert/strict";
 import { silentLogger } from "@vigie/core/log";
 import { HOUR_MS } from "@vigie/core/time";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
+import { kafkaOutput } from "@vigie/service-kit/output/kafka-output";
 import { openBatchingProducer } from "@vigie/stream/kafka/producer";
+import { type ServiceStack, serviceStack } from "@vigie/testkit/service-stack";
 import { afterAll, beforeAll, test, vi } from "vitest";
 import { followTicks } from "./follow-ticks.ts";
-import { kafkaOutput } from "./output/kafka-output.ts";
-import { type EdgeStack, edgeStack } from "./test-stack.ts";
 import { tickJob } from "./ticks.ts";
 
-let servers: EdgeStack;
+let servers: ServiceStack;
 beforeAll(async () => {
-  servers = await edgeStack();
+  servers = await serviceStack();
 });
 afterAll(() => servers.close());
 

@@ -13,16 +13,16 @@ import type { TopicName } from "@vigie/schemas/catalogue";
 import { openCodecs } from "@vigie/schemas/codecs";
 import { SAMPLE_KEY, sampleHeartbeat, sampleLogin } from "@vigie/schemas/samples";
 import type { AnomalyLabel, LoginEvent } from "@vigie/schemas/types";
+import { type ServiceStack, serviceStack } from "@vigie/testkit/service-stack";
 import { SignJWT } from "jose";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { anomalyRow } from "./inventory/test-tables.ts";
 import { AUDIENCE, ISSUER } from "./test-edge.ts";
-import { type EdgeStack, edgeStack } from "./test-stack.ts";
 
 const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
 const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2_048 });
 
-let servers: EdgeStack;
+let servers: ServiceStack;
 let stateDir: string;
 let edge: Running;
 /** Whatever fails, they go at the end. */
@@ -35,7 +35,7 @@ interface Running {
 }
 
 beforeAll(async () => {
-  servers = await edgeStack();
+  servers = await serviceStack();
   stateDir = await mkdtemp(join(tmpdir(), "vigie-edge-"));
   edge = await startEdge();
   const ready = async () => assert.equal((await fetch(`${edge.url}/healthz`)).status, 200);

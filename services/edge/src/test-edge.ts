@@ -5,20 +5,20 @@ import { noOutages } from "@vigie/core/outages";
 import type { TopicName } from "@vigie/schemas/catalogue";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import { SAMPLE_TIME_MS, sampleLogin } from "@vigie/schemas/samples";
+import { memoryAudit } from "@vigie/service-kit/audit-trail/memory-audit";
 import { createHealth } from "@vigie/service-kit/health";
 import { createTokenVerifier } from "@vigie/service-kit/http/jwt";
 import { pemKeys } from "@vigie/service-kit/http/jwt-keys";
 import { LocalRateLimiter, noRateLimit } from "@vigie/service-kit/http/rate-limit";
 import { createRequestLog } from "@vigie/service-kit/http/request-log";
 import { createMetrics } from "@vigie/service-kit/metrics";
+import { memoryOutput } from "@vigie/service-kit/output/memory-output";
+import { memoryView } from "@vigie/service-kit/sessions/memory-view";
 import { SignJWT } from "jose";
 import { buildApp, type EdgeOptions } from "./app.ts";
-import { memoryAudit } from "./audit/memory-audit.ts";
 import { createOutcomes } from "./commands/outcomes.ts";
 import { excessLogins } from "./ingest/excess-logins.ts";
 import { Hub } from "./live/hub.ts";
-import { memoryView } from "./memory-view.ts";
-import { memoryOutput } from "./output/memory-output.ts";
 import { memoryPolicies, memoryPolicyBook } from "./policies/memory-policies.ts";
 
 /** What tests of the edge share: an app without port and broker, and tokens for it. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
+import { memoryOutput } from "@vigie/service-kit/output/memory-output";
 import { test } from "vitest";
-import { memoryOutput } from "./output/memory-output.ts";
 import { TICK_TOPIC, tickJob } from "./ticks.ts";
 
 const NOW_MS = 1_767_607_200_000;

@@ -4,7 +4,7 @@ import { topics } from "@vigie/schemas/catalogue";
 import type { Codecs } from "@vigie/schemas/codec-core";
 import type { SessionTick } from "@vigie/schemas/types";
 import type { Job } from "@vigie/service-kit/jobs";
-import type { EventOutput } from "./output/event-output.ts";
+import type { EventOutput } from "@vigie/service-kit/output/event-output";
 
 export const TICK_TOPIC = "id.session.tick";
 

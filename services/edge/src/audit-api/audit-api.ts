@@ -1,6 +1,6 @@
+import { strictQuery } from "@vigie/service-kit/http/strict-body";
 import type { FastifyInstance } from "fastify";
 import type { EdgeContext } from "../context.ts";
-import { strictQuery } from "../strict-body.ts";
 import { exportRoute } from "./export.ts";
 import { proofRoutes } from "./proofs.ts";
 import { searchRoute } from "./search.ts";

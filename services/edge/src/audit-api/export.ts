@@ -1,9 +1,9 @@
 import { Readable } from "node:stream";
 import { exportLines } from "@vigie/service-kit/audit/export";
+import { beforeAnswer } from "@vigie/service-kit/audit-trail/declared";
+import { auditor, callerOf } from "@vigie/service-kit/http/access";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type Static, Type } from "typebox";
-import { auditor, callerOf } from "../access.ts";
-import { beforeAnswer } from "../audit/declared.ts";
 import type { EdgeContext } from "../context.ts";
 import { problemResponses, problems } from "../ingest/schemas.ts";
 import type { AuditLog } from "./audit-log.ts";

@@ -1,7 +1,7 @@
 import { VigError } from "@vigie/core/errors";
+import { callerOf } from "@vigie/service-kit/http/access";
 import type { Caller } from "@vigie/service-kit/http/jwt";
 import type { FastifyRequest } from "fastify";
-import { callerOf } from "../access.ts";
 import type { EdgeContext } from "../context.ts";
 
 const PLATFORM_SCOPE = "platform:admin";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { VigError } from "@vigie/core/errors";
+import { memoryAudit } from "@vigie/service-kit/audit-trail/memory-audit";
 import { describe, test } from "vitest";
-import { memoryAudit } from "../audit/memory-audit.ts";
 import { bearer, NOW_MS, type TestEdge, testEdge } from "../test-edge.ts";
 import { smallLog, TENANT } from "./test-log.ts";
 

@@ -1,7 +1,7 @@
+import { beforeAnswer } from "@vigie/service-kit/audit-trail/declared";
+import { auditor, callerOf } from "@vigie/service-kit/http/access";
 import type { FastifyInstance } from "fastify";
 import type { Static } from "typebox";
-import { auditor, callerOf } from "../access.ts";
-import { beforeAnswer } from "../audit/declared.ts";
 import type { EdgeContext } from "../context.ts";
 import { problemResponses, problems } from "../ingest/schemas.ts";
 import { entryAnswer, searchSchema } from "./answers.ts";

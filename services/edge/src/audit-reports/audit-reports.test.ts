@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { VigError } from "@vigie/core/errors";
 import { DAY_MS } from "@vigie/core/time";
+import { memoryAudit } from "@vigie/service-kit/audit-trail/memory-audit";
 import { describe, test } from "vitest";
-import { memoryAudit } from "../audit/memory-audit.ts";
 import { NOW_MS, person, post, testEdge } from "../test-edge.ts";
 
 const URL = "/v1/audit/records";

@@ -1,15 +1,15 @@
 import type { AuditAction } from "@vigie/schemas/audit-actions";
 import { upstreamActions } from "@vigie/schemas/audit-actions";
+import type { ReportedDeed } from "@vigie/service-kit/audit-trail/audit-trail";
+import { ANY_APP, beforeAnswerOnce } from "@vigie/service-kit/audit-trail/declared";
+import { callerOf, schemasKnown, scoped } from "@vigie/service-kit/http/access";
 import { sendProblem } from "@vigie/service-kit/http/problem";
+import { strictBody } from "@vigie/service-kit/http/strict-body";
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from "fastify";
-import { callerOf, schemasKnown, scoped } from "../access.ts";
-import type { ReportedDeed } from "../audit/audit-trail.ts";
-import { ANY_APP, beforeAnswerOnce } from "../audit/declared.ts";
 import { callIdOf, isRepeatable } from "../commands/call.ts";
 import { RecordedCalls } from "../commands/recorded-calls.ts";
 import type { EdgeContext } from "../context.ts";
 import { problemResponses } from "../ingest/schemas.ts";
-import { strictBody } from "../strict-body.ts";
 import { deedOf } from "./report.ts";
 import { type Report, recordedSchema, reportBody } from "./schemas.ts";
 

@@ -1,8 +1,8 @@
 import { VigError } from "@vigie/core/errors";
 import type { Actor } from "@vigie/schemas/types";
+import { userAgentOf } from "@vigie/service-kit/audit-trail/actor";
+import type { ReportedDeed } from "@vigie/service-kit/audit-trail/audit-trail";
 import { addressOf } from "@vigie/service-kit/http/address";
-import { userAgentOf } from "../audit/actor.ts";
-import type { ReportedDeed } from "../audit/audit-trail.ts";
 import type { AdmitLimits } from "../ingest/steps/admit-event.ts";
 import type { Report } from "./schemas.ts";
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { VigError } from "@vigie/core/errors";
+import { memoryAudit } from "@vigie/service-kit/audit-trail/memory-audit";
 import { nameUuid, uuidOf } from "@vigie/service-kit/ids";
 import type { RouteOptions } from "fastify";
 import { afterAll, beforeAll, beforeEach, describe, test } from "vitest";
@@ -8,7 +9,6 @@ import { type Call, call, TENANT, type TestStores, testStores } from "../command
 import { anomalyRow, ids } from "../inventory/test-tables.ts";
 import { postgresPolicies } from "../policies/policy-store.ts";
 import { NOW_MS, testEdge } from "../test-edge.ts";
-import { memoryAudit } from "./memory-audit.ts";
 
 /** AUD-06 at every route that has its record first: with the audit away nothing is answered, and nothing is done. */
 

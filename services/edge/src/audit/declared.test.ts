@@ -3,18 +3,18 @@ import type { Logger } from "@vigie/core/log";
 import { silentLogger } from "@vigie/core/log";
 import type { AuditAction } from "@vigie/schemas/audit-actions";
 import { auditActions } from "@vigie/schemas/audit-actions";
-import fastify, { type FastifyInstance, type RouteOptions } from "fastify";
-import { describe, test } from "vitest";
-import { bearer, person, post, testEdge } from "../test-edge.ts";
-import type { AuditTrail } from "./audit-trail.ts";
+import type { AuditTrail } from "@vigie/service-kit/audit-trail/audit-trail";
 import {
   type AuditDeclaration,
   beforeAnswer,
   beforeAnswerOnce,
   holdToDeclared,
   nothing,
-} from "./declared.ts";
-import { memoryAudit } from "./memory-audit.ts";
+} from "@vigie/service-kit/audit-trail/declared";
+import { memoryAudit } from "@vigie/service-kit/audit-trail/memory-audit";
+import fastify, { type FastifyInstance, type RouteOptions } from "fastify";
+import { describe, test } from "vitest";
+import { bearer, person, post, testEdge } from "../test-edge.ts";
 
 /** Every route of the edge, with what it declares. */
 async function routesOfEdge(): Promise<readonly RouteOptions[]> {

@@ -1,11 +1,11 @@
 import { VigError } from "@vigie/core/errors";
 import type { RevocationAck } from "@vigie/schemas/types";
+import { beforeAnswer, counts, nothing } from "@vigie/service-kit/audit-trail/declared";
+import { admin, callerOf, schemasKnown, scoped } from "@vigie/service-kit/http/access";
+import { strictBody, strictQuery } from "@vigie/service-kit/http/strict-body";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type Static, Type } from "typebox";
-import { admin, callerOf, schemasKnown, scoped } from "../access.ts";
-import { beforeAnswer, counts, nothing } from "../audit/declared.ts";
 import { problemResponses } from "../ingest/schemas.ts";
-import { strictBody, strictQuery } from "../strict-body.ts";
 import { latencyOf, reportOf } from "./ack-report.ts";
 import type { Commands } from "./commands.ts";
 import { databaseOf } from "./known-ids.ts";

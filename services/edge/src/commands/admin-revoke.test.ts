@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { VigError } from "@vigie/core/errors";
+import { memoryAudit } from "@vigie/service-kit/audit-trail/memory-audit";
 import { nameUuid } from "@vigie/service-kit/ids";
 import type { Database } from "@vigie/service-kit/postgres/database";
 import { describe, expect, test } from "vitest";
-import { memoryAudit } from "../audit/memory-audit.ts";
 import { bearer } from "../test-edge.ts";
 import { type CommandEdge, commandEdge } from "./test-processor.ts";
 

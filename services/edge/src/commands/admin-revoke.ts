@@ -1,12 +1,12 @@
 import { VigError } from "@vigie/core/errors";
+import { actorOf } from "@vigie/service-kit/audit-trail/actor";
+import { beforeAnswerOnce, counts } from "@vigie/service-kit/audit-trail/declared";
+import { admin, callerOf, schemasKnown } from "@vigie/service-kit/http/access";
 import { sendProblem } from "@vigie/service-kit/http/problem";
+import { strictBody } from "@vigie/service-kit/http/strict-body";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Static } from "typebox";
-import { admin, callerOf, schemasKnown } from "../access.ts";
-import { actorOf } from "../audit/actor.ts";
-import { beforeAnswerOnce, counts } from "../audit/declared.ts";
 import { problemResponses } from "../ingest/schemas.ts";
-import { strictBody } from "../strict-body.ts";
 import { createDeeds, type Deed } from "./admin-deeds.ts";
 import { type AdminBody, adminAnswers, adminBody, batchStateSchema } from "./admin-schemas.ts";
 import { answerOrder } from "./answer.ts";

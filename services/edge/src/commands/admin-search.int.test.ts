@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { uuidOf } from "@vigie/service-kit/ids";
+import { memoryView } from "@vigie/service-kit/sessions/memory-view";
 import type { DeniableSession } from "@vigie/service-kit/sessions/view";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { addPerson, sessionRow } from "../inventory/test-tables.ts";
-import { memoryView } from "../memory-view.ts";
 import type { CommandEdge } from "./test-processor.ts";
 import { call, TENANT, type TestStores, testStores } from "./test-stores.ts";
 

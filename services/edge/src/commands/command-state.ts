@@ -1,12 +1,12 @@
 import { VigError } from "@vigie/core/errors";
+import { aboutOthers } from "@vigie/service-kit/audit-trail/declared";
+import { adminFault, callerOf, livesNow } from "@vigie/service-kit/http/access";
 import { requireToken } from "@vigie/service-kit/http/auth";
 import type { Caller } from "@vigie/service-kit/http/jwt";
+import { strictBody } from "@vigie/service-kit/http/strict-body";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Static } from "typebox";
-import { adminFault, callerOf, livesNow } from "../access.ts";
-import { aboutOthers } from "../audit/declared.ts";
 import { problemResponses } from "../ingest/schemas.ts";
-import { strictBody } from "../strict-body.ts";
 import { answerOrder } from "./answer.ts";
 import type { Owner } from "./commander.ts";
 import type { Commands } from "./commands.ts";

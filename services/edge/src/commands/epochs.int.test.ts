@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import type { SessionEpoch } from "@vigie/schemas/types";
+import { memoryAudit } from "@vigie/service-kit/audit-trail/memory-audit";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
-import { memoryAudit } from "../audit/memory-audit.ts";
 import { outboxOf } from "../inventory/test-tables.ts";
 import { createEpochBook } from "./epochs.ts";
 import { ADMIN, call, TENANT, type TestStores, testStores } from "./test-stores.ts";

@@ -5,22 +5,22 @@ import { join } from "node:path";
 import { silentLogger } from "@vigie/core/log";
 import { type Codecs, openCodecs } from "@vigie/schemas/codecs";
 import type { SessionCommandResult, SessionEpoch } from "@vigie/schemas/types";
+import { followTopics } from "@vigie/service-kit/follow-topics";
+import type { EventOutput } from "@vigie/service-kit/output/event-output";
+import { kafkaOutput } from "@vigie/service-kit/output/kafka-output";
 import { openBatchingProducer } from "@vigie/stream/kafka/producer";
+import { type ServiceStack, serviceStack } from "@vigie/testkit/service-stack";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { followTopics } from "../follow-topics.ts";
-import type { EventOutput } from "../output/event-output.ts";
-import { kafkaOutput } from "../output/kafka-output.ts";
-import { type EdgeStack, edgeStack } from "../test-stack.ts";
 import { outcomeTakers } from "./follow-outcomes.ts";
 import { createOutcomes } from "./outcomes.ts";
 
-let servers: EdgeStack;
+let servers: ServiceStack;
 let codecs: Codecs;
 let output: EventOutput;
 let cacheDir: string;
 
 beforeAll(async () => {
-  servers = await edgeStack();
+  servers = await serviceStack();
   const { registry: registryUrl, prefix, client } = servers;
   cacheDir = mkdtempSync(join(tmpdir(), "vigie-outcomes-"));
   codecs = await openCodecs({ registryUrl, prefix, cacheDir, log: silentLogger });

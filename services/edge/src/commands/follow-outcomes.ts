@@ -1,5 +1,5 @@
 import type { SessionCommandResult, SessionEpoch } from "@vigie/schemas/types";
-import { type TopicTaker, taker } from "../follow-topics.ts";
+import { type TopicTaker, taker } from "@vigie/service-kit/follow-topics";
 import type { Outcomes } from "./outcomes.ts";
 
 /**

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { VigError } from "@vigie/core/errors";
 import { uuidOf } from "@vigie/service-kit/ids";
+import { memoryView } from "@vigie/service-kit/sessions/memory-view";
 import type { SessionAnswer } from "@vigie/service-kit/sessions/view";
 import { describe, expect, test } from "vitest";
-import { memoryView } from "../memory-view.ts";
 import { bearer } from "../test-edge.ts";
 import { type CommandEdge, commandEdge } from "./test-processor.ts";
 

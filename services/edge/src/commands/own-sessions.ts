@@ -1,14 +1,14 @@
 import { assert } from "@vigie/core/assert";
 import { VigError } from "@vigie/core/errors";
+import { actorOf } from "@vigie/service-kit/audit-trail/actor";
+import { withDeed } from "@vigie/service-kit/audit-trail/declared";
+import { callerOf, person, schemasKnown } from "@vigie/service-kit/http/access";
 import type { Caller } from "@vigie/service-kit/http/jwt";
+import { strictBody } from "@vigie/service-kit/http/strict-body";
 import { uuidOf } from "@vigie/service-kit/ids";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type TSchema, Type } from "typebox";
-import { callerOf, person, schemasKnown } from "../access.ts";
-import { actorOf } from "../audit/actor.ts";
-import { withDeed } from "../audit/declared.ts";
 import { problemResponses } from "../ingest/schemas.ts";
-import { strictBody } from "../strict-body.ts";
 import { answerOrder } from "./answer.ts";
 import { callIdOf } from "./call.ts";
 import { channelOf, channels, type Target } from "./command.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { nameUuid, tenantUuid, uuidOf } from "@vigie/service-kit/ids";
+import { memoryView } from "@vigie/service-kit/sessions/memory-view";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { addPerson, ids, sessionRow } from "../inventory/test-tables.ts";
-import { memoryView } from "../memory-view.ts";
 import { NOW_MS } from "../test-edge.ts";
 import { commandEdge } from "./test-processor.ts";
 import { ADMIN, call, ME, TENANT, type TestStores, testStores } from "./test-stores.ts";

@@ -1,9 +1,9 @@
 import { assert } from "@vigie/core/assert";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import type { SessionCommand, SessionCommandResult } from "@vigie/schemas/types";
+import type { OutgoingEvent } from "@vigie/service-kit/output/event-output";
+import { memoryOutput } from "@vigie/service-kit/output/memory-output";
 import type { EdgeOptions } from "../app.ts";
-import type { OutgoingEvent } from "../output/event-output.ts";
-import { memoryOutput } from "../output/memory-output.ts";
 import { NOW_MS, testEdge } from "../test-edge.ts";
 import { createOutcomes } from "./outcomes.ts";
 

@@ -1,10 +1,16 @@
 import type { Clock } from "@vigie/core/time";
+import { nothing } from "@vigie/service-kit/audit-trail/declared";
+import {
+  callerOf,
+  type Guard,
+  hasScope,
+  notEnded,
+  schemasKnown,
+} from "@vigie/service-kit/http/access";
 import { addressOf } from "@vigie/service-kit/http/address";
 import { requireToken } from "@vigie/service-kit/http/auth";
 import type { Caller } from "@vigie/service-kit/http/jwt";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { callerOf, type Guard, hasScope, notEnded, schemasKnown } from "../access.ts";
-import { nothing } from "../audit/declared.ts";
 import type { EdgeContext } from "../context.ts";
 import { postEventRoutes } from "./post-event/route.ts";
 import { postEventsRoute } from "./post-events/route.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { VigError } from "@vigie/core/errors";
+import { memoryView } from "@vigie/service-kit/sessions/memory-view";
 import type { SessionAnswer, SessionFacts } from "@vigie/service-kit/sessions/view";
 import { test } from "vitest";
-import { memoryView } from "../memory-view.ts";
 import { AUDIENCE, ISSUER, NOW_MS, testEdge } from "../test-edge.ts";
 import { brokenTokens, issued, issuerAuth } from "../test-tokens.ts";
 

@@ -1,9 +1,9 @@
 import type { AuditAction } from "@vigie/schemas/audit-actions";
+import { beforeAnswer, counts } from "@vigie/service-kit/audit-trail/declared";
+import { admin, callerOf } from "@vigie/service-kit/http/access";
 import { tenantUuid } from "@vigie/service-kit/ids";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Static, TSchema } from "typebox";
-import { admin, callerOf } from "../access.ts";
-import { beforeAnswer, counts } from "../audit/declared.ts";
 import { problemResponses } from "../ingest/schemas.ts";
 import { anomaliesPage } from "./anomalies.ts";
 import {

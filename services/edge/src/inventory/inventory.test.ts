@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { VigError } from "@vigie/core/errors";
 import { sampleLogin } from "@vigie/schemas/samples";
+import { memoryAudit } from "@vigie/service-kit/audit-trail/memory-audit";
+import { memoryView } from "@vigie/service-kit/sessions/memory-view";
 import { test } from "vitest";
-import { memoryAudit } from "../audit/memory-audit.ts";
-import { memoryView } from "../memory-view.ts";
 import { bearer, person, testEdge } from "../test-edge.ts";
 
 /** Who may call what. Without a database, 503 VIG_DATABASE_UNSET says that every guard let the call through. */

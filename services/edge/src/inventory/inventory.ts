@@ -1,6 +1,6 @@
+import { strictQuery } from "@vigie/service-kit/http/strict-body";
 import type { FastifyInstance } from "fastify";
 import type { EdgeContext } from "../context.ts";
-import { strictQuery } from "../strict-body.ts";
 import { adminRoutes } from "./admin-routes.ts";
 import { ownRoutes } from "./own-routes.ts";
 import { readingOf } from "./reading.ts";

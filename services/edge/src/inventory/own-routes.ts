@@ -1,7 +1,7 @@
+import { ownData } from "@vigie/service-kit/audit-trail/declared";
+import { callerOf, person } from "@vigie/service-kit/http/access";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type Static, type TSchema, Type } from "typebox";
-import { callerOf, person } from "../access.ts";
-import { ownData } from "../audit/declared.ts";
 import { problemResponses } from "../ingest/schemas.ts";
 import {
   currentSchema,

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { tenantUuid, uuidOf } from "@vigie/service-kit/ids";
+import { memoryView } from "@vigie/service-kit/sessions/memory-view";
 import type { Denial } from "@vigie/service-kit/sessions/view";
 import { afterAll, beforeAll, beforeEach, test } from "vitest";
-import { memoryView } from "../memory-view.ts";
 import { bearer, NOW_MS, testEdge } from "../test-edge.ts";
 import {
   addPerson,

@@ -1,16 +1,16 @@
 import { VigError } from "@vigie/core/errors";
 import type { AnomalyLabel } from "@vigie/schemas/types";
+import { actorRefOf } from "@vigie/service-kit/audit-trail/actor";
+import { beforeAnswer } from "@vigie/service-kit/audit-trail/declared";
+import { admin, callerOf, schemasKnown } from "@vigie/service-kit/http/access";
+import { strictBody } from "@vigie/service-kit/http/strict-body";
 import type { FastifyInstance } from "fastify";
 import { type Static, Type } from "typebox";
-import { admin, callerOf, schemasKnown } from "../access.ts";
-import { actorRefOf } from "../audit/actor.ts";
-import { beforeAnswer } from "../audit/declared.ts";
 import { databaseOf } from "../commands/known-ids.ts";
 import { id, strict } from "../commands/schemas.ts";
 import type { EdgeContext } from "../context.ts";
 import { problemResponses, problems } from "../ingest/schemas.ts";
 import { labelSchema } from "../inventory/answers.ts";
-import { strictBody } from "../strict-body.ts";
 import { createVerdictBook, type Verdict } from "./verdict-book.ts";
 
 const params = strict({ id: id("anomaly_id as lists show it") });

@@ -5,23 +5,23 @@ import { join } from "node:path";
 import { silentLogger } from "@vigie/core/log";
 import type { TopicName } from "@vigie/schemas/catalogue";
 import { type Codecs, openCodecs } from "@vigie/schemas/codecs";
+import { followTopics } from "@vigie/service-kit/follow-topics";
 import { noRateLimit } from "@vigie/service-kit/http/rate-limit";
 import { uuidOf } from "@vigie/service-kit/ids";
+import type { KeptFollowing } from "@vigie/service-kit/keep-following";
+import type { EventOutput } from "@vigie/service-kit/output/event-output";
+import { kafkaOutput } from "@vigie/service-kit/output/kafka-output";
 import { openBatchingProducer } from "@vigie/stream/kafka/producer";
+import { type ServiceStack, serviceStack } from "@vigie/testkit/service-stack";
 import { afterAll, beforeAll, test, vi } from "vitest";
-import { followTopics } from "../follow-topics.ts";
 import { excessLogins } from "../ingest/excess-logins.ts";
-import type { KeptFollowing } from "../keep-following.ts";
-import type { EventOutput } from "../output/event-output.ts";
-import { kafkaOutput } from "../output/kafka-output.ts";
 import { testEdge } from "../test-edge.ts";
-import { type EdgeStack, edgeStack } from "../test-stack.ts";
 import { issued, issuerAuth } from "../test-tokens.ts";
 import { excessTakers, followWhileNeeded, liveTakers } from "./follow-live.ts";
 import { Hub } from "./hub.ts";
 import { anomaly, connect, epoch, revocation, state } from "./test-client.ts";
 
-let servers: EdgeStack;
+let servers: ServiceStack;
 let codecs: Codecs;
 let output: EventOutput;
 let cacheDir: string;
@@ -37,7 +37,7 @@ const hub = new Hub();
 const edge = { ...testEdge({ auth: issuerAuth, hub }), hub };
 
 beforeAll(async () => {
-  servers = await edgeStack();
+  servers = await serviceStack();
   const { registry: registryUrl, prefix, client } = servers;
   cacheDir = mkdtempSync(join(tmpdir(), "vigie-live-"));
   codecs = await openCodecs({ registryUrl, prefix, cacheDir, log: silentLogger });

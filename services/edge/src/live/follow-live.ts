@@ -5,9 +5,9 @@ import type {
   SessionRevoked,
   SessionState,
 } from "@vigie/schemas/types";
-import { type TopicTaker, taker } from "../follow-topics.ts";
+import { type TopicTaker, taker } from "@vigie/service-kit/follow-topics";
+import type { KeptFollowing } from "@vigie/service-kit/keep-following";
 import type { ExcessLogins } from "../ingest/excess-logins.ts";
-import type { KeptFollowing } from "../keep-following.ts";
 import { everybodyOf } from "./event.ts";
 import type { Hub } from "./hub.ts";
 

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { VigError } from "@vigie/core/errors";
 import { uuidOf } from "@vigie/service-kit/ids";
+import { memoryView } from "@vigie/service-kit/sessions/memory-view";
 import type { SessionAnswer } from "@vigie/service-kit/sessions/view";
 import { afterEach, expect, test, vi } from "vitest";
 import { administeredSchema, detailsSchema, toldAnomalySchema } from "../inventory/answers.ts";
-import { memoryView } from "../memory-view.ts";
 import { type TestEdge, testEdge } from "../test-edge.ts";
 import { brokenTokens, issued, issuerAuth } from "../test-tokens.ts";
 import {

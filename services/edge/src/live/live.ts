@@ -1,10 +1,10 @@
 import websocket from "@fastify/websocket";
 import { VigError } from "@vigie/core/errors";
+import { aboutOthers } from "@vigie/service-kit/audit-trail/declared";
 import { originMatcher } from "@vigie/service-kit/http/origins";
 import { sendProblem } from "@vigie/service-kit/http/problem";
 import type { Metrics } from "@vigie/service-kit/metrics";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { aboutOthers } from "../audit/declared.ts";
 import type { EdgeContext } from "../context.ts";
 import { problemResponses } from "../ingest/schemas.ts";
 import { readingOf } from "../inventory/reading.ts";

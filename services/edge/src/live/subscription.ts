@@ -1,11 +1,11 @@
 import { VigError } from "@vigie/core/errors";
 import { userKey } from "@vigie/core/keys";
+import { adminFault } from "@vigie/service-kit/http/access";
 import type { Caller, TokenFacts } from "@vigie/service-kit/http/jwt";
 import { refuseHalfCharacters } from "@vigie/service-kit/http/well-formed";
 import { uuidOf } from "@vigie/service-kit/ids";
 import { Ajv } from "ajv";
 import { type Static, Type } from "typebox";
-import { adminFault } from "../access.ts";
 import { everybodyOf, type LiveEvent, type LiveKind, liveKinds } from "./event.ts";
 
 /** The one message of a client. */

@@ -14,10 +14,10 @@ import {
 } from "@vigie/service-kit/postgres/database";
 import { kafkaCarrier } from "@vigie/service-kit/postgres/outbox-kafka";
 import { startOutboxPublisher } from "@vigie/service-kit/postgres/outbox-publisher";
+import { type ServiceStack, serviceStack } from "@vigie/testkit/service-stack";
 import { afterAll, beforeAll, onTestFinished, test, vi } from "vitest";
 import { EDGE_ROLE } from "../database.ts";
 import { bearer, testEdge } from "../test-edge.ts";
-import { type EdgeStack, edgeStack } from "../test-stack.ts";
 import { postgresPolicies } from "./policy-store.ts";
 
 const URL = "/api/id/admin/sessions/policies";
@@ -28,7 +28,7 @@ const TENANT = "molam-sn";
 const IN_FORCE_MS = 1_000;
 const SOON = { timeout: 20_000, interval: 5 };
 
-let servers: EdgeStack;
+let servers: ServiceStack;
 let database: Database;
 let options: PoolOptions;
 let codecs: Awaited<ReturnType<typeof openCodecs>>;
@@ -50,7 +50,7 @@ function edge() {
 }
 
 beforeAll(async () => {
-  servers = await edgeStack();
+  servers = await serviceStack();
   const { postgres: url, schema, registry: registryUrl, prefix, client } = servers;
   options = {
     url,

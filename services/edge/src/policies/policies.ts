@@ -11,13 +11,13 @@ import {
 } from "@vigie/core/policy";
 import type { Encoder } from "@vigie/schemas/codec-core";
 import type { ActorRef, SessionPolicy } from "@vigie/schemas/types";
+import { actorRefOf } from "@vigie/service-kit/audit-trail/actor";
+import { beforeAnswer, nothing } from "@vigie/service-kit/audit-trail/declared";
+import { admin, callerOf } from "@vigie/service-kit/http/access";
 import { sendProblem } from "@vigie/service-kit/http/problem";
+import { strictQuery } from "@vigie/service-kit/http/strict-body";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { admin, callerOf } from "../access.ts";
-import { actorRefOf } from "../audit/actor.ts";
-import { beforeAnswer, nothing } from "../audit/declared.ts";
 import type { EdgeContext } from "../context.ts";
-import { strictQuery } from "../strict-body.ts";
 import {
   DEFAULT_TENANT_KEY,
   POLICY_TOPIC,

@@ -1,6 +1,6 @@
+import { callerOf } from "@vigie/service-kit/http/access";
 import { sendProblem } from "@vigie/service-kit/http/problem";
 import type { FastifyInstance, RouteHandlerMethod } from "fastify";
-import { callerOf } from "../../access.ts";
 import { contextOf, type Ingest, mayWrite, reportedEvents, waitMsOf } from "../ingest.ts";
 import { acceptedSchema, problemResponses } from "../schemas.ts";
 import { describedBodyOf } from "../steps/body-schema.ts";

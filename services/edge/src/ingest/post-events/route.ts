@@ -1,9 +1,9 @@
 import { catalogue, type VigCode } from "@vigie/core/catalogue";
 import { describeCode, type ErrorDetails, VigError } from "@vigie/core/errors";
+import { callerOf } from "@vigie/service-kit/http/access";
 import { takeRate } from "@vigie/service-kit/http/auth";
 import { FAULTS_MAX, type Fault, sendProblem } from "@vigie/service-kit/http/problem";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { callerOf } from "../../access.ts";
 import { contextOf, type Ingest, mayWrite, reportedEvents, waitMsOf } from "../ingest.ts";
 import { batchSchema, problemResponses } from "../schemas.ts";
 import type { Admission, AdmitContext } from "../steps/admit-event.ts";

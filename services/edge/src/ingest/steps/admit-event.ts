@@ -7,7 +7,7 @@ import { VALUE_MAX_BYTES } from "@vigie/schemas/catalogue";
 import type { Codecs } from "@vigie/schemas/codec-core";
 import type { Caller } from "@vigie/service-kit/http/jwt";
 import type { Fault } from "@vigie/service-kit/http/problem";
-import type { OutgoingEvent } from "../../output/event-output.ts";
+import type { OutgoingEvent } from "@vigie/service-kit/output/event-output";
 import { bodyValidator, type Validate } from "./body-schema.ts";
 import { coarsen, type GivenLocation, geohashOfLocation } from "./coarsen.ts";
 import { instantMs } from "./event-time.ts";

@@ -2,16 +2,22 @@ import { randomUUID } from "node:crypto";
 import { VigError } from "@vigie/core/errors";
 import { USER_ID } from "@vigie/core/keys";
 import type { ActorType, SubjectErasure } from "@vigie/schemas/types";
+import { actorRefOf } from "@vigie/service-kit/audit-trail/actor";
+import { beforeAnswer, ownData } from "@vigie/service-kit/audit-trail/declared";
+import {
+  admin,
+  callerOf,
+  person,
+  personOfAnySession,
+  schemasKnown,
+} from "@vigie/service-kit/http/access";
+import { strictBody } from "@vigie/service-kit/http/strict-body";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type Static, Type } from "typebox";
-import { admin, callerOf, person, personOfAnySession, schemasKnown } from "../../access.ts";
-import { actorRefOf } from "../../audit/actor.ts";
-import { beforeAnswer, ownData } from "../../audit/declared.ts";
 import { databaseOf, userOf } from "../../commands/known-ids.ts";
 import { id, strict } from "../../commands/schemas.ts";
 import type { EdgeContext } from "../../context.ts";
 import { problemResponses, problems } from "../../ingest/schemas.ts";
-import { strictBody } from "../../strict-body.ts";
 import { erasureAnswer, erasureSchema } from "./answers.ts";
 import { createErasureBook, type ErasureBook, type ErasureFacts } from "./erasure-book.ts";
 

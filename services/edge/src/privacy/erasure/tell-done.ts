@@ -1,8 +1,8 @@
 import { SECOND_MS } from "@vigie/core/time";
+import type { AuditTrail } from "@vigie/service-kit/audit-trail/audit-trail";
 import { tenantUuid } from "@vigie/service-kit/ids";
 import type { Job } from "@vigie/service-kit/jobs";
 import type { Database } from "@vigie/service-kit/postgres/database";
-import type { AuditTrail } from "../../audit/audit-trail.ts";
 import { type ErasureFacts, factsOf, isUnderWay } from "./erasure-book.ts";
 
 export interface TellDoneOptions {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { VigError } from "@vigie/core/errors";
+import { memoryAudit } from "@vigie/service-kit/audit-trail/memory-audit";
 import { uuidOf } from "@vigie/service-kit/ids";
 import { afterAll, beforeAll, beforeEach, test } from "vitest";
-import { memoryAudit } from "../../audit/memory-audit.ts";
 import {
   addPerson,
   ids,

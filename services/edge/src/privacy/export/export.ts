@@ -1,14 +1,14 @@
 import { Readable } from "node:stream";
+import { beforeAnswer } from "@vigie/service-kit/audit-trail/declared";
+import { callerOf, person } from "@vigie/service-kit/http/access";
+import { strictQuery } from "@vigie/service-kit/http/strict-body";
 import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
-import { callerOf, person } from "../../access.ts";
-import { beforeAnswer } from "../../audit/declared.ts";
 import type { EdgeContext } from "../../context.ts";
 import { problemResponses } from "../../ingest/schemas.ts";
 import { callingPerson } from "../../inventory/person.ts";
 import { noQuery } from "../../inventory/queries.ts";
 import { readingOf } from "../../inventory/reading.ts";
-import { strictQuery } from "../../strict-body.ts";
 import { exportDocument } from "./document.ts";
 
 const documentSchema = Type.Object(

@@ -1,0 +1,46 @@
+import { VigError } from "@vigie/core/errors";
+import { Ajv, type ErrorObject } from "ajv";
+import type { FastifySchemaCompiler } from "fastify";
+
+/**
+ * Judges bodies and path parameters as they are: nothing is turned into another type, and a member that nobody knows
+ * is a fault, since a filter with a typing error would mean more than was meant.
+ */
+export const strictBody = strictly(
+  new Ajv({ useDefaults: true, strict: false }),
+  "VIG_BODY_INVALID",
+  "body",
+);
+
+/** The same for queries, whose values are all text: one becomes a number or a boolean where that is wanted. */
+export const strictQuery = strictly(
+  new Ajv({ useDefaults: true, coerceTypes: true, strict: false }),
+  "VIG_QUERY_INVALID",
+  "query",
+);
+
+function strictly(
+  ajv: Ajv,
+  code: "VIG_BODY_INVALID" | "VIG_QUERY_INVALID",
+  whole: string,
+): FastifySchemaCompiler<unknown> {
+  return ({ schema }) => {
+    const isValid = ajv.compile(schema as object);
+    return (value: unknown) => {
+      if (isValid(value)) return { value };
+      const [fault] = isValid.errors ?? [];
+      return { error: new VigError(code, faultOf(fault, whole)) };
+    };
+  };
+}
+
+/** Source: longer names are a client's nonsense, of no use in an answer. */
+const PATH_MAX_LENGTH = 64;
+
+function faultOf(fault: ErrorObject | undefined, whole: string): { path: string; why: string } {
+  const unknown = fault?.params.additionalProperty as string | undefined;
+  const parts = (fault?.instancePath ?? "").split("/").slice(1);
+  const path = (unknown === undefined ? parts : [...parts, unknown]).join(".");
+  const why = unknown === undefined ? (fault?.message ?? "does not fit") : "is not known";
+  return { path: path.slice(0, PATH_MAX_LENGTH) || whole, why };
+}
