@@ -1,5 +1,5 @@
 /** Who puts an action on record. */
-export type AuditEmitter = "edge" | "sessions" | "audit-sink" | "operator" | "upstream";
+export type AuditEmitter = "edge" | "geo" | "sessions" | "audit-sink" | "operator" | "upstream";
 
 export interface AuditActionFacts {
   readonly by: AuditEmitter;
@@ -91,6 +91,12 @@ export const auditActions = {
     subject: NOBODY,
     payload: ["erasure_id", "requested_at", "parts (each with its time)"],
     when: "every part has told that it is done; found within a minute",
+  },
+  "privacy.location_erased": {
+    by: "geo",
+    subject: "the caller",
+    payload: [],
+    when: "a person erases their location preferences and all that is held of where they were, before it is done",
   },
   "sessions.read": {
     by: "edge",
