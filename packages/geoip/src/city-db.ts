@@ -101,9 +101,25 @@ const bitOfV6 = (depth: number): number =>
 /** Our own lookup of an address with a city. Source: DESIGN, detector. */
 export const CITY_RADIUS_KM = 150;
 
-/** A city record of such data: DB-IP's flat fields, or GeoLite2's nested ones, whose own radius wins. */
-export function placeOfRecord(record: object, generation: number): Place | null {
+/** What a city record tells. */
+export interface City {
+  readonly place: Place;
+  /** First subdivision of the country. */
+  readonly region: string | null;
+  /** IANA name; DB-IP's free data has none. */
+  readonly timezone: string | null;
+}
+
+/** DB-IP's flat fields, or GeoLite2's nested ones, whose own radius wins. Returns: null without coordinates. */
+export function cityOfRecord(record: object, generation: number): City | null {
   const fields = record as FlatCity & NestedCity;
+  const place = placeOf(fields, generation);
+  if (place === null) return null;
+  const region = fields.state1 || fields.subdivisions?.[0]?.names?.en || null;
+  return { place, region, timezone: fields.timezone || fields.location?.time_zone || null };
+}
+
+function placeOf(fields: FlatCity & NestedCity, generation: number): Place | null {
   const lat = fields.latitude ?? fields.location?.latitude;
   const lon = fields.longitude ?? fields.location?.longitude;
   const country = fields.country_code ?? fields.country?.iso_code ?? "";
@@ -120,13 +136,17 @@ const isWithin = (value: unknown, limit: number): value is number =>
 interface FlatCity {
   readonly city?: string | { readonly names?: { readonly en?: string } };
   readonly country_code?: string;
+  readonly state1?: string;
+  readonly timezone?: string;
   readonly latitude?: number;
   readonly longitude?: number;
 }
 
 interface NestedCity {
   readonly country?: { readonly iso_code?: string };
+  readonly subdivisions?: readonly { readonly names?: { readonly en?: string } }[];
   readonly location?: {
+    readonly time_zone?: string;
     readonly latitude?: number;
     readonly longitude?: number;
     readonly accuracy_radius?: number;

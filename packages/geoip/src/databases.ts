@@ -1,7 +1,7 @@
 import { isPublic, parseAddress } from "./address.ts";
 import { AddressCache } from "./address-cache.ts";
 import { AsnRanges, type AsnTable } from "./asn-ranges.ts";
-import { MmdbFile, placeOfRecord } from "./city-db.ts";
+import { type City, cityOfRecord, MmdbFile } from "./city-db.ts";
 import {
   type Address,
   type GeoFile,
@@ -10,7 +10,6 @@ import {
   organisationOf,
   unknownAddress,
 } from "./geoip.ts";
-import type { Place } from "./place.ts";
 
 /** The databases, read: city mmdb, and ASN as mmdb or as the table of a CSV; a v4 and a v6 file may stand beside. */
 export interface GeoFiles {
@@ -23,7 +22,7 @@ export interface GeoFiles {
 /** Looks addresses up in the files' bytes. */
 export class GeoIpDatabases implements GeoIp {
   private readonly addresses = new AddressCache();
-  private city: readonly MmdbFile<Place | null>[];
+  private city: readonly MmdbFile<City | null>[];
   private asn: OrganisationSource;
 
   /** Throws: VIG_GEOIP_INVALID. */
@@ -53,12 +52,14 @@ export class GeoIpDatabases implements GeoIp {
 
   private find(family: 4 | 6, ip: string): Address {
     const organisation = this.asn(family, ip);
-    let place: Place | null = null;
-    for (const file of this.city) place ??= file.find(family, ip);
-    if (organisation === null && place === null) return unknownAddress;
+    let city: City | null = null;
+    for (const file of this.city) city ??= file.find(family, ip);
+    if (organisation === null && city === null) return unknownAddress;
     return {
-      place,
-      country: place?.country || null,
+      place: city?.place ?? null,
+      country: city?.place.country || null,
+      region: city?.region ?? null,
+      timezone: city?.timezone ?? null,
       asn: organisation?.asn ?? null,
       organisation: organisation?.name ?? null,
       anonymous: organisation?.anonymous ?? false,
@@ -70,8 +71,8 @@ export class GeoIpDatabases implements GeoIp {
 
 type OrganisationSource = (family: 4 | 6, ip: string) => Organisation | null;
 
-const openCity = ({ city, generation }: GeoFiles): readonly MmdbFile<Place | null>[] =>
-  city.map((file) => new MmdbFile(file, (record) => placeOfRecord(record, generation)));
+const openCity = ({ city, generation }: GeoFiles): readonly MmdbFile<City | null>[] =>
+  city.map((file) => new MmdbFile(file, (record) => cityOfRecord(record, generation)));
 
 function openAsn(asn: GeoFiles["asn"]): OrganisationSource {
   if ("names" in asn) {

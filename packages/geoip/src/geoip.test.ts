@@ -5,6 +5,7 @@ import { gridCellOf } from "@vigie/core/geo";
 import { silentLogger } from "@vigie/core/log";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { parseAsnCsv } from "./asn-ranges.ts";
+import { cityOfRecord } from "./city-db.ts";
 import { GeoIpDatabases } from "./databases.ts";
 import {
   followGeoFiles,
@@ -39,8 +40,9 @@ describe("the data from npm", async () => {
   const geoip = new GeoIpDatabases(files);
 
   test("knows a phone of Dakar and who connects it", () => {
-    const { place, organisation, anonymous } = geoip.lookup("41.82.0.1");
+    const { place, region, timezone, organisation, anonymous } = geoip.lookup("41.82.0.1");
     expect(place).toMatchObject({ country: "SN", radiusKm: 150 });
+    expect({ region, timezone }).toEqual({ region: "Dakar", timezone: null });
     expect(organisation).toContain("SONATEL");
     expect(anonymous).toBe(false);
   });
@@ -118,6 +120,8 @@ describe("mmdb files", () => {
     expect(new GeoIpDatabases({ city: [], asn: [asn], generation: 1 }).lookup("41.1.2.3")).toEqual({
       place: null,
       country: null,
+      region: null,
+      timezone: null,
       asn: 1,
       organisation: "Some Hosting",
       anonymous: true,
@@ -136,6 +140,24 @@ describe("mmdb files", () => {
       "VIG_GEOIP_INVALID: city.mmdb",
     );
   });
+});
+
+test("GEO-13: region and time zone come along, of GeoLite2's fields, too", () => {
+  const flat = { country_code: "SN", latitude: 14.7, longitude: -17.4, state1: "Dakar" };
+  expect(cityOfRecord({ ...flat, timezone: "" }, 1)).toMatchObject({
+    region: "Dakar",
+    timezone: null,
+  });
+  const nested = {
+    ...dakar,
+    location: { ...dakar.location, time_zone: "Africa/Dakar" },
+    subdivisions: [{ iso_code: "DK", names: { en: "Dakar Region", fr: "Région de Dakar" } }],
+  };
+  expect(cityOfRecord(nested, 1)).toMatchObject({
+    region: "Dakar Region",
+    timezone: "Africa/Dakar",
+  });
+  expect(cityOfRecord(dakar, 1)).toMatchObject({ region: null, timezone: null });
 });
 
 describe("networks as CSV", () => {

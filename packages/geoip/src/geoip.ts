@@ -7,6 +7,9 @@ export interface Address {
   readonly place: Place | null;
   /** ISO 3166-1 alpha-2, or null. */
   readonly country: string | null;
+  /** First subdivision of the country, and IANA time zone, as far as the data has them. */
+  readonly region: string | null;
+  readonly timezone: string | null;
   /** The autonomous system that announces it, and whose that is; null: unknown. */
   readonly asn: number | null;
   readonly organisation: string | null;
@@ -41,6 +44,8 @@ export interface Organisation {
 export const unknownAddress: Address = {
   place: null,
   country: null,
+  region: null,
+  timezone: null,
   asn: null,
   organisation: null,
   anonymous: false,

@@ -21,13 +21,11 @@ const START_MS = Date.UTC(2026, 0, 5, 10);
 const MINUTE_MS = 60_000;
 
 const city = (lat: number, lon: number, country: string, name: string): Address => ({
+  ...unknownAddress,
   place: placeAt({ lat, lon }, 150, country, name),
   country,
   asn: 8346,
   organisation: "SONATEL-AS",
-  anonymous: false,
-  isVpn: false,
-  isAnchor: true,
 });
 const addresses: Readonly<Record<string, Address>> = {
   "41.82.0.1": city(14.69, -17.44, "SN", "Dakar"),
