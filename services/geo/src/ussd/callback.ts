@@ -16,7 +16,11 @@ export type UssdInput =
   | { readonly kind: "step"; readonly text: string; readonly number: number | null };
 
 /** One callback that its provider vouches for, in the words of none. */
-export interface UssdCallback {
+export type UssdCallback = UssdTurn | UssdOver;
+
+/** Somebody dialled or typed, and waits for a screen. */
+export interface UssdTurn {
+  readonly kind: "turn";
   readonly provider: ProviderName;
   /** The provider's, 1..128 characters; unique with the provider for as long as the session lives. */
   readonly sessionId: string;
@@ -25,8 +29,13 @@ export interface UssdCallback {
   /** E.164, for example `+221771234567`. */
   readonly phone: string;
   readonly input: UssdInput;
-  /** The provider tells that the session is over: nobody sees an answer. */
-  readonly isOver: boolean;
+}
+
+/** The session is over: hung up, timed out or ended by us. Nobody sees an answer. */
+export interface UssdOver {
+  readonly kind: "over";
+  readonly provider: ProviderName;
+  readonly sessionId: string;
 }
 
 /** What is shown. */
