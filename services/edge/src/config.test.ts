@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { parseConfig } from "@vigie/service-kit/config";
+import { limitsAreOff } from "@vigie/service-kit/http-config";
 import { describe, test } from "vitest";
-import { edgeConfig, limitsAreOff } from "./config.ts";
+import { edgeConfig } from "./config.ts";
 
 const pemOf = (bits: number): string =>
   generateKeyPairSync("rsa", { modulusLength: bits })

@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { openCodecs } from "@vigie/schemas/codecs";
+import { emitterOf } from "@vigie/service-kit/audit-trail/emitter";
 import { createKafkaAudit } from "@vigie/service-kit/audit-trail/kafka-audit";
 import { loadConfig } from "@vigie/service-kit/config";
 import { followTopics } from "@vigie/service-kit/follow-topics";
 import { createHealth } from "@vigie/service-kit/health";
+import { rateLimits, tokenVerifier } from "@vigie/service-kit/http/callers";
 import { openLineWriter } from "@vigie/service-kit/http/line-writer";
 import { createRequestLog } from "@vigie/service-kit/http/request-log";
 import { startJobs } from "@vigie/service-kit/jobs";
@@ -12,6 +14,7 @@ import { createLogger } from "@vigie/service-kit/log";
 import { createMetrics } from "@vigie/service-kit/metrics";
 import { kafkaOutput } from "@vigie/service-kit/output/kafka-output";
 import { followPolicies } from "@vigie/service-kit/policy-book";
+import { readiness } from "@vigie/service-kit/readiness";
 import { runUntilSignal } from "@vigie/service-kit/shutdown";
 import { streamObserver } from "@vigie/service-kit/stream-observer";
 import { openKafka } from "@vigie/stream/kafka/client";
@@ -29,16 +32,7 @@ import { postgresPolicies } from "./policies/policy-store.ts";
 import { tellDoneJob } from "./privacy/erasure/tell-done.ts";
 import { openEdgeView } from "./session-view.ts";
 import { tickJob } from "./ticks.ts";
-import {
-  admitLimits,
-  emitterOf,
-  excessOf,
-  exportLimits,
-  liveLimits,
-  rateLimits,
-  readiness,
-  tokenVerifier,
-} from "./wiring.ts";
+import { admitLimits, excessOf, exportLimits, liveLimits } from "./wiring.ts";
 
 const config = loadConfig(edgeConfig, process);
 const clock = Date.now;
@@ -47,7 +41,7 @@ const metrics = createMetrics("edge");
 const health = createHealth("edge", clock);
 const observer = streamObserver(metrics, health, "edge");
 const wiring = { config, clock, log, health };
-const { limits, closables } = rateLimits(wiring);
+const { limits, closables } = rateLimits({ service: "edge", ...wiring });
 
 const codecs = await openCodecs({ ...codecsOptions(config), log, observer });
 const { isReady, prepare } = readiness(codecs, health);
@@ -63,7 +57,7 @@ observer.dependency({ name: "kafka", up: producer.healthy });
 
 const output = kafkaOutput(producer, prefix);
 const idDomainOrgs = new Set(config.ID_DOMAIN_ORGS);
-const emitter = emitterOf(config, randomUUID());
+const emitter = emitterOf("edge", config, randomUUID());
 const audit = createKafkaAudit({ output, codecs, emitter, idDomainOrgs, clock, log, metrics });
 
 const stores = openEdgeDatabase(wiring, { client, prefix, metrics });
