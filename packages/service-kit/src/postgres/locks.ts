@@ -8,6 +8,7 @@ export const LOCKS = {
   verdicts: 7_061_207,
   calls: 7_061_208,
   forgetting: 7_061_209,
+  places: 7_061_210,
 } as const;
 
 const LOCK = "select pg_advisory_xact_lock($1, hashtext(current_schema() || $2))";
