@@ -2,6 +2,7 @@ import type { AuditAction } from "@vigie/schemas/audit-actions";
 import { beforeAnswer, counts } from "@vigie/service-kit/audit-trail/declared";
 import { admin, callerOf } from "@vigie/service-kit/http/access";
 import { tenantUuid } from "@vigie/service-kit/ids";
+import type { Page } from "@vigie/service-kit/keyset";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Static, TSchema } from "typebox";
 import { problemResponses } from "../ingest/schemas.ts";
@@ -15,7 +16,6 @@ import {
   timelineItemSchema,
   usageSchema,
 } from "./answers.ts";
-import type { Page } from "./keyset.ts";
 import type { JudgedSession } from "./liveness.ts";
 import { timelineAnswer } from "./own-answers.ts";
 import { currentSessionId, findPerson } from "./person.ts";

@@ -1,5 +1,5 @@
+import { type Page, type PageWanted, pageOf } from "@vigie/service-kit/keyset";
 import type { Queryable } from "@vigie/service-kit/postgres/database";
-import { type Page, type PageWanted, pageOf } from "./keyset.ts";
 import type { Person } from "./person.ts";
 import { afterPlace, Values } from "./statement.ts";
 

@@ -1,5 +1,5 @@
+import { cursorOf, type Place } from "@vigie/service-kit/keyset";
 import { Type } from "typebox";
-import { cursorOf, type Place } from "./keyset.ts";
 import type { JudgedSession } from "./liveness.ts";
 
 /** The shapes of answers, and rows as such. What a schema does not name is left out of the answer. */

@@ -1,10 +1,10 @@
 import { VigError } from "@vigie/core/errors";
 import { SECOND_MS } from "@vigie/core/time";
 import type { Caller } from "@vigie/service-kit/http/jwt";
+import type { PageWanted } from "@vigie/service-kit/keyset";
 import type { Queryable } from "@vigie/service-kit/postgres/database";
 import { clientAnswer, nextAnswer, sessionAnswer } from "./answers.ts";
 import { devicesPage } from "./devices.ts";
-import type { PageWanted } from "./keyset.ts";
 import { callingPerson, currentSessionId, type Person } from "./person.ts";
 import type { Reading } from "./reading.ts";
 import {

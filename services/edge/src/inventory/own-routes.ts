@@ -1,5 +1,6 @@
 import { ownData } from "@vigie/service-kit/audit-trail/declared";
 import { callerOf, person } from "@vigie/service-kit/http/access";
+import { cursorOf, type Page } from "@vigie/service-kit/keyset";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type Static, type TSchema, Type } from "typebox";
 import { problemResponses } from "../ingest/schemas.ts";
@@ -14,7 +15,6 @@ import {
   summarySchema,
   timelineItemSchema,
 } from "./answers.ts";
-import { cursorOf, type Page } from "./keyset.ts";
 import type { JudgedSession } from "./liveness.ts";
 import { currentAnswer, devicesAnswer, statisticsAnswer, timelineAnswer } from "./own-answers.ts";
 import { callingPerson, currentSessionId } from "./person.ts";

@@ -1,8 +1,8 @@
 import { VigError } from "@vigie/core/errors";
 import { uuidOf } from "@vigie/service-kit/ids";
+import { type PageWanted, placeOf } from "@vigie/service-kit/keyset";
 import { type Static, Type } from "typebox";
 import { instantMs } from "../ingest/steps/event-time.ts";
-import { type PageWanted, placeOf } from "./keyset.ts";
 import type { SessionFilter } from "./session-search.ts";
 
 /** What the routes take as queries and path parameters. */

@@ -1,7 +1,7 @@
 import { VigError } from "@vigie/core/errors";
+import type { Page } from "@vigie/service-kit/keyset";
 import type { Queryable } from "@vigie/service-kit/postgres/database";
 import type { EdgeContext } from "../context.ts";
-import type { Page } from "./keyset.ts";
 import { type InForce, type JudgedSession, judge } from "./liveness.ts";
 import type { SessionRow } from "./session-rows.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { tenantUuid, uuidOf } from "@vigie/service-kit/ids";
+import type { Place } from "@vigie/service-kit/keyset";
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, test } from "vitest";
 import { bearer, NOW_MS, testEdge } from "../test-edge.ts";
-import type { Place } from "./keyset.ts";
 import type { SessionFilter } from "./session-search.ts";
 import { searchSessions } from "./sessions-read.ts";
 import { addPerson, ids, sessionRow, type TestTables, testTables } from "./test-tables.ts";

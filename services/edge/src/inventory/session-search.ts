@@ -1,5 +1,5 @@
+import type { Page, PageWanted, Place } from "@vigie/service-kit/keyset";
 import { IS_SESSION } from "@vigie/service-kit/sessions/stub-rows";
-import type { Page, PageWanted, Place } from "./keyset.ts";
 import { SESSION_COLUMNS, type SessionRow } from "./session-rows.ts";
 import { type Statement, timeText, Values } from "./statement.ts";
 

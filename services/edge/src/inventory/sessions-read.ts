@@ -1,8 +1,8 @@
 import { VigError } from "@vigie/core/errors";
 import { DAY_MS } from "@vigie/core/time";
+import type { Page } from "@vigie/service-kit/keyset";
 import type { Queryable } from "@vigie/service-kit/postgres/database";
 import { IS_SESSION } from "@vigie/service-kit/sessions/stub-rows";
-import type { Page } from "./keyset.ts";
 import type { Person } from "./person.ts";
 import { SESSION_COLUMNS, type SessionRow } from "./session-rows.ts";
 import {

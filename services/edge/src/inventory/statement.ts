@@ -1,5 +1,5 @@
+import type { Place } from "@vigie/service-kit/keyset";
 import { timeText, type Values } from "@vigie/service-kit/postgres/statement";
-import type { Place } from "./keyset.ts";
 
 export { type Statement, timeText, Values } from "@vigie/service-kit/postgres/statement";
 
