@@ -17,8 +17,11 @@ export const POSITIONS_MAX = 288;
 
 /** Of every call: `tx` is a transaction in the person's tenant. Throws: VIG_DATABASE_AWAY. */
 export interface GpsVault {
-  /** Keeps a position of somebody who has opted in; the caller has made sure of that in this transaction. */
-  put(tx: Queryable, person: Person, position: Position): Promise<void>;
+  /**
+   * PRV-06: keeps a position if the person has opted in as this transaction sees it; the opt-in stays until its end.
+   * Returns: whether it is kept.
+   */
+  put(tx: Queryable, person: Person, position: Position): Promise<boolean>;
   /**
    * What has not expired, newest first.
    * Throws: VIG_CIPHERTEXT_INVALID, VIG_KEY_UNKNOWN for a row that is not as it was put.
@@ -28,10 +31,13 @@ export interface GpsVault {
   eraseUser(tx: Queryable, person: Person): Promise<number>;
 }
 
-/** By the database's clock, to which the table's own limit holds too. */
+/** By the database's clock, to which the table's own limit holds too. A withdrawal waits for it, or comes before it. */
 const PUT = `
+  with consent as (
+    select 1 from molam_user_geo_prefs
+     where tenant_id = $1 and user_id = $2 and gps_opt_in for share)
   insert into molam_gps_ephemeral (tenant_id, user_id, id, wrapped_key, sealed, expires_at)
-  values ($1, $2, $3, $4, $5, now() + interval '${KEPT_MS / SECOND_MS} seconds')`;
+  select $1, $2, $3, $4, $5, now() + interval '${KEPT_MS / SECOND_MS} seconds' from consent`;
 const TRIM = `
   delete from molam_gps_ephemeral
    where tenant_id = $1 and user_id = $2
@@ -54,8 +60,10 @@ export function createGpsVault(keys: Keys, clock: Clock): GpsVault {
       const { tenantId, userId } = rowOf(person);
       const id = randomUUID();
       const { wrappedKey, sealed } = sealPosition(keys, person, id, position);
-      await tx.query(PUT, [tenantId, userId, id, wrappedKey, sealed]);
+      const { count } = await tx.query(PUT, [tenantId, userId, id, wrappedKey, sealed]);
+      if (count === 0) return false;
       await tx.query(TRIM, [tenantId, userId]);
+      return true;
     },
     async read(tx, person) {
       const { tenantId, userId } = rowOf(person);
