@@ -51,7 +51,7 @@ export interface DriverOutput<T = unknown> {
 }
 
 export interface Driver<S, V, O extends string> {
-  /** Feeds one record and takes it through to its commit. `value` is the decoded value; it passes `admit`. */
+  /** Feeds one record and takes it through to its commit. `value` is the decoded value, null a tombstone; it passes `admit`. */
   pipe(topic: string, key: string, value: V, options?: PipeOptions): void;
   /** Feeds all of them first, so that the task puts them in order by their times. */
   pipeAll(records: readonly PipedRecord<V>[]): void;
@@ -262,7 +262,8 @@ class MemoryDriver<S, V, O extends string> implements Driver<S, V, O> {
     };
   }
 
-  private tokenOf(value: V): Buffer {
+  private tokenOf(value: V): Buffer | null {
+    if (value === null) return null;
     const token = Buffer.alloc(1);
     this.piped.set(token, value);
     return token;

@@ -21,6 +21,8 @@ export interface Input<V> {
   /** A missing optional input counts as empty. */
   readonly optional?: boolean;
   readonly decoder: Decoder<V>;
+  /** Of a compacted topic: what a null value stands for. Absent: a null value is a dead letter. */
+  readonly tombstone?: V;
   /** Where a record of the right key in the wrong partition goes: back to its topic once, or dropped. */
   readonly misplaced: "republish" | "drop";
   /**

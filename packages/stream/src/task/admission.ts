@@ -28,8 +28,8 @@ export function admitRecord<V>(
   place: Place,
 ): Outcome<InputRecord<V>> | Later {
   const { key: keyBytes, value } = raw;
-  if (value === null) return dlq("VIG_RECORD_NULL");
-  if (value.length > VALUE_BYTES_MAX) {
+  if (value === null && input.tombstone === undefined) return dlq("VIG_RECORD_NULL");
+  if (value !== null && value.length > VALUE_BYTES_MAX) {
     return dlq("VIG_RECORD_TOO_LARGE", { bytes: value.length, limitBytes: VALUE_BYTES_MAX });
   }
   if (keyBytes === null) return dlq("VIG_RECORD_KEY_MISMATCH");
@@ -39,7 +39,7 @@ export function admitRecord<V>(
   if (key.includes("\ufffd") && !Buffer.from(key).equals(keyBytes)) {
     return dlq("VIG_RECORD_KEY_MISMATCH");
   }
-  const decoded = input.decoder.decode(value);
+  const decoded = value === null ? ok(input.tombstone as V) : input.decoder.decode(value);
   if (decoded.kind !== "ok") return decoded;
   const record: InputRecord<V> = {
     topic: input.topic,

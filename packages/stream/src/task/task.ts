@@ -316,7 +316,7 @@ export class Task {
       return;
     }
     const { key, value } = raw;
-    assert(key !== null && value !== null, "a misplaced record was found right in itself");
+    assert(key !== null, "a misplaced record was found right in itself");
     const partition = partitionOf(key, this.options.partitionsOf(topic));
     const headers = { ...copyHeaders(raw.headers), [REDIRECTED_HEADER]: "1" };
     this.write({ topic, partition, key, value, headers });
