@@ -5,6 +5,7 @@ import { crc32 } from "node:zlib";
 import { messageOf, VigError } from "@vigie/core/errors";
 import type { Logger } from "@vigie/core/log";
 import { type AsnTable, parseAsnCsv } from "./asn-ranges.ts";
+import { databaseOfCsv, databaseOfMmdb, type GeoData } from "./data.ts";
 import { type GeoFiles, GeoIpDatabases } from "./databases.ts";
 import type { GeoFile } from "./geoip.ts";
 
@@ -25,6 +26,7 @@ export interface SharedFiles {
   readonly asn: readonly SharedFile[] | AsnTable;
   /** As that of GeoFiles. */
   readonly generation: number;
+  readonly data: GeoData;
 }
 
 const inPackage = (path: string): string => fileURLToPath(import.meta.resolve(path));
@@ -52,7 +54,12 @@ export async function readGeoFiles(paths: GeoPaths): Promise<SharedFiles> {
   const asn = await Promise.all(paths.asn.map(readShared));
   const isCsv = paths.asn.every((path) => path.endsWith(".csv"));
   const generation = generationOf([...city, ...asn]);
-  return { city, asn: isCsv ? parseAsnCsv(asn.map(view)) : asn, generation };
+  const networks = asn.map(view);
+  const data = {
+    city: databaseOfMmdb(city.map(view)),
+    network: isCsv ? await databaseOfCsv(paths.asn) : databaseOfMmdb(networks),
+  };
+  return { city, asn: isCsv ? parseAsnCsv(networks) : asn, generation, data };
 }
 
 const GENERATIONS = 0xffff;
@@ -123,6 +130,8 @@ export function watchGeoFiles(
     taken = Promise.resolve(now);
     try {
       const files = await readGeoFiles(paths);
+      // Written over while it was read, it may be half of each; the next look takes it.
+      if ((await stampOf(all)) !== now) return false;
       // Opened here first: what cannot be used never reaches those who look addresses up.
       new GeoIpDatabases(openShared(files));
       tell(files);

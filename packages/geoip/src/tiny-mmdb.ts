@@ -8,6 +8,14 @@ export interface Network {
   readonly record: MmdbValue;
 }
 
+export interface MmdbOptions {
+  readonly recordSize?: 24 | 28 | 32;
+  readonly ipVersion?: 4 | 6;
+  /** What it calls itself. */
+  readonly type?: string;
+  readonly builtAtMs?: number;
+}
+
 type Node = [Node | Leaf | null, Node | Leaf | null];
 interface Leaf {
   readonly record: MmdbValue;
@@ -17,7 +25,7 @@ const METADATA_MARKER = Buffer.from("\xab\xcd\xefMaxMind.com", "latin1");
 
 export function tinyMmdb(
   networks: readonly Network[],
-  { recordSize = 24, ipVersion = 4 }: { recordSize?: 24 | 28 | 32; ipVersion?: 4 | 6 } = {},
+  { recordSize = 24, ipVersion = 4, type = "tiny", builtAtMs = 1_000 }: MmdbOptions = {},
 ): Buffer {
   const root: Node = [null, null];
   for (const { prefix, record } of networks) insert(root, prefix, { record });
@@ -40,8 +48,8 @@ export function tinyMmdb(
   const metadata = encode({
     binary_format_major_version: 2,
     binary_format_minor_version: 0,
-    build_epoch: 1,
-    database_type: "tiny",
+    build_epoch: Math.floor(builtAtMs / 1_000),
+    database_type: type,
     ip_version: ipVersion,
     node_count: nodes.length,
     record_size: recordSize,
