@@ -11,5 +11,5 @@ export async function settle(
 }
 
 async function performed<K extends RequestKind>(ask: Ask<K>, performer: Performer): Promise<Step> {
-  return ask.then(await performer[ask.kind](ask.request));
+  return ask.next(await performer[ask.kind](ask.request));
 }

@@ -29,15 +29,19 @@ export type PinPurpose = "identity" | "infos" | "change";
 /** What allows a new PIN: the current one, or a reset code (the second proof). */
 export type Authority = "pin" | "code";
 
+/** Something to type in. */
+export type Entry =
+  | { readonly at: "pin"; readonly purpose: PinPurpose }
+  | { readonly at: "code" }
+  | { readonly at: "newPin"; readonly by: Authority }
+  | { readonly at: "repeatPin"; readonly by: Authority; readonly mark: string };
+
 /** Where the dialogue stands: what the next input means. */
 export type Place =
   | { readonly at: Menu }
   /** Something to read; any input leads `back`. */
   | { readonly at: "notice"; readonly back: Menu }
-  | { readonly at: "pin"; readonly purpose: PinPurpose }
-  | { readonly at: "code" }
-  | { readonly at: "newPin"; readonly by: Authority }
-  | { readonly at: "repeatPin"; readonly by: Authority; readonly mark: string }
+  | Entry
   | { readonly at: "ended" };
 
 /** JSON, without a phone, a user or a PIN. */
@@ -125,7 +129,7 @@ export type Ask<K extends RequestKind = RequestKind> = {
   readonly [P in K]: {
     readonly kind: P;
     readonly request: Requests[P];
-    readonly then: (outcome: Outcomes[P]) => Step;
+    readonly next: (outcome: Outcomes[P]) => Step;
   };
 }[K];
 
