@@ -52,7 +52,7 @@ export function openDatabase(options: PoolOptions): Database {
     transaction: (work) => retried(() => once(pool, work)),
     inTenant: (tenantId, work) =>
       database.transaction(async (tx) => {
-        await tx.query("select set_config('vigie.tenant', $1, true)", [tenantUuid(tenantId)]);
+        await enterTenant(tx, tenantId);
         return work(tx);
       }),
     async ping() {
@@ -61,6 +61,11 @@ export function openDatabase(options: PoolOptions): Database {
     close: () => pool.end(),
   };
   return database;
+}
+
+/** TEN-02: from here on a transaction sees the rows of this tenant only: for one that serves several in turn. */
+export async function enterTenant(tx: Queryable, tenantId: string): Promise<void> {
+  await tx.query("select set_config('vigie.tenant', $1, true)", [tenantUuid(tenantId)]);
 }
 
 async function retried<T>(work: () => Promise<T>): Promise<T> {
