@@ -3,10 +3,10 @@ import { silentLogger } from "@vigie/core/log";
 import { HOUR_MS } from "@vigie/core/time";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import { kafkaOutput } from "@vigie/service-kit/output/kafka-output";
+import { followTicks } from "@vigie/service-kit/sessions/follow-ticks";
 import { openBatchingProducer } from "@vigie/stream/kafka/producer";
 import { type ServiceStack, serviceStack } from "@vigie/testkit/service-stack";
 import { afterAll, beforeAll, test, vi } from "vitest";
-import { followTicks } from "./follow-ticks.ts";
 import { tickJob } from "./ticks.ts";
 
 let servers: ServiceStack;

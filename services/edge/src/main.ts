@@ -15,6 +15,8 @@ import { createMetrics } from "@vigie/service-kit/metrics";
 import { kafkaOutput } from "@vigie/service-kit/output/kafka-output";
 import { followPolicies } from "@vigie/service-kit/policy-book";
 import { readiness } from "@vigie/service-kit/readiness";
+import { followTicks } from "@vigie/service-kit/sessions/follow-ticks";
+import { openServiceView } from "@vigie/service-kit/sessions/service-view";
 import { runUntilSignal } from "@vigie/service-kit/shutdown";
 import { streamObserver } from "@vigie/service-kit/stream-observer";
 import { openKafka } from "@vigie/stream/kafka/client";
@@ -25,12 +27,10 @@ import { outcomeTakers } from "./commands/follow-outcomes.ts";
 import { createOutcomes } from "./commands/outcomes.ts";
 import { edgeConfig } from "./config.ts";
 import { openEdgeDatabase } from "./database.ts";
-import { followTicks } from "./follow-ticks.ts";
 import { excessTakers, followWhileNeeded, liveTakers } from "./live/follow-live.ts";
 import { Hub } from "./live/hub.ts";
 import { postgresPolicies } from "./policies/policy-store.ts";
 import { tellDoneJob } from "./privacy/erasure/tell-done.ts";
-import { openEdgeView } from "./session-view.ts";
 import { tickJob } from "./ticks.ts";
 import { admitLimits, excessOf, exportLimits, liveLimits } from "./wiring.ts";
 
@@ -81,7 +81,15 @@ const ticking = startJobs(
   ],
   log,
 );
-const liveness = openEdgeView(wiring, { client, codecs, database, policies, outagesOf });
+const liveness = openServiceView({
+  ...wiring,
+  service: "edge",
+  client,
+  codecs,
+  database,
+  policies,
+  outagesOf,
+});
 
 const outcomes = createOutcomes();
 const hub = new Hub();

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import { memoryOutput } from "@vigie/service-kit/output/memory-output";
+import { TICK_TOPIC } from "@vigie/service-kit/sessions/follow-ticks";
 import { test } from "vitest";
-import { TICK_TOPIC, tickJob } from "./ticks.ts";
+import { tickJob } from "./ticks.ts";
 
 const NOW_MS = 1_767_607_200_000;
 

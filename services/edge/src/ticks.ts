@@ -5,8 +5,7 @@ import type { Codecs } from "@vigie/schemas/codec-core";
 import type { SessionTick } from "@vigie/schemas/types";
 import type { Job } from "@vigie/service-kit/jobs";
 import type { EventOutput } from "@vigie/service-kit/output/event-output";
-
-export const TICK_TOPIC = "id.session.tick";
+import { TICK_TOPIC } from "@vigie/service-kit/sessions/follow-ticks";
 
 export interface TickOptions {
   readonly output: Pick<EventOutput, "publish">;

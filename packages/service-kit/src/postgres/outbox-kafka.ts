@@ -8,17 +8,21 @@ import type { OutgoingMessage, TopicMessages } from "@vigie/stream/kafka/types";
 import type { OutboxRecord } from "./outbox.ts";
 import type { OutboxCarrier } from "./outbox-publisher.ts";
 
-/** One for all publishers of an installation, so that the broker fences whoever was before. */
-const TRANSACTIONAL_ID = "vigie.outbox";
+/** One for all edges of an installation, so that the broker fences whoever was before. */
+export const OUTBOX_OF_EDGE = "vigie.outbox";
+/** Another's, for what geo alone may write. */
+export const OUTBOX_OF_GEO = "vigie.geo.outbox";
 
 /**
  * Carries to Kafka in transactions, so that a publisher that was cut off cannot write an old record behind a newer
  * one: on a compacted topic that would be the one that is kept.
  */
-export function kafkaCarrier(client: KafkaClient, prefix: string): OutboxCarrier {
-  const producer = openTransactionalProducer(client, {
-    transactionalId: prefix + TRANSACTIONAL_ID,
-  });
+export function kafkaCarrier(
+  client: KafkaClient,
+  prefix: string,
+  name: string = OUTBOX_OF_EDGE,
+): OutboxCarrier {
+  const producer = openTransactionalProducer(client, { transactionalId: prefix + name });
   let partitions: ReadonlyMap<string, number> = new Map();
 
   /** Asked for all topics at once, so that the first change waits for nothing. */
@@ -55,7 +59,7 @@ export function kafkaCarrier(client: KafkaClient, prefix: string): OutboxCarrier
       await producer.commit({
         messages: messagesOf(records),
         offsets: [],
-        groupId: TRANSACTIONAL_ID,
+        groupId: name,
       });
     },
     close: () => producer.close(),

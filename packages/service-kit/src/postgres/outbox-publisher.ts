@@ -47,7 +47,7 @@ const BACKOFF_MS = 500;
 
 const LOOK = `
   select case when $1 then true
-              else pg_try_advisory_lock(${LOCKS.outbox}, hashtext(current_schema())) end as leads,
+              else pg_try_advisory_lock(${LOCKS.outbox}, hashtext(current_schema() || current_user)) end as leads,
          count(*) as waiting,
          coalesce(extract(epoch from clock_timestamp() - min(enqueued_at)), 0)::float8 as lag_s
     from outbox`;
@@ -72,7 +72,10 @@ interface Row {
   readonly enqueued_at_s: number;
 }
 
-/** Carries what is enqueued to its topics; of all publishers of one schema only one is in charge at a time. */
+/**
+ * Carries what is enqueued to its topics, as far as its role may see it; of all publishers of one role and schema only
+ * one is in charge at a time.
+ */
 export function startOutboxPublisher(options: OutboxPublisherOptions): OutboxPublisher {
   const publisher = new Publisher(options);
   const running = publisher.run();

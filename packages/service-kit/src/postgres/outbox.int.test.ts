@@ -214,7 +214,7 @@ test("a lost connection is replaced", async () => {
   await killer.query(
     `select pg_terminate_backend(pid) from pg_locks
       where locktype = 'advisory' and objid = hashtext($1)::int8 & 4294967295`,
-    [options.schema],
+    [`${options.schema}${options.role}`],
   );
   await put("acme", "after");
   await vi.waitFor(() => assert.equal(carried.length, 1), SOON);

@@ -2,10 +2,11 @@ import type { Logger } from "@vigie/core/log";
 import { noOutages, noteTick, type Outages, outagesAt, type Ticks } from "@vigie/core/outages";
 import type { Clock } from "@vigie/core/time";
 import { physicalName } from "@vigie/schemas/catalogue";
-import { keepFollowing } from "@vigie/service-kit/keep-following";
 import type { KafkaClient } from "@vigie/stream/kafka/client";
 import type { Following, LoneReader } from "@vigie/stream/kafka/lone-reader";
-import { TICK_TOPIC } from "./ticks.ts";
+import { keepFollowing } from "../keep-following.ts";
+
+export const TICK_TOPIC = "id.session.tick";
 
 export interface FollowTicksOptions {
   readonly client: KafkaClient;
