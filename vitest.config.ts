@@ -1,9 +1,16 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
-const common = { environment: "node", pool: "forks" } as const;
+// Vitest's default leaves one core to itself, which on two cores is every other one.
+const common = {
+  environment: "node",
+  pool: "forks",
+  maxWorkers: availableParallelism(),
+} as const;
 
 /**
- * unit: no servers. integration: real servers, a topic prefix per file. e2e: whole pipeline, faults, crashes.
+ * unit: no servers. integration: real servers, a topic prefix per file. e2e: whole pipeline, faults, crashes; they
+ * wait more than they reckon. timed: what holds limits of time has the machine to itself.
  * One after the other (groupOrder), so that none is measured while another one takes the cores.
  */
 export default defineConfig({
@@ -29,6 +36,8 @@ export default defineConfig({
           ...common,
           name: "integration",
           sequence: { groupOrder: 1 },
+          // All share one PostgreSQL with its 100 connections.
+          maxWorkers: Math.min(4, common.maxWorkers),
           include: [
             "{packages,services}/*/src/**/*.int.test.ts",
             "schemas/**/*.int.test.ts",
@@ -43,10 +52,22 @@ export default defineConfig({
           ...common,
           name: "e2e",
           sequence: { groupOrder: 2 },
-          include: ["tests/**/*.test.ts"],
+          // A pipeline is seven processes, some with servers of their own: 2 GiB each.
+          maxWorkers: 2,
+          include: ["tests/*.test.ts"],
           testTimeout: 180_000,
           hookTimeout: 180_000,
-          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          ...common,
+          name: "timed",
+          sequence: { groupOrder: 3 },
+          include: ["tests/timed/*.test.ts"],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          maxWorkers: 1,
         },
       },
     ],

@@ -14,7 +14,7 @@ import { reapTestStacks, startTestStack } from "./test-stack.mjs";
 import { createVoice } from "./voice.mjs";
 
 const REPORT = join(HOME, "test", "report.json");
-const PROJECTS = ["unit", "integration", "e2e"];
+const PROJECTS = ["unit", "integration", "e2e", "timed"];
 
 /**
  * Everything that `npm test` does. Returns: the exit code; 0 only when all checks and tests passed.

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, test, vi } from "vitest";
-import type { Who } from "./support/introspection.ts";
-import { mostAtOnce, watchLives } from "./support/lives.ts";
-import { type OwnServers, type ServerName, startOwnServers } from "./support/own-servers.ts";
-import { TENANT } from "./support/pipeline.ts";
-import { count, inRedis } from "./support/read-model.ts";
-import { DEADLINE_MS, startTwoEdges, type TwoEdges } from "./support/two-edges.ts";
-import { untilTrue } from "./support/until.ts";
+import type { Who } from "../support/introspection.ts";
+import { mostAtOnce, watchLives } from "../support/lives.ts";
+import { type OwnServers, type ServerName, startOwnServers } from "../support/own-servers.ts";
+import { TENANT } from "../support/pipeline.ts";
+import { count, inRedis } from "../support/read-model.ts";
+import { DEADLINE_MS, startTwoEdges, type TwoEdges } from "../support/two-edges.ts";
+import { untilTrue } from "../support/until.ts";
 
 let servers: OwnServers;
 let edges: TwoEdges;

@@ -3,11 +3,11 @@ import { silentLogger } from "@vigie/core/log";
 import { openRedis } from "@vigie/service-kit/redis/redis";
 import { layoutOf } from "@vigie/service-kit/sessions/layout";
 import { afterAll, beforeAll, onTestFinished, test, vi } from "vitest";
-import { type OwnServers, startOwnServers } from "./support/own-servers.ts";
-import { inRedis } from "./support/read-model.ts";
-import { type RedisNode, type RedisPair, startRedisPair } from "./support/redis-pair.ts";
-import { DEADLINE_MS, startTwoEdges, type TwoEdges } from "./support/two-edges.ts";
-import { untilTrue } from "./support/until.ts";
+import { type OwnServers, startOwnServers } from "../support/own-servers.ts";
+import { inRedis } from "../support/read-model.ts";
+import { type RedisNode, type RedisPair, startRedisPair } from "../support/redis-pair.ts";
+import { DEADLINE_MS, startTwoEdges, type TwoEdges } from "../support/two-edges.ts";
+import { untilTrue } from "../support/until.ts";
 
 /** Redis with a replica that takes its place under load, in step with it or behind. */
 

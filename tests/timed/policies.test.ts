@@ -6,11 +6,11 @@ import type {
   SessionState,
 } from "@vigie/schemas/types";
 import { test } from "vitest";
-import { DAKAR, MINUTE, PARIS } from "./support/events.ts";
-import { TENANT } from "./support/pipeline.ts";
-import { values } from "./support/read-model.ts";
-import { testPipeline } from "./support/test-pipeline.ts";
-import { until } from "./support/until.ts";
+import { DAKAR, MINUTE, PARIS } from "../support/events.ts";
+import { TENANT } from "../support/pipeline.ts";
+import { values } from "../support/read-model.ts";
+import { testPipeline } from "../support/test-pipeline.ts";
+import { until } from "../support/until.ts";
 
 const URL = "/api/id/admin/sessions/policies";
 /** Source: the promise of docs/operations.md. */
