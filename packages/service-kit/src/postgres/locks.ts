@@ -9,6 +9,7 @@ export const LOCKS = {
   calls: 7_061_208,
   forgetting: 7_061_209,
   places: 7_061_210,
+  phones: 7_061_211,
 } as const;
 
 const LOCK = "select pg_advisory_xact_lock($1, hashtext(current_schema() || $2))";
