@@ -37,12 +37,3 @@ export interface UssdOver {
   readonly provider: ProviderName;
   readonly sessionId: string;
 }
-
-/** What is shown. */
-export interface UssdScreen {
-  /** CON: the person may answer. END: the session is over. Source: USS-05. */
-  readonly kind: "CON" | "END";
-  /** Lines joined by `\n`, without the prefix. */
-  readonly text: string;
-  readonly language: "fr" | "en";
-}

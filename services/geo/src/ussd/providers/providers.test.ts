@@ -1,0 +1,281 @@
+import assert from "node:assert/strict";
+import { VigError } from "@vigie/core/errors";
+import fc from "fast-check";
+import { describe, test } from "vitest";
+import type { Screen } from "../machine/types.ts";
+import { africasTalkingProvider } from "./africas-talking.ts";
+import { infobipProvider } from "./infobip.ts";
+import type { Provider, RawCallback } from "./provider.ts";
+import { twilioProvider, twilioSignatureOf } from "./twilio.ts";
+import { signatureOf, vigieProvider } from "./vigie.ts";
+
+const SECRET = "a secret of the webhook, long enough";
+const BEFORE = "the one before it, long enough, too.";
+const TURN = {
+  sessionId: "ATUid_1",
+  serviceCode: "*131#",
+  phoneNumber: "+221771234567",
+  text: "1*2",
+};
+const SCREEN: Screen = {
+  kind: "CON",
+  language: "fr",
+  name: "account",
+  text: "Mon compte\n1. Vérifier <mon> identité",
+};
+
+const raw = (body: string | object, more: Partial<RawCallback> = {}): RawCallback => ({
+  headers: {},
+  mediaType: "json",
+  body: Buffer.from(typeof body === "string" ? body : JSON.stringify(body)),
+  path: "/v1/ussd/webhook",
+  query: {},
+  address: "196.201.214.200",
+  secret: null,
+  session: null,
+  ...more,
+});
+const form = (fields: Record<string, string>, more: Partial<RawCallback> = {}): RawCallback =>
+  raw(new URLSearchParams(fields).toString(), { mediaType: "form", ...more });
+const refusesBody = (path: string) => (thrown: unknown) =>
+  thrown instanceof VigError && thrown.code === "VIG_BODY_INVALID" && thrown.details.path === path;
+
+describe("USS-04, CNF-27: our own signature", () => {
+  const provider = vigieProvider([SECRET, BEFORE]);
+  const signed = (body: string, over = body, secret = SECRET): boolean =>
+    provider.vouchesFor(raw(body, { headers: { "x-ussd-signature": signatureOf(secret, over) } }));
+  const text = JSON.stringify(TURN);
+  const spaced = JSON.stringify(TURN, null, 2);
+
+  test("over the bytes received, by the current secret or the one before", () => {
+    assert.ok(signed(text));
+    assert.ok(signed(spaced));
+    assert.ok(signed(text, text, BEFORE));
+    assert.ok(!signed(text, text, "another secret of the webhook, long"));
+  });
+
+  test("over the body serialised again, also of a form", () => {
+    assert.ok(signed(spaced, text));
+    const body = form(TURN);
+    assert.ok(
+      provider.vouchesFor({ ...body, headers: { "x-ussd-signature": signatureOf(SECRET, text) } }),
+    );
+    assert.ok(!signed(text, spaced));
+  });
+
+  test("any changed byte of body or signature, no signature, another scheme: refused", () => {
+    const signature = signatureOf(SECRET, text);
+    const bytes = Buffer.from(text);
+    fc.assert(
+      fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), (at, flip) => {
+        const changed = Buffer.from(bytes);
+        changed[at] = (bytes[at] ?? 0) ^ flip;
+        const headers = { "x-ussd-signature": signature };
+        assert.ok(!provider.vouchesFor({ ...raw(""), body: changed, headers }));
+      }),
+    );
+    for (const given of [
+      "",
+      "sha256=",
+      signature.slice(7),
+      signature.slice(0, -1),
+      `${signature}0`,
+    ]) {
+      assert.ok(!provider.vouchesFor(raw(text, { headers: { "x-ussd-signature": given } })), given);
+    }
+    assert.ok(!provider.vouchesFor(raw(text)));
+    assert.ok(
+      !vigieProvider([]).vouchesFor(raw(text, { headers: { "x-ussd-signature": signature } })),
+    );
+  });
+
+  test("USS-03: reads session, code, phone and text; USS-05: answers in plain text", () => {
+    const turn = provider.read(raw(TURN));
+    assert.deepEqual(turn, {
+      kind: "turn",
+      provider: "vigie",
+      sessionId: "ATUid_1",
+      serviceCode: "*131#",
+      phone: "+221771234567",
+      input: { kind: "whole", text: "1*2" },
+    });
+    assert.ok(turn.kind === "turn");
+    assert.deepEqual(provider.answer(SCREEN, turn, 1), {
+      contentType: "text/plain; charset=utf-8",
+      body: `CON ${SCREEN.text}`,
+    });
+  });
+
+  test.each([
+    ["body", "["],
+    ["body", "[]"],
+    ["body", "null"],
+    ["sessionId", { ...TURN, sessionId: "" }],
+    ["sessionId", { ...TURN, sessionId: "x".repeat(129) }],
+    ["sessionId", { ...TURN, sessionId: 7 }],
+    ["serviceCode", { ...TURN, serviceCode: "131*" }],
+    ["phoneNumber", { ...TURN, phoneNumber: "0771234567" }],
+    ["phoneNumber", { ...TURN, phoneNumber: `+2${"1".repeat(20)}` }],
+    ["text", { ...TURN, text: "1".repeat(1_025) }],
+  ])("refuses a body whose %s is no such thing", (path, body) => {
+    assert.throws(() => provider.read(raw(body)), refusesBody(path));
+  });
+});
+
+describe("USS-08: Africa's Talking", () => {
+  const provider = africasTalkingProvider({
+    sources: ["196.201.214.0/24", "2001:db8::7"],
+    pathSecrets: [SECRET],
+  });
+
+  test("is known by its address and the secret of the path, never by one of them", () => {
+    assert.ok(provider.vouchesFor(form(TURN, { secret: SECRET })));
+    assert.ok(provider.vouchesFor(form(TURN, { secret: SECRET, address: "2001:db8::7" })));
+    assert.ok(!provider.vouchesFor(form(TURN, { secret: SECRET, address: "196.201.215.1" })));
+    assert.ok(!provider.vouchesFor(form(TURN, { secret: SECRET, address: null })));
+    assert.ok(!provider.vouchesFor(form(TURN, { secret: BEFORE })));
+    assert.ok(!provider.vouchesFor(form(TURN)));
+  });
+
+  test("reads form-encoded callbacks, also with a plus that was not encoded", () => {
+    const turn = provider.read(form(TURN));
+    assert.ok(turn.kind === "turn");
+    assert.equal(turn.phone, "+221771234567");
+    const body = "sessionId=a&serviceCode=*131%23&phoneNumber=+221771234567&text=";
+    const plain = provider.read(raw(body, { mediaType: "form" }));
+    assert.ok(plain.kind === "turn");
+    assert.equal(plain.phone, "+221771234567");
+    assert.equal(plain.serviceCode, "*131#");
+  });
+
+  test("refuses a parameter that comes twice", () => {
+    const body = `${new URLSearchParams(TURN)}&text=2`;
+    assert.throws(() => provider.read(raw(body, { mediaType: "form" })), refusesBody("text"));
+  });
+
+  test("a notice of the end of a session is no turn", () => {
+    const notice = { ...TURN, status: "Success", durationInMillis: "5000", input: "1*2" };
+    assert.deepEqual(provider.read(form(notice)), {
+      kind: "over",
+      provider: "africastalking",
+      sessionId: "ATUid_1",
+    });
+  });
+
+  test("serves the four countries of the source", () => {
+    assert.deepEqual([...(provider.countries ?? [])].sort(), ["CI", "GH", "NG", "SN"]);
+  });
+});
+
+describe("USS-08: Twilio", () => {
+  const TOKEN = "12345";
+  const CALL = {
+    CallSid: "CA1234567890ABCDE",
+    Caller: "+12349013030",
+    Digits: "1234",
+    From: "+12349013030",
+    To: "+18005551212",
+  };
+  const provider = twilioProvider({
+    authTokens: [BEFORE, TOKEN],
+    publicUrl: "https://mycompany.com/",
+  });
+  const PATH = "/myapp.php?foo=1&bar=2";
+  // Source: the worked example of Twilio's documentation.
+  const SIGNATURE = "0/KCTR6DLpKmkAf8muzZqo1nDgQ=";
+  const call = (fields: Record<string, string>, more: Partial<RawCallback> = {}) =>
+    form(fields, { path: PATH, headers: { "x-twilio-signature": SIGNATURE }, ...more });
+
+  test("signs as in the documentation's example", () => {
+    assert.equal(twilioSignatureOf(TOKEN, `https://mycompany.com${PATH}`, CALL), SIGNATURE);
+    assert.ok(provider.vouchesFor(call(CALL)));
+  });
+
+  test("another URL, another value, another token, JSON, no signature: refused", () => {
+    assert.ok(!provider.vouchesFor(call(CALL, { path: "/myapp.php?foo=1&bar=3" })));
+    assert.ok(!provider.vouchesFor(call({ ...CALL, Digits: "1235" })));
+    assert.ok(!provider.vouchesFor(call(CALL, { headers: {} })));
+    assert.ok(!provider.vouchesFor(call(CALL, { mediaType: "json" })));
+    const other = twilioProvider({ authTokens: [BEFORE], publicUrl: "https://mycompany.com" });
+    assert.ok(!other.vouchesFor(call(CALL)));
+  });
+
+  test("reads the digits as one step, numbered by the URL that it was told to call", () => {
+    const turn = provider.read(call(CALL, { query: { step: "3" } }));
+    assert.ok(turn.kind === "turn");
+    assert.deepEqual(turn.input, { kind: "step", text: "1234", number: 3 });
+    assert.equal(turn.serviceCode, "+18005551212");
+    const dialled = provider.read(call({ ...CALL, Digits: "" }));
+    assert.ok(dialled.kind === "turn");
+    assert.deepEqual(dialled.input, { kind: "step", text: "", number: 0 });
+    assert.throws(() => provider.read(call(CALL, { query: { step: "x" } })), refusesBody("step"));
+  });
+
+  test("answers TwiML: lines spoken in the language, escaped; an end hangs up", () => {
+    const turn = provider.read(call(CALL));
+    assert.ok(turn.kind === "turn");
+    const head = '<?xml version="1.0" encoding="UTF-8"?><Response>';
+    const says =
+      '<Say language="fr-FR">Mon compte</Say><Say language="fr-FR">1. Vérifier &lt;mon&gt; identité</Say>';
+    const gather = '<Gather input="dtmf" method="POST" action="?step=4" timeout="10">';
+    assert.equal(
+      provider.answer(SCREEN, turn, 4).body,
+      `${head}${gather}${says}</Gather><Hangup/></Response>`,
+    );
+    const end = provider.answer({ ...SCREEN, kind: "END" }, turn, 4);
+    assert.equal(end.body, `${head}${says}<Hangup/></Response>`);
+  });
+
+  test("a call that is over is no turn", () => {
+    const over = { kind: "over", provider: "twilio", sessionId: CALL.CallSid };
+    assert.deepEqual(provider.read(call({ ...CALL, CallStatus: "completed" })), over);
+  });
+});
+
+describe("USS-08: Infobip", () => {
+  const provider: Provider = infobipProvider({
+    sources: ["193.105.74.0/24"],
+    pathSecrets: [SECRET],
+  });
+  const body = { msisdn: "221771234567", text: "*131#", shortCode: "*131#", ussdGwId: "live2" };
+  const call = (method: string, fields: object = body) =>
+    raw(fields, { secret: SECRET, address: "193.105.74.9", session: { id: "s-1", method } });
+  const turnOf = (method: string, fields?: object) => {
+    const turn = provider.read(call(method, fields));
+    assert.ok(turn.kind === "turn");
+    return turn;
+  };
+
+  test("is known by its address and the secret of the path", () => {
+    assert.ok(provider.vouchesFor(call("start")));
+    assert.ok(!provider.vouchesFor({ ...call("start"), secret: null }));
+    assert.ok(!provider.vouchesFor({ ...call("start"), address: "193.105.75.9" }));
+  });
+
+  test("a start has the code as dialled, with the steps after it", () => {
+    assert.deepEqual(turnOf("start").input, { kind: "step", text: "", number: 0 });
+    assert.equal(turnOf("start").phone, "+221771234567");
+    const deep = turnOf("start", { ...body, text: "*131*1*2#" });
+    assert.deepEqual(deep.input, { kind: "step", text: "1*2", number: 0 });
+    assert.equal(deep.serviceCode, "*131#");
+    assert.equal(turnOf("start", { ...body, shortCode: "131" }).serviceCode, "*131#");
+    assert.equal(turnOf("start", { ...body, shortCode: null }).serviceCode, "*131#");
+  });
+
+  test("a response is one step, an end is over", () => {
+    const turn = turnOf("response", { ...body, text: "1" });
+    assert.deepEqual(turn.input, { kind: "step", text: "1", number: null });
+    const over = { kind: "over", provider: "infobip", sessionId: "s-1" };
+    assert.deepEqual(provider.read(call("end", { exitCode: 200, reason: "" })), over);
+  });
+
+  test("answers the menu and whether it is the last one", () => {
+    const answer = JSON.parse(provider.answer({ ...SCREEN, kind: "END" }, turnOf("start"), 1).body);
+    assert.deepEqual(answer, {
+      shouldClose: true,
+      ussdMenu: SCREEN.text,
+      responseExitCode: 200,
+      responseMessage: "",
+    });
+  });
+});
