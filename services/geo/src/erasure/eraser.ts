@@ -1,64 +1,77 @@
 import type { Queryable } from "@vigie/service-kit/postgres/database";
+import { lockName } from "@vigie/service-kit/postgres/locks";
 import { enqueue } from "@vigie/service-kit/postgres/outbox";
 import { timeText } from "@vigie/service-kit/postgres/statement";
-import { keyOf, type Person, rowOf } from "../person.ts";
+import type { PersonCache } from "#geo-context/person-cache";
+import { keyOf, type Person, rowOf } from "#person";
 
-/** What has been erased, in numbers of rows or records. */
-export type Erased = Readonly<Record<string, number>>;
+/** How each kind of what is held goes. $1 tenant and $2 user as rows have them, $3 up to when. */
+type Statements<K extends string> = Readonly<Record<K, string>>;
+type Counts<K extends string> = Record<K, number>;
 
-/** How one kind of what is held goes. $1 tenant and $2 user as rows have them, $3 up to when. */
-type Statements = Readonly<Record<string, string>>;
-
-/** What is waiting to be published of where somebody was. */
-const TOPICS = ["id.geo", "id.geo.prefs"] as const;
-const UNPUBLISHED = "delete from outbox where key = $1 and topic = any($2::text[])";
-
-const held = (table: string, time: string): string =>
+const held = (table: string, time = "'-infinity'::timestamptz"): string =>
   `delete from ${table} where tenant_id = $1 and user_id = $2 and ${time} <= $3`;
 
-const places: Statements = {
+const ofNow = {
   preferences: held("molam_user_geo_prefs", "updated_at"),
-  last_context: held("molam_geo_last_context", "captured_at"),
-  gps_positions: held("molam_gps_ephemeral", "stored_at"),
+  lastContext: held("molam_geo_last_context", "captured_at"),
+  gpsPositions: held("molam_gps_ephemeral", "stored_at"),
 };
-
-/** CNF-26, PRV-10: the person stays, and so does that something happened; where is gone. */
-export const locationStatements: Statements = {
-  ...places,
-  places_of_events: `
+/** That something happened stays on a person's own record; where, and what told of it, is gone. */
+const location = {
+  ...ofNow,
+  placesOfEvents: `
     update molam_geo_events
        set country = null, region = null, city = null, geohash = null, details = '{}'
      where tenant_id = $1 and user_id = $2 and occurred_at <= $3
        and (coalesce(country, region, city, geohash) is not null or details <> '{}')`,
 };
-
-/** PRV-14: nothing of the person stays. */
-export const subjectStatements: Statements = {
-  ...places,
+const subject = {
+  ...ofNow,
   events: held("molam_geo_events", "occurred_at"),
+  ussdLinks: held("ussd_links", "linked_at"),
+  ussdPins: held("ussd_pins", "set_at"),
+  ussdResetCodes: held("ussd_reset_codes"),
 };
 
-/** PostgreSQL's last day: whatever time a row says. */
-const ALWAYS = "infinity";
+/** What waits to be published of where somebody was. */
+const TOPICS = ["id.geo", "id.geo.prefs"];
+const UNPUBLISHED = "delete from outbox where key = $1 and topic = any($2::text[])";
 
-/**
- * Erases what is held of a person, up to a time or all, and tells everybody by a tombstone that the defaults count for
- * them. `tx` is a transaction in the person's tenant.
- */
-export async function erase(
-  tx: Queryable,
-  person: Person,
-  statements: Statements,
-  untilMs: number | null = null,
-): Promise<Erased> {
-  const { tenantId, userId } = rowOf(person);
-  const values = [tenantId, userId, untilMs === null ? ALWAYS : timeText(untilMs)];
-  const erased: Record<string, number> = {};
-  for (const [what, text] of Object.entries(statements)) {
-    erased[what] = (await tx.query(text, values)).count;
-  }
-  const key = keyOf(person);
-  erased.unpublished = (await tx.query(UNPUBLISHED, [key, TOPICS])).count;
-  await enqueue(tx, { topic: "id.geo.prefs", key, value: null });
-  return erased;
+/** What is gone of where somebody was, in rows; `unpublished`: records that had not left yet. */
+export type LocationErased = Counts<keyof typeof location | "unpublished">;
+
+/** Of both: `tx` is a transaction in the person's tenant. Throws: VIG_DATABASE_AWAY, VIG_REDIS_AWAY. */
+export interface Eraser {
+  /** CNF-26, PRV-10: all that is held of where somebody was and what they chose. */
+  location(tx: Queryable, person: Person): Promise<LocationErased>;
+  /** PRV-14: everything that is held of a person, up to a time. */
+  subject(tx: Queryable, person: Person, untilMs: number): Promise<unknown>;
+}
+
+/** Everybody is told by a tombstone that the defaults count for the person again. */
+export function createEraser(cache: Pick<PersonCache<unknown>, "forget">): Eraser {
+  const erase = async <K extends string>(
+    tx: Queryable,
+    person: Person,
+    statements: Statements<K>,
+    until: string,
+  ) => {
+    const { tenantId, userId } = rowOf(person);
+    const key = keyOf(person);
+    // What others write of the person is there before the erasure, or knows of it.
+    await lockName(tx, "places", key);
+    const counts: Partial<Counts<string>> = {};
+    for (const [what, text] of Object.entries<string>(statements)) {
+      counts[what] = (await tx.query(text, [tenantId, userId, until])).count;
+    }
+    counts.unpublished = (await tx.query(UNPUBLISHED, [key, TOPICS])).count;
+    await enqueue(tx, { topic: "id.geo.prefs", key, value: null });
+    await cache.forget(person);
+    return counts as Counts<K | "unpublished">;
+  };
+  return {
+    location: (tx, person) => erase(tx, person, location, "infinity"),
+    subject: (tx, person, untilMs) => erase(tx, person, subject, timeText(untilMs)),
+  };
 }
