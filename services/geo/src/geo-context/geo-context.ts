@@ -1,0 +1,41 @@
+import { type GeohashLength, geohashLengths } from "@vigie/core/geohash";
+
+export const contextSources = ["gps", "sim", "ip", "unknown"] as const;
+/** What a context was taken from: the best that there was. */
+export type ContextSource = (typeof contextSources)[number];
+
+/** Where somebody was, no finer than they let it be kept. Source: GEO-21. */
+export interface GeoContext {
+  readonly source: ContextSource;
+  /** ISO 3166-1 alpha-2. */
+  readonly country: string | null;
+  readonly region: string | null;
+  readonly city: string | null;
+  /** Of a position only. */
+  readonly geohash: string | null;
+  /** IANA time zone. */
+  readonly timezone: string | null;
+  readonly isVpn: boolean;
+  readonly isMobile: boolean;
+  readonly carrier: string | null;
+  readonly capturedAtMs: number;
+}
+
+/** The members that tell of a place. */
+export type PlaceNames = Pick<GeoContext, "country" | "region" | "city" | "geohash">;
+
+/**
+ * A place no finer than `length` characters of geohash: its town only from the level city, its region from the level
+ * region (PRV-07).
+ */
+export function cutPlace<P extends PlaceNames>(place: P, length: GeohashLength): P {
+  return {
+    ...place,
+    region: length < geohashLengths.region ? null : place.region,
+    city: length < geohashLengths.city ? null : place.city,
+    geohash: place.geohash?.slice(0, length) ?? null,
+  };
+}
+
+/** PRV-06: without opt-in nothing of a position stays. */
+export const withoutPosition = <P extends PlaceNames>(place: P): P => ({ ...place, geohash: null });

@@ -1,0 +1,56 @@
+import { messageOf } from "@vigie/core/errors";
+import type { Logger } from "@vigie/core/log";
+import { MINUTE_MS, SECOND_MS } from "@vigie/core/time";
+import type { RedisStore } from "@vigie/service-kit/redis/redis";
+import { keyOf, type Person } from "#person";
+
+/** What is read of a person again and again, remembered for a while (GEO-23). */
+export interface PersonCache<T> {
+  /** From Redis, else by `load`, which is also asked while Redis is away. */
+  read(person: Person, load: () => Promise<T>): Promise<T>;
+  /**
+   * Forgets, and remembers nothing for a while: to be called within a transaction that changes what `load` reads, so
+   * that nobody puts back what they have read before its commit. Throws: VIG_REDIS_AWAY.
+   */
+  forget(person: Person): Promise<void>;
+}
+
+export const REMEMBERED_MS = 5 * MINUTE_MS;
+/** Longer than a statement and a command of Redis may take together: whoever has read before is done by then. */
+export const FORGOTTEN_MS = 30 * SECOND_MS;
+/** Stands where nothing may be remembered yet. */
+const FORGOTTEN = "-";
+
+/** T goes through JSON and back unchanged. */
+export function redisPersonCache<T>(redis: RedisStore, log: Logger): PersonCache<T> {
+  const nameOf = (person: Person): string => redis.key(`vigie:geo:${keyOf(person)}`);
+  const unlessAway = async (asked: Promise<unknown>): Promise<unknown> => {
+    try {
+      return await asked;
+    } catch (error) {
+      log.debug({ why: messageOf(error) }, "geo_cache_away");
+      return null;
+    }
+  };
+  return {
+    async read(person, load) {
+      const name = nameOf(person);
+      const known = await unlessAway(redis.command("GET", name));
+      if (typeof known === "string" && known !== FORGOTTEN) return JSON.parse(known) as T;
+      const loaded = await load();
+      // NX: what a change has put there meanwhile stays.
+      const text = JSON.stringify(loaded);
+      await unlessAway(redis.command("SET", name, text, "PX", REMEMBERED_MS, "NX"));
+      return loaded;
+    },
+    async forget(person) {
+      await redis.command("SET", nameOf(person), FORGOTTEN, "PX", FORGOTTEN_MS);
+    },
+  };
+}
+
+/** Remembers nothing. */
+export const noPersonCache: PersonCache<never> = {
+  read: (_person, load) => load(),
+  forget: async () => {},
+};
