@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import type { Logger } from "@vigie/core/log";
 import { createDetector } from "@vigie/detector/app";
 import type { Enrichment, RawEvent } from "@vigie/detector/enrich/event";
+import { isEventTopic } from "@vigie/detector/enrich/event-topics";
 import { physicalName } from "@vigie/schemas/catalogue";
 import type { Codecs } from "@vigie/schemas/codec-core";
 import type { Keys } from "@vigie/service-kit/kms/keys";
@@ -99,12 +100,12 @@ async function inputsOf(options: ExportOptions) {
   const { codecs, log, enrichment, maxEventAgeMs, maxAheadMs, partitionsOf, prefix } = options;
   const { geoip } = enrichment;
   const detector = createDetector({ codecs, log, geoip, maxEventAgeMs, maxAheadMs });
-  const merged = detector.inputs.filter(({ order }) => order === "merged");
+  const ofEvents = detector.inputs.filter(({ topic }) => isEventTopic(topic));
   const counts = await Promise.all(
-    merged.map(({ topic }) => partitionsOf(physicalName(prefix, topic))),
+    ofEvents.map(({ topic }) => partitionsOf(physicalName(prefix, topic))),
   );
   return {
-    inputs: merged.filter((_, i) => counts[i] !== null) as readonly Input<RawEvent>[],
+    inputs: ofEvents.filter((_, i) => counts[i] !== null) as readonly Input<RawEvent>[],
     partitions: Math.max(0, ...counts.map((count) => count ?? 0)),
   };
 }

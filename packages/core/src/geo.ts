@@ -9,6 +9,9 @@ export interface Point {
 /** Source: IUGG mean radius of the Earth. */
 export const EARTH_RADIUS_KM = 6_371.0088;
 
+/** A distance along the ellipsoid is at most this many times that on the sphere. Source: `haversineKm`. */
+export const SPHERE_ERROR_MAX = 1.006;
+
 const radians = (degrees: number): number => (degrees * Math.PI) / 180;
 
 /**

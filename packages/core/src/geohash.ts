@@ -19,6 +19,10 @@ export const PRECISION_DEFAULT = "city" satisfies PrecisionLevel;
 export const needsOptIn = (level: PrecisionLevel): boolean =>
   geohashLengths[level] > geohashLengths[PRECISION_DEFAULT];
 
+/** To how many characters places may be kept: without the opt-in to a city's at most, whatever is asked for. */
+export const allowedLength = (gpsOptIn: boolean, length: number): number =>
+  gpsOptIn ? length : Math.min(length, geohashLengths[PRECISION_DEFAULT]);
+
 export const precisionLevels = Object.keys(geohashLengths) as readonly PrecisionLevel[];
 
 const ALPHABET = "0123456789bcdefghjkmnpqrstuvwxyz";

@@ -121,7 +121,7 @@ export class TaskBench {
     return new Task(processor as AnyProcessor, store, {
       partition: 0,
       partitionsOf: () => 1,
-      absent: new Set(["id.geo"]),
+      absent: new Set(["id.geo", "id.geo.prefs"]),
       lookup: (table, key) => (table === "policy" && key === "*" ? forAll : undefined),
       hasMark: () => false,
       changeAfter: () => null,

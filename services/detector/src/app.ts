@@ -6,6 +6,7 @@ import { admitEvent } from "@vigie/schemas/admit";
 import type { Codecs } from "@vigie/schemas/codec-core";
 import { Policies } from "@vigie/schemas/policies";
 import type {
+  GeoPrefs,
   SessionAnomaly,
   SessionPolicy,
   SubjectErasure,
@@ -27,6 +28,7 @@ import type { AnyRule } from "#rules/rule";
 import { createAggregateCodec } from "#state/aggregates";
 import { countLogin, populationOf } from "#state/population";
 import { stateFormat, type UserState } from "#state/user-state";
+import { CONSENT_TOPIC, consentInput, takeConsent } from "./consent.ts";
 import { createJudge } from "./judge.ts";
 import { rules as allRules } from "./rules/index.ts";
 import type { AddressNames } from "./spray/address-names.ts";
@@ -57,7 +59,7 @@ export interface DetectorOptions {
 const ERASURE_TOPIC = "id.subject.erasure";
 /** Whom the detector has erased; the other outputs are the rules', and TRIES. */
 export const ERASED = "erased";
-export type DetectorInput = RawEvent | SubjectErasure;
+export type DetectorInput = RawEvent | SubjectErasure | GeoPrefs | null;
 
 /** The detector as a processor: pure, so the same object runs in production, in tests and in replays. */
 export function createDetector(
@@ -76,6 +78,7 @@ export function createDetector(
   return {
     name: "detector",
     inputs: [
+      consentInput(options),
       eventInput("id.login", options),
       eventInput("id.heartbeat", options),
       eventInput("id.mfa", options),
@@ -98,6 +101,14 @@ export function createDetector(
       if (given.topic === ERASURE_TOPIC) {
         return ok(erase(given as InputRecord<SubjectErasure>, context));
       }
+      if (given.topic === CONSENT_TOPIC) {
+        return takeConsent(
+          given as InputRecord<GeoPrefs | null>,
+          state,
+          { judge, format },
+          context,
+        );
+      }
       const record = given as InputRecord<RawEvent>;
       const { topic, value } = record;
       const { tenant_id, user_id, occurred_at } = value;
@@ -116,6 +127,7 @@ export function createDetector(
       const lookup = (key: string): SessionPolicy | undefined => context.lookup("policy", key);
       const policy = versionedFor(policies.of(value.tenant_id, lookup), value);
       const event = new LazyEvent(kind, value, enrichment, {
+        precision: judge.precisionOf(open),
         habits: () => judge.habitsOf(open),
         population: () => populationOf(tenant_id, context),
       });
@@ -169,7 +181,7 @@ const erasureInput = ({
   codecs,
   maxEventAgeMs,
   maxAheadMs,
-}: DetectorOptions): Input<DetectorInput> => ({
+}: DetectorOptions): Input<SubjectErasure> => ({
   topic: ERASURE_TOPIC,
   order: "urgent",
   optional: true,
@@ -183,7 +195,7 @@ const erasureInput = ({
     }),
 });
 
-function eventInput(topic: EventTopic, options: DetectorOptions): Input<DetectorInput> {
+function eventInput(topic: EventTopic, options: DetectorOptions): Input<RawEvent> {
   const { codecs, maxEventAgeMs, maxAheadMs } = options;
   return {
     topic,

@@ -6,6 +6,7 @@ import { dropShadow, ShadowSteps, shadowPart } from "#shadow/shadow";
 import { trialFor } from "#shadow/trial";
 import { type Habits, habitsPart } from "#state/habits";
 import type { FreshLogin } from "#state/population";
+import { PRECISION_MAX, type Precision, precisionPart } from "#state/precision";
 import type { AnyPart, OpenState } from "#state/user-state";
 import { type Case, publish, type Tell } from "./tell.ts";
 
@@ -43,6 +44,10 @@ function planFor(placed: readonly Placed[], document: PolicyDocument): Plan {
 export interface Judge {
   /** The parts that states are made of. */
   readonly parts: readonly AnyPart[];
+  /** To what the user lets places be kept. */
+  precisionOf(state: OpenState): Precision;
+  /** From here on the user lets places be kept to this only: those that are held are cut where they are finer. */
+  keepNoFiner(state: OpenState, precision: Precision): void;
   /** What was known of the user before the event. */
   habitsOf(state: OpenState): Habits;
   /** Every rule that looks at such events takes its step in the state; what they find becomes anomalies. */
@@ -58,10 +63,12 @@ export interface Judgement {
 const nothing: readonly Emit<string>[] = [];
 const quiet: Judgement = { emit: nothing, counted: null };
 const HABITS = 0;
+/** Among the first that are written: never left out. */
+const PRECISION = 1;
 
 /** Rules as one table for each kind of event. */
 export function createJudge(rules: readonly AnyRule[], tell: Tell = publish): Judge {
-  const parts: AnyPart[] = [habitsPart];
+  const parts: AnyPart[] = [habitsPart, precisionPart];
   const placed = rules.map((rule): Placed => {
     const { part } = rule.meta;
     const known = parts.findIndex((other) => other.part === part);
@@ -80,6 +87,14 @@ export function createJudge(rules: readonly AnyRule[], tell: Tell = publish): Ju
   };
   return {
     parts,
+    precisionOf: (state) => state.get<Precision>(PRECISION),
+    keepNoFiner(state, precision) {
+      const before = state.get<Precision>(PRECISION);
+      if (precision === before) return;
+      if (precision < before) coarsenAll(parts, state, precision);
+      if (precision === PRECISION_MAX) state.drop(PRECISION);
+      else state.put(PRECISION, precision);
+    },
     habitsOf: (state) => state.get<Habits>(HABITS),
     judge(state, given) {
       const { event, policy } = given;
@@ -116,6 +131,13 @@ export function createJudge(rules: readonly AnyRule[], tell: Tell = publish): Ju
       return emit === null && counted === null ? quiet : { emit: emit ?? nothing, counted };
     },
   };
+}
+
+function coarsenAll(parts: readonly AnyPart[], state: OpenState, precision: Precision): void {
+  parts.forEach(({ codec }, slot) => {
+    if (codec.coarsened === undefined || !state.has(slot)) return;
+    state.put(slot, codec.coarsened(state.get(slot), precision));
+  });
 }
 
 /** Of a rule that is off. */

@@ -5,6 +5,8 @@ import type { RawEvent } from "./event.ts";
 /** The topics that tell of what users do. */
 export const eventTopics = ["id.login", "id.heartbeat", "id.mfa", "id.geo"] as const;
 export type EventTopic = (typeof eventTopics)[number];
+export const isEventTopic = (topic: string): topic is EventTopic =>
+  (eventTopics as readonly string[]).includes(topic);
 
 const common = [
   "event_id",

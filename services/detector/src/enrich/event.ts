@@ -5,6 +5,8 @@ import type { Channel, Device, Fingerprint, Location, Network, Sim } from "@vigi
 import type { EnrichedEvent, EventDevice, EventKind, EventSim } from "#rules/rule";
 import type { Habits } from "#state/habits";
 import type { Population } from "#state/population";
+import { PRECISION_MAX, type Precision } from "#state/precision";
+import { coarsePlace, coarsePlaceOnce } from "./coarse-place.ts";
 import { isOrigin, locateAddress, locateGiven } from "./locate.ts";
 import { type Signals, type UserAgent, withUserAgent } from "./signals.ts";
 import { simOf } from "./sim.ts";
@@ -42,6 +44,8 @@ export interface Enrichment {
 
 /** What was known before an event, read when it is asked for. */
 export interface Known {
+  /** To what the user lets places be kept. */
+  readonly precision: Precision;
   /** Of the user. */
   habits(): Habits;
   /** Of the tenant. */
@@ -109,8 +113,15 @@ export class LazyEvent implements EnrichedEvent {
     return this.where;
   }
 
-  /** A given location counts before the address. */
   private locate(): Place | null {
+    const place = this.locateFinely();
+    const { precision } = this.known;
+    if (precision === PRECISION_MAX || place === null) return place;
+    return place.isGiven ? coarsePlace(place, precision) : coarsePlaceOnce(place, precision);
+  }
+
+  /** A given location counts before the address. */
+  private locateFinely(): Place | null {
     const { location, geohash, channel, sim } = this.raw;
     if (location !== null) {
       const given = locateGiven(location, geohash ?? null, () => this.address);

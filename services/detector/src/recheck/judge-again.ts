@@ -4,6 +4,7 @@ import { type Enrichment, LazyEvent, type RawEvent } from "#enrich/event";
 import type { AnyRule, EventKind } from "#rules/rule";
 import { Habits } from "#state/habits";
 import { Population } from "#state/population";
+import { PRECISION_MAX } from "#state/precision";
 
 /** stands; contradicted by the data; events_gone: its events are no longer in the topics, so nobody can say. */
 export type Verdict = "stands" | "contradicted" | "events_gone";
@@ -21,7 +22,12 @@ export interface Bench {
   policyOf(tenantId: string): VersionedPolicy;
 }
 
-const known = { habits: () => Habits.none, population: () => Population.none };
+// What is found of coarse places is found of the fine ones, and nothing is kept of these here.
+const known = {
+  precision: PRECISION_MAX,
+  habits: () => Habits.none,
+  population: () => Population.none,
+};
 
 /** Judges an anomaly again by its events, each `undefined` that was not found, oldest first. */
 export function judgeAgain(

@@ -1,4 +1,4 @@
-import { geodesicKm, gridCellCentre, haversineKm } from "@vigie/core/geo";
+import { geodesicKm, gridCellCentre, haversineKm, SPHERE_ERROR_MAX } from "@vigie/core/geo";
 import type { PolicyDocument } from "@vigie/core/policy";
 import { hoursFromMs, SECOND_MS } from "@vigie/core/time";
 import { isOtherData, type Place } from "@vigie/geoip/place";
@@ -107,9 +107,6 @@ function judge(from: Fix, to: Fix, { policy, event }: About): Finding | null {
   };
 }
 
-/** The distance along the ellipsoid is at most this many times that on the sphere. Source: `haversineKm`. */
-const SPHERE_ERROR_MAX = 1.006;
-
 /**
  * A mobile carrier's addresses are placed all over its country, whoever has them: two of one Dakar phone lie 275 km
  * apart in DB-IP. Two given positions have nothing to do with that.
@@ -172,4 +169,5 @@ export const impossibleTravel: Rule<Trail> = {
   stands,
   write: (writer, trail) => trail.write(writer),
   read: Trail.read,
+  coarsened: (trail, precision) => trail.coarsened(precision),
 };

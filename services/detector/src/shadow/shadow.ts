@@ -2,6 +2,7 @@ import { Reader, type Writer } from "@vigie/core/bytes";
 import type { PolicyDocument } from "@vigie/core/policy";
 import { modeFor } from "@vigie/core/policy-shares";
 import type { AnyRule, EnrichedEvent, Step } from "#rules/rule";
+import type { Precision } from "#state/precision";
 import type { OpenState, Part, PartCodec } from "#state/user-state";
 import type { Trial } from "./trial.ts";
 
@@ -56,7 +57,14 @@ export function shadowPart(rules: readonly AnyRule[]): Part<Shadow> {
     }
     return { tag, forks };
   };
-  return { part: PART, codec: { initial: none, write, read } };
+  const coarsened = ({ tag, forks }: Shadow, precision: Precision): Shadow => ({
+    tag,
+    forks: forks.map(({ part, value }) => {
+      const coarse = codecs.get(part)?.coarsened;
+      return { part, value: coarse === undefined ? value : coarse(value, precision) };
+    }),
+  });
+  return { part: PART, codec: { initial: none, write, read, coarsened } };
 }
 
 /** What a candidate brings about where it is not just what the policy in force does. */

@@ -115,6 +115,7 @@ function drive(policy: VersionedPolicy, told: (state: UserState) => void): UserS
   let state: UserState | null = null;
   for (let i = 0; i < 3_000; i++) {
     const open = format.open(state);
+    if (i === 0) judge.keepNoFiner(open, 5);
     const event = hostile(i, kinds[i % kinds.length] as EventKind);
     open.seen = open.seen.add(event.id) ?? open.seen;
     const seen = { ...event, habits: judge.habitsOf(open) };

@@ -3,6 +3,9 @@ import { type GridCell, gridCellCentre, haversineKm } from "@vigie/core/geo";
 import { DAY_MS, SECOND_MS } from "@vigie/core/time";
 import { GIVEN, type Place } from "@vigie/geoip/place";
 import type { Channel } from "@vigie/schemas/types";
+import { coarseCell } from "#enrich/coarse-place";
+import type { Precision } from "./precision.ts";
+import type { Part } from "./user-state.ts";
 
 /** A successful login, as far as it teaches of the user's habits. */
 export interface HabitLogin {
@@ -137,6 +140,23 @@ export class Habits {
     );
   }
 
+  /** The same with no place finer than a geohash of so many characters. */
+  coarsened(precision: Precision): Habits {
+    const haunts = new Map<GridCell, Haunt>();
+    for (const { cell: fine, days, lastDay } of this.haunts) {
+      const cell = coarseCell(fine, precision);
+      const same = haunts.get(cell);
+      // On how many of these days the user was at both, nobody knows.
+      haunts.set(cell, {
+        cell,
+        days: Math.max(days, same?.days ?? 0),
+        lastDay: Math.max(lastDay, same?.lastDay ?? 0),
+      });
+    }
+    const { logins, firstSeenMs, countries, runs, generation } = this;
+    return new Habits(logins, firstSeenMs, countries, runs, [...haunts.values()], generation);
+  }
+
   static write(writer: Writer, habits: Habits): void {
     const { countries, runs, haunts } = habits;
     writer.room(1);
@@ -183,10 +203,15 @@ export class Habits {
 }
 
 /** The part of the state that holds them. */
-export const habitsPart = {
+export const habitsPart: Part<Habits> = {
   part: 100,
-  codec: { initial: Habits.none, write: Habits.write, read: Habits.read },
-} as const;
+  codec: {
+    initial: Habits.none,
+    write: Habits.write,
+    read: Habits.read,
+    coarsened: (habits, precision) => habits.coarsened(precision),
+  },
+};
 
 function withCountry(
   countries: readonly CountrySeen[],

@@ -1,6 +1,8 @@
 import { Reader, Writer } from "@vigie/core/bytes";
 import { Place, samePlace } from "@vigie/geoip/place";
+import { coarsePlace } from "#enrich/coarse-place";
 import { type Id, readId, type StoredId, sameId, skipId, writeId } from "./id.ts";
+import type { Precision } from "./precision.ts";
 
 /** A user was at a place at a time. */
 export interface Fix {
@@ -76,6 +78,15 @@ export class Trail {
   /** All fixes, oldest first. */
   fixes(): Fix[] {
     return readAll(this.settled().readerAt(0));
+  }
+
+  /** The same with no place finer than a geohash of so many characters. */
+  coarsened(precision: Precision): Trail {
+    const coarse = this.fixes().map((fix) => ({
+      ...fix,
+      place: coarsePlace(fix.place, precision),
+    }));
+    return Trail.of(coarse);
   }
 
   /** With a fix that is not older than the newest. */

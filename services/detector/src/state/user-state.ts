@@ -2,6 +2,7 @@ import { assert } from "@vigie/core/assert";
 import { Reader, Writer } from "@vigie/core/bytes";
 import type { StateCodec } from "@vigie/stream/codec";
 import { ENVELOPE_HEADER_BYTES } from "@vigie/stream/state/envelope";
+import type { Precision } from "./precision.ts";
 import { SeenIds } from "./seen.ts";
 
 /**
@@ -20,6 +21,8 @@ export interface PartCodec<S> {
   write(writer: Writer, state: S): void;
   /** The reader ends where this part ends. */
   read(reader: Reader): S;
+  /** Of a part that holds places: the same with none finer than a geohash of so many characters. */
+  coarsened?(state: S, precision: Precision): S;
 }
 
 /** A part and its number: unique, never reused. */
@@ -31,7 +34,8 @@ export interface Part<S> {
 // biome-ignore lint/suspicious/noExplicitAny: each part is its owner's own
 export type AnyPart = Part<any>;
 
-const VERSION = 1;
+/** Version 1 had no precision. Who knows that one only must not read on, and keep places finer than a user lets it. */
+const VERSION = 2;
 
 /** What is stored beyond this is too much: the parts written last are left out. Source: DESIGN, numbers to hold. */
 export const STATE_BYTES_MAX = 8_192;
@@ -107,6 +111,11 @@ export class OpenState {
     return this.partsChanged || this.seen !== this.opened;
   }
 
+  /** Whether nothing is known of the user. */
+  get isBlank(): boolean {
+    return this.seen.size === 0 && this.parts.every((_, slot) => !this.has(slot));
+  }
+
   /** Whether the state holds anything of this part. */
   has(slot: number): boolean {
     return this.changed[slot] === true || this.froms[slot] !== ABSENT;
@@ -178,7 +187,7 @@ export function stateFormat(parts: readonly AnyPart[]): StateFormat {
     room: ENVELOPE_HEADER_BYTES,
     encode: ({ bytes }) => bytes,
     decode(bytes, version) {
-      assert(version === VERSION, "a state's version is known");
+      assert(version >= 1 && version <= VERSION, "a state's version is known");
       return { bytes: asBuffer(bytes) };
     },
     open(state) {

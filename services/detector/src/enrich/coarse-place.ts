@@ -1,0 +1,43 @@
+import {
+  GRID_RADIUS_KM,
+  type GridCell,
+  gridCellCentre,
+  gridCellOf,
+  SPHERE_ERROR_MAX,
+} from "@vigie/core/geo";
+import { type GeohashCell, geohashAt, geohashCell, geohashLengths } from "@vigie/core/geohash";
+import { type Place, placeAt, RADIUS_STEPS_PER_KM } from "@vigie/geoip/place";
+
+/**
+ * The same place no finer than a geohash of so many characters: the centre of its cell, with a radius within which the
+ * truth lies still, so that nothing is found of coarse places that would not be found of the fine ones. The name of a
+ * city goes with a length that is a region's or less; the country stays, since that is the least that is kept.
+ */
+export function coarsePlace(place: Place, length: number): Place {
+  const { cell, country, city, generation } = place;
+  const { centre, radiusKm } = around(cell, length);
+  const movedKm = (radiusKm + GRID_RADIUS_KM) * SPHERE_ERROR_MAX;
+  const steps = Math.ceil((place.radiusKm + movedKm) * RADIUS_STEPS_PER_KM);
+  const named = length < geohashLengths.city ? "" : city;
+  return placeAt(centre, steps / RADIUS_STEPS_PER_KM, country, named, generation);
+}
+
+export const coarseCell = (cell: GridCell, length: number): GridCell =>
+  gridCellOf(around(cell, length).centre);
+
+const around = (cell: GridCell, length: number): GeohashCell =>
+  geohashCell(geohashAt(gridCellCentre(cell), length));
+
+const known: WeakMap<Place, Place>[] = [];
+
+/** The same for places of the databases, which come again and again: made once for each. */
+export function coarsePlaceOnce(place: Place, length: number): Place {
+  known[length] ??= new WeakMap();
+  const made = known[length];
+  let coarse = made.get(place);
+  if (coarse === undefined) {
+    coarse = coarsePlace(place, length);
+    made.set(place, coarse);
+  }
+  return coarse;
+}
