@@ -14,6 +14,7 @@ import type { ActorRef, SessionPolicy } from "@vigie/schemas/types";
 import { actorRefOf } from "@vigie/service-kit/audit-trail/actor";
 import { beforeAnswer, nothing } from "@vigie/service-kit/audit-trail/declared";
 import { admin, callerOf } from "@vigie/service-kit/http/access";
+import { seenVersionOf, versionTag } from "@vigie/service-kit/http/if-match";
 import { sendProblem } from "@vigie/service-kit/http/problem";
 import { strictQuery } from "@vigie/service-kit/http/strict-body";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
@@ -145,20 +146,6 @@ async function audited<T>(
   }
 }
 
-/**
- * The version that the caller has seen. Throws: VIG_IF_MATCH_MISSING.
- * Source: RFC 9110, 13.1.1: a weak or foreign tag matches nothing, and so does "*": it would overwrite unseen.
- */
-function seenVersionOf(request: FastifyRequest): number {
-  const header = request.headers["if-match"];
-  if (header === undefined) throw new VigError("VIG_IF_MATCH_MISSING");
-  const [, digits] = /^"(\d{1,15})"$/.exec(header.trim()) ?? [];
-  return digits === undefined ? NO_VERSION : Number(digits);
-}
-
-/** Of no document; the store answers with the one in force. */
-const NO_VERSION = Number.MAX_SAFE_INTEGER - 1;
-
 function recordOf(tenantId: string, next: StoredPolicy, actor: ActorRef): SessionPolicy {
   return {
     tenant_id: tenantId,
@@ -171,7 +158,7 @@ function recordOf(tenantId: string, next: StoredPolicy, actor: ActorRef): Sessio
 
 function answer(reply: FastifyReply, tenantId: string, { own, common }: StoredPolicies): unknown {
   const version = own?.version ?? 0;
-  reply.header("etag", `"${version}"`).header("cache-control", "no-store");
+  reply.header("etag", versionTag(version)).header("cache-control", "no-store");
   return {
     tenant_id: tenantId,
     version,
