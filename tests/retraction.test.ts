@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DAY_MS } from "@vigie/core/time";
 import { tinyMmdb } from "@vigie/geoip/tiny-mmdb";
 import type { SessionAnomaly } from "@vigie/schemas/types";
 import { stack, type TestStack } from "@vigie/testkit/stack";
@@ -26,7 +27,7 @@ const dakar = { latitude: 14.69, longitude: -17.44, country: "SN" } as const;
 const paris = { latitude: 48.85, longitude: 2.35, country: "FR" } as const;
 
 /** Puts a database of two networks in place, whole or not at all. */
-function place(file: string, second: typeof dakar | typeof paris): void {
+function place(file: string, second: typeof dakar | typeof paris, builtAtMs = Date.now()): void {
   const networks = [
     { octet: 41, at: dakar },
     { octet: 90, at: second },
@@ -37,7 +38,7 @@ function place(file: string, second: typeof dakar | typeof paris): void {
       location: { latitude, longitude, accuracy_radius: 20 },
     },
   }));
-  writeFileSync(`${file}.new`, tinyMmdb(networks));
+  writeFileSync(`${file}.new`, tinyMmdb(networks, { builtAtMs }));
   renameSync(`${file}.new`, file);
 }
 
@@ -51,7 +52,7 @@ const NOTICED_MS = 60_000;
 
 test("a trip that a replaced GeoIP file contradicts is withdrawn, whether the detector runs or not", async () => {
   const file = join(folder, "city.mmdb");
-  place(file, paris);
+  place(file, paris, Date.now() - 9 * DAY_MS);
   const pipeline = await openPipeline(servers, ["detector"], { GEOIP_CITY_DB: file });
   onTestFinished(() => pipeline.close());
   const detector = pipeline.service("detector");
@@ -72,6 +73,9 @@ test("a trip that a replaced GeoIP file contradicts is withdrawn, whether the de
       NOTICED_MS,
     );
 
+  const cityAgeDays = async (): Promise<number> =>
+    (await detector.metric("geoip_database_age_seconds", { database: "city" })) / (DAY_MS / 1_000);
+  assert.equal(Math.floor(await cityAgeDays()), 9);
   const first = await travel("person-1");
   // The data it was judged by is noted; otherwise nobody could tell that it changed.
   await untilTrue("the data is noted", () => detector.output().includes('"event":"geoip_noted"'));
@@ -93,6 +97,7 @@ test("a trip that a replaced GeoIP file contradicts is withdrawn, whether the de
     () => detector.output().split('"event":"geoip_rechecked"').length === 3,
     NOTICED_MS,
   );
+  assert.equal(Math.floor(await cityAgeDays()), 0);
   const second = await travel("person-2");
   place(file, dakar);
   await withdrawn(second);

@@ -26,6 +26,12 @@ export interface GeoData {
   readonly network: Database;
 }
 
+/** By the names that metrics and health have for them. */
+export const builtAt = ({ city, network }: GeoData) => ({
+  city: city.builtAtMs,
+  network: network.builtAtMs,
+});
+
 const CC_BY = {
   licence: "CC BY 4.0",
   licenceUrl: "https://creativecommons.org/licenses/by/4.0/",

@@ -4,7 +4,11 @@ export interface PartReport {
   readonly why?: string;
   /** ISO 8601; when it last changed. */
   readonly since: string;
+  /** What else it says of itself, whether it is up or down. */
+  readonly facts?: Facts;
 }
+
+export type Facts = Readonly<Record<string, string | number | null>>;
 
 /** The body of /health. Plain data, so that it passes between threads. */
 export interface HealthReport {
@@ -20,9 +24,14 @@ export interface Health {
    * A part named for the first time counts as needed, unless it was declared otherwise.
    */
   set(part: string, up: boolean, why?: string): void;
-  /** Names a part before it has said anything; it is down until then. */
-  declare(part: string, options?: { readonly needed?: boolean }): void;
+  /** Names a part before it has said anything; it is down until then. `facts` is asked for each report. */
+  declare(part: string, options?: DeclareOptions): void;
   report(): HealthReport;
+}
+
+interface DeclareOptions {
+  readonly needed?: boolean;
+  readonly facts?: () => Facts;
 }
 
 interface Held {
@@ -30,13 +39,14 @@ interface Held {
   why: string | undefined;
   sinceMs: number;
   needed: boolean;
+  facts?: (() => Facts) | undefined;
 }
 
 export function createHealth(service: string, clock: () => number = Date.now): Health {
   const parts = new Map<string, Held>();
   return {
-    declare(part, { needed = true } = {}) {
-      parts.set(part, { up: false, why: "not heard of yet", sinceMs: clock(), needed });
+    declare(part, { needed = true, facts } = {}) {
+      parts.set(part, { up: false, why: "not heard of yet", sinceMs: clock(), needed, facts });
     },
     set(part, up, why) {
       const held = parts.get(part);
@@ -54,10 +64,16 @@ export function createHealth(service: string, clock: () => number = Date.now): H
 
 function reportOf(service: string, held: ReadonlyMap<string, Held>): HealthReport {
   const parts: Record<string, HealthReport["parts"][string]> = {};
-  for (const [name, { up, why, sinceMs, needed }] of held) {
+  for (const [name, { up, why, sinceMs, needed, facts }] of held) {
     const since = new Date(sinceMs).toISOString();
     const status = up ? "up" : "down";
-    parts[name] = { status, needed, since, ...(!up && why !== undefined && { why }) };
+    parts[name] = {
+      status,
+      needed,
+      since,
+      ...(!up && why !== undefined && { why }),
+      ...(facts !== undefined && { facts: facts() }),
+    };
   }
   return { status: statusOf(parts), service, parts };
 }

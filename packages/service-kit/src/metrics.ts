@@ -1,3 +1,4 @@
+import type { Clock } from "@vigie/core/time";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 
 /** What prom-client gives as JSON and takes to aggregate; passes between threads as it is. */
@@ -54,6 +55,31 @@ export function createMetrics(
           new Histogram({ name, help, labelNames: [...labels], registers, buckets: [...buckets] }),
       ),
   };
+}
+
+/**
+ * How long ago something was, as of when the metrics are read; what is unknown (null) has no sample.
+ * `moments`: ms since the epoch, by the value of the label.
+ */
+export function ageGauge(
+  { registry }: Metrics,
+  about: { readonly name: string; readonly help: string; readonly label: string },
+  moments: () => Readonly<Record<string, number | null>>,
+  clock: Clock,
+): void {
+  const { name, help, label } = about;
+  new Gauge({
+    name,
+    help,
+    labelNames: [label],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [value, atMs] of Object.entries(moments())) {
+        if (atMs !== null) this.set({ [label]: value }, (clock() - atMs) / 1_000);
+      }
+    },
+  });
 }
 
 /** OBS-02, OBS-03: what the read model knows of sessions. */

@@ -1,5 +1,8 @@
+import { builtAt } from "@vigie/geoip/data";
 import { geoPaths, readGeoFiles, tellGeoFiles, watchGeoFiles } from "@vigie/geoip/files";
 import { loadConfig } from "@vigie/service-kit/config";
+import { tellDataAge } from "@vigie/service-kit/data-age";
+import { createHealth, mergeHealth } from "@vigie/service-kit/health";
 import { createLogger } from "@vigie/service-kit/log";
 import { createMetrics } from "@vigie/service-kit/metrics";
 import { startOpsServer } from "@vigie/service-kit/ops-server";
@@ -14,13 +17,22 @@ const config = loadConfig(detectorConfig, process);
 const log = createLogger("detector", { level: config.LOG_LEVEL });
 const paths = geoPaths(geoipPaths(config));
 const teller = tellGeoFiles();
-const files = await readGeoFiles(paths);
+let files = await readGeoFiles(paths);
 const metrics = createMetrics("detector");
+const health = createHealth("detector");
+tellDataAge({
+  part: "geoip",
+  builtAt: () => builtAt(files.data),
+  health,
+  metrics,
+  clock: Date.now,
+});
 const look = () => watch.look();
 const recheck = startRecheck({ config, paths, files, look, log, metrics });
 const watch = watchGeoFiles(
   paths,
   (others) => {
+    files = others;
     teller.tell(others);
     recheck.changed(others);
   },
@@ -38,7 +50,7 @@ const ops = await startOpsServer({
   port: config.METRICS_PORT,
   host: config.HOST,
   metrics: () => workers.metrics(),
-  health: () => workers.health(),
+  health: async () => mergeHealth("detector", [await workers.health(), health.report()]),
 });
 log.info({ port: ops.port, workers: config.DETECTOR_WORKERS }, "started");
 await runUntilSignal([recheck, workers, watch, teller, ops], {

@@ -52,7 +52,6 @@ function issuer(keys: JWK[]) {
         if (state.away) throw new VigError("VIG_OUTBOUND_AWAY", { why: "test" });
         return { keys: state.keys };
       },
-      close: async () => {},
     },
   });
   const verifier = createTokenVerifier({

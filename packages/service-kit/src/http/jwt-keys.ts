@@ -76,7 +76,7 @@ export const JWKS_FRESH_MS = 600_000;
 export interface JwksOptions {
   readonly url: string;
   readonly accepted: readonly Algorithm[];
-  readonly outbound: Outbound;
+  readonly outbound: Pick<Outbound, "json">;
   readonly log: Logger;
   readonly clock: Clock;
 }

@@ -80,6 +80,31 @@ describe("calls to the outside", () => {
     assert.equal(calls, 1);
   });
 
+  test("who asks for the answer as it is gets a redirect too, by the same rules", async () => {
+    const url = await serve((request, response) => {
+      const { method = "", headers } = request;
+      response.writeHead(302, { location: `/${method}/${headers["x-asked"]}` }).end();
+    });
+    const outbound = openOutbound({ allowPrivate: true });
+    const answer = await outbound.send(url, { method: "HEAD", headers: { "x-asked": "one" } });
+    assert.equal(answer.statusCode, 302);
+    assert.equal(answer.headers.location, "/HEAD/one");
+    await outbound.close();
+    const strict = openOutbound({ allowPrivate: false });
+    await assert.rejects(strict.send(url, { method: "GET" }), refused);
+    await strict.close();
+  });
+
+  test("a body that does not end is ended by its signal", async () => {
+    const url = await serve((_request, response) => response.write("x"));
+    const outbound = openOutbound({ allowPrivate: true, timeoutMs: 60_000 });
+    const ending = new AbortController();
+    const { body } = await outbound.send(url, { method: "GET", signal: ending.signal });
+    ending.abort();
+    await assert.rejects(body.text());
+    await outbound.close();
+  });
+
   test.each([
     ["is no JSON", (_: unknown, response: { end(text: string): void }) => response.end("<html>")],
     [

@@ -17,7 +17,19 @@ export interface OutboundOptions {
   readonly ca?: string;
 }
 
+/** What undici answers: status, headers, and a body that whoever asked reads or destroys. */
+export type OutboundAnswer = Dispatcher.ResponseData;
+
+export interface OutboundRequest {
+  readonly method: "GET" | "HEAD";
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Ends it, the body too; without one an answer may go on as long as its bytes keep coming. */
+  readonly signal?: AbortSignal;
+}
+
 export interface Outbound {
+  /** Whatever is answered, also a redirect, which is not followed. Throws: as `json`. */
+  send(url: string, request: OutboundRequest): Promise<OutboundAnswer>;
   /** The JSON behind a URL. Throws: VIG_OUTBOUND_REFUSED, VIG_OUTBOUND_AWAY. */
   json(url: string): Promise<unknown>;
   close(): Promise<void>;
@@ -44,18 +56,26 @@ export function openOutbound(options: OutboundOptions): Outbound {
       ...(!allowPrivate && { lookup: publicLookup(options.resolve ?? systemLookup) }),
     },
   });
+  const reach = async <T>(url: string, ask: () => Promise<T>): Promise<T> => {
+    refuseUrl(url, allowPrivate);
+    try {
+      return await ask();
+    } catch (error) {
+      const cause = refusalIn(error);
+      throw cause ?? new VigError("VIG_OUTBOUND_AWAY", { why: messageOf(error) }, { cause: error });
+    }
+  };
   return {
-    async json(url) {
-      refuseUrl(url, allowPrivate);
-      try {
-        return await fetchJson(agent, url, timeoutMs);
-      } catch (error) {
-        const cause = refusalIn(error);
-        throw (
-          cause ?? new VigError("VIG_OUTBOUND_AWAY", { why: messageOf(error) }, { cause: error })
-        );
-      }
-    },
+    send: (url, { method, headers, signal }) =>
+      reach(url, () =>
+        request(url, {
+          dispatcher: agent,
+          method,
+          ...(headers && { headers }),
+          ...(signal && { signal }),
+        }),
+      ),
+    json: (url) => reach(url, () => fetchJson(agent, url, timeoutMs)),
     close: () => agent.close(),
   };
 }
