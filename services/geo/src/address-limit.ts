@@ -1,0 +1,47 @@
+import { createHmac } from "node:crypto";
+import { addressOf } from "@vigie/service-kit/http/address";
+import { sendProblem } from "@vigie/service-kit/http/problem";
+import type { Keys } from "@vigie/service-kit/kms/keys";
+import type { onRequestHookHandler } from "fastify";
+import type { GeoContext } from "./context.ts";
+
+/** Limits belong to no tenant; their keys are those of this name. */
+const PLATFORM_TENANT = "platform";
+
+/** One call is taken from the rate of the address that it comes from; for routes without a token. */
+export function limitedByAddress({
+  auth,
+  addressRate,
+  keys,
+}: Pick<GeoContext, "auth" | "addressRate" | "keys">): onRequestHookHandler {
+  return function check(request, reply, done) {
+    const waitMs = auth.limiter.take(limitKeyOf(request.ip, keys), 1, addressRate);
+    if (waitMs === 0) return done();
+    sendProblem(reply, "VIG_RATE_LIMITED", { retryAfterS: Math.ceil(waitMs / 1_000) });
+  };
+}
+
+/**
+ * The same in every instance, and tells nobody which address it is of. Who has one IPv6 address has its whole /64.
+ * Source: RFC 6177, section 2.
+ */
+export function limitKeyOf(ip: string, keys: Pick<Keys, "hmacKey">): string {
+  const address = addressOf(ip) ?? "unknown";
+  const network = address.includes(":") ? firstGroups(address) : address;
+  const { key } = keys.hmacKey(PLATFORM_TENANT);
+  return `address|${createHmac("sha256", key).update(network).digest("base64url")}`;
+}
+
+const GROUPS = 8;
+
+function firstGroups(address: string): string {
+  const [head = "", tail = ""] = address.split("::");
+  const before = head === "" ? [] : head.split(":");
+  const after = tail === "" ? [] : tail.split(":");
+  const zeros = address.includes("::") ? GROUPS - before.length - after.length : 0;
+  const groups = [...before, ...Array<string>(Math.max(0, zeros)).fill("0"), ...after];
+  return groups
+    .slice(0, GROUPS / 2)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(":");
+}

@@ -1,0 +1,40 @@
+import { holdToDeclared } from "@vigie/service-kit/audit-trail/declared";
+import type { HealthReport } from "@vigie/service-kit/health";
+import type { RequestLog } from "@vigie/service-kit/http/request-log";
+import { createHttp } from "@vigie/service-kit/http/server";
+import type { FastifyInstance } from "fastify";
+import type { Feature, GeoContext } from "./context.ts";
+
+export interface GeoOptions extends GeoContext {
+  readonly bodyMaxBytes: number;
+  readonly allowedOrigins: readonly string[];
+  readonly trustedProxies: readonly string[];
+  readonly requestLog: RequestLog;
+  health(): HealthReport;
+}
+
+/** Each is registered in a scope of its own. */
+const features: readonly Feature[] = [];
+
+/** The geo service without a port: calls in, events out. */
+export function buildApp(options: GeoOptions): FastifyInstance {
+  const app = createHttp({
+    title: "Vigie geo",
+    description:
+      "Countries, places and what people consent to. Errors are RFC 9457 problem documents.",
+    version: "1",
+    log: options.log,
+    requestLog: options.requestLog,
+    metrics: options.metrics,
+    health: options.health,
+    allowedOrigins: options.allowedOrigins,
+    trustedProxies: options.trustedProxies,
+    bodyMaxBytes: options.bodyMaxBytes,
+  });
+  app.register(async (scope) => {
+    const audit = holdToDeclared(scope, options.audit, options.log);
+    const context = { ...options, audit };
+    for (const feature of features) scope.register(async (inner) => feature(inner, context));
+  });
+  return app;
+}

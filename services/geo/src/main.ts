@@ -1,0 +1,104 @@
+import { randomUUID } from "node:crypto";
+import { geoPaths } from "@vigie/geoip/files";
+import { openGeoIp } from "@vigie/geoip/live";
+import { openCodecs } from "@vigie/schemas/codecs";
+import { emitterOf } from "@vigie/service-kit/audit-trail/emitter";
+import { createKafkaAudit } from "@vigie/service-kit/audit-trail/kafka-audit";
+import { loadConfig } from "@vigie/service-kit/config";
+import { createHealth } from "@vigie/service-kit/health";
+import { rateLimits, tokenVerifier } from "@vigie/service-kit/http/callers";
+import { openLineWriter } from "@vigie/service-kit/http/line-writer";
+import { createRequestLog } from "@vigie/service-kit/http/request-log";
+import { codecsOptions, kafkaOptions } from "@vigie/service-kit/kafka-config";
+import { awaitKeys } from "@vigie/service-kit/kms/open-keys";
+import { createLogger } from "@vigie/service-kit/log";
+import { createMetrics } from "@vigie/service-kit/metrics";
+import { kafkaOutput } from "@vigie/service-kit/output/kafka-output";
+import { followPolicies } from "@vigie/service-kit/policy-book";
+import { readiness } from "@vigie/service-kit/readiness";
+import { followTicks } from "@vigie/service-kit/sessions/follow-ticks";
+import { openServiceView } from "@vigie/service-kit/sessions/service-view";
+import { geoipPaths } from "@vigie/service-kit/shared-config";
+import { runUntilSignal } from "@vigie/service-kit/shutdown";
+import { streamObserver } from "@vigie/service-kit/stream-observer";
+import { openKafka } from "@vigie/stream/kafka/client";
+import { openBatchingProducer } from "@vigie/stream/kafka/producer";
+import { buildApp } from "./app.ts";
+import { geoConfig } from "./config.ts";
+import { seededCountries } from "./countries/countries.ts";
+import { openStores } from "./stores.ts";
+
+const config = loadConfig(geoConfig, process);
+const clock = Date.now;
+const log = createLogger("geo", { level: config.LOG_LEVEL });
+const metrics = createMetrics("geo");
+const health = createHealth("geo", clock);
+const observer = streamObserver(metrics, health, "geo");
+const wiring = { service: "geo", config, clock, log, health };
+const geoip = await openGeoIp(geoPaths(geoipPaths(config)), log);
+const keys = await awaitKeys(config, { log, health });
+
+const codecs = await openCodecs({ ...codecsOptions(config), log, observer });
+const { isReady, prepare } = readiness(codecs, health);
+const { prefix, ...kafka } = kafkaOptions(config);
+const client = openKafka({ ...kafka, clientId: "vigie.geo", log });
+const producer = await openBatchingProducer(client, {
+  lingerMs: config.PRODUCE_LINGER_MS,
+  bufferBytesMax: config.PRODUCE_BUFFER_MAX_BYTES,
+  deliveryTimeoutMs: config.PRODUCE_TIMEOUT_MS,
+  onBroker: (up, why) => observer.dependency({ name: "kafka", up, ...(why && { why }) }),
+});
+observer.dependency({ name: "kafka", up: producer.healthy });
+const output = kafkaOutput(producer, prefix);
+const idDomainOrgs = new Set(config.ID_DOMAIN_ORGS);
+const emitter = emitterOf("geo", config, randomUUID());
+const audit = createKafkaAudit({ output, codecs, emitter, idDomainOrgs, clock, log, metrics });
+
+const stores = openStores({ config, log, metrics, health, client, prefix });
+const { database, redis } = stores;
+health.declare("policies", { needed: false });
+const policies = followPolicies({
+  client,
+  prefix,
+  codecs,
+  log,
+  onState: (up, why) => health.set("policies", up, why),
+});
+const ticks = followTicks({ client, prefix, clock, log });
+const outagesOf = (partition: number) => ticks.outagesOf(partition);
+const liveness = openServiceView({ ...wiring, client, codecs, database, policies, outagesOf });
+const { limits, closables } = rateLimits(wiring);
+const perAddress = config.RATE_LIMIT_ADDRESS_PER_MINUTE;
+
+const lines = openLineWriter(1, (count) => log.warn({ count }, "request_lines_lost"));
+const app = buildApp({
+  auth: { verifier: tokenVerifier(wiring), ...limits },
+  addressRate: { perMinute: perAddress, burst: perAddress },
+  view: liveness.view,
+  idDomainOrgs,
+  clock,
+  log,
+  metrics,
+  database,
+  redis,
+  geoip,
+  codecs,
+  output,
+  audit,
+  keys,
+  countries: { current: seededCountries },
+  isReady,
+  bodyMaxBytes: config.BODY_MAX_BYTES,
+  allowedOrigins: config.ALLOWED_ORIGINS,
+  trustedProxies: config.TRUSTED_PROXIES,
+  requestLog: createRequestLog({ service: "geo", clock, sink: lines }),
+  health: health.report,
+});
+const address = await app.listen({ host: config.HOST, port: config.PORT });
+log.info({ url: address }, "listening");
+const parts = [liveness.closables, policies, ticks, stores.closables, closables, geoip].flat();
+await runUntilSignal([app, audit, producer, ...parts], {
+  log,
+  drainTimeoutMs: config.DRAIN_TIMEOUT_MS,
+  failed: [prepare(audit.open), liveness.failed],
+});

@@ -1,0 +1,69 @@
+import { messageOf } from "@vigie/core/errors";
+import type { Logger } from "@vigie/core/log";
+import { SECOND_MS } from "@vigie/core/time";
+import type { Health } from "@vigie/service-kit/health";
+import { startJobs } from "@vigie/service-kit/jobs";
+import type { Metrics } from "@vigie/service-kit/metrics";
+import { type Database, openDatabase } from "@vigie/service-kit/postgres/database";
+import { kafkaCarrier, OUTBOX_OF_GEO } from "@vigie/service-kit/postgres/outbox-kafka";
+import { startOutboxPublisher } from "@vigie/service-kit/postgres/outbox-publisher";
+import { openRedis, type RedisStore } from "@vigie/service-kit/redis/redis";
+import type { Closable } from "@vigie/service-kit/shutdown";
+import { databaseOptions, redisOptions } from "@vigie/service-kit/store-config";
+import type { KafkaClient } from "@vigie/stream/kafka/client";
+import type { GeoConfig } from "./config.ts";
+
+export const GEO_ROLE = "vigie_geo";
+const PING_EVERY_MS = 5 * SECOND_MS;
+
+export interface StoresOptions {
+  readonly config: GeoConfig;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly health: Health;
+  readonly client: KafkaClient;
+  readonly prefix: string;
+}
+
+export interface Stores {
+  readonly database: Database;
+  readonly redis: RedisStore;
+  /** In the order in which they are to be closed. */
+  readonly closables: readonly Closable[];
+}
+
+/**
+ * PostgreSQL with the outbox of preferences, and Redis. Countries are told and detected without them, so health only
+ * degrades.
+ */
+export function openStores({
+  config,
+  log,
+  metrics,
+  health,
+  client,
+  prefix,
+}: StoresOptions): Stores {
+  for (const part of ["database", "redis", "outbox"]) health.declare(part, { needed: false });
+  const role = config.DATABASE_ROLE ?? GEO_ROLE;
+  const options = databaseOptions(config, { name: "geo", role, log });
+  const database = openDatabase(options);
+  const redis = openRedis(redisOptions(config, { name: "geo", log }));
+  const outbox = startOutboxPublisher({
+    database: { ...options, applicationName: "vigie-geo-outbox" },
+    openCarrier: () => kafkaCarrier(client, prefix, OUTBOX_OF_GEO),
+    log,
+    metrics,
+    onState: (up, why) => health.set("outbox", up, why),
+  });
+  const pings = Object.entries({ database, redis }).map(([name, store]) => ({
+    name: `ping_${name}`,
+    everyMs: PING_EVERY_MS,
+    run: () =>
+      store.ping().then(
+        () => health.set(name, true),
+        (error: unknown) => health.set(name, false, messageOf(error)),
+      ),
+  }));
+  return { database, redis, closables: [outbox, startJobs(pings, log), database, redis] };
+}

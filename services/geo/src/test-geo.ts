@@ -1,0 +1,97 @@
+import { randomBytes } from "node:crypto";
+import { VigError } from "@vigie/core/errors";
+import { silentLogger } from "@vigie/core/log";
+import { type Address, unknownAddress } from "@vigie/geoip/geoip";
+import type { LiveGeoIp } from "@vigie/geoip/live";
+import { memoryCodecs } from "@vigie/schemas/memory-codecs";
+import { memoryAudit } from "@vigie/service-kit/audit-trail/memory-audit";
+import { createHealth } from "@vigie/service-kit/health";
+import { createRequestLog } from "@vigie/service-kit/http/request-log";
+import { derivedKeys } from "@vigie/service-kit/kms/derived-keys";
+import type { Keys } from "@vigie/service-kit/kms/keys";
+import { createMetrics } from "@vigie/service-kit/metrics";
+import { memoryOutput } from "@vigie/service-kit/output/memory-output";
+import type { Database } from "@vigie/service-kit/postgres/database";
+import type { RedisStore } from "@vigie/service-kit/redis/redis";
+import { memoryView } from "@vigie/service-kit/sessions/memory-view";
+import { issuerAuth, NOW_MS } from "@vigie/service-kit/testing/issuer";
+import { buildApp, type GeoOptions } from "./app.ts";
+import { seededCountries } from "./countries/countries.ts";
+
+/** What tests of the geo service share: an app without port, broker and stores. Tokens: service-kit's testing/issuer. */
+
+const away = (code: "VIG_DATABASE_AWAY" | "VIG_REDIS_AWAY") => () =>
+  Promise.reject(new VigError(code, { why: "this test has none" }));
+const noDatabase = away("VIG_DATABASE_AWAY");
+const noRedis = away("VIG_REDIS_AWAY");
+
+/** Away, whatever is asked. */
+export const databaseAway: Database = {
+  query: noDatabase,
+  transaction: noDatabase,
+  inTenant: noDatabase,
+  ping: noDatabase,
+  close: async () => {},
+};
+export const redisAway: RedisStore = {
+  key: (name) => name,
+  command: noRedis,
+  pipeline: noRedis,
+  script: () => noRedis,
+  scriptPipeline: noRedis,
+  ping: noRedis,
+  close: async () => {},
+};
+
+/** Knows the addresses that it is told of. */
+export const geoipOf = (known: Readonly<Record<string, Partial<Address>>> = {}): LiveGeoIp => ({
+  lookup: (ip) => ({ ...unknownAddress, ...known[ip] }),
+  data: () => {
+    throw new VigError("VIG_INVARIANT", { what: "this test asks for no data" });
+  },
+  look: async () => false,
+  close: async () => {},
+});
+
+const master = { keyId: "test-1", activeFromMs: 0, secret: randomBytes(32) };
+export const testKeys: Keys = derivedKeys([master], () => NOW_MS);
+
+/** Time stands still at NOW_MS. */
+export function testGeo(overrides: Partial<GeoOptions> = {}) {
+  const clock = () => NOW_MS;
+  const output = memoryOutput({ bufferBytesMax: 65_536 });
+  const codecs = memoryCodecs();
+  const audit = memoryAudit(clock);
+  const health = createHealth("geo", clock);
+  const metrics = createMetrics("geo", { processMetrics: false });
+  const lines: string[] = [];
+  const sink = { write: (line: string) => void lines.push(line), flush: async () => {} };
+  const rate = { perMinute: 600, burst: 600 };
+  const app = buildApp({
+    auth: issuerAuth(),
+    addressRate: rate,
+    view: memoryView(),
+    idDomainOrgs: new Set(["id"]),
+    clock,
+    log: silentLogger,
+    metrics,
+    database: databaseAway,
+    redis: redisAway,
+    geoip: geoipOf(),
+    codecs,
+    output,
+    audit,
+    keys: testKeys,
+    countries: { current: seededCountries },
+    isReady: () => true,
+    bodyMaxBytes: 16_384,
+    allowedOrigins: ["https://app.molam.example"],
+    trustedProxies: [],
+    requestLog: createRequestLog({ service: "geo", clock, sink }),
+    health: health.report,
+    ...overrides,
+  });
+  return { app, output, codecs, audit, health, metrics, lines };
+}
+
+export type TestGeo = ReturnType<typeof testGeo>;
