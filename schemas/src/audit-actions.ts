@@ -62,6 +62,18 @@ export const auditActions = {
     payload: ["tenant", "version"],
     when: "a change that was put on record failed after that, or nobody knows",
   },
+  "country.updated": {
+    by: "geo",
+    subject: NOBODY,
+    payload: ["country", "version", "before", "after (whole documents)"],
+    when: "a country is put into the matrix or changed there, before the change holds",
+  },
+  "country.update_undone": {
+    by: "geo",
+    subject: NOBODY,
+    payload: ["country", "version"],
+    when: "a change that was put on record failed after that, or nobody knows",
+  },
   "anomaly.label_requested": {
     by: "edge",
     subject: PERSON,

@@ -184,6 +184,7 @@ export const catalogue = {
     text: "it was changed meanwhile and is of version {version} now",
   },
   VIG_POLICY_INVALID: { status: 422, retry: false, text: "{count} faults; first: {path} {why}" },
+  VIG_COUNTRY_INVALID: { status: 422, retry: false, text: "{count} faults; first: {path} {why}" },
   VIG_RATE_LIMITED: {
     status: 429,
     retry: true,
@@ -245,6 +246,11 @@ export const catalogue = {
     text: "another member of {groupId} has written these records",
   },
   VIG_REDIS_AWAY: { status: 503, retry: true, text: "Redis does not answer: {why}" },
+  VIG_USSD_BUSY: {
+    status: 503,
+    retry: true,
+    text: "another callback of this USSD session is still being answered",
+  },
   VIG_OBJECTS_AWAY: {
     status: 503,
     retry: true,

@@ -1,4 +1,5 @@
 import { countriesOfMcc } from "@vigie/core/mcc";
+import type { Fault } from "@vigie/service-kit/http/problem";
 import {
   type CountryCode,
   getCountryCallingCode,
@@ -7,13 +8,8 @@ import {
 } from "libphonenumber-js";
 import type { Country } from "./country.ts";
 
-export interface CountryFault {
-  readonly path: string;
-  readonly why: string;
-}
-
 /** What of a well-formed country cannot be so; none: it can. */
-export function faultsOf(country: Country): readonly CountryFault[] {
+export function faultsOf(country: Country): readonly Fault[] {
   return checks.flatMap(([path, check]) => {
     const why = check(country);
     return why === null ? [] : [{ path, why }];
