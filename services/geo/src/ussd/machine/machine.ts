@@ -19,10 +19,10 @@ const SUPPORT_PHONE = /^[+0-9 *#]{1,20}$/;
 
 /** A new dialogue: the main menu. Throws: VIG_INVARIANT for a support phone that no screen takes. */
 export function open(facts: Facts): Step {
-  const { language, linked, hasPin, supportPhone } = facts;
+  const { language, link, hasPin, supportPhone } = facts;
   assert(supportPhone === null || SUPPORT_PHONE.test(supportPhone), "a support phone is short");
   const place = { at: "main" } as const;
-  return menu({ language, linked, hasPin, supportPhone, signedIn: false, place }, "main");
+  return menu({ language, link, hasPin, supportPhone, signedIn: false, place }, "main");
 }
 
 /** What one input leads to, whatever it is. */
@@ -55,7 +55,7 @@ type Move = (state: State) => Step;
 const menus: Readonly<Record<Menu, ReadonlyMap<string, Move>>> = {
   main: new Map<string, Move>([
     ["1", (state) => menu(state, "account")],
-    ["2", (state) => (state.linked ? entry(state, { at: "code" }) : notLinked(state, "main"))],
+    ["2", (state) => (state.link ? entry(state, { at: "code" }) : notLinked(state, "main"))],
     ["3", (state) => notice(state, "main", wordsOf(state).support(state.supportPhone))],
     ["4", (state) => menu(state, "language")],
     ["0", (state) => bye(state)],
@@ -107,7 +107,7 @@ function entered(state: State, place: Entry, typed: string): Step {
 }
 
 function askPin(state: State, purpose: PinPurpose): Step {
-  if (!state.linked) return notLinked(state, "account");
+  if (!state.link) return notLinked(state, "account");
   if (!state.hasPin) return notice(state, "account", wordsOf(state).noPin);
   return entry(state, { at: "pin", purpose });
 }

@@ -15,8 +15,8 @@ export const RESET_CODE = new RegExp(`^\\d{${RESET_CODE_DIGITS}}$`);
 /** What is known of the caller when a dialogue opens. */
 export interface Facts {
   readonly language: Language;
-  /** The phone is linked to a user. */
-  readonly linked: boolean;
+  /** The link of the phone to a user, by a name that tells nothing of either; null: it has none. */
+  readonly link: string | null;
   /** That user has set a PIN. */
   readonly hasPin: boolean;
   /** Digits, spaces and + * #, at most 20 of them; null where there is none to call. */

@@ -1,0 +1,70 @@
+import type { UssdInput } from "../callback.ts";
+import type { Kept } from "./dialogue-store.ts";
+import type { Marks } from "./marks.ts";
+
+/** More were typed by no person; a real dialogue has a dozen. */
+export const STEPS_MAX = 50;
+
+/** What a callback is to its dialogue. */
+export type Located =
+  /** `steps` are new, `markBefore` is that of the `stepsBefore` before them. */
+  | { readonly kind: "next"; readonly steps: readonly string[] }
+  /** The last one again. */
+  | { readonly kind: "repeat" }
+  /** An earlier one, or one that nobody can have typed here. */
+  | { readonly kind: "stale" };
+
+const STALE: Located = { kind: "stale" };
+const next = (steps: readonly string[]): Located => ({ kind: "next", steps });
+
+/**
+ * Shape: `dialled` is what followed the service code as it was dialled: `1` of `*131*1#`.
+ * Nothing that was typed is taken twice, whatever is delivered twice, late or in another order.
+ */
+export function locate(
+  kept: Kept,
+  input: UssdInput,
+  dialled: readonly string[],
+  marks: Marks,
+): Located {
+  return input.kind === "whole"
+    ? locateWhole(kept, [...dialled, ...stepsOf(input.text)], marks)
+    : locateStep(kept, input, dialled, marks);
+}
+
+function locateWhole(kept: Kept, all: readonly string[], marks: Marks): Located {
+  if (all.length < kept.steps || all.length > STEPS_MAX) return STALE;
+  if (marks.after(marks.first, all.slice(0, kept.steps)) !== kept.mark) return STALE;
+  const isNew = kept.answered === null || all.length > kept.steps;
+  return isNew ? next(all.slice(kept.steps)) : { kind: "repeat" };
+}
+
+function locateStep(
+  kept: Kept,
+  { number, text }: Extract<UssdInput, { kind: "step" }>,
+  dialled: readonly string[],
+  marks: Marks,
+): Located {
+  const opens = number === 0 || (number === null && text === "");
+  const steps = opens ? dialled : [text];
+  if (kept.answered === null) return opens ? next(steps) : STALE;
+  // Without a number a step is taken to be the next: nothing tells it from a repeat.
+  const before = opens ? 0 : number === null ? kept.steps : dialled.length + number - 1;
+  const isRepeat = before === kept.stepsBefore && marks.after(kept.markBefore, steps) === kept.mark;
+  if (isRepeat) return { kind: "repeat" };
+  return before === kept.steps && before + steps.length <= STEPS_MAX ? next(steps) : STALE;
+}
+
+const stepsOf = (text: string): readonly string[] => (text === "" ? [] : text.split("*"));
+
+/**
+ * What was dialled after the service code: `1` for `*131*1#` with the code `*131#`.
+ * Null: `dialled` is of another code.
+ */
+export function dialledAfter(serviceCode: string, dialled: string): readonly string[] | null {
+  const root = serviceCode.slice(0, -1);
+  if (!dialled.startsWith(root) || !dialled.endsWith("#")) return null;
+  const rest = dialled.slice(root.length, -1);
+  if (rest === "") return [];
+  return rest.startsWith("*") ? rest.slice(1).split("*") : null;
+}
