@@ -12,12 +12,7 @@ import type { YamlMap } from "./yaml.ts";
 /** The description of all topics that somebody outside Vigie writes or reads, as AsyncAPI 3.0. */
 
 /** Those of the catalogue's writers and readers that are no part of Vigie. */
-export const OUTSIDERS: ReadonlySet<string> = new Set([
-  "upstream",
-  "geo",
-  "SIRA",
-  "enforcement points",
-]);
+export const OUTSIDERS: ReadonlySet<string> = new Set(["upstream", "SIRA", "enforcement points"]);
 
 /** Source: https://github.com/asyncapi/bindings/tree/master/kafka */
 const BINDING = "0.5.0";

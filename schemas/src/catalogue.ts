@@ -63,12 +63,15 @@ const event = {
   readBy: ["detector", "sessions", "session-sink"],
 } as const;
 
+/** What geo tells as well: sign-ins and second factors by USSD, and places. */
+const eventOfGeo = { ...event, writtenBy: ["upstream", "edge", "geo", "detector"] } as const;
+
 /** Every topic with a contract. Source: DESIGN, events and topics. */
 export const topics = {
-  "id.login": event,
+  "id.login": eventOfGeo,
   "id.heartbeat": event,
-  "id.mfa": event,
-  "id.geo": { ...event, writtenBy: ["upstream", "edge", "geo", "detector"] },
+  "id.mfa": eventOfGeo,
+  "id.geo": eventOfGeo,
   "id.geo.prefs": {
     ...shared,
     keep: "compacted",
@@ -109,13 +112,13 @@ export const topics = {
     key: "tenant|user|session",
     keep: "compacted",
     writtenBy: ["sessions"],
-    readBy: ["session-sink", "session-cache", "edge"],
+    readBy: ["session-sink", "session-cache", "edge", "geo"],
   },
   "id.session.anomaly": {
     ...shared,
     keep: days(30),
     writtenBy: ["detector", "sessions"],
-    readBy: ["SIRA", "sessions", "session-sink", "audit-sink", "edge"],
+    readBy: ["SIRA", "sessions", "session-sink", "audit-sink", "edge", "geo"],
   },
   // As long as the events that are judged by it: a backlog of sessions must not look like an outage.
   "id.session.tick": {
@@ -123,14 +126,14 @@ export const topics = {
     key: "partition",
     keep: days(7),
     writtenBy: ["edge"],
-    readBy: ["sessions", "edge"],
+    readBy: ["sessions", "edge", "geo"],
   },
   // No revocation is forgotten while its session could live; the day is for clocks that differ.
   "id.session.revoked": {
     ...shared,
     keep: { retentionMs: ABSOLUTE_HOURS_MAX * HOUR_MS + DAY_MS },
     writtenBy: ["sessions"],
-    readBy: ["enforcement points", "edge", "session-sink", "session-cache"],
+    readBy: ["enforcement points", "edge", "geo", "session-sink", "session-cache"],
   },
   "id.session.revocation_ack": {
     ...shared,
@@ -155,7 +158,7 @@ export const topics = {
     ...shared,
     keep: days(30),
     writtenBy: ["edge"],
-    readBy: ["detector", "sessions", "session-sink", "audit-sink"],
+    readBy: ["detector", "sessions", "session-sink", "audit-sink", "geo"],
   },
   "id.subject.erasure.part": {
     ...shared,
@@ -168,7 +171,7 @@ export const topics = {
     ...shared,
     key: "emitter",
     keep: days(7),
-    writtenBy: ["edge", "sessions", "operators"],
+    writtenBy: ["edge", "geo", "sessions", "operators"],
     readBy: ["audit-sink", "session-sink"],
   },
 } as const satisfies Record<string, TopicSpec>;
