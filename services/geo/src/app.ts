@@ -4,6 +4,7 @@ import type { RequestLog } from "@vigie/service-kit/http/request-log";
 import { createHttp } from "@vigie/service-kit/http/server";
 import type { FastifyInstance } from "fastify";
 import type { Feature, GeoContext } from "./context.ts";
+import { erasure } from "./erasure/erasure.ts";
 
 export interface GeoOptions extends GeoContext {
   readonly bodyMaxBytes: number;
@@ -14,7 +15,7 @@ export interface GeoOptions extends GeoContext {
 }
 
 /** Each is registered in a scope of its own. */
-const features: readonly Feature[] = [];
+const features: readonly Feature[] = [erasure];
 
 /** The geo service without a port: calls in, events out. */
 export function buildApp(options: GeoOptions): FastifyInstance {

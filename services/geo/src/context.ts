@@ -12,6 +12,7 @@ import type { Database } from "@vigie/service-kit/postgres/database";
 import type { RedisStore } from "@vigie/service-kit/redis/redis";
 import type { FastifyInstance } from "fastify";
 import type { CountryMatrix } from "#countries/countries";
+import type { Eraser } from "#erasure/eraser";
 
 /** What the features of the geo service share; whom they let in is asked of `Guarded`. */
 export interface GeoContext extends Guarded {
@@ -26,6 +27,7 @@ export interface GeoContext extends Guarded {
   readonly audit: AuditTrail;
   readonly keys: Keys;
   readonly countries: CountryMatrix;
+  readonly eraser: Eraser;
   /** Of one address, where nobody says who calls. */
   readonly addressRate: Rate;
   /** False while the schemas of events are not known yet: then nothing that is told of can be done. */

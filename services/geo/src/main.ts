@@ -9,6 +9,7 @@ import { createHealth } from "@vigie/service-kit/health";
 import { rateLimits, tokenVerifier } from "@vigie/service-kit/http/callers";
 import { openLineWriter } from "@vigie/service-kit/http/line-writer";
 import { createRequestLog } from "@vigie/service-kit/http/request-log";
+import { startJobs } from "@vigie/service-kit/jobs";
 import { codecsOptions, kafkaOptions } from "@vigie/service-kit/kafka-config";
 import { awaitKeys } from "@vigie/service-kit/kms/open-keys";
 import { createLogger } from "@vigie/service-kit/log";
@@ -26,7 +27,12 @@ import { openBatchingProducer } from "@vigie/stream/kafka/producer";
 import { buildApp } from "./app.ts";
 import { geoConfig } from "./config.ts";
 import { seededCountries } from "./countries/countries.ts";
+import { createEraser } from "./erasure/eraser.ts";
+import { erasureTaker } from "./erasure/follow-erasures.ts";
+import { redisPersonCache } from "./geo-context/person-cache.ts";
+import { purgeJob } from "./gps/purge.ts";
 import { openStores } from "./stores.ts";
+import { takeRecords } from "./take-records.ts";
 
 const config = loadConfig(geoConfig, process);
 const clock = Date.now;
@@ -68,6 +74,18 @@ const ticks = followTicks({ client, prefix, clock, log });
 const outagesOf = (partition: number) => ticks.outagesOf(partition);
 const liveness = openServiceView({ ...wiring, client, codecs, database, policies, outagesOf });
 const { limits, closables } = rateLimits(wiring);
+const eraser = createEraser(redisPersonCache(redis, log));
+const jobs = startJobs([purgeJob({ database, clock, health, metrics })], log);
+const records = takeRecords({
+  client,
+  prefix,
+  stateDir: config.VIGIE_STATE_DIR,
+  database,
+  takers: [erasureTaker(codecs, eraser)],
+  log,
+  metrics,
+  health,
+});
 const perAddress = config.RATE_LIMIT_ADDRESS_PER_MINUTE;
 
 const lines = openLineWriter(1, (count) => log.warn({ count }, "request_lines_lost"));
@@ -87,6 +105,7 @@ const app = buildApp({
   audit,
   keys,
   countries: { current: seededCountries },
+  eraser,
   isReady,
   bodyMaxBytes: config.BODY_MAX_BYTES,
   allowedOrigins: config.ALLOWED_ORIGINS,
@@ -97,8 +116,8 @@ const app = buildApp({
 const address = await app.listen({ host: config.HOST, port: config.PORT });
 log.info({ url: address }, "listening");
 const parts = [liveness.closables, policies, ticks, stores.closables, closables, geoip].flat();
-await runUntilSignal([app, audit, producer, ...parts], {
+await runUntilSignal([app, records, jobs, audit, producer, ...parts], {
   log,
   drainTimeoutMs: config.DRAIN_TIMEOUT_MS,
-  failed: [prepare(audit.open), liveness.failed],
+  failed: [prepare(audit.open), liveness.failed, records.failed],
 });

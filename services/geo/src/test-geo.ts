@@ -17,6 +17,8 @@ import { memoryView } from "@vigie/service-kit/sessions/memory-view";
 import { issuerAuth, NOW_MS } from "@vigie/service-kit/testing/issuer";
 import { buildApp, type GeoOptions } from "./app.ts";
 import { seededCountries } from "./countries/countries.ts";
+import { createEraser } from "./erasure/eraser.ts";
+import { noPersonCache } from "./geo-context/person-cache.ts";
 
 /** What tests of the geo service share: an app without port, broker and stores. Tokens: service-kit's testing/issuer. */
 
@@ -83,6 +85,7 @@ export function testGeo(overrides: Partial<GeoOptions> = {}) {
     audit,
     keys: testKeys,
     countries: { current: seededCountries },
+    eraser: createEraser(noPersonCache),
     isReady: () => true,
     bodyMaxBytes: 16_384,
     allowedOrigins: ["https://app.molam.example"],

@@ -1,8 +1,8 @@
 import type { Queryable } from "@vigie/service-kit/postgres/database";
-import { lockName } from "@vigie/service-kit/postgres/locks";
 import { enqueue } from "@vigie/service-kit/postgres/outbox";
 import { timeText } from "@vigie/service-kit/postgres/statement";
 import type { PersonCache } from "#geo-context/person-cache";
+import { lockPlaces } from "#geo-context/postgres-book";
 import { keyOf, type Person, rowOf } from "#person";
 
 /** How each kind of what is held goes. $1 tenant and $2 user as rows have them, $3 up to when. */
@@ -34,9 +34,8 @@ const subject = {
   ussdResetCodes: held("ussd_reset_codes"),
 };
 
-/** What waits to be published of where somebody was. */
-const TOPICS = ["id.geo", "id.geo.prefs"];
-const UNPUBLISHED = "delete from outbox where key = $1 and topic = any($2::text[])";
+/** What waits to be published. */
+const UNPUBLISHED = "delete from outbox where topic = 'id.geo.prefs' and key = $1";
 
 /** What is gone of where somebody was, in rows; `unpublished`: records that had not left yet. */
 export type LocationErased = Counts<keyof typeof location | "unpublished">;
@@ -60,12 +59,12 @@ export function createEraser(cache: Pick<PersonCache<unknown>, "forget">): Erase
     const { tenantId, userId } = rowOf(person);
     const key = keyOf(person);
     // What others write of the person is there before the erasure, or knows of it.
-    await lockName(tx, "places", key);
+    await lockPlaces(tx, person);
     const counts: Partial<Counts<string>> = {};
     for (const [what, text] of Object.entries<string>(statements)) {
       counts[what] = (await tx.query(text, [tenantId, userId, until])).count;
     }
-    counts.unpublished = (await tx.query(UNPUBLISHED, [key, TOPICS])).count;
+    counts.unpublished = (await tx.query(UNPUBLISHED, [key])).count;
     await enqueue(tx, { topic: "id.geo.prefs", key, value: null });
     await cache.forget(person);
     return counts as Counts<K | "unpublished">;

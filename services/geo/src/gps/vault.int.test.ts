@@ -88,16 +88,23 @@ test("PRV-06: a withdrawal and a position at the same time leave none behind", a
 });
 
 test("the oldest of too many go", async () => {
-  await tables.geo.inTenant(awa.tenantId, async (tx) => {
-    for (let at = 0; at < POSITIONS_MAX; at++) await vault.put(tx, awa, position({ lat: 1 }));
-  });
-  await age(1_000);
+  await put(awa);
+  await age(60_000);
+  await tables.owner.query(
+    `insert into molam_gps_ephemeral
+     select tenant_id, user_id, gen_random_uuid(), wrapped_key, sealed,
+            stored_at + n * interval '1 ms', expires_at
+       from molam_gps_ephemeral, generate_series(1, $1) n`,
+    [POSITIONS_MAX],
+  );
+  const oldest = async () =>
+    (await tables.rows<{ at: Date }>("select min(stored_at) as at from molam_gps_ephemeral"))[0]
+      ?.at;
+  const before = await oldest();
   await put(modou);
-  await put(awa, { lat: 2 });
-  const positions = await read(awa);
-  assert.equal(positions.length, POSITIONS_MAX);
-  assert.equal(positions[0]?.lat, 2);
-  assert.equal((await read(modou)).length, 1);
+  await put(awa);
+  assert.equal(await count(), POSITIONS_MAX + 1);
+  assert.equal((await oldest())?.getTime(), (before?.getTime() ?? 0) + 2);
 });
 
 test("TEN-02: another tenant's transaction finds, adds and erases nothing", async () => {
