@@ -5,10 +5,10 @@ import { VigError } from "@vigie/core/errors";
 import type { StoredLeaf } from "@vigie/service-kit/audit/export";
 import { beforeAnswer, nothing } from "@vigie/service-kit/audit-trail/declared";
 import { auditor, callerOf } from "@vigie/service-kit/http/access";
+import { problemResponses, problems } from "@vigie/service-kit/http/problem-responses";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type Static, Type } from "typebox";
 import type { EdgeContext } from "../context.ts";
-import { problemResponses, problems } from "../ingest/schemas.ts";
 import { consistencySchema, entryAnswer, inclusionSchema, wholeEntrySchema } from "./answers.ts";
 import { only } from "./audit-log.ts";
 import {

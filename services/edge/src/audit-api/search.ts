@@ -1,9 +1,9 @@
 import { beforeAnswer } from "@vigie/service-kit/audit-trail/declared";
 import { auditor, callerOf } from "@vigie/service-kit/http/access";
+import { problemResponses, problems } from "@vigie/service-kit/http/problem-responses";
 import type { FastifyInstance } from "fastify";
 import type { Static } from "typebox";
 import type { EdgeContext } from "../context.ts";
-import { problemResponses, problems } from "../ingest/schemas.ts";
 import { entryAnswer, searchSchema } from "./answers.ts";
 import { cursorOf } from "./place.ts";
 import { askedOf, pageWanted, searchQuery } from "./queries.ts";

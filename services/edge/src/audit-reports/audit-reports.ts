@@ -4,12 +4,12 @@ import type { ReportedDeed } from "@vigie/service-kit/audit-trail/audit-trail";
 import { ANY_APP, beforeAnswerOnce } from "@vigie/service-kit/audit-trail/declared";
 import { callerOf, schemasKnown, scoped } from "@vigie/service-kit/http/access";
 import { sendProblem } from "@vigie/service-kit/http/problem";
+import { problemResponses } from "@vigie/service-kit/http/problem-responses";
 import { strictBody } from "@vigie/service-kit/http/strict-body";
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from "fastify";
 import { callIdOf, isRepeatable } from "../commands/call.ts";
 import { RecordedCalls } from "../commands/recorded-calls.ts";
 import type { EdgeContext } from "../context.ts";
-import { problemResponses } from "../ingest/schemas.ts";
 import { deedOf } from "./report.ts";
 import { type Report, recordedSchema, reportBody } from "./schemas.ts";
 

@@ -1,11 +1,11 @@
 import { actorOf } from "@vigie/service-kit/audit-trail/actor";
 import { callerOf, person, schemasKnown } from "@vigie/service-kit/http/access";
+import { problemResponses } from "@vigie/service-kit/http/problem-responses";
 import { strictBody } from "@vigie/service-kit/http/strict-body";
 import { nameUuid, tenantUuid, uuidOf } from "@vigie/service-kit/ids";
 import type { Database } from "@vigie/service-kit/postgres/database";
 import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
-import { problemResponses } from "../ingest/schemas.ts";
 import { callIdOf } from "./call.ts";
 import type { Commands } from "./commands.ts";
 import { databaseOf } from "./known-ids.ts";

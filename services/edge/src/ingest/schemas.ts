@@ -1,4 +1,3 @@
-import { problemSchema } from "@vigie/service-kit/http/problem";
 import { Type } from "typebox";
 
 const receipt = {
@@ -11,19 +10,6 @@ const receipt = {
 export const acceptedSchema = Type.Object(receipt, {
   description: "the broker has acknowledged the event on all in-sync replicas",
 });
-
-export const problems = (...statuses: readonly number[]) =>
-  Object.fromEntries(
-    statuses.map((status) => [
-      status,
-      { content: { "application/problem+json": { schema: problemSchema } } },
-    ]),
-  );
-
-/** What every route with a token may answer besides its own. */
-export const problemResponses = {
-  ...problems(400, 401, 403, 413, 415, 422, 429, 500, 503),
-};
 
 export const faultSchema = Type.Object({ path: Type.String(), why: Type.String() });
 

@@ -1,9 +1,9 @@
 import { nothing } from "@vigie/service-kit/audit-trail/declared";
 import { callerOf, scoped } from "@vigie/service-kit/http/access";
+import { problemResponses } from "@vigie/service-kit/http/problem-responses";
 import { strictBody } from "@vigie/service-kit/http/strict-body";
 import type { FastifyInstance } from "fastify";
 import type { EdgeContext } from "../context.ts";
-import { problemResponses } from "../ingest/schemas.ts";
 import { FORM_MAX_BYTES, takeForms } from "./form-body.ts";
 import { introspect } from "./introspect.ts";
 import { askedSchema, introspectionSchema } from "./schemas.ts";

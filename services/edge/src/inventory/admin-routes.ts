@@ -1,11 +1,11 @@
 import type { AuditAction } from "@vigie/schemas/audit-actions";
 import { beforeAnswer, counts } from "@vigie/service-kit/audit-trail/declared";
 import { admin, callerOf } from "@vigie/service-kit/http/access";
+import { problemResponses } from "@vigie/service-kit/http/problem-responses";
 import { tenantUuid } from "@vigie/service-kit/ids";
 import type { Page } from "@vigie/service-kit/keyset";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Static, TSchema } from "typebox";
-import { problemResponses } from "../ingest/schemas.ts";
 import { anomaliesPage } from "./anomalies.ts";
 import {
   administeredSchema,

@@ -1,9 +1,9 @@
 import { ownData } from "@vigie/service-kit/audit-trail/declared";
 import { callerOf, person } from "@vigie/service-kit/http/access";
+import { problemResponses } from "@vigie/service-kit/http/problem-responses";
 import { cursorOf, type Page } from "@vigie/service-kit/keyset";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type Static, type TSchema, Type } from "typebox";
-import { problemResponses } from "../ingest/schemas.ts";
 import {
   currentSchema,
   detailsSchema,

@@ -3,13 +3,13 @@ import type { AnomalyLabel } from "@vigie/schemas/types";
 import { actorRefOf } from "@vigie/service-kit/audit-trail/actor";
 import { beforeAnswer } from "@vigie/service-kit/audit-trail/declared";
 import { admin, callerOf, schemasKnown } from "@vigie/service-kit/http/access";
+import { problemResponses, problems } from "@vigie/service-kit/http/problem-responses";
 import { strictBody } from "@vigie/service-kit/http/strict-body";
 import type { FastifyInstance } from "fastify";
 import { type Static, Type } from "typebox";
 import { databaseOf } from "../commands/known-ids.ts";
 import { id, strict } from "../commands/schemas.ts";
 import type { EdgeContext } from "../context.ts";
-import { problemResponses, problems } from "../ingest/schemas.ts";
 import { labelSchema } from "../inventory/answers.ts";
 import { createVerdictBook, type Verdict } from "./verdict-book.ts";
 

@@ -1,6 +1,6 @@
 import { policySchema } from "@vigie/core/policy";
+import { problemResponses, problems } from "@vigie/service-kit/http/problem-responses";
 import { Type } from "typebox";
-import { problemResponses, problems } from "../ingest/schemas.ts";
 
 const common = {
   tags: ["administration"],

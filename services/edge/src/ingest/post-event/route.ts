@@ -1,8 +1,9 @@
 import { callerOf } from "@vigie/service-kit/http/access";
 import { sendProblem } from "@vigie/service-kit/http/problem";
+import { problemResponses } from "@vigie/service-kit/http/problem-responses";
 import type { FastifyInstance, RouteHandlerMethod } from "fastify";
 import { contextOf, type Ingest, mayWrite, reportedEvents, waitMsOf } from "../ingest.ts";
-import { acceptedSchema, problemResponses } from "../schemas.ts";
+import { acceptedSchema } from "../schemas.ts";
 import { describedBodyOf } from "../steps/body-schema.ts";
 import { type EventType, eventTypeNames, eventTypes } from "../steps/event-types.ts";
 

@@ -11,13 +11,13 @@ import {
   personOfAnySession,
   schemasKnown,
 } from "@vigie/service-kit/http/access";
+import { problemResponses, problems } from "@vigie/service-kit/http/problem-responses";
 import { strictBody } from "@vigie/service-kit/http/strict-body";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type Static, Type } from "typebox";
 import { databaseOf, userOf } from "../../commands/known-ids.ts";
 import { id, strict } from "../../commands/schemas.ts";
 import type { EdgeContext } from "../../context.ts";
-import { problemResponses, problems } from "../../ingest/schemas.ts";
 import { erasureAnswer, erasureSchema } from "./answers.ts";
 import { createErasureBook, type ErasureBook, type ErasureFacts } from "./erasure-book.ts";
 

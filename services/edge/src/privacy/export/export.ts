@@ -1,11 +1,11 @@
 import { Readable } from "node:stream";
 import { beforeAnswer } from "@vigie/service-kit/audit-trail/declared";
 import { callerOf, person } from "@vigie/service-kit/http/access";
+import { problemResponses } from "@vigie/service-kit/http/problem-responses";
 import { strictQuery } from "@vigie/service-kit/http/strict-body";
 import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
 import type { EdgeContext } from "../../context.ts";
-import { problemResponses } from "../../ingest/schemas.ts";
 import { callingPerson } from "../../inventory/person.ts";
 import { noQuery } from "../../inventory/queries.ts";
 import { readingOf } from "../../inventory/reading.ts";
