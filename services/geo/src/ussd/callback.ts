@@ -16,24 +16,15 @@ export type UssdInput =
   | { readonly kind: "step"; readonly text: string; readonly number: number | null };
 
 /** One callback that its provider vouches for, in the words of none. */
-export type UssdCallback = UssdTurn | UssdOver;
-
-/** Somebody dialled or typed, and waits for a screen. */
-export interface UssdTurn {
-  readonly kind: "turn";
+export interface UssdCallback {
   readonly provider: ProviderName;
   /** The provider's, 1..128 characters; unique with the provider for as long as the session lives. */
   readonly sessionId: string;
-  /** As dialled, for example `*131#`. */
+  /** As dialled, `*131#` or `*131*1#`, or the number of a voice line. */
   readonly serviceCode: string;
   /** E.164, for example `+221771234567`. */
   readonly phone: string;
   readonly input: UssdInput;
-}
-
-/** The session is over: hung up, timed out or ended by us. Nobody sees an answer. */
-export interface UssdOver {
-  readonly kind: "over";
-  readonly provider: ProviderName;
-  readonly sessionId: string;
+  /** The session is over, by the person, the network or us: nobody sees an answer. */
+  readonly isOver: boolean;
 }

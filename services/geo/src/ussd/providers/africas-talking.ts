@@ -1,13 +1,11 @@
 import type { UssdCallback } from "../callback.ts";
-import { fieldsOf, sessionIdOf, textOf } from "./fields.ts";
+import { fieldsOf, textOf } from "./fields.ts";
 import type { Provider, RawCallback } from "./provider.ts";
 import { type UnsignedSource, unsignedVerifier } from "./unsigned.ts";
-import { plain, plainAnswer, readWhole } from "./vigie.ts";
+import { plain, plainAnswer, wholeOf } from "./vigie.ts";
 
 /** Source: USS-08. */
 const COUNTRIES = new Set(["SN", "CI", "GH", "NG"]);
-
-const readTurn = readWhole("africastalking");
 
 /**
  * Africa's Talking: form-encoded callbacks, answered in plain text; it signs nothing. The notice at the end of a
@@ -25,6 +23,6 @@ export const africasTalkingProvider = (source: UnsignedSource): Provider => ({
 function read(raw: RawCallback): UssdCallback {
   const fields = fieldsOf(raw);
   // Only the notice tells how long it took.
-  if (textOf(fields, "durationInMillis") === "") return readTurn(raw);
-  return { kind: "over", provider: "africastalking", sessionId: sessionIdOf(fields, "sessionId") };
+  const isOver = textOf(fields, "durationInMillis") !== "";
+  return { ...wholeOf("africastalking", fields), isOver };
 }

@@ -1,14 +1,6 @@
 import { VigError } from "@vigie/core/errors";
 import type { UssdCallback } from "../callback.ts";
-import {
-  type Fields,
-  fieldsOf,
-  oneStep,
-  phoneOf,
-  serviceCodeOf,
-  textOf,
-  typedOf,
-} from "./fields.ts";
+import { fieldsOf, oneStep, phoneOf, serviceCodeOf, textOf, typedOf } from "./fields.ts";
 import type { Provider, ProviderAnswer, RawCallback } from "./provider.ts";
 import { type UnsignedSource, unsignedVerifier } from "./unsigned.ts";
 
@@ -29,31 +21,23 @@ export const infobipProvider = (source: UnsignedSource): Provider => ({
   acknowledge: () => json({}),
 });
 
-function read(raw: RawCallback): UssdCallback {
-  if (raw.session === null)
+function read(raw: RawCallback): UssdCallback | null {
+  if (raw.session === null) {
     throw new VigError("VIG_BODY_INVALID", { path: "path", why: "names no session" });
+  }
   const { id: sessionId, method } = raw.session;
-  const head = { provider: "infobip", sessionId } as const;
-  if (method === "end") return { kind: "over", ...head };
   const fields = fieldsOf(raw);
-  const dialled = method === "start" ? dialledOf(fields) : null;
+  // An end that names no phone is of nobody here: the session runs out by itself.
+  if (method === "end" && textOf(fields, "msisdn") === "") return null;
+  const isStart = method === "start";
   return {
-    kind: "turn",
-    ...head,
-    serviceCode: dialled?.serviceCode ?? serviceCodeOf(fields, "shortCode"),
+    provider: "infobip",
+    sessionId,
+    serviceCode: serviceCodeOf(fields, isStart ? "text" : "shortCode"),
     phone: phoneOf(fields, "msisdn"),
-    input: dialled === null ? oneStep(typedOf(fields, "text"), null) : oneStep(dialled.typed, 0),
+    input: isStart ? oneStep("", 0) : oneStep(typedOf(fields, "text"), null),
+    isOver: method === "end",
   };
-}
-
-/** `*131*1#` of the code `*131#` is the code and its first step. A short code may be missing: then all is the code. */
-function dialledOf(fields: Fields): { readonly serviceCode: string; readonly typed: string } {
-  const text = typedOf(fields, "text");
-  const named = textOf(fields, "shortCode") === "" ? "text" : "shortCode";
-  const serviceCode = serviceCodeOf(fields, named);
-  const stem = `${serviceCode.slice(0, -1)}*`;
-  const typed = text.startsWith(stem) ? text.slice(stem.length).replace(/#$/, "") : "";
-  return { serviceCode, typed };
 }
 
 const json = (answer: object): ProviderAnswer => ({

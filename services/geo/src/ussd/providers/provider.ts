@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import type { ProviderName, UssdCallback, UssdTurn } from "../callback.ts";
+import type { ProviderName, UssdCallback } from "../callback.ts";
 import type { Screen } from "../machine/types.ts";
 
 /** A request to the webhook as it came. */
@@ -29,10 +29,9 @@ export interface Provider {
   readonly countries: ReadonlySet<string> | null;
   /** Whether the request is this provider's own, in constant time where a secret is compared. */
   vouchesFor(raw: RawCallback): boolean;
-  /** Asked only of what it vouches for. Throws: VIG_BODY_INVALID. */
-  read(raw: RawCallback): UssdCallback;
-  /** `turns`: how many callbacks of the session have been answered, with this one. */
-  answer(screen: Screen, turn: UssdTurn, turns: number): ProviderAnswer;
-  /** The answer to the end of a session. */
+  /** Asked only of what it vouches for. Null: there is nothing to do. Throws: VIG_BODY_INVALID. */
+  read(raw: RawCallback): UssdCallback | null;
+  answer(screen: Screen, callback: UssdCallback): ProviderAnswer;
+  /** The answer where nobody sees one. */
   acknowledge(): ProviderAnswer;
 }

@@ -92,15 +92,16 @@ describe("USS-04, CNF-27: our own signature", () => {
   test("USS-03: reads session, code, phone and text; USS-05: answers in plain text", () => {
     const turn = provider.read(raw(TURN));
     assert.deepEqual(turn, {
-      kind: "turn",
       provider: "vigie",
       sessionId: "ATUid_1",
       serviceCode: "*131#",
       phone: "+221771234567",
       input: { kind: "whole", text: "1*2" },
+      isOver: false,
     });
-    assert.ok(turn.kind === "turn");
-    assert.deepEqual(provider.answer(SCREEN, turn, 1), {
+    assert.ok(turn !== null);
+    assert.ok(turn !== null);
+    assert.deepEqual(provider.answer(SCREEN, turn), {
       contentType: "text/plain; charset=utf-8",
       body: `CON ${SCREEN.text}`,
     });
@@ -139,11 +140,11 @@ describe("USS-08: Africa's Talking", () => {
 
   test("reads form-encoded callbacks, also with a plus that was not encoded", () => {
     const turn = provider.read(form(TURN));
-    assert.ok(turn.kind === "turn");
+    assert.ok(turn !== null);
     assert.equal(turn.phone, "+221771234567");
     const body = "sessionId=a&serviceCode=*131%23&phoneNumber=+221771234567&text=";
     const plain = provider.read(raw(body, { mediaType: "form" }));
-    assert.ok(plain.kind === "turn");
+    assert.ok(plain !== null);
     assert.equal(plain.phone, "+221771234567");
     assert.equal(plain.serviceCode, "*131#");
   });
@@ -153,13 +154,10 @@ describe("USS-08: Africa's Talking", () => {
     assert.throws(() => provider.read(raw(body, { mediaType: "form" })), refusesBody("text"));
   });
 
-  test("a notice of the end of a session is no turn", () => {
+  test("a notice of the end of a session tells so", () => {
     const notice = { ...TURN, status: "Success", durationInMillis: "5000", input: "1*2" };
-    assert.deepEqual(provider.read(form(notice)), {
-      kind: "over",
-      provider: "africastalking",
-      sessionId: "ATUid_1",
-    });
+    assert.equal(provider.read(form(notice))?.isOver, true);
+    assert.equal(provider.read(form(TURN))?.isOver, false);
   });
 
   test("serves the four countries of the source", () => {
@@ -202,33 +200,33 @@ describe("USS-08: Twilio", () => {
 
   test("reads the digits as one step, numbered by the URL that it was told to call", () => {
     const turn = provider.read(call(CALL, { query: { step: "3" } }));
-    assert.ok(turn.kind === "turn");
+    assert.ok(turn !== null);
     assert.deepEqual(turn.input, { kind: "step", text: "1234", number: 3 });
     assert.equal(turn.serviceCode, "+18005551212");
     const dialled = provider.read(call({ ...CALL, Digits: "" }));
-    assert.ok(dialled.kind === "turn");
+    assert.ok(dialled !== null);
     assert.deepEqual(dialled.input, { kind: "step", text: "", number: 0 });
     assert.throws(() => provider.read(call(CALL, { query: { step: "x" } })), refusesBody("step"));
   });
 
   test("answers TwiML: lines spoken in the language, escaped; an end hangs up", () => {
-    const turn = provider.read(call(CALL));
-    assert.ok(turn.kind === "turn");
+    const turn = provider.read(call(CALL, { query: { step: "3" } }));
+    assert.ok(turn !== null);
     const head = '<?xml version="1.0" encoding="UTF-8"?><Response>';
     const says =
       '<Say language="fr-FR">Mon compte</Say><Say language="fr-FR">1. Vérifier &lt;mon&gt; identité</Say>';
     const gather = '<Gather input="dtmf" method="POST" action="?step=4" timeout="10">';
     assert.equal(
-      provider.answer(SCREEN, turn, 4).body,
+      provider.answer(SCREEN, turn).body,
       `${head}${gather}${says}</Gather><Hangup/></Response>`,
     );
-    const end = provider.answer({ ...SCREEN, kind: "END" }, turn, 4);
+    const end = provider.answer({ ...SCREEN, kind: "END" }, turn);
     assert.equal(end.body, `${head}${says}<Hangup/></Response>`);
   });
 
-  test("a call that is over is no turn", () => {
-    const over = { kind: "over", provider: "twilio", sessionId: CALL.CallSid };
-    assert.deepEqual(provider.read(call({ ...CALL, CallStatus: "completed" })), over);
+  test("tells of a call that is over", () => {
+    assert.equal(provider.read(call({ ...CALL, CallStatus: "completed" }))?.isOver, true);
+    assert.equal(provider.read(call({ ...CALL, CallStatus: "in-progress" }))?.isOver, false);
   });
 });
 
@@ -242,7 +240,7 @@ describe("USS-08: Infobip", () => {
     raw(fields, { secret: SECRET, address: "193.105.74.9", session: { id: "s-1", method } });
   const turnOf = (method: string, fields?: object) => {
     const turn = provider.read(call(method, fields));
-    assert.ok(turn.kind === "turn");
+    assert.ok(turn !== null);
     return turn;
   };
 
@@ -252,25 +250,22 @@ describe("USS-08: Infobip", () => {
     assert.ok(!provider.vouchesFor({ ...call("start"), address: "193.105.75.9" }));
   });
 
-  test("a start has the code as dialled, with the steps after it", () => {
+  test("a start has the code as dialled, a response one step", () => {
     assert.deepEqual(turnOf("start").input, { kind: "step", text: "", number: 0 });
     assert.equal(turnOf("start").phone, "+221771234567");
-    const deep = turnOf("start", { ...body, text: "*131*1*2#" });
-    assert.deepEqual(deep.input, { kind: "step", text: "1*2", number: 0 });
-    assert.equal(deep.serviceCode, "*131#");
-    assert.equal(turnOf("start", { ...body, shortCode: "131" }).serviceCode, "*131#");
-    assert.equal(turnOf("start", { ...body, shortCode: null }).serviceCode, "*131#");
+    assert.equal(turnOf("start", { ...body, text: "*131*1*2#" }).serviceCode, "*131*1*2#");
+    const response = turnOf("response", { ...body, text: "1", shortCode: "131" });
+    assert.deepEqual(response.input, { kind: "step", text: "1", number: null });
+    assert.equal(response.serviceCode, "*131#");
   });
 
-  test("a response is one step, an end is over", () => {
-    const turn = turnOf("response", { ...body, text: "1" });
-    assert.deepEqual(turn.input, { kind: "step", text: "1", number: null });
-    const over = { kind: "over", provider: "infobip", sessionId: "s-1" };
-    assert.deepEqual(provider.read(call("end", { exitCode: 200, reason: "" })), over);
+  test("an end is over; one that names no phone is nobody's", () => {
+    assert.equal(turnOf("end").isOver, true);
+    assert.equal(provider.read(call("end", { exitCode: 200, reason: "" })), null);
   });
 
   test("answers the menu and whether it is the last one", () => {
-    const answer = JSON.parse(provider.answer({ ...SCREEN, kind: "END" }, turnOf("start"), 1).body);
+    const answer = JSON.parse(provider.answer({ ...SCREEN, kind: "END" }, turnOf("start")).body);
     assert.deepEqual(answer, {
       shouldClose: true,
       ussdMenu: SCREEN.text,

@@ -48,7 +48,8 @@ export const twilioProvider = (options: TwilioOptions): Provider => ({
   countries: null,
   vouchesFor: (raw) => isSigned(raw, options),
   read,
-  answer: (screen, _turn, turns) => twiml(spoken(screen, turns)),
+  answer: (screen, { input }) =>
+    twiml(spoken(screen, input.kind === "step" ? (input.number ?? 0) + 1 : 1)),
   acknowledge: () => twiml(""),
 });
 
@@ -66,16 +67,13 @@ function isSigned(raw: RawCallback, { authTokens, publicUrl }: TwilioOptions): b
 
 function read(raw: RawCallback): UssdCallback {
   const fields = fieldsOf(raw);
-  const sessionId = sessionIdOf(fields, "CallSid");
-  if (OVER.has(textOf(fields, "CallStatus")))
-    return { kind: "over", provider: "twilio", sessionId };
   return {
-    kind: "turn",
     provider: "twilio",
-    sessionId,
+    sessionId: sessionIdOf(fields, "CallSid"),
     serviceCode: serviceCodeOf(fields, "To"),
     phone: phoneOf(fields, "From"),
     input: oneStep(typedOf(fields, "Digits"), stepOf(raw)),
+    isOver: OVER.has(textOf(fields, "CallStatus")),
   };
 }
 
@@ -86,7 +84,7 @@ function stepOf({ query }: RawCallback): number {
 }
 
 /** Line by line, so that a voice pauses between the choices. Silence ends the call. */
-function spoken({ kind, text, language }: Screen, turns: number): string {
+function spoken({ kind, text, language }: Screen, next: number): string {
   const tag = language === "fr" ? "fr-FR" : "en-GB";
   const says = text
     .split("\n")
@@ -94,7 +92,7 @@ function spoken({ kind, text, language }: Screen, turns: number): string {
     .join("");
   if (kind === "END") return `${says}<Hangup/>`;
   // Relative to the URL that was called, without its query.
-  const gather = `input="dtmf" method="POST" action="?${STEP}=${turns}" timeout="${GATHER_TIMEOUT_S}"`;
+  const gather = `input="dtmf" method="POST" action="?${STEP}=${next}" timeout="${GATHER_TIMEOUT_S}"`;
   return `<Gather ${gather}>${says}</Gather><Hangup/>`;
 }
 

@@ -1,7 +1,15 @@
 import { createHmac } from "node:crypto";
-import type { UssdTurn } from "../callback.ts";
+import type { ProviderName, UssdCallback } from "../callback.ts";
 import type { Screen } from "../machine/types.ts";
-import { fieldsOf, phoneOf, serviceCodeOf, sessionIdOf, typedOf, whole } from "./fields.ts";
+import {
+  type Fields,
+  fieldsOf,
+  phoneOf,
+  serviceCodeOf,
+  sessionIdOf,
+  typedOf,
+  whole,
+} from "./fields.ts";
 import type { Provider, ProviderAnswer, RawCallback } from "./provider.ts";
 import { sameText } from "./same-secret.ts";
 
@@ -20,7 +28,7 @@ export function vigieProvider(secrets: readonly string[]): Provider {
     name: "vigie",
     countries: null,
     vouchesFor: (raw) => isSigned(raw, secrets),
-    read: readWhole("vigie"),
+    read: (raw) => wholeOf("vigie", fieldsOf(raw)),
     answer: plainAnswer,
     acknowledge: () => plain(""),
   };
@@ -45,19 +53,14 @@ function serialisedAgain(raw: RawCallback): string | null {
 }
 
 /** Source: USS-03, and Africa's Talking, whose names these are. */
-export const readWhole =
-  (provider: UssdTurn["provider"]) =>
-  (raw: RawCallback): UssdTurn => {
-    const fields = fieldsOf(raw);
-    return {
-      kind: "turn",
-      provider,
-      sessionId: sessionIdOf(fields, "sessionId"),
-      serviceCode: serviceCodeOf(fields, "serviceCode"),
-      phone: phoneOf(fields, "phoneNumber"),
-      input: whole(typedOf(fields, "text")),
-    };
-  };
+export const wholeOf = (provider: ProviderName, fields: Fields): UssdCallback => ({
+  provider,
+  sessionId: sessionIdOf(fields, "sessionId"),
+  serviceCode: serviceCodeOf(fields, "serviceCode"),
+  phone: phoneOf(fields, "phoneNumber"),
+  input: whole(typedOf(fields, "text")),
+  isOver: false,
+});
 
 /** USS-05. */
 export const plainAnswer = ({ kind, text }: Screen): ProviderAnswer => plain(`${kind} ${text}`);
