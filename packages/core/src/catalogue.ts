@@ -135,6 +135,11 @@ export const catalogue = {
     retry: false,
     text: "{file} cannot be used: {why}",
   },
+  VIG_GEOIP_UPDATE_FAILED: {
+    status: 503,
+    retry: true,
+    text: "{edition} was not brought up to date: {why}",
+  },
 
   // Edge
   VIG_BUFFER_FULL: {
