@@ -34,7 +34,12 @@ const storeConfig = {
 };
 
 /** Services that own no table and work as a role of their own, which their migrations make. */
-const SERVICE_ROLES = ["vigie_edge", "vigie_session_sink", "vigie_audit_sink"] as const;
+const SERVICE_ROLES = [
+  "vigie_edge",
+  "vigie_geo",
+  "vigie_session_sink",
+  "vigie_audit_sink",
+] as const;
 
 /** One part of provisioning: whether its variable is set, what it does, what is left out without. */
 interface Part {

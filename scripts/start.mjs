@@ -11,7 +11,8 @@ if (args.includes("--help") || unknown.length > 0) {
 npm start -- --no-demo    without the scenario
 npm start -- --detach     returns when all is healthy; npm stop ends all
 VIGIE_NATIVE=1            plain processes even where Docker answers
-VIGIE_KAFKA_PORT, VIGIE_REGISTRY_PORT, VIGIE_EDGE_PORT   other ports than 9092, 8081, 3034`);
+VIGIE_KAFKA_PORT, VIGIE_REGISTRY_PORT, VIGIE_EDGE_PORT, VIGIE_GEO_PORT
+                          other ports than 9092, 8081, 3034, 3009`);
   process.exit(unknown.length > 0 ? 64 : 0);
 }
 

@@ -12,9 +12,9 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePorts } from "@vigie/scripts/lib/ports";
 import { isAlive } from "@vigie/scripts/lib/processes";
 import { readState } from "@vigie/scripts/lib/state";
-import { freePort } from "@vigie/testkit/free-port";
 import { afterAll, test } from "vitest";
 import { run } from "./support/processes.ts";
 import { Hopeless, untilTrue } from "./support/until.ts";
@@ -27,13 +27,14 @@ const UP_MS = 170_000;
 
 const home = mkdtempSync(join(tmpdir(), "vigie-start-"));
 chmodSync(home, 0o755); // PostgreSQL may have to run as another user.
-const [kafka, registry, edge] = await Promise.all([freePort(), freePort(), freePort()]);
+const { kafka, registry, edge, geo } = await freePorts(["kafka", "registry", "edge", "geo"]);
 const env = {
   VIGIE_HOME: home,
   VIGIE_NATIVE: "1",
   VIGIE_KAFKA_PORT: String(kafka),
   VIGIE_REGISTRY_PORT: String(registry),
   VIGIE_EDGE_PORT: String(edge),
+  VIGIE_GEO_PORT: String(geo),
   // Those that a person's shell has, and not those of a test.
   NODE_ENV: "development",
   HOME: process.env.HOME ?? "",

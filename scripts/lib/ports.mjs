@@ -9,6 +9,7 @@ const FIXED = {
   kafka: { port: 9092, variable: "VIGIE_KAFKA_PORT" },
   registry: { port: 8081, variable: "VIGIE_REGISTRY_PORT" },
   edge: { port: 3034, variable: "VIGIE_EDGE_PORT" },
+  geo: { port: 3009, variable: "VIGIE_GEO_PORT" },
 };
 
 /** Below are ports that people know by heart. */

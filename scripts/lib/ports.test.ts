@@ -19,7 +19,7 @@ function occupy(port: number): Promise<void> {
 }
 
 async function given() {
-  const { kafka, registry, edge } = await freePorts(["kafka", "registry", "edge"]);
+  const { kafka, registry, edge, geo } = await freePorts(["kafka", "registry", "edge", "geo"]);
   const folder = mkdtempSync(join(tmpdir(), "vigie-ports-"));
   folders.push(folder);
   const file = join(folder, "ports.json");
@@ -27,6 +27,7 @@ async function given() {
     VIGIE_KAFKA_PORT: String(kafka),
     VIGIE_REGISTRY_PORT: String(registry),
     VIGIE_EDGE_PORT: String(edge),
+    VIGIE_GEO_PORT: String(geo),
   };
   return { kafka, registry, edge, file, env };
 }

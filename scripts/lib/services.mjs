@@ -7,13 +7,21 @@ import { answersOk } from "./registry.mjs";
 /** Seconds on a quiet machine; a busy one may take this long. */
 const READY_MS = 180_000;
 
-/** Every deployable that exists; the edge answers on its own port, the others on one for metrics. */
-const SERVICES = ["edge", "detector", "sessions", "session-sink", "session-cache", "audit-sink"];
-export const METRICS_PORTS = SERVICES.filter((name) => name !== "edge");
+/** Every deployable that exists; those that are called answer on a port of their own, the others on one for metrics. */
+const CALLED = ["edge", "geo"];
+export const METRICS_PORTS = [
+  "detector",
+  "sessions",
+  "session-sink",
+  "session-cache",
+  "audit-sink",
+];
+const SERVICES = [...CALLED, ...METRICS_PORTS];
 
 /** Services whose tables belong to somebody else: they log in with their own role's rights only. */
 const OWN_LOGINS = {
   edge: "vigie_edge_login",
+  geo: "vigie_geo_login",
   "session-sink": "vigie_session_sink_login",
   "audit-sink": "vigie_audit_sink_login",
 };
@@ -42,7 +50,7 @@ export function environmentOf({ addresses, secrets, env }) {
 
 /**
  * Starts every service at once and waits until each says that it is ready.
- * `ports` names a port for the edge and one for the metrics of each other service.
+ * `ports` names a port for each service.
  * Returns: the base URL of each. Throws: Problem with the tail of the first one that fails.
  */
 export async function startServices({ environment, ports, register, say }) {
@@ -75,7 +83,7 @@ function ownEnvironment(environment, name, port) {
     ...shared,
     DATABASE_URL: url.href,
     VIGIE_STATE_DIR: join(HOME, "state", name),
-    [name === "edge" ? "PORT" : "METRICS_PORT"]: String(port),
+    [CALLED.includes(name) ? "PORT" : "METRICS_PORT"]: String(port),
   };
 }
 

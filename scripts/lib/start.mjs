@@ -104,17 +104,18 @@ async function bringUp({ state, demo, detach }) {
   const environment = await provision({ starting, installed, secrets, state });
   meter.stop();
   const services = await startServices({ environment, ports, register: state.add, say });
-  state.set({ edge: services.edge, services });
+  state.set({ edge: services.edge, geo: services.geo, services });
   say("vigie", `up and healthy after ${elapsedS().toFixed(1)} s`);
   if (demo) await runScript("scripts/demo.ts", environmentFor(environment, services.edge));
-  tellWhereToGo(services.edge, detach);
+  tellWhereToGo(services, detach);
   if (!detach) watch(state, environment);
 }
 
-function tellWhereToGo(edge, detach) {
+function tellWhereToGo({ edge, geo }, detach) {
   console.log(`
   Where to go next
     ${edge}/docs   every route; README.md shows how to send an event of your own
+    ${geo}/docs   the same for countries, places, consent and USSD
     npm run token -- --tenant molam-sn --user me   a token for it
     .vigie/log/NAME.log, .vigie/stack.json   what each part says, and where it listens
     ${detach ? "npm stop" : "Ctrl-C"}   ends everything; the data is kept

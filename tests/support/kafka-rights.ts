@@ -18,6 +18,7 @@ import type { ServiceName } from "./processes.ts";
 
 export const SERVICES: readonly ServiceName[] = [
   "edge",
+  "geo",
   "detector",
   "sessions",
   "session-sink",
@@ -27,6 +28,8 @@ export const SERVICES: readonly ServiceName[] = [
 
 /** Groups and transactional ids by the service that has them; whatever begins so. */
 const NAMES: Readonly<Record<string, { groups: string[]; transactions: string[] }>> = {
+  edge: { groups: [], transactions: ["vigie.outbox"] },
+  geo: { groups: ["vigie.geo"], transactions: ["vigie.geo"] },
   detector: { groups: ["vigie.detector"], transactions: ["vigie.detector"] },
   sessions: { groups: ["vigie.sessions"], transactions: ["vigie.sessions"] },
   "session-sink": { groups: ["vigie.session-sink"], transactions: [] },

@@ -9,6 +9,7 @@ const ROOT = join(import.meta.dirname, "..", "..");
 
 export type ServiceName =
   | "edge"
+  | "geo"
   | "detector"
   | "sessions"
   | "session-sink"
@@ -48,7 +49,8 @@ export async function createService(options: ServiceOptions): Promise<ServicePro
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const logPath = join(directory, `${name}.log`);
-  const own = name === "edge" ? { PORT: String(port) } : { METRICS_PORT: String(port) };
+  const isCalled = name === "edge" || name === "geo";
+  const own = isCalled ? { PORT: String(port) } : { METRICS_PORT: String(port) };
   const env = { ...baseEnv(), ...options.env, ...own };
   let child: ChildProcess | null = null;
 
