@@ -25,6 +25,9 @@ export interface UssdCallback {
   /** E.164, for example `+221771234567`. */
   readonly phone: string;
   readonly input: UssdInput;
-  /** The session is over, by the person, the network or us: nobody sees an answer. */
-  readonly isOver: boolean;
 }
+
+/** What a provider calls for: a screen, or nothing, for the session is over by the person, the network or us. */
+export type UssdRequest =
+  | { readonly kind: "turn"; readonly callback: UssdCallback }
+  | { readonly kind: "over"; readonly session: Pick<UssdCallback, "provider" | "sessionId"> };

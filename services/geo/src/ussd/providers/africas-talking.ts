@@ -1,9 +1,10 @@
-import type { UssdCallback } from "../callback.ts";
-import { fieldsOf, textOf } from "./fields.ts";
+import type { UssdRequest } from "../callback.ts";
+import { fieldsOf, sessionIdOf, textOf } from "./fields.ts";
 import type { Provider, RawCallback } from "./provider.ts";
 import { type UnsignedSource, unsignedVerifier } from "./unsigned.ts";
 import { plain, plainAnswer, wholeOf } from "./vigie.ts";
 
+const NAME = "africastalking";
 /** Source: USS-08. */
 const COUNTRIES = new Set(["SN", "CI", "GH", "NG"]);
 
@@ -12,7 +13,7 @@ const COUNTRIES = new Set(["SN", "CI", "GH", "NG"]);
  * session may come to the same address. Source: its USSD documentation (session callback, end of session notification).
  */
 export const africasTalkingProvider = (source: UnsignedSource): Provider => ({
-  name: "africastalking",
+  name: NAME,
   countries: COUNTRIES,
   vouchesFor: unsignedVerifier(source),
   read,
@@ -20,9 +21,11 @@ export const africasTalkingProvider = (source: UnsignedSource): Provider => ({
   acknowledge: () => plain(""),
 });
 
-function read(raw: RawCallback): UssdCallback {
+function read(raw: RawCallback): UssdRequest {
   const fields = fieldsOf(raw);
   // Only the notice tells how long it took.
-  const isOver = textOf(fields, "durationInMillis") !== "";
-  return { ...wholeOf("africastalking", fields), isOver };
+  if (textOf(fields, "durationInMillis") === "") {
+    return { kind: "turn", callback: wholeOf(NAME, fields) };
+  }
+  return { kind: "over", session: { provider: NAME, sessionId: sessionIdOf(fields, "sessionId") } };
 }

@@ -1,6 +1,6 @@
 import { VigError } from "@vigie/core/errors";
-import type { UssdCallback } from "../callback.ts";
-import { fieldsOf, oneStep, phoneOf, serviceCodeOf, textOf, typedOf } from "./fields.ts";
+import type { UssdRequest } from "../callback.ts";
+import { fieldsOf, oneStep, phoneOf, serviceCodeOf, typedOf } from "./fields.ts";
 import type { Provider, ProviderAnswer, RawCallback } from "./provider.ts";
 import { type UnsignedSource, unsignedVerifier } from "./unsigned.ts";
 
@@ -21,23 +21,22 @@ export const infobipProvider = (source: UnsignedSource): Provider => ({
   acknowledge: () => json({}),
 });
 
-function read(raw: RawCallback): UssdCallback | null {
+function read(raw: RawCallback): UssdRequest {
   if (raw.session === null) {
     throw new VigError("VIG_BODY_INVALID", { path: "path", why: "names no session" });
   }
   const { id: sessionId, method } = raw.session;
+  const session = { provider: "infobip", sessionId } as const;
+  if (method === "end") return { kind: "over", session };
   const fields = fieldsOf(raw);
-  // An end that names no phone is of nobody here: the session runs out by itself.
-  if (method === "end" && textOf(fields, "msisdn") === "") return null;
   const isStart = method === "start";
-  return {
-    provider: "infobip",
-    sessionId,
+  const callback = {
+    ...session,
     serviceCode: serviceCodeOf(fields, isStart ? "text" : "shortCode"),
     phone: phoneOf(fields, "msisdn"),
     input: isStart ? oneStep("", 0) : oneStep(typedOf(fields, "text"), null),
-    isOver: method === "end",
   };
+  return { kind: "turn", callback };
 }
 
 const json = (answer: object): ProviderAnswer => ({

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import type { ProviderName, UssdCallback } from "../callback.ts";
+import type { ProviderName, UssdCallback, UssdRequest } from "../callback.ts";
 import type { Screen } from "../machine/types.ts";
 
 /** A request to the webhook as it came. */
@@ -29,8 +29,8 @@ export interface Provider {
   readonly countries: ReadonlySet<string> | null;
   /** Whether the request is this provider's own, in constant time where a secret is compared. */
   vouchesFor(raw: RawCallback): boolean;
-  /** Asked only of what it vouches for. Null: there is nothing to do. Throws: VIG_BODY_INVALID. */
-  read(raw: RawCallback): UssdCallback | null;
+  /** Asked only of what it vouches for. Throws: VIG_BODY_INVALID. */
+  read(raw: RawCallback): UssdRequest;
   answer(screen: Screen, callback: UssdCallback): ProviderAnswer;
   /** The answer where nobody sees one. */
   acknowledge(): ProviderAnswer;

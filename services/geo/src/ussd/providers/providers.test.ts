@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { VigError } from "@vigie/core/errors";
 import fc from "fast-check";
 import { describe, test } from "vitest";
+import type { UssdCallback } from "../callback.ts";
 import type { Screen } from "../machine/types.ts";
 import { africasTalkingProvider } from "./africas-talking.ts";
 import { infobipProvider } from "./infobip.ts";
@@ -37,6 +38,11 @@ const raw = (body: string | object, more: Partial<RawCallback> = {}): RawCallbac
 });
 const form = (fields: Record<string, string>, more: Partial<RawCallback> = {}): RawCallback =>
   raw(new URLSearchParams(fields).toString(), { mediaType: "form", ...more });
+const turnOf = (provider: Provider, request: RawCallback): UssdCallback => {
+  const read = provider.read(request);
+  assert.ok(read.kind === "turn");
+  return read.callback;
+};
 const refusesBody = (path: string) => (thrown: unknown) =>
   thrown instanceof VigError && thrown.code === "VIG_BODY_INVALID" && thrown.details.path === path;
 
@@ -88,19 +94,20 @@ describe("USS-04, CNF-27: our own signature", () => {
       !vigieProvider([]).vouchesFor(raw(text, { headers: { "x-ussd-signature": signature } })),
     );
   });
+});
 
-  test("USS-03: reads session, code, phone and text; USS-05: answers in plain text", () => {
-    const turn = provider.read(raw(TURN));
+describe("USS-03, USS-05: our own format", () => {
+  const provider = vigieProvider([SECRET]);
+
+  test("reads session, code, phone and text, answers in plain text", () => {
+    const turn = turnOf(provider, raw(TURN));
     assert.deepEqual(turn, {
       provider: "vigie",
       sessionId: "ATUid_1",
       serviceCode: "*131#",
       phone: "+221771234567",
       input: { kind: "whole", text: "1*2" },
-      isOver: false,
     });
-    assert.ok(turn !== null);
-    assert.ok(turn !== null);
     assert.deepEqual(provider.answer(SCREEN, turn), {
       contentType: "text/plain; charset=utf-8",
       body: `CON ${SCREEN.text}`,
@@ -139,12 +146,10 @@ describe("USS-08: Africa's Talking", () => {
   });
 
   test("reads form-encoded callbacks, also with a plus that was not encoded", () => {
-    const turn = provider.read(form(TURN));
-    assert.ok(turn !== null);
+    const turn = turnOf(provider, form(TURN));
     assert.equal(turn.phone, "+221771234567");
     const body = "sessionId=a&serviceCode=*131%23&phoneNumber=+221771234567&text=";
-    const plain = provider.read(raw(body, { mediaType: "form" }));
-    assert.ok(plain !== null);
+    const plain = turnOf(provider, raw(body, { mediaType: "form" }));
     assert.equal(plain.phone, "+221771234567");
     assert.equal(plain.serviceCode, "*131#");
   });
@@ -156,8 +161,8 @@ describe("USS-08: Africa's Talking", () => {
 
   test("a notice of the end of a session tells so", () => {
     const notice = { ...TURN, status: "Success", durationInMillis: "5000", input: "1*2" };
-    assert.equal(provider.read(form(notice))?.isOver, true);
-    assert.equal(provider.read(form(TURN))?.isOver, false);
+    const session = { provider: "africastalking", sessionId: "ATUid_1" };
+    assert.deepEqual(provider.read(form(notice)), { kind: "over", session });
   });
 
   test("serves the four countries of the source", () => {
@@ -199,19 +204,16 @@ describe("USS-08: Twilio", () => {
   });
 
   test("reads the digits as one step, numbered by the URL that it was told to call", () => {
-    const turn = provider.read(call(CALL, { query: { step: "3" } }));
-    assert.ok(turn !== null);
+    const turn = turnOf(provider, call(CALL, { query: { step: "3" } }));
     assert.deepEqual(turn.input, { kind: "step", text: "1234", number: 3 });
     assert.equal(turn.serviceCode, "+18005551212");
-    const dialled = provider.read(call({ ...CALL, Digits: "" }));
-    assert.ok(dialled !== null);
+    const dialled = turnOf(provider, call({ ...CALL, Digits: "" }));
     assert.deepEqual(dialled.input, { kind: "step", text: "", number: 0 });
     assert.throws(() => provider.read(call(CALL, { query: { step: "x" } })), refusesBody("step"));
   });
 
   test("answers TwiML: lines spoken in the language, escaped; an end hangs up", () => {
-    const turn = provider.read(call(CALL, { query: { step: "3" } }));
-    assert.ok(turn !== null);
+    const turn = turnOf(provider, call(CALL, { query: { step: "3" } }));
     const head = '<?xml version="1.0" encoding="UTF-8"?><Response>';
     const says =
       '<Say language="fr-FR">Mon compte</Say><Say language="fr-FR">1. Vérifier &lt;mon&gt; identité</Say>';
@@ -225,8 +227,10 @@ describe("USS-08: Twilio", () => {
   });
 
   test("tells of a call that is over", () => {
-    assert.equal(provider.read(call({ ...CALL, CallStatus: "completed" }))?.isOver, true);
-    assert.equal(provider.read(call({ ...CALL, CallStatus: "in-progress" }))?.isOver, false);
+    const session = { provider: "twilio", sessionId: CALL.CallSid };
+    const over = provider.read(call({ ...CALL, CallStatus: "completed" }));
+    assert.deepEqual(over, { kind: "over", session });
+    assert.equal(provider.read(call({ ...CALL, CallStatus: "in-progress" })).kind, "turn");
   });
 });
 
@@ -238,11 +242,7 @@ describe("USS-08: Infobip", () => {
   const body = { msisdn: "221771234567", text: "*131#", shortCode: "*131#", ussdGwId: "live2" };
   const call = (method: string, fields: object = body) =>
     raw(fields, { secret: SECRET, address: "193.105.74.9", session: { id: "s-1", method } });
-  const turnOf = (method: string, fields?: object) => {
-    const turn = provider.read(call(method, fields));
-    assert.ok(turn !== null);
-    return turn;
-  };
+  const read = (method: string, fields?: object) => turnOf(provider, call(method, fields));
 
   test("is known by its address and the secret of the path", () => {
     assert.ok(provider.vouchesFor(call("start")));
@@ -251,21 +251,22 @@ describe("USS-08: Infobip", () => {
   });
 
   test("a start has the code as dialled, a response one step", () => {
-    assert.deepEqual(turnOf("start").input, { kind: "step", text: "", number: 0 });
-    assert.equal(turnOf("start").phone, "+221771234567");
-    assert.equal(turnOf("start", { ...body, text: "*131*1*2#" }).serviceCode, "*131*1*2#");
-    const response = turnOf("response", { ...body, text: "1", shortCode: "131" });
+    assert.deepEqual(read("start").input, { kind: "step", text: "", number: 0 });
+    assert.equal(read("start").phone, "+221771234567");
+    assert.equal(read("start", { ...body, text: "*131*1*2#" }).serviceCode, "*131*1*2#");
+    const response = read("response", { ...body, text: "1", shortCode: "131" });
     assert.deepEqual(response.input, { kind: "step", text: "1", number: null });
     assert.equal(response.serviceCode, "*131#");
   });
 
-  test("an end is over; one that names no phone is nobody's", () => {
-    assert.equal(turnOf("end").isOver, true);
-    assert.equal(provider.read(call("end", { exitCode: 200, reason: "" })), null);
+  test("an end is over, and names no phone", () => {
+    const session = { provider: "infobip", sessionId: "s-1" };
+    const over = provider.read(call("end", { exitCode: 200, reason: "" }));
+    assert.deepEqual(over, { kind: "over", session });
   });
 
   test("answers the menu and whether it is the last one", () => {
-    const answer = JSON.parse(provider.answer({ ...SCREEN, kind: "END" }, turnOf("start")).body);
+    const answer = JSON.parse(provider.answer({ ...SCREEN, kind: "END" }, read("start")).body);
     assert.deepEqual(answer, {
       shouldClose: true,
       ussdMenu: SCREEN.text,

@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 import { VigError } from "@vigie/core/errors";
-import type { UssdCallback } from "../callback.ts";
+import type { UssdRequest } from "../callback.ts";
 import type { Screen } from "../machine/types.ts";
 import {
   type Fields,
@@ -65,16 +65,17 @@ function isSigned(raw: RawCallback, { authTokens, publicUrl }: TwilioOptions): b
   );
 }
 
-function read(raw: RawCallback): UssdCallback {
+function read(raw: RawCallback): UssdRequest {
   const fields = fieldsOf(raw);
-  return {
-    provider: "twilio",
-    sessionId: sessionIdOf(fields, "CallSid"),
+  const session = { provider: "twilio", sessionId: sessionIdOf(fields, "CallSid") } as const;
+  if (OVER.has(textOf(fields, "CallStatus"))) return { kind: "over", session };
+  const callback = {
+    ...session,
     serviceCode: serviceCodeOf(fields, "To"),
     phone: phoneOf(fields, "From"),
     input: oneStep(typedOf(fields, "Digits"), stepOf(raw)),
-    isOver: OVER.has(textOf(fields, "CallStatus")),
   };
+  return { kind: "turn", callback };
 }
 
 function stepOf({ query }: RawCallback): number {

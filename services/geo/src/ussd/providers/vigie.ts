@@ -28,7 +28,7 @@ export function vigieProvider(secrets: readonly string[]): Provider {
     name: "vigie",
     countries: null,
     vouchesFor: (raw) => isSigned(raw, secrets),
-    read: (raw) => wholeOf("vigie", fieldsOf(raw)),
+    read: (raw) => ({ kind: "turn", callback: wholeOf("vigie", fieldsOf(raw)) }),
     answer: plainAnswer,
     acknowledge: () => plain(""),
   };
@@ -59,7 +59,6 @@ export const wholeOf = (provider: ProviderName, fields: Fields): UssdCallback =>
   serviceCode: serviceCodeOf(fields, "serviceCode"),
   phone: phoneOf(fields, "phoneNumber"),
   input: whole(typedOf(fields, "text")),
-  isOver: false,
 });
 
 /** USS-05. */
