@@ -13,6 +13,7 @@ import type { Encoder } from "@vigie/schemas/codec-core";
 import type { ActorRef, SessionPolicy } from "@vigie/schemas/types";
 import { actorRefOf } from "@vigie/service-kit/audit-trail/actor";
 import { beforeAnswer, nothing } from "@vigie/service-kit/audit-trail/declared";
+import { recordedChange } from "@vigie/service-kit/audit-trail/recorded-change";
 import { admin, callerOf } from "@vigie/service-kit/http/access";
 import { seenVersionOf, versionTag } from "@vigie/service-kit/http/if-match";
 import { sendProblem } from "@vigie/service-kit/http/problem";
@@ -20,6 +21,7 @@ import { strictQuery } from "@vigie/service-kit/http/strict-body";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { EdgeContext } from "../context.ts";
 import {
+  type ChangeOutcome,
   DEFAULT_TENANT_KEY,
   POLICY_TOPIC,
   type PolicyStore,
@@ -103,47 +105,22 @@ async function change(
     updatedBy: actor.id,
   };
   const record = encoder.encode(recordOf(tenantId, next, actor));
-  const outcome = await audited(request, context, { tenantId, next }, (beforeCommit) =>
-    store.change({ tenantId, seenVersion, next, record }, beforeCommit),
+  const outcome = await recordedChange<StoredPolicy | null, ChangeOutcome>(
+    context.audit,
+    {
+      entry: { caller: callerOf(request), request, subjectUserId: null },
+      changed: "policy.updated",
+      undone: "policy.update_undone",
+      what: { tenant: tenantId, version: next.version },
+      detailsOf: (before) => ({ before: before?.document ?? {}, after: next.document }),
+    },
+    (beforeCommit) => store.change({ tenantId, seenVersion, next, record }, beforeCommit),
   );
   if (outcome.kind === "stale") {
     throw new VigError("VIG_VERSION_STALE", { version: outcome.version });
   }
   const { common } = await store.read(tenantId);
   return answer(reply, tenantId, { own: next, common });
-}
-
-/**
- * POL-06: on record before it holds, so that no change is without its record. One that fails after that is put on
- * record as undone; one whose fate nobody knows, too: then the next change tells by its version.
- */
-async function audited<T>(
-  request: FastifyRequest,
-  { audit }: EdgeContext,
-  { tenantId, next }: { readonly tenantId: string; readonly next: StoredPolicy },
-  work: (beforeCommit: (before: StoredPolicy | null) => Promise<void>) => Promise<T>,
-): Promise<T> {
-  const entry = { caller: callerOf(request), request, subjectUserId: null };
-  let told = false;
-  try {
-    return await work(async (before) => {
-      told = true;
-      const payload = {
-        tenant: tenantId,
-        version: next.version,
-        before: before?.document ?? {},
-        after: next.document,
-      };
-      await audit.record({ ...entry, action: "policy.updated", payload });
-    });
-  } catch (error) {
-    if (told) {
-      const payload = { tenant: tenantId, version: next.version };
-      // What cannot be written now is written later, or the log has it.
-      await audit.record({ ...entry, action: "policy.update_undone", payload }).catch(() => {});
-    }
-    throw error;
-  }
 }
 
 function recordOf(tenantId: string, next: StoredPolicy, actor: ActorRef): SessionPolicy {
