@@ -12,6 +12,8 @@ import type { Closable } from "@vigie/service-kit/shutdown";
 import { databaseOptions, redisOptions } from "@vigie/service-kit/store-config";
 import type { KafkaClient } from "@vigie/stream/kafka/client";
 import type { GeoConfig } from "./config.ts";
+import type { CountryMatrix } from "./countries/countries.ts";
+import { followCountries } from "./countries/follow-countries.ts";
 
 export const GEO_ROLE = "vigie_geo";
 const PING_EVERY_MS = 5 * SECOND_MS;
@@ -27,6 +29,7 @@ export interface StoresOptions {
 
 export interface Stores {
   readonly database: Database;
+  readonly countries: CountryMatrix;
   readonly redis: RedisStore;
   /** In the order in which they are to be closed. */
   readonly closables: readonly Closable[];
@@ -48,6 +51,12 @@ export function openStores({
   const role = config.DATABASE_ROLE ?? GEO_ROLE;
   const options = databaseOptions(config, { name: "geo", role, log });
   const database = openDatabase(options);
+  health.declare("countries", { needed: false });
+  const countries = followCountries({
+    database: { ...options, applicationName: "vigie-geo-countries" },
+    log,
+    onState: (up, why) => health.set("countries", up, why),
+  });
   const redis = openRedis(redisOptions(config, { name: "geo", log }));
   const outbox = startOutboxPublisher({
     database: { ...options, applicationName: "vigie-geo-outbox" },
@@ -65,5 +74,6 @@ export function openStores({
         (error: unknown) => health.set(name, false, messageOf(error)),
       ),
   }));
-  return { database, redis, closables: [outbox, startJobs(pings, log), database, redis] };
+  const closables = [outbox, countries, startJobs(pings, log), database, redis];
+  return { database, countries, redis, closables };
 }

@@ -41,10 +41,12 @@ export function decide(candidates: Candidates): Verdict {
     said
       .slice(at + 1)
       .filter((other) => shared(one.countries, other.countries).length === 0)
-      .map((other): Mismatch => ({
-        methods: [one.method, other.method],
-        countries: [one.countries, other.countries],
-      })),
+      .map(
+        (other): Mismatch => ({
+          methods: [one.method, other.method],
+          countries: [one.countries, other.countries],
+        }),
+      ),
   );
   return { country: left[0] ?? null, method: first.method, mismatch };
 }

@@ -1,0 +1,102 @@
+import { nothing } from "@vigie/service-kit/audit-trail/declared";
+import { problemResponses } from "@vigie/service-kit/http/problem-responses";
+import { strictBody } from "@vigie/service-kit/http/strict-body";
+import type { Metrics } from "@vigie/service-kit/metrics";
+import type { FastifyInstance } from "fastify";
+import { type Static, Type } from "typebox";
+import { limitedByAddress } from "#address-limit";
+import { listedOf } from "#countries/public-routes";
+import { listedCountry } from "#countries/schemas";
+import type { GeoContext } from "../context.ts";
+import { type Detection, detect } from "./detection.ts";
+import { methods } from "./verdict.ts";
+
+const optional = Type.Optional;
+const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) =>
+  Type.Union([type, Type.Null()]);
+const method = Type.Union(methods.map((name) => Type.Literal(name)));
+const codes = Type.Array(Type.String());
+
+const body = Type.Object(
+  {
+    phone: optional(
+      Type.String({ minLength: 1, maxLength: 32, description: "international: +221 77 123 45 67" }),
+    ),
+    ip: optional(Type.String({ minLength: 2, maxLength: 45, description: "IPv4 or IPv6" })),
+    mcc: optional(Type.Integer({ minimum: 0, maximum: 999, description: "of the SIM" })),
+    mnc: optional(Type.Integer({ minimum: 0, maximum: 999, description: "of the SIM" })),
+  },
+  { additionalProperties: false },
+);
+
+const answer = Type.Object({
+  country: nullable(Type.String({ description: "ISO 3166-1 alpha-2; null: nothing tells" })),
+  detectionMethod: nullable(method),
+  active: Type.Boolean({ description: "whether the platform serves the country" }),
+  countryData: nullable(listedCountry),
+  geoData: Type.Object({
+    city: nullable(Type.String({ description: "of the address, if it is in the country" })),
+    region: nullable(Type.String({ description: "likewise" })),
+    timezone: nullable(Type.String()),
+    isVpn: Type.Boolean({ description: "of the address" }),
+    isMobile: Type.Boolean({ description: "there is a SIM, or the address is of phones" }),
+    carrier: nullable(Type.String({ description: "by the SIM's network" })),
+  }),
+  candidates: Type.Object(
+    { phone: nullable(codes), sim: nullable(codes), ip: nullable(codes) },
+    { description: "what each may mean; empty: it tells nothing; null: not given" },
+  ),
+  mismatch: Type.Array(
+    Type.Object({
+      methods: Type.Array(method, { description: "two that have no country in common" }),
+      countries: Type.Array(codes, { description: "what each of them means" }),
+    }),
+  ),
+});
+
+const route = {
+  tags: ["countries"],
+  summary: "The country of a phone number, a SIM or an address",
+  description:
+    "The phone number counts before the SIM, the SIM before the address; what disagrees is told. With an empty body: of the caller's own address.",
+  body,
+  response: { 200: answer, ...problemResponses },
+};
+
+/** GEO-13, GEO-14: where somebody is from, for everybody. */
+export function detection(scope: FastifyInstance, context: GeoContext): void {
+  scope.setValidatorCompiler(strictBody);
+  const { geoip, countries } = context;
+  const count = lookupCounter(context.metrics);
+  scope.post<{ Body: Static<typeof body> }>(
+    "/v1/geo/detect",
+    {
+      schema: route,
+      config: { audit: nothing("of numbers and addresses that the caller names, of no person") },
+      onRequest: limitedByAddress(context),
+    },
+    (request, reply) => {
+      const { phone, mcc, mnc, ip } = request.body;
+      const isEmpty = phone === undefined && mcc === undefined && ip === undefined;
+      const signs = { phone, mcc, mnc, ip: isEmpty ? request.ip : ip };
+      const found = detect(signs, { countries: countries.current, geoip });
+      count(found);
+      const countryData = found.countryData === null ? null : listedOf(found.countryData);
+      return reply.header("cache-control", "no-store").send({ ...found, countryData });
+    },
+  );
+}
+
+/** OBS-04. `outcome`: found, inactive, unsupported (not in the matrix) or unknown. */
+function lookupCounter(metrics: Metrics): (found: Detection) => void {
+  const lookups = metrics.counter("geo_lookups_total", "Countries looked for", [
+    "method",
+    "outcome",
+  ]);
+  return ({ detectionMethod, country, countryData, active }) => {
+    const method = detectionMethod ?? "none";
+    if (country === null) lookups.inc({ method, outcome: "unknown" });
+    else if (countryData === null) lookups.inc({ method, outcome: "unsupported" });
+    else lookups.inc({ method, outcome: active ? "found" : "inactive" });
+  };
+}
