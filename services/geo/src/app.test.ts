@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { type AuditAction, auditActions } from "@vigie/schemas/audit-actions";
+import { bearer, person } from "@vigie/service-kit/testing/issuer";
+import type { RouteOptions } from "fastify";
+import { describe, test } from "vitest";
+import { testGeo } from "./test-geo.ts";
+
+/** Every route of ours, with what it declares. */
+async function routes(): Promise<readonly RouteOptions[]> {
+  const { app } = testGeo();
+  const found: RouteOptions[] = [];
+  app.addHook("onRoute", (route) => void found.push(route));
+  await app.ready();
+  return found.filter(({ config, method }) => config?.audit !== undefined && method !== "HEAD");
+}
+
+const named = ({ method, url }: RouteOptions): string => `${method} ${url}`;
+
+/** Source: CNF-07. What tells of a person, or changes anything, is not among them. */
+const PUBLIC = /^(GET \/v1\/geo\/(countries(\/:code)?|attribution)|POST \/v1\/geo\/detect)$/;
+const WEBHOOK = /^POST \/v1\/ussd\/webhook/;
+
+describe("what a route lets in", () => {
+  test("CNF-07: without a token only what is public answers anything but 401", async () => {
+    const { app } = testGeo();
+    const closed = (await routes()).filter(
+      (route) => !PUBLIC.test(named(route)) && !WEBHOOK.test(named(route)),
+    );
+    assert.ok(closed.length >= 6, closed.map(named).join());
+    for (const { method, url } of closed) {
+      const { statusCode } = await app.inject({ method: method as "GET", url });
+      assert.equal(statusCode, 401, `${method} ${url}`);
+    }
+  });
+
+  test("TEN-02: a tenant that is not the token's is refused", async () => {
+    const { app } = testGeo();
+    const headers = { ...(await bearer(person)), "x-tenant-id": "another" };
+    const { statusCode } = await app.inject({ method: "GET", url: "/v1/geo/prefs", headers });
+    assert.equal(statusCode, 403);
+  });
+});
+
+test("every action of the audit that is geo's is declared by a route", async () => {
+  const declared = (await routes()).flatMap(({ config }) => {
+    const audit = config?.audit;
+    return audit !== undefined && "actions" in audit ? audit.actions : [];
+  });
+  const missing = Object.entries(auditActions)
+    .filter(([action, { by }]) => by === "geo" && !declared.includes(action as AuditAction))
+    .map(([action]) => action);
+  assert.deepEqual(missing, []);
+});
+
+test("SEC-12: each route is described, with its answers, problems and security", async () => {
+  const { app } = testGeo();
+  const { paths } = (await app.inject("/docs/json")).json();
+  for (const route of await routes()) {
+    const path = route.url.replaceAll(/:(\w+)/g, "{$1}");
+    const described = paths[path]?.[String(route.method).toLowerCase()];
+    assert.ok(described, named(route));
+    assert.ok(described.summary, `${named(route)} has a summary`);
+    const statuses = Object.keys(described.responses);
+    assert.ok(
+      statuses.some((status) => status.startsWith("2")) && statuses.includes("503"),
+      `${named(route)} has ${statuses}`,
+    );
+    const isOpen = PUBLIC.test(named(route)) || WEBHOOK.test(named(route));
+    assert.equal(described.security !== undefined, !isOpen, `${named(route)} says who may`);
+  }
+});
