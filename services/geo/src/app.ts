@@ -4,7 +4,13 @@ import type { RequestLog } from "@vigie/service-kit/http/request-log";
 import { createHttp } from "@vigie/service-kit/http/server";
 import type { FastifyInstance } from "fastify";
 import type { Feature, GeoContext } from "./context.ts";
+import { countryAdministration } from "./countries/admin-routes.ts";
+import { countries } from "./countries/public-routes.ts";
+import { detection } from "./detect/detect-route.ts";
 import { erasure } from "./erasure/erasure.ts";
+import { geoContext } from "./geo-context/routes.ts";
+import { geoEvents } from "./geo-events/routes.ts";
+import { prefs } from "./prefs/routes.ts";
 
 export interface GeoOptions extends GeoContext {
   readonly bodyMaxBytes: number;
@@ -15,7 +21,15 @@ export interface GeoOptions extends GeoContext {
 }
 
 /** Each is registered in a scope of its own. */
-const features: readonly Feature[] = [erasure];
+const features: readonly Feature[] = [
+  countries,
+  countryAdministration,
+  detection,
+  erasure,
+  prefs,
+  geoContext,
+  geoEvents,
+];
 
 /** The geo service without a port: calls in, events out. */
 export function buildApp(options: GeoOptions): FastifyInstance {

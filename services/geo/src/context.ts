@@ -12,7 +12,9 @@ import type { Database } from "@vigie/service-kit/postgres/database";
 import type { RedisStore } from "@vigie/service-kit/redis/redis";
 import type { FastifyInstance } from "fastify";
 import type { CountryMatrix } from "#countries/countries";
+import type { CountryStore } from "#countries/country-store";
 import type { Eraser } from "#erasure/eraser";
+import type { PlaceBook } from "#geo-context/place-book";
 
 /** What the features of the geo service share; whom they let in is asked of `Guarded`. */
 export interface GeoContext extends Guarded {
@@ -27,6 +29,9 @@ export interface GeoContext extends Guarded {
   readonly audit: AuditTrail;
   readonly keys: Keys;
   readonly countries: CountryMatrix;
+  /** Where the matrix is changed. */
+  readonly countryStore: CountryStore;
+  readonly book: PlaceBook;
   readonly eraser: Eraser;
   /** Of one address, where nobody says who calls. */
   readonly addressRate: Rate;

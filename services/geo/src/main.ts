@@ -26,11 +26,16 @@ import { openKafka } from "@vigie/stream/kafka/client";
 import { openBatchingProducer } from "@vigie/stream/kafka/producer";
 import { buildApp } from "./app.ts";
 import { geoConfig } from "./config.ts";
-import { seededCountries } from "./countries/countries.ts";
+import { postgresCountries } from "./countries/country-store.ts";
 import { createEraser } from "./erasure/eraser.ts";
 import { erasureTaker } from "./erasure/follow-erasures.ts";
+import { travelTaker } from "./feed/travels.ts";
 import { redisPersonCache } from "./geo-context/person-cache.ts";
+import type { Held } from "./geo-context/place-book.ts";
+import { postgresBook } from "./geo-context/postgres-book.ts";
+import { fraudMeter } from "./geo-events/fraud-meter.ts";
 import { purgeJob } from "./gps/purge.ts";
+import { createGpsVault } from "./gps/vault.ts";
 import { openStores } from "./stores.ts";
 import { takeRecords } from "./take-records.ts";
 
@@ -74,14 +79,16 @@ const ticks = followTicks({ client, prefix, clock, log });
 const outagesOf = (partition: number) => ticks.outagesOf(partition);
 const liveness = openServiceView({ ...wiring, client, codecs, database, policies, outagesOf });
 const { limits, closables } = rateLimits(wiring);
-const eraser = createEraser(redisPersonCache(redis, log));
+const cache = redisPersonCache<Held>(redis, log);
+const book = postgresBook({ database, cache, vault: createGpsVault(keys, clock) });
+const eraser = createEraser(cache);
 const jobs = startJobs([purgeJob({ database, clock, health, metrics })], log);
 const records = takeRecords({
   client,
   prefix,
   stateDir: config.VIGIE_STATE_DIR,
   database,
-  takers: [erasureTaker(codecs, eraser)],
+  takers: [erasureTaker(codecs, eraser), travelTaker(codecs, fraudMeter(metrics))],
   log,
   metrics,
   health,
@@ -104,7 +111,9 @@ const app = buildApp({
   output,
   audit,
   keys,
-  countries: { current: seededCountries },
+  countries: stores.countries,
+  countryStore: postgresCountries(database),
+  book,
   eraser,
   isReady,
   bodyMaxBytes: config.BODY_MAX_BYTES,

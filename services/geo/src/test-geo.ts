@@ -17,7 +17,9 @@ import { memoryView } from "@vigie/service-kit/sessions/memory-view";
 import { issuerAuth, NOW_MS } from "@vigie/service-kit/testing/issuer";
 import { buildApp, type GeoOptions } from "./app.ts";
 import { seededCountries } from "./countries/countries.ts";
+import { memoryCountries } from "./countries/memory-countries.ts";
 import { createEraser } from "./erasure/eraser.ts";
+import { memoryBook } from "./geo-context/memory-book.ts";
 import { noPersonCache } from "./geo-context/person-cache.ts";
 
 /** What tests of the geo service share: an app without port, broker and stores. Tokens: service-kit's testing/issuer. */
@@ -63,6 +65,7 @@ export function testGeo(overrides: Partial<GeoOptions> = {}) {
   const clock = () => NOW_MS;
   const output = memoryOutput({ bufferBytesMax: 65_536 });
   const codecs = memoryCodecs();
+  const book = memoryBook();
   const audit = memoryAudit(clock);
   const health = createHealth("geo", clock);
   const metrics = createMetrics("geo", { processMetrics: false });
@@ -85,6 +88,8 @@ export function testGeo(overrides: Partial<GeoOptions> = {}) {
     audit,
     keys: testKeys,
     countries: { current: seededCountries },
+    countryStore: memoryCountries(),
+    book,
     eraser: createEraser(noPersonCache),
     isReady: () => true,
     bodyMaxBytes: 16_384,
@@ -94,7 +99,7 @@ export function testGeo(overrides: Partial<GeoOptions> = {}) {
     health: health.report,
     ...overrides,
   });
-  return { app, output, codecs, audit, health, metrics, lines };
+  return { app, book, output, codecs, audit, health, metrics, lines };
 }
 
 export type TestGeo = ReturnType<typeof testGeo>;

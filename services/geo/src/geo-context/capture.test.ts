@@ -26,6 +26,7 @@ const nowhere: AddressSeen = {
   organisation: null,
   asn: null,
   isVpn: false,
+  isMobile: false,
 };
 const inParis: AddressSeen = {
   ...nowhere,

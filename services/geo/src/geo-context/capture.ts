@@ -30,6 +30,8 @@ export interface AddressSeen {
   readonly organisation: string | null;
   readonly asn: number | null;
   readonly isVpn: boolean;
+  /** An address of phones, as far as the matrix knows. */
+  readonly isMobile: boolean;
 }
 
 /** One capture as it came in. */
@@ -129,7 +131,7 @@ function contextOf(
     geohash: cell?.geohash ?? null,
     timezone,
     isVpn: address.isVpn,
-    isMobile: sim !== null,
+    isMobile: sim !== null || address.isMobile,
     carrier: sim?.carrier ?? null,
     capturedAtMs: atMs,
   };
@@ -200,7 +202,7 @@ export function geoRecord(
     user_id: origin.userId,
     occurred_at: atMs,
     session_id: origin.sessionId,
-    channel: context.isMobile ? "MOBILE" : "UNKNOWN",
+    channel: sim === null ? "UNKNOWN" : "MOBILE",
     network: { ip, user_agent: userAgent },
     device: null,
     location: cell && {

@@ -61,7 +61,7 @@ function readTowns(): ReadonlyMap<string, readonly Town[]> {
 /**
  * Country by its borders (npm package country-coder, ISC), town by the nearest of the country's, time zone by its
  * borders (npm package tz-lookup, CC0). Borders are generalised: on 7,319 towns of the table country-coder agrees with
- * it on all but 36, which lie on borders. Measured: 0.01 to 0.2 ms a position.
+ * it on all but 36, which lie on borders. Measured: 0.04 ms a position in West Africa, 0.16 ms in the United States.
  */
 export function locate(point: Point): LocatedPosition {
   const country = countryAt(point);
