@@ -1,0 +1,177 @@
+import assert from "node:assert/strict";
+import { silentLogger } from "@vigie/core/log";
+import { openRedis, type RedisStore } from "@vigie/service-kit/redis/redis";
+import { bearer, NOW_MS } from "@vigie/service-kit/testing/issuer";
+import { afterAll, beforeAll, beforeEach, test } from "vitest";
+import { redisPersonCache } from "#geo-context/person-cache";
+import type { Held } from "#geo-context/place-book";
+import { keyOf, type Person, rowOf } from "#person";
+import { databaseAway, redisAway, testGeo } from "../test-geo.ts";
+import { type GeoTables, geoTables } from "../test-tables.ts";
+import { createEraser, type Eraser } from "./eraser.ts";
+import { clear, live, rowsOf, tablesOfPersons } from "./test-persons.ts";
+
+const AWA: Person = { tenantId: "molam-sn", userId: "awa.diop-7131" };
+const MODOU: Person = { ...AWA, userId: "modou.fall-5520" };
+const IVORIAN: Person = { ...AWA, tenantId: "molam-ci" };
+const URL = "/v1/geo/prefs";
+
+let tables: GeoTables;
+let redis: RedisStore;
+let eraser: Eraser;
+beforeAll(async () => {
+  tables = await geoTables();
+  const { redis: url, prefix } = tables.servers;
+  redis = openRedis({ url, prefix, connectionName: "geo-test", log: silentLogger });
+  eraser = createEraser(cache());
+});
+afterAll(async () => {
+  await redis.close();
+  await tables.close();
+});
+beforeEach(() => clear(tables));
+
+const cache = () => redisPersonCache<Held>(redis, silentLogger);
+
+/** Leaves a trace in every table, the outbox and Redis. */
+async function leave(person: Person): Promise<void> {
+  await live(tables, person);
+  const held = { context: { city: "Dakar" } } as unknown as Held;
+  await cache().read(person, async () => held);
+}
+
+const waiting = (person: Person) =>
+  tables.rows<{ topic: string; value: Buffer | null }>(
+    "select topic, value from outbox where key = $1 order by id",
+    [keyOf(person)],
+  );
+const remembered = (person: Person) =>
+  redis.command("GET", redis.key(`vigie:geo:${keyOf(person)}`)).then(String);
+
+async function callDelete(over: Parameters<typeof testGeo>[0] = {}, claims: object = {}) {
+  const geo = testGeo({ database: tables.geo, eraser, ...over });
+  const headers = await bearer({
+    sub: AWA.userId,
+    user_type: "EXTERNAL",
+    scope: "",
+    tenant_id: AWA.tenantId,
+    ...claims,
+  });
+  const response = await geo.app.inject({ method: "DELETE", url: URL, headers });
+  return { response, audit: geo.audit };
+}
+
+test("PRV-14: every table of geo with rows of persons is known to these tests", async () => {
+  const found = await tables.rows<{ name: string }>(
+    `select distinct relname as name from pg_class table_of
+       join pg_attribute on attrelid = table_of.oid and attname in ('user_id', 'user_key')
+      where relnamespace = current_schema()::regnamespace and relkind in ('r', 'p')
+        and has_any_column_privilege('vigie_geo', table_of.oid, 'insert')
+      order by 1`,
+  );
+  assert.deepEqual(
+    found.map(({ name }) => name),
+    [...tablesOfPersons].sort(),
+  );
+});
+
+test("CNF-26, PRV-10: a person erases where they were: told in numbers, on record before, gone at once", async () => {
+  await leave(AWA);
+  await leave(MODOU);
+  await leave(IVORIAN);
+  assert.match(await remembered(AWA), /Dakar/);
+  const { response, audit } = await callDelete();
+  assert.equal(response.statusCode, 200, response.body);
+  const { status, erased, retained } = response.json();
+  assert.equal(status, "erased");
+  assert.deepEqual(erased, {
+    preferences: 1,
+    lastContext: 1,
+    gpsPositions: 1,
+    placesOfEvents: 1,
+    unpublished: 1,
+  });
+  assert.deepEqual(
+    retained.map(({ where, until }: { where: string; until: string }) => [where, until]),
+    [["id.geo", new Date(NOW_MS + 8 * 86_400_000).toISOString()]],
+  );
+  assert.deepEqual(
+    audit.entries.map(({ action, subjectUserId, payload }) => ({ action, subjectUserId, payload })),
+    [{ action: "privacy.location_erased", subjectUserId: AWA.userId, payload: {} }],
+  );
+  // The event stays, its place is gone; phones and PINs are not places
+  assert.deepEqual(Object.keys(await rowsOf(tables, AWA)), [
+    "molam_geo_events",
+    "ussd_links",
+    "ussd_pins",
+    "ussd_reset_codes",
+  ]);
+  const [event] = await tables.rows<{ text: string }>(
+    "select e::text as text from molam_geo_events e where user_id = $1 and tenant_id = $2",
+    [rowOf(AWA).userId, rowOf(AWA).tenantId],
+  );
+  assert.doesNotMatch(event?.text ?? "", /SN|Dakar|edeed|XOF/);
+  assert.match(event?.text ?? "", /location_captured/);
+  // Everybody is told
+  assert.deepEqual(await waiting(AWA), [{ topic: "id.geo.prefs", value: null }]);
+  assert.doesNotMatch(await remembered(AWA), /Dakar/);
+  // Of nobody else anything is gone
+  for (const other of [MODOU, IVORIAN]) {
+    assert.equal(Object.keys(await rowsOf(tables, other)).length, tablesOfPersons.length);
+    assert.equal((await waiting(other)).length, 1);
+    assert.match(await remembered(other), /Dakar/);
+  }
+});
+
+test("a second erasure finds nothing, and says so", async () => {
+  await leave(AWA);
+  await callDelete();
+  const { response } = await callDelete();
+  const { unpublished, ...rest } = response.json().erased;
+  assert.equal(unpublished, 1, "the tombstone of before is replaced by the next");
+  assert.deepEqual(Object.values(rest), [0, 0, 0, 0]);
+});
+
+test("what somebody had read before is not remembered again after an erasure", async () => {
+  await leave(AWA);
+  const { promise: erasing, resolve: erased } = Promise.withResolvers<void>();
+  await redis.command("DEL", redis.key(`vigie:geo:${keyOf(AWA)}`));
+  const held = { context: { city: "Dakar" } } as unknown as Held;
+  const reading = cache().read(AWA, () => erasing.then(() => held));
+  await callDelete();
+  erased();
+  await reading;
+  assert.doesNotMatch(await remembered(AWA), /Dakar/);
+});
+
+test("AUD-01: without a record nothing is erased; with Redis away nothing is, and nobody is told that it was", async () => {
+  await leave(AWA);
+  const before = await rowsOf(tables, AWA);
+  const audit = { ...testGeo().audit, record: () => Promise.reject(new Error("away")) };
+  assert.equal((await callDelete({ audit })).response.statusCode, 500);
+  const failing = await callDelete({
+    eraser: createEraser(redisPersonCache(redisAway, silentLogger)),
+  });
+  assert.equal(failing.response.statusCode, 503);
+  assert.ok(failing.response.headers["retry-after"]);
+  assert.deepEqual(await rowsOf(tables, AWA), before);
+  assert.equal((await waiting(AWA)).length, 1);
+});
+
+test.each([
+  ["a service", { sub: "gateway", user_type: undefined, scope: "events:write" }, 403],
+  ["a refresh token", { type: "refresh" }, 401],
+])("refused: %s", async (_who, claims, status) => {
+  await leave(AWA);
+  const { response, audit } = await callDelete({}, claims);
+  assert.equal(response.statusCode, status, response.body);
+  assert.deepEqual(audit.entries, []);
+  assert.equal((await rowsOf(tables, AWA)).molam_gps_ephemeral, 1);
+});
+
+test("PostgreSQL away: 503, to be tried again", async () => {
+  const { response } = await callDelete({ database: databaseAway });
+  assert.equal(response.statusCode, 503, response.body);
+  assert.equal(response.json().code, "VIG_DATABASE_AWAY");
+  assert.ok(response.headers["retry-after"]);
+});
