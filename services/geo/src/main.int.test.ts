@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { type ServiceStack, serviceStack } from "@vigie/testkit/service-stack";
+import { afterAll, beforeAll, test, vi } from "vitest";
+
+/** The service as it runs: one process, configured by its environment, told what to do by signals. */
+
+const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
+const { publicKey } = generateKeyPairSync("rsa", { modulusLength: 2_048 });
+const folder = mkdtempSync(join(tmpdir(), "vigie-geo-"));
+const keysFile = join(folder, "keys.json");
+const SOON = { timeout: 20_000, interval: 100 };
+
+let servers: ServiceStack;
+/** Whatever fails, they go at the end. */
+const processes: ChildProcess[] = [];
+
+beforeAll(async () => {
+  const key = { id: "k1", active_from: "2026-01-01T00:00:00Z" };
+  const keys = [{ ...key, secret: randomBytes(32).toString("base64") }];
+  writeFileSync(keysFile, JSON.stringify({ keys }), { mode: 0o600 });
+  servers = await serviceStack();
+});
+afterAll(async () => {
+  for (const child of processes) child.kill("SIGKILL");
+  rmSync(folder, { recursive: true, force: true });
+  await servers.close();
+});
+
+const environment = (overrides: Record<string, string>): NodeJS.ProcessEnv => ({
+  ...servers.env,
+  PATH: process.env.PATH,
+  PORT: "0",
+  HOST: "127.0.0.1",
+  VIGIE_STATE_DIR: folder,
+  VIGIE_KEYS_FILE: keysFile,
+  JWT_PUBLIC_KEY: publicKey.export({ type: "spki", format: "pem" }).toString(),
+  ...overrides,
+});
+
+async function start(overrides: Record<string, string> = {}) {
+  const options = { env: environment(overrides), stdio: ["ignore", "pipe", "inherit"] as const };
+  const child = spawn(process.execPath, [MAIN], { ...options, stdio: [...options.stdio] });
+  const lines: string[] = [];
+  processes.push(child);
+  const listening = Promise.withResolvers<string>();
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    lines.push(line);
+    const said = JSON.parse(line);
+    if (said.event === "listening") listening.resolve(said.url);
+  });
+  child.once("exit", (code) =>
+    listening.reject(new Error(`it ended with ${code}: ${lines.join("\n")}`)),
+  );
+  const url = await listening.promise;
+  return {
+    child,
+    url,
+    lines,
+    async stop() {
+      child.kill("SIGTERM");
+      assert.deepEqual(await once(child, "exit"), [0, null], lines.join("\n"));
+    },
+  };
+}
+
+type Service = Awaited<ReturnType<typeof start>>;
+
+interface Report {
+  readonly status: string;
+  readonly parts: Readonly<Record<string, { readonly status: string }>>;
+}
+
+const reportOf = async ({ url }: Service): Promise<Report> =>
+  (await (await fetch(`${url}/health`)).json()) as Report;
+
+const down = ({ parts }: Report): string[] =>
+  Object.entries(parts).flatMap(([name, { status }]) => (status === "up" ? [] : [name]));
+
+async function checked(overrides: Record<string, string>) {
+  const child = spawn(process.execPath, [MAIN, "--check-config"], {
+    env: environment(overrides),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let text = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on("data", (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+  }
+  const [code] = (await once(child, "close")) as [number];
+  return { code, text };
+}
+
+test("CNF-16: it comes up whole, describes itself, and stops in order", async () => {
+  const service = await start();
+  await vi.waitFor(async () => assert.deepEqual(down(await reportOf(service)), []), SOON);
+  const described = await (await fetch(`${service.url}/docs/json`)).json();
+  assert.equal(described.info.title, "Vigie geo");
+  const metrics = await (await fetch(`${service.url}/metrics`)).text();
+  assert.match(metrics, /http_requests_total/);
+  await service.stop();
+});
+
+test("with PostgreSQL and Redis away it answers all the same, and health names them", async () => {
+  const service = await start({
+    DATABASE_URL: "postgres://nobody:none@127.0.0.1:1/none",
+    REDIS_URL: "redis://127.0.0.1:1",
+  });
+  await vi.waitFor(async () => {
+    const report = await reportOf(service);
+    assert.equal(report.status, "degraded", JSON.stringify(report));
+    for (const part of ["database", "redis"]) assert.ok(down(report).includes(part), part);
+  }, SOON);
+  const countries = await fetch(`${service.url}/v1/geo/countries`);
+  assert.equal(countries.status, 200);
+  const detected = await fetch(`${service.url}/v1/geo/detect`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ phone: "+221771234567" }),
+  });
+  assert.equal((await detected.json()).country, "SN");
+  await service.stop();
+});
+
+test("every fault of the configuration is said at once, before anything starts", async () => {
+  const sound = await checked({});
+  assert.equal(sound.code, 0, sound.text);
+  const { code, text } = await checked({
+    NODE_ENV: "production",
+    VIGIE_KEYS_FILE: "/nowhere/keys.json",
+    RATE_LIMIT_ADDRESS_PER_MINUTE: "0",
+    ENV: "test",
+  });
+  assert.equal(code, 78, text);
+  for (const name of ["VIGIE_KEYS_FILE", "RATE_LIMIT_ADDRESS_PER_MINUTE", "ENV"]) {
+    assert.match(text, new RegExp(`^ *${name} `, "m"));
+  }
+});
