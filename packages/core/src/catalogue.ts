@@ -251,6 +251,16 @@ export const catalogue = {
     text: "another member of {groupId} has written these records",
   },
   VIG_REDIS_AWAY: { status: 503, retry: true, text: "Redis does not answer: {why}" },
+  VIG_USSD_REFUSED: {
+    status: 403,
+    retry: false,
+    text: "no USSD provider vouches for this callback",
+  },
+  VIG_SERVICE_CODE_TAKEN: {
+    status: 409,
+    retry: false,
+    text: "the service code is another tenant's in this country",
+  },
   VIG_USSD_BUSY: {
     status: 503,
     retry: true,
