@@ -32,6 +32,7 @@ export interface NewLink {
 /** Every call: `tx` in the tenant that is named. Throws: VIG_DATABASE_AWAY. */
 export interface LinkBook {
   find(tx: Queryable, tenantId: string, phone: string): Promise<Link | null>;
+  byId(tx: Queryable, tenantId: string, linkId: string): Promise<Link | null>;
   ofPerson(tx: Queryable, person: Person): Promise<readonly Link[]>;
   /** A phone that was somebody else's is this person's from then on. Returns: whose it was; null: nobody's. */
   put(tx: Queryable, link: NewLink): Promise<Person | null>;
@@ -56,6 +57,7 @@ const COLUMNS = `
   exists (select from ussd_pins pin
            where pin.tenant_id = link.tenant_id and pin.user_id = link.user_id) as "hasPin"`;
 const FIND = `select ${COLUMNS} from ussd_links link where tenant_id = $1 and phone_hash = any($2)`;
+const BY_ID = `select ${COLUMNS} from ussd_links link where tenant_id = $1 and id = $2`;
 const OF_PERSON = `
   select ${COLUMNS} from ussd_links link where tenant_id = $1 and user_id = $2 order by linked_at, id`;
 const REMOVE = `
@@ -97,6 +99,10 @@ export function createLinkBook(keys: Keys, clock: Clock): LinkBook {
     async find(tx, tenantId, phone) {
       const values = [tenantUuid(tenantId), phoneHashes(keys, tenantId, phone)];
       const { rows } = await tx.query<Row>(FIND, values);
+      return rows[0] === undefined ? null : linkOf(tenantId, rows[0]);
+    },
+    async byId(tx, tenantId, linkId) {
+      const { rows } = await tx.query<Row>(BY_ID, [tenantUuid(tenantId), linkId]);
       return rows[0] === undefined ? null : linkOf(tenantId, rows[0]);
     },
     async ofPerson(tx, person) {
