@@ -8,6 +8,7 @@ import { kafkaOptions } from "./kafka-config.ts";
 import {
   databaseConfig,
   geoipConfig,
+  geoipConfigIn,
   geoipPaths,
   kafkaConfig,
   redisConfig,
@@ -71,5 +72,18 @@ test("GEO-15: MAXMIND_DB_PATH sets both databases, a path of its own wins", () =
   writeFileSync(cityPath, "");
   assert.deepEqual(geoipPaths(configOf(geoipConfig, { MAXMIND_DB_PATH })), { cityPath, asnPath });
   assert.equal(geoipPaths(own).cityPath, import.meta.filename);
-  assert.deepEqual(geoipPaths(configOf(geoipConfig, {})), { cityPath: null, asnPath: null });
+});
+
+test("DEP-03: databases of MaxMind in the usual folder are used without a word, once both are there", () => {
+  const folder = mkdtempSync(join(tmpdir(), "vigie-data-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const schema = geoipConfigIn(folder);
+  const cityPath = join(folder, "GeoLite2-City.mmdb");
+  const asnPath = join(folder, "GeoLite2-ASN.mmdb");
+  writeFileSync(cityPath, "");
+  assert.deepEqual(geoipPaths(configOf(schema, {})), { cityPath: null, asnPath: null });
+  writeFileSync(asnPath, "");
+  assert.deepEqual(geoipPaths(configOf(schema, {})), { cityPath, asnPath });
+  const own = configOf(schema, { GEOIP_ASN_DB: import.meta.filename });
+  assert.deepEqual(geoipPaths(own), { cityPath, asnPath: import.meta.filename });
 });

@@ -304,16 +304,27 @@ export const originsConfig = {
 const CITY_FILE = "GeoLite2-City.mmdb";
 const ASN_FILE = "GeoLite2-ASN.mmdb";
 
-export const geoipConfig = {
+/** Source: DEP-03. */
+const MAXMIND_FOLDER = "/data";
+
+export const geoipConfigIn = (usualFolder: string) => ({
   GEOIP_CITY_DB: optional(file({ about: "city database, mmdb" })),
   GEOIP_ASN_DB: optional(file({ about: "network database, mmdb" })),
-  MAXMIND_DB_PATH: given(
-    optional(
-      text({ about: `folder of ${CITY_FILE} and ${ASN_FILE}, each unless it is set by itself` }),
+  MAXMIND_DB_PATH: {
+    ...given(
+      optional(
+        text({ about: `folder of ${CITY_FILE} and ${ASN_FILE}, each unless it is set by itself` }),
+      ),
+      ({ env }) => (env.MAXMIND_DB_PATH ? folderFault(env.MAXMIND_DB_PATH, env) : null),
     ),
-    ({ env }) => (env.MAXMIND_DB_PATH ? folderFault(env.MAXMIND_DB_PATH, env) : null),
-  ),
-};
+    fallback: `${usualFolder} when they are in it`,
+    absent: ({ env }: KindContext) => ({
+      value: folderFault(usualFolder, env) === null ? usualFolder : null,
+    }),
+  },
+});
+
+export const geoipConfig = geoipConfigIn(MAXMIND_FOLDER);
 
 function folderFault(folder: string, env: KindContext["env"]): string | null {
   const wanted = [env.GEOIP_CITY_DB ? [] : [CITY_FILE], env.GEOIP_ASN_DB ? [] : [ASN_FILE]].flat();
