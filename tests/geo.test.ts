@@ -1,0 +1,201 @@
+import assert from "node:assert/strict";
+import type { GeoEvent } from "@vigie/schemas/types";
+import { beforeAll, describe, test } from "vitest";
+import { DAKAR, MINUTE, PHONE } from "./support/events.ts";
+import { openPipelineCodecs } from "./support/own-records.ts";
+import { allServices, TENANT } from "./support/pipeline.ts";
+import { count } from "./support/read-model.ts";
+import { testPipeline } from "./support/test-pipeline.ts";
+import { until, untilTrue } from "./support/until.ts";
+
+/** Places and consent, through all of Vigie: what geo is told, what the detector makes of it, what is left. */
+
+const { pipeline, events } = await testPipeline([...allServices, "geo"], {
+  TRUSTED_PROXIES: "127.0.0.1/32",
+});
+const geo = () => pipeline.service("geo");
+
+const EIFFEL = { latitude: 48.85837, longitude: 2.294481 } as const;
+/** Of Cloudflare. Source: the npm packages of GeoIP data. */
+const IN_A_CLOUD = "104.16.0.1";
+const CRASHED = Array.from({ length: 24 }, (_, n) => `crash-${n}`);
+const PEOPLE = ["awa", "modou", ...CRASHED];
+
+interface Call {
+  readonly body?: object;
+  readonly from?: string;
+}
+
+/** A person calls for themselves, in the session that they signed in with. */
+async function call(user: string, method: string, path: string, { body, from }: Call = {}) {
+  const token = pipeline.token({
+    sub: user,
+    sid: `s-${user}`,
+    scope: "",
+    user_type: "EXTERNAL",
+  });
+  return fetch(`${geo().url}${path}`, {
+    method,
+    headers: {
+      authorization: `Bearer ${token}`,
+      ...(from !== undefined && { "x-forwarded-for": from }),
+      ...(body !== undefined && { "content-type": "application/json" }),
+    },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+}
+
+async function answered<T>(response: Response, status = 200): Promise<T> {
+  const text = await response.text();
+  assert.equal(response.status, status, text);
+  return JSON.parse(text) as T;
+}
+
+interface Prefs {
+  readonly prefs: Readonly<Record<string, unknown>>;
+}
+interface Events {
+  readonly events: readonly { readonly type: string; readonly details: object }[];
+}
+
+beforeAll(async () => {
+  await pipeline.producer.send(
+    "id.login",
+    PEOPLE.map((userId) =>
+      events.login({ userId, ...DAKAR, ...PHONE, occurredAt: Date.now() - 2 * MINUTE }),
+    ),
+  );
+  await untilTrue("all are signed in", async () => {
+    return (await count(pipeline, "sessions where is_active")) === PEOPLE.length;
+  });
+});
+
+/** Records of a topic of one person, oldest first; null: a tombstone. */
+async function recordsOf(topic: string, user: string): Promise<(Buffer | null)[]> {
+  const all = await pipeline.reader.all(topic);
+  return all.filter(({ key }) => String(key) === `${TENANT}|${user}`).map(({ value }) => value);
+}
+
+test("GEO-11, GEO-14: countries and detection ask nobody who they are", async () => {
+  const listed = await answered<{ countries: { code: string }[] }>(
+    await fetch(`${geo().url}/v1/geo/countries`),
+  );
+  assert.deepEqual(listed.countries.map(({ code }) => code).sort(), ["CI", "FR", "GH", "NG", "SN"]);
+  const detected = await fetch(`${geo().url}/v1/geo/detect`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ phone: "+221771234567", mcc: 608, mnc: 1, ip: "41.82.17.203" }),
+  });
+  assert.partialDeepStrictEqual(await answered(detected), {
+    country: "SN",
+    detectionMethod: "phone",
+  });
+});
+
+describe("a person in Dakar who says that they are in Paris two minutes later", () => {
+  test("GEO-17, GEO-20: opts in, and is where they say", async () => {
+    const chosen = await call("awa", "PUT", "/v1/geo/prefs", {
+      body: { gpsOptIn: true, precisionLevel: "city" },
+    });
+    assert.partialDeepStrictEqual((await answered<Prefs>(chosen)).prefs, {
+      gpsOptIn: true,
+      precisionLevel: "city",
+    });
+    const body = { ...EIFFEL, accuracy: 10 };
+    const told = await call("awa", "POST", "/v1/geo/context", { body, from: IN_A_CLOUD });
+    assert.deepEqual(await answered(told), {
+      status: "ok",
+      gps: "used",
+      context: { country: "FR", city: "Paris", timezone: "Europe/Paris", source: "gps" },
+    });
+  });
+
+  test("PRV-07: id.geo has the cell that they consented to, and nowhere the position", async () => {
+    const codecs = await openPipelineCodecs(pipeline);
+    const [value] = await until("it is told", async () => {
+      const found = await recordsOf("id.geo", "awa");
+      return found.length > 0 ? found : null;
+    });
+    const decoder = codecs.decoder<GeoEvent>("id.geo");
+    const decoded = await until("it is decoded", async () => {
+      const outcome = decoder.decode(value ?? Buffer.alloc(0));
+      return outcome.kind === "ok" ? outcome.value : null;
+    });
+    codecs.close();
+    assert.equal(decoded.geohash, "u09tu");
+    assert.ok(decoded.location?.lat !== EIFFEL.latitude);
+    for (const exact of Object.values(EIFFEL)) {
+      const bytes = Buffer.alloc(8);
+      bytes.writeDoubleLE(exact);
+      assert.ok(!value?.includes(bytes), String(exact));
+    }
+  });
+
+  test("ANO-05, GEO-24: the detector finds the journey, and it is on their own record", async () => {
+    const found = await until("it is on record", async () => {
+      const path = "/v1/geo/events?type=impossible_travel";
+      const { events } = await answered<Events>(await call("awa", "GET", path));
+      return events.length > 0 ? events : null;
+    });
+    assert.equal(found.length, 1);
+    assert.partialDeepStrictEqual(found[0]?.details, { fromCountry: "SN", toCountry: "FR" });
+    assert.ok((await geo().metric("fraud_detections_total", { kind: "impossible_travel" })) >= 1);
+    const { events } = await answered<Events>(await call("awa", "GET", "/v1/geo/events"));
+    const types = events.map(({ type }) => type);
+    for (const type of ["location_captured", "vpn_detected"]) assert.ok(types.includes(type), type);
+    const others = await answered<Events>(await call("modou", "GET", "/v1/geo/events"));
+    assert.deepEqual(others.events, []);
+  });
+
+  test("CNF-26: erases it all, and is told what is gone; consent counts as never given", async () => {
+    const erased = await answered<{ erased: Record<string, number> }>(
+      await call("awa", "DELETE", "/v1/geo/prefs"),
+    );
+    assert.partialDeepStrictEqual(erased.erased, {
+      preferences: 1,
+      lastContext: 1,
+      gpsPositions: 1,
+    });
+    const { prefs } = await answered<Prefs>(await call("awa", "GET", "/v1/geo/prefs"));
+    assert.partialDeepStrictEqual(prefs, { gpsOptIn: false, precisionLevel: "city" });
+    assert.equal((await call("awa", "GET", "/v1/geo/context")).status, 404);
+    await untilTrue("edge and detector are told", async () => {
+      return (await recordsOf("id.geo.prefs", "awa")).at(-1) === null;
+    });
+    await untilTrue("it is on record", async () => {
+      return (await count(pipeline, "audit_log where action = 'privacy.location_erased'")) === 1;
+    });
+  });
+});
+
+test("what was answered before a kill -9 is kept and told once it runs again", async () => {
+  const change = (user: string) =>
+    call(user, "PUT", "/v1/geo/prefs", { body: { precisionLevel: "region" } });
+  const underWay = CRASHED.map(async (user) => {
+    try {
+      return (await change(user)).status === 200 ? user : null;
+    } catch {
+      return null;
+    }
+  });
+  await Promise.any(
+    underWay.map(async (each) => {
+      if ((await each) === null) throw new Error("not answered");
+    }),
+  );
+  await geo().kill();
+  const kept = (await Promise.all(underWay)).filter((user) => user !== null);
+  assert.ok(kept.length > 0);
+  await geo().start();
+  for (const user of kept) {
+    const { prefs } = await until("its session is known again", async () => {
+      const response = await call(user, "GET", "/v1/geo/prefs");
+      return response.status === 200 ? ((await response.json()) as Prefs) : null;
+    });
+    assert.equal(prefs.precisionLevel, "region", user);
+  }
+  await untilTrue("edge and detector are told of each", async () => {
+    const told = new Set((await pipeline.reader.all("id.geo.prefs")).map(({ key }) => String(key)));
+    return kept.every((user) => told.has(`${TENANT}|${user}`));
+  });
+});
