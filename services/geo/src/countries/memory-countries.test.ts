@@ -1,0 +1,4 @@
+import { countryStoreSuite } from "./country-store.suite.ts";
+import { memoryCountries } from "./memory-countries.ts";
+
+countryStoreSuite("memory", async () => memoryCountries());
