@@ -3,6 +3,7 @@ import type { HealthReport } from "@vigie/service-kit/health";
 import type { RequestLog } from "@vigie/service-kit/http/request-log";
 import { createHttp } from "@vigie/service-kit/http/server";
 import type { FastifyInstance } from "fastify";
+import { attribution, creditLine } from "./attribution/attribution.ts";
 import type { Feature, GeoContext } from "./context.ts";
 import { countryAdministration } from "./countries/admin-routes.ts";
 import { countries } from "./countries/public-routes.ts";
@@ -22,6 +23,7 @@ export interface GeoOptions extends GeoContext {
 
 /** Each is registered in a scope of its own. */
 const features: readonly Feature[] = [
+  attribution,
   countries,
   countryAdministration,
   detection,
@@ -31,12 +33,14 @@ const features: readonly Feature[] = [
   geoEvents,
 ];
 
+const ABOUT =
+  "Countries, places and what people consent to. Errors are RFC 9457 problem documents.";
+
 /** The geo service without a port: calls in, events out. */
 export function buildApp(options: GeoOptions): FastifyInstance {
   const app = createHttp({
     title: "Vigie geo",
-    description:
-      "Countries, places and what people consent to. Errors are RFC 9457 problem documents.",
+    description: `${ABOUT}\n\n${creditLine(options.geoip.data())}`,
     version: "1",
     log: options.log,
     requestLog: options.requestLog,

@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
+import { builtAt } from "@vigie/geoip/data";
 import { geoPaths } from "@vigie/geoip/files";
 import { openGeoIp } from "@vigie/geoip/live";
 import { openCodecs } from "@vigie/schemas/codecs";
 import { emitterOf } from "@vigie/service-kit/audit-trail/emitter";
 import { createKafkaAudit } from "@vigie/service-kit/audit-trail/kafka-audit";
 import { loadConfig } from "@vigie/service-kit/config";
+import { tellDataAge } from "@vigie/service-kit/data-age";
 import { createHealth } from "@vigie/service-kit/health";
 import { rateLimits, tokenVerifier } from "@vigie/service-kit/http/callers";
 import { openLineWriter } from "@vigie/service-kit/http/line-writer";
@@ -47,6 +49,7 @@ const health = createHealth("geo", clock);
 const observer = streamObserver(metrics, health, "geo");
 const wiring = { service: "geo", config, clock, log, health };
 const geoip = await openGeoIp(geoPaths(geoipPaths(config)), log);
+tellDataAge({ part: "geoip", builtAt: () => builtAt(geoip.data()), health, metrics, clock });
 const keys = await awaitKeys(config, { log, health });
 
 const codecs = await openCodecs({ ...codecsOptions(config), log, observer });

@@ -1,0 +1,49 @@
+import type { Credit, GeoData } from "@vigie/geoip/data";
+import { nothing } from "@vigie/service-kit/audit-trail/declared";
+import { problemResponses } from "@vigie/service-kit/http/problem-responses";
+import type { FastifyInstance } from "fastify";
+import { Type } from "typebox";
+import { limitedByAddress } from "#address-limit";
+import type { GeoContext } from "../context.ts";
+
+/** Source: github.com/evansiroky/timezone-boundary-builder, whose borders the npm package tz-lookup holds. */
+const ZONES: Credit = {
+  name: "OpenStreetMap",
+  text: "Time zones © OpenStreetMap contributors",
+  url: "https://www.openstreetmap.org/copyright",
+  licence: "ODbL 1.0",
+  licenceUrl: "https://opendatacommons.org/licenses/odbl/1-0/",
+};
+
+/** Whoever made data that answers come from and wants to be named for it, once each. */
+export function creditsOf({ city, network }: GeoData): readonly Credit[] {
+  return [...new Set([...city.credits, ...network.credits, ZONES])];
+}
+
+/** The same in one line of Markdown. */
+export const creditLine = (data: GeoData): string =>
+  creditsOf(data)
+    .map(({ text, url }) => `[${text}](${url})`)
+    .join(" · ");
+
+const credit = Type.Object({
+  name: Type.String(),
+  text: Type.String({ description: "To be shown where answers are, as a link to `url`" }),
+  url: Type.String(),
+  licence: Type.String(),
+  licenceUrl: Type.String(),
+});
+
+/** For whoever shows what this service answers: whom to name beside it. */
+export function attribution(scope: FastifyInstance, context: GeoContext): void {
+  const schema = {
+    tags: ["attribution"],
+    summary: "Whom to name where places are shown",
+    response: { 200: Type.Object({ credits: Type.Array(credit) }), ...problemResponses },
+  };
+  const config = { audit: nothing("what everybody may know") };
+  const onRequest = [limitedByAddress(context)];
+  scope.get("/v1/geo/attribution", { schema, config, onRequest }, () => ({
+    credits: creditsOf(context.geoip.data()),
+  }));
+}
