@@ -44,12 +44,30 @@ const HERS_IN_AUDIT =
 const isHers = (...texts: readonly (string | Buffer | null)[]): boolean =>
   texts.some((text) => text !== null && TRACES.some((trace) => text.includes(trace)));
 
-const { servers, pipeline, events } = await testPipeline();
+const SERVICES = [...allServices, "geo"] as const;
+const { servers, pipeline, events } = await testPipeline(SERVICES);
 
 async function call(path: string, method: "GET" | "POST", session: string): Promise<Response> {
   const token = pipeline.token({ sub: AWA, sid: session, scope: "", user_type: "EXTERNAL" });
   const headers = { authorization: `Bearer ${token}` };
   return fetch(`${pipeline.service("edge").url}${path}`, { method, headers });
+}
+
+/** Opts in, and says where she is. */
+async function tellGeo(): Promise<void> {
+  const token = pipeline.token({ sub: AWA, sid: "s-7131-lives", scope: "", user_type: "EXTERNAL" });
+  const steps = [
+    ["PUT", "prefs", { gpsOptIn: true, precisionLevel: "neighborhood" }],
+    ["POST", "context", { latitude: 12.5831, longitude: -16.2719 }],
+  ] as const;
+  for (const [method, path, body] of steps) {
+    const response = await fetch(`${pipeline.service("geo").url}/v1/geo/${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    assert.equal(response.status, 200, await response.text());
+  }
 }
 
 /** Logins, heartbeats, failed second factors, a logout and a revocation, as they leave traces everywhere. */
@@ -89,6 +107,7 @@ async function live(): Promise<void> {
     return answer.status < 300 ? answer : null;
   });
   assert.ok(revoked.ok);
+  await tellGeo();
   await untilTrue("all of it has come through", async () => {
     const ended = await count(pipeline, "sessions where user_key = $1 and not is_active", [AWA]);
     const anomalies = await count(pipeline, "session_anomalies");
@@ -196,7 +215,7 @@ async function inStores(): Promise<{ readonly entries: number; readonly hers: nu
 }
 
 const inLogs = (): readonly string[] =>
-  allServices.filter((name) => isHers(pipeline.service(name).output()));
+  SERVICES.filter((name) => isHers(pipeline.service(name).output()));
 
 /** What is promised to hold every record for its time: see docs/privacy.md. */
 const RETAINED = [
@@ -212,13 +231,19 @@ test("PRV-14, CNF-20: after an erasure nothing of a person is found but what doc
   const tables = [
     ...["user_sessions", "session_activities", "users", "session_anomalies"],
     "audit_subjects",
+    ...[
+      "molam_user_geo_prefs",
+      "molam_geo_last_context",
+      "molam_gps_ephemeral",
+      "molam_geo_events",
+    ],
   ];
   for (const table of tables) {
     assert.ok(before.includes(table), `${table}: ${before}`);
   }
   assert.ok((await inRedis()).length >= 3);
   const told = await inTopics();
-  for (const topic of ["id.session.state", ...personal, "id.login.dlq"]) {
+  for (const topic of ["id.session.state", "id.geo.prefs", ...personal, "id.login.dlq"]) {
     assert.ok(told.includes(topic), `${topic}: ${told}`);
   }
 
@@ -288,7 +313,7 @@ async function searchEverything(): Promise<void> {
   await retentionsAreSet(held);
   const tables = ["erasures", "erasure_parts"];
   for (const table of tables)
-    assert.equal(await countOfTenant(table), table === "erasures" ? 1 : 5);
+    assert.equal(await countOfTenant(table), table === "erasures" ? 1 : 6);
 
   // Logs, and the stores of the services that have them.
   assert.deepEqual(inLogs(), []);

@@ -16,6 +16,7 @@ export const expectedParts = [
   "detector",
   "session-sink",
   "audit-sink",
+  "geo",
 ] as const;
 
 /** Where something of the person stays for a while, or for good. */
