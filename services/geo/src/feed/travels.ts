@@ -6,15 +6,12 @@ import { type RecordTaker, recordTaker } from "@vigie/service-kit/record-sink";
 import { isErased } from "#erasure/follow-erasures";
 import { lockPlaces } from "#geo-context/postgres-book";
 import type { FraudMeter } from "#geo-events/fraud-meter";
-import { type GeoEventDetails, type GeoEventRow, noPlace } from "#geo-events/geo-events";
-import { recordGeoEvent } from "#geo-events/record";
+import { type GeoEventRow, noPlace } from "#geo-events/geo-events";
+import { recordGeoEvent, withdrawGeoEvent } from "#geo-events/record";
 
 const KIND = "impossible_travel";
 
-/**
- * Facts of a journey that a person may read: countries and sums, as the detector rounded them. Its events' ids and what
- * it says of sessions stay where they are.
- */
+/** Facts of a journey that its person may read, by their names in the anomaly's evidence. */
 const told: Readonly<Record<string, string>> = {
   from_country: "fromCountry",
   to_country: "toCountry",
@@ -24,32 +21,44 @@ const told: Readonly<Record<string, string>> = {
   limit_kmh: "limitKmh",
 };
 
-/** The journey on its person's record; null: the anomaly is of another kind, for study only, or a retraction. */
-export function travelEvent(anomaly: SessionAnomaly): GeoEventRow | null {
-  if (anomaly.kind !== KIND || anomaly.mode !== "ENFORCE" || anomaly.retracts !== null) return null;
-  const details: Record<string, string | number> = { riskScore: anomaly.risk_score };
-  for (const [name, value] of Object.entries(anomaly.evidence)) {
-    const known = told[name];
-    if (known !== undefined) details[known] = value;
+/** What an anomaly means for the record of whose it is. */
+export type TravelNews =
+  | { readonly kind: "found"; readonly event: GeoEventRow }
+  | { readonly kind: "withdrawn"; readonly eventId: string }
+  | { readonly kind: "none" };
+
+/** Of another kind, or for study only (SHADOW), an anomaly means nothing here. */
+export function travelNews(anomaly: SessionAnomaly): TravelNews {
+  if (anomaly.retracts !== null) {
+    return { kind: "withdrawn", eventId: eventIdOf(anomaly.tenant_id, anomaly.retracts) };
   }
-  return {
+  if (anomaly.kind !== KIND || anomaly.mode !== "ENFORCE") return { kind: "none" };
+  const facts = Object.entries(anomaly.evidence).flatMap(([name, value]) =>
+    told[name] === undefined ? [] : [[told[name], value] as const],
+  );
+  const event: GeoEventRow = {
     ...noPlace,
-    // Of the anomaly's: the same journey is told of once, however often it is read.
-    id: uuidOf(anomaly.tenant_id, "anomaly", anomaly.anomaly_id),
+    id: eventIdOf(anomaly.tenant_id, anomaly.anomaly_id),
     type: KIND,
     occurredAtMs: anomaly.occurred_at,
-    details: details as GeoEventDetails,
+    details: { riskScore: anomaly.risk_score, ...Object.fromEntries(facts) },
   };
+  return { kind: "found", event };
 }
+
+/** The same journey is told of once, however often it is read. */
+const eventIdOf = (tenantId: string, anomalyId: string): string =>
+  uuidOf(tenantId, "anomaly", anomalyId);
 
 /** ANO-05, GEO-24: impossible journeys that the detector finds come onto the record of whose they are. */
 export const travelTaker = (codecs: Codecs, frauds: FraudMeter): RecordTaker =>
   recordTaker<SessionAnomaly>(codecs, "id.session.anomaly", async (tx, anomaly) => {
-    const event = travelEvent(anomaly);
-    if (event === null) return;
+    const news = travelNews(anomaly);
+    if (news.kind === "none") return;
     const person = { tenantId: anomaly.tenant_id, userId: anomaly.user_id };
     await enterTenant(tx, person.tenantId);
+    if (news.kind === "withdrawn") return withdrawGeoEvent(tx, person, news.eventId);
     await lockPlaces(tx, person);
-    if (await isErased(tx, person, event.occurredAtMs)) return;
-    if (await recordGeoEvent(tx, person, event)) frauds.count(event.type);
+    if (await isErased(tx, person, news.event.occurredAtMs)) return;
+    if (await recordGeoEvent(tx, person, news.event)) frauds.count(news.event.type);
   });

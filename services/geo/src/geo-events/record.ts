@@ -42,3 +42,11 @@ export async function recordGeoEvents(
 ): Promise<void> {
   for (const event of events) await recordGeoEvent(tx, person, event);
 }
+
+const WITHDRAW = "delete from molam_geo_events where tenant_id = $1 and user_id = $2 and id = $3";
+
+/** Takes back what turned out to be wrong. */
+export async function withdrawGeoEvent(tx: Queryable, person: Person, id: string): Promise<void> {
+  const { tenantId, userId } = rowOf(person);
+  await tx.query(WITHDRAW, [tenantId, userId, id]);
+}
