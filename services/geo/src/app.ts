@@ -12,6 +12,10 @@ import { erasure } from "./erasure/erasure.ts";
 import { geoContext } from "./geo-context/routes.ts";
 import { geoEvents } from "./geo-events/routes.ts";
 import { prefs } from "./prefs/routes.ts";
+import { ussdServiceCodes } from "./ussd/links/code-routes.ts";
+import { ussdLinks } from "./ussd/links/routes.ts";
+import { ussdPins } from "./ussd/pins/routes.ts";
+import { ussdWebhook } from "./ussd/webhook/webhook.ts";
 
 export interface GeoOptions extends GeoContext {
   readonly bodyMaxBytes: number;
@@ -31,6 +35,10 @@ const features: readonly Feature[] = [
   prefs,
   geoContext,
   geoEvents,
+  ussdWebhook,
+  ussdPins,
+  ussdLinks,
+  ussdServiceCodes,
 ];
 
 const ABOUT =

@@ -17,6 +17,7 @@ import {
   registryConfig,
   stateConfig,
 } from "@vigie/service-kit/shared-config";
+import { ussdConfig } from "./ussd/config.ts";
 
 export const geoConfig = {
   ...processConfig,
@@ -33,6 +34,7 @@ export const geoConfig = {
   ...instanceConfig,
   ...keysConfig,
   ...geoipConfig,
+  ...ussdConfig,
   // Source: CNF-16.
   PORT: port({ about: "HTTP, with /metrics and health; 0 takes a free one", default: 3009 }),
   DATABASE_ROLE: optional(

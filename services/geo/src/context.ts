@@ -15,6 +15,7 @@ import type { CountryMatrix } from "#countries/countries";
 import type { CountryStore } from "#countries/country-store";
 import type { Eraser } from "#erasure/eraser";
 import type { PlaceBook } from "#geo-context/place-book";
+import type { UssdParts } from "#ussd/ussd";
 
 /** What the features of the geo service share; whom they let in is asked of `Guarded`. */
 export interface GeoContext extends Guarded {
@@ -33,6 +34,7 @@ export interface GeoContext extends Guarded {
   readonly countryStore: CountryStore;
   readonly book: PlaceBook;
   readonly eraser: Eraser;
+  readonly ussd: UssdParts;
   /** Of one address, where nobody says who calls. */
   readonly addressRate: Rate;
   /** False while the schemas of events are not known yet: then nothing that is told of can be done. */

@@ -40,6 +40,7 @@ import { purgeJob } from "./gps/purge.ts";
 import { createGpsVault } from "./gps/vault.ts";
 import { openStores } from "./stores.ts";
 import { takeRecords } from "./take-records.ts";
+import { ussdParts } from "./ussd/config.ts";
 
 const config = loadConfig(geoConfig, process);
 const clock = Date.now;
@@ -117,6 +118,7 @@ const app = buildApp({
   countries: stores.countries,
   countryStore: postgresCountries(database),
   book,
+  ussd: ussdParts(config, redis),
   eraser,
   isReady,
   bodyMaxBytes: config.BODY_MAX_BYTES,

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { VigError } from "@vigie/core/errors";
 import { silentLogger } from "@vigie/core/log";
+import { HOUR_MS } from "@vigie/core/time";
 import { type Address, unknownAddress } from "@vigie/geoip/geoip";
 import type { LiveGeoIp } from "@vigie/geoip/live";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
@@ -21,6 +22,7 @@ import { memoryCountries } from "./countries/memory-countries.ts";
 import { createEraser } from "./erasure/eraser.ts";
 import { memoryBook } from "./geo-context/memory-book.ts";
 import { noPersonCache } from "./geo-context/person-cache.ts";
+import { memoryDialogues } from "./ussd/sessions/memory-dialogues.ts";
 
 /** What tests of the geo service share: an app without port, broker and stores. Tokens: service-kit's testing/issuer. */
 
@@ -90,6 +92,11 @@ export function testGeo(overrides: Partial<GeoOptions> = {}) {
     countries: { current: seededCountries },
     countryStore: memoryCountries(),
     book,
+    ussd: {
+      providers: [],
+      dialogues: memoryDialogues(clock, { idleMs: 180_000, usedMs: 3_600_000 }),
+      simHoldMs: 72 * HOUR_MS,
+    },
     eraser: createEraser(noPersonCache),
     isReady: () => true,
     bodyMaxBytes: 16_384,
