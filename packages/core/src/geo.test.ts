@@ -1,14 +1,9 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import {
-  CELL_LIMIT,
-  CELL_RADIUS_KM,
-  cellCentre,
-  cellOf,
   GRID_LIMIT,
   GRID_RADIUS_KM,
   geodesicKm,
-  geohashOf,
   gridCellCentre,
   gridCellOf,
   haversineKm,
@@ -60,25 +55,10 @@ test("a point is never further from the centre of its grid cell than the cell's 
     }),
   ));
 
-test("GEO-20: the cell of Dakar's example has the geohash of its level", () => {
-  expect(geohashOf(cellOf({ lat: 14.6928, lon: -17.4467 }))).toBe("edeed");
-});
-
-test("a point is never further from its cell's centre than the cell's radius", () =>
-  fc.assert(
-    fc.property(anywhere, (point) => {
-      const cell = cellOf(point);
-      expect(cell).toBeGreaterThanOrEqual(0);
-      expect(cell).toBeLessThan(CELL_LIMIT);
-      expect(haversineKm(point, cellCentre(cell))).toBeLessThanOrEqual(CELL_RADIUS_KM);
-      expect(cellOf(cellCentre(cell))).toBe(cell);
-    }),
-  ));
-
 test.each([
   { lat: 90.1, lon: 0 },
   { lat: 0, lon: -180.5 },
   { lat: Number.NaN, lon: 0 },
 ])("a point off the globe is refused: %o", (point) => {
-  expect(() => cellOf(point)).toThrow("VIG_INVARIANT");
+  expect(() => gridCellOf(point)).toThrow("VIG_INVARIANT");
 });

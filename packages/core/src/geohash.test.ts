@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { cellCentre, cellOf, geohashOf, haversineKm, type Point } from "./geo.ts";
+import { haversineKm, type Point } from "./geo.ts";
 import {
+  cellAround,
   cutGeohash,
   geohashAt,
   geohashCell,
@@ -64,16 +65,29 @@ test("a shorter text is the coarser cell of the same point", () =>
     }),
   ));
 
-test("five characters are the cells that positions are numbered by", () =>
+test("a cell around a point is that of its text", () =>
   fc.assert(
-    fc.property(points, (point) => {
-      const cell = cellOf(point);
-      const text = geohashAt(point, 5);
-      expect(text).toBe(geohashOf(cell));
-      const { centre } = geohashCell(text);
-      expect(centre.lat).toBeCloseTo(cellCentre(cell).lat, 9);
-      expect(centre.lon).toBeCloseTo(cellCentre(cell).lon, 9);
+    fc.property(points, lengths, (point, length) => {
+      const cell = cellAround(point, length);
+      const named = geohashCell(geohashAt(point, length));
+      expect(cell.centre.lat).toBeCloseTo(named.centre.lat, 9);
+      expect(cell.centre.lon).toBeCloseTo(named.centre.lon, 9);
+      expect(cell.radiusKm).toBeCloseTo(named.radiusKm, 6);
     }),
+    { numRuns: 500 },
+  ));
+
+test("and holds the point however near its border that lies", () =>
+  fc.assert(
+    fc.property(
+      fc.double({ min: -90, max: 90, noNaN: true }),
+      fc.double({ min: -180, max: 180, noNaN: true }),
+      lengths,
+      (lat, lon, length) => {
+        const { centre, radiusKm } = cellAround({ lat, lon }, length);
+        expect(haversineKm({ lat, lon }, centre)).toBeLessThanOrEqual(radiusKm + 1e-9);
+      },
+    ),
   ));
 
 test.each(["", "a", "EDEED", "edeedfxedeedfx", "ede dfx"])("%j is no geohash", (text) => {
@@ -83,4 +97,5 @@ test.each(["", "a", "EDEED", "edeedfxedeedfx", "ede dfx"])("%j is no geohash", (
 
 test.each([0, 13, 2.5])("%d characters are refused", (length) => {
   expect(() => geohashAt(DAKAR, length)).toThrow("VIG_INVARIANT");
+  expect(() => cellAround(DAKAR, length)).toThrow("VIG_INVARIANT");
 });

@@ -6,6 +6,7 @@ import { silentLogger } from "@vigie/core/log";
 import { physicalName } from "@vigie/schemas/catalogue";
 import { openCodecs } from "@vigie/schemas/codecs";
 import { createIssuer } from "@vigie/testkit/issuer";
+import { noConsents } from "../src/consents/consents.ts";
 import { createAdmit } from "../src/ingest/steps/admit-event.ts";
 import {
   compared,
@@ -64,7 +65,11 @@ const trafficOf = (token: string): Traffic => ({
 async function recordsOf(servers: Installation, cacheDir: string): Promise<object[]> {
   const { registry, prefix } = servers;
   const codecs = await openCodecs({ registryUrl: registry, cacheDir, prefix, log: silentLogger });
-  const admit = createAdmit(codecs, { maxEventAgeMs: 1e9, maxAheadMs: 1e9 });
+  const admit = createAdmit({
+    codecs,
+    limits: { maxEventAgeMs: 1e9, maxAheadMs: 1e9 },
+    consents: noConsents,
+  });
   await codecs.ready();
   const caller = {
     tenantId: TENANT,

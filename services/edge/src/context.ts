@@ -13,6 +13,7 @@ import type { FastifyInstance } from "fastify";
 import type { AuditLog } from "./audit-api/audit-log.ts";
 import type { ExportLimits } from "./audit-api/running-exports.ts";
 import type { Outcomes } from "./commands/outcomes.ts";
+import type { Consents } from "./consents/consents.ts";
 import type { ExcessLogins } from "./ingest/excess-logins.ts";
 import type { AdmitLimits } from "./ingest/steps/admit-event.ts";
 import type { LiveLimits } from "./live/doors.ts";
@@ -28,6 +29,8 @@ export interface EdgeContext {
   readonly output: EventOutput;
   readonly codecs: Codecs;
   readonly limits: AdmitLimits;
+  /** How finely people's places may go on. */
+  readonly consents: Consents;
   readonly batchBodyMaxBytes: number;
   /** Null when no DATABASE_URL is configured: what needs it answers 503. */
   readonly database: Database | null;

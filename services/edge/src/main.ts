@@ -26,6 +26,7 @@ import { openAuditLog } from "./audit-api/open-log.ts";
 import { outcomeTakers } from "./commands/follow-outcomes.ts";
 import { createOutcomes } from "./commands/outcomes.ts";
 import { edgeConfig } from "./config.ts";
+import { followConsents } from "./consents/follow-consents.ts";
 import { openEdgeDatabase } from "./database.ts";
 import { excessTakers, followWhileNeeded, liveTakers } from "./live/follow-live.ts";
 import { Hub } from "./live/hub.ts";
@@ -91,6 +92,15 @@ const liveness = openServiceView({
   outagesOf,
 });
 
+health.declare("consents");
+const consents = followConsents({
+  client,
+  prefix,
+  codecs,
+  log,
+  onState: (up, why) => health.set("consents", up, why),
+});
+
 const outcomes = createOutcomes();
 const hub = new Hub();
 const excess = excessOf(wiring, limits.limiter);
@@ -129,7 +139,10 @@ const followingLive = followWhileNeeded(hub, (onFollowing) =>
 
 // At once: with the broker away each takes its time.
 const following = {
-  stop: () => Promise.all([followingOutcomes.stop(), followingExcess.stop(), followingLive.stop()]),
+  stop: () =>
+    Promise.all(
+      [consents, followingOutcomes, followingExcess, followingLive].map((each) => each.stop()),
+    ),
 };
 
 const lines = openLineWriter(1, (count) => log.warn({ count }, "request_lines_lost"));
@@ -138,6 +151,7 @@ const app = buildApp({
   codecs,
   auth: { verifier: tokenVerifier(wiring), ...limits },
   limits: admitLimits(config),
+  consents,
   bodyMaxBytes: config.BODY_MAX_BYTES,
   batchBodyMaxBytes: config.BATCH_BODY_MAX_BYTES,
   allowedOrigins: config.ALLOWED_ORIGINS,

@@ -21,6 +21,7 @@ import {
 } from "@vigie/service-kit/testing/issuer";
 import { buildApp, type EdgeOptions } from "./app.ts";
 import { createOutcomes } from "./commands/outcomes.ts";
+import { noConsents } from "./consents/consents.ts";
 import { excessLogins } from "./ingest/excess-logins.ts";
 import { Hub } from "./live/hub.ts";
 import { memoryPolicies, memoryPolicyBook } from "./policies/memory-policies.ts";
@@ -53,6 +54,7 @@ export function testEdge(overrides: Partial<EdgeOptions> = {}) {
     codecs,
     auth,
     limits: { maxEventAgeMs: 30 * 86_400_000, maxAheadMs: 300_000 },
+    consents: noConsents,
     bodyMaxBytes: 131_072,
     batchBodyMaxBytes: 4_194_304,
     allowedOrigins: ["https://app.molam.example", "https://*.molam.sn"],

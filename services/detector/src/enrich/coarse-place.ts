@@ -5,7 +5,7 @@ import {
   gridCellOf,
   SPHERE_ERROR_MAX,
 } from "@vigie/core/geo";
-import { type GeohashCell, geohashAt, geohashCell, geohashLengths } from "@vigie/core/geohash";
+import { cellAround, type GeohashCell, geohashLengths } from "@vigie/core/geohash";
 import { type Place, placeAt, RADIUS_STEPS_PER_KM } from "@vigie/geoip/place";
 
 /**
@@ -26,7 +26,7 @@ export const coarseCell = (cell: GridCell, length: number): GridCell =>
   gridCellOf(around(cell, length).centre);
 
 const around = (cell: GridCell, length: number): GeohashCell =>
-  geohashCell(geohashAt(gridCellCentre(cell), length));
+  cellAround(gridCellCentre(cell), length);
 
 const known: WeakMap<Place, Place>[] = [];
 

@@ -29,7 +29,7 @@ export interface Ingest extends EdgeContext {
 
 /** Events in: singly and in batches. */
 export function ingest(scope: FastifyInstance, context: EdgeContext): void {
-  const shared = { ...context, admit: createAdmit(context.codecs, context.limits) };
+  const shared = { ...context, admit: createAdmit(context) };
   postEventRoutes(scope, shared);
   postEventsRoute(scope, shared);
 }

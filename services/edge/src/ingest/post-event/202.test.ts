@@ -8,6 +8,7 @@ import {
   sampleMfa,
 } from "@vigie/schemas/samples";
 import { test } from "vitest";
+import { ConsentBook } from "../../consents/consents.ts";
 import { NOW_MS, person, post, producedValues, testEdge } from "../../test-edge.ts";
 
 const samples = {
@@ -73,7 +74,7 @@ test("PRV-07: coordinates leave the edge as the centre of their geohash-5 cell",
   assert.notEqual(location.lat, given.lat);
   // Then the cell edeed holds both, and the accuracy reaches the true place
   assert.ok(Math.abs((location.lat ?? 0) - 14.6997) < 1e-4);
-  assert.equal(location.accuracy_m, 3_470);
+  assert.equal(location.accuracy_m, 3_409);
 });
 
 test("a long user agent is cut to 1,024 characters", async () => {
@@ -142,5 +143,44 @@ test("a person's own place is taken as a geo event, cut, with its geohash", asyn
   assert.equal(response.statusCode, 202, response.body);
   const [value] = producedValues(edge);
   assert.equal(value?.geohash, "edeed");
-  assert.partialDeepStrictEqual(value?.location, { accuracy_m: 3_470 });
+  assert.partialDeepStrictEqual(value?.location, { accuracy_m: 3_409 });
+});
+
+test.each([
+  [2, "ed", 14.0625, null],
+  [3, "ede", 14.7656, null],
+  [6, "edeedf", 14.6915, "Dakar"],
+  [7, "edeedfx", 14.6922, "Dakar"],
+])(
+  "DESIGN, Erasure and consent: places go on to the %d characters of their cell that their person consents to",
+  async (length, geohash, lat, city) => {
+    const consents = { lengthOf: (key: string) => (key === "molam-sn|usr_1" ? length : 5) };
+    const edge = testEdge({ consents });
+    const gps = { source: "GPS", lat: 14.6928, lon: -17.4467, accuracy_m: 10, city: "Dakar" };
+    const body = { user_id: "usr_1", occurred_at: NOW_MS, channel: "MOBILE", location: gps };
+    for (const type of ["geo", "heartbeat"]) {
+      const response = await post(edge, `/v1/events/${type}`, {
+        ...body,
+        ...(type === "geo" ? { geohash: "edeedfx" } : { session_id: "s-1" }),
+      });
+      assert.equal(response.statusCode, 202, response.body);
+    }
+    const [geo, heartbeat] = producedValues(edge);
+    assert.equal(geo?.geohash, geohash);
+    assert.deepEqual(heartbeat?.location, geo?.location);
+    const cut = geo?.location as { lat: number; city: string | null };
+    assert.ok(Math.abs(cut.lat - lat) < 1e-4, `${cut.lat}`);
+    assert.equal(cut.city, city);
+  },
+);
+
+test("while consents are not known no coordinate goes on", async () => {
+  const edge = testEdge({ consents: new ConsentBook() });
+  const gps = { source: "GPS", lat: 14.6928, lon: -17.4467, country: "SN", city: "Dakar" };
+  const body = { user_id: "usr_1", occurred_at: NOW_MS, channel: "MOBILE", location: gps };
+  const response = await post(edge, "/v1/events/geo", { ...body, geohash: "edeedfx" });
+  assert.equal(response.statusCode, 202, response.body);
+  const [value] = producedValues(edge);
+  assert.equal(value?.geohash, null);
+  assert.deepEqual(value?.location, { ...gps, lat: null, lon: null, city: null, accuracy_m: null });
 });

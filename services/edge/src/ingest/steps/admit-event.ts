@@ -8,6 +8,7 @@ import type { Codecs } from "@vigie/schemas/codec-core";
 import type { Caller } from "@vigie/service-kit/http/jwt";
 import type { Fault } from "@vigie/service-kit/http/problem";
 import type { OutgoingEvent } from "@vigie/service-kit/output/event-output";
+import type { Consents } from "../../consents/consents.ts";
 import { bodyValidator, type Validate } from "./body-schema.ts";
 import { coarsen, type GivenLocation, geohashOfLocation } from "./coarsen.ts";
 import { instantMs } from "./event-time.ts";
@@ -51,14 +52,20 @@ export interface AdmitLimits {
   readonly maxAheadMs: number;
 }
 
+export interface AdmitOptions {
+  readonly codecs: Codecs;
+  readonly limits: AdmitLimits;
+  readonly consents: Consents;
+}
+
 export type Admit = (type: EventType, body: unknown, context: AdmitContext) => Admission;
 
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Judges bodies and makes events of them. Pure but for the event ids it draws. */
-export function createAdmit(codecs: Codecs, limits: AdmitLimits): Admit {
+export function createAdmit({ codecs, limits, consents }: AdmitOptions): Admit {
   const kinds = Object.fromEntries(
-    eventTypeNames.map((type) => [type, createKind(type, codecs, limits)]),
+    eventTypeNames.map((type) => [type, createKind(type, { codecs, limits, consents })]),
   ) as Record<EventType, Kind>;
   return (type, body, context) => {
     if (typeof body !== "object" || body === null || Array.isArray(body)) {
@@ -78,9 +85,10 @@ interface Kind {
   readonly validate: Validate;
   readonly encode: (value: Fields) => Buffer;
   readonly limits: AdmitLimits;
+  readonly consents: Consents;
 }
 
-function createKind(type: EventType, codecs: Codecs, limits: AdmitLimits): Kind {
+function createKind(type: EventType, { codecs, limits, consents }: AdmitOptions): Kind {
   const { topic } = eventTypes[type];
   const encoder = codecs.encoder<Fields>(topic);
   return {
@@ -91,6 +99,7 @@ function createKind(type: EventType, codecs: Codecs, limits: AdmitLimits): Kind 
     validate: bodyValidator(topic),
     encode: (value) => encoder.encode(value),
     limits,
+    consents,
   };
 }
 
@@ -170,20 +179,20 @@ function cutUserAgent(value: Record<string, unknown>): void {
   value.network = { ...network, user_agent: cut };
 }
 
-function cutLocation(kind: Kind, value: Record<string, unknown>): void {
+/** No place goes on more finely than its person consents to. */
+function cutLocation({ type, consents }: Kind, value: Record<string, unknown>): void {
   const location = value.location as GivenLocation | null;
-  if (location === null) {
-    if (kind.type === "geo") value.geohash = coarseGeohash(value.geohash);
-    return;
-  }
-  const cut = coarsen(location);
+  const geohash = value.geohash as string | null | undefined;
+  if (location === null && !geohash) return;
+  const length = consents.lengthOf(keyOf(value));
+  const cut = location && coarsen(location, length);
   value.location = cut;
-  if (kind.type === "geo") value.geohash = geohashOfLocation(cut) ?? coarseGeohash(value.geohash);
+  if (type !== "geo") return;
+  value.geohash = (cut && geohashOfLocation(cut, length)) ?? (geohash?.slice(0, length) || null);
 }
 
-/** Source: GEO-18, the default level: 5 characters. */
-const coarseGeohash = (given: unknown): string | null =>
-  typeof given === "string" ? given.slice(0, 5) : null;
+const keyOf = (value: Fields): string =>
+  userKey(value.tenant_id as string, value.user_id as string);
 
 function encoded(kind: Kind, value: Fields): Admission {
   const bytes = kind.encode(value);
@@ -191,7 +200,7 @@ function encoded(kind: Kind, value: Fields): Admission {
     const details = { bytes: bytes.length, limitBytes: VALUE_MAX_BYTES };
     return refused("VIG_RECORD_TOO_LARGE", details);
   }
-  const key = userKey(value.tenant_id as string, value.user_id as string);
+  const key = keyOf(value);
   const event = { topic: kind.topic, key, value: bytes };
   const isLogin = kind.type === "login" && value.kind === "AUTH_SUCCESS";
   return { kind: "event", eventId: value.event_id as string, event, isLogin };

@@ -1,4 +1,4 @@
-import { CELL_RADIUS_KM, cellCentre, cellOf, geohashOf } from "@vigie/core/geo";
+import { cellAround, geohashAt, geohashLengths } from "@vigie/core/geohash";
 
 /** A location as contracts have it, as far as it matters here. */
 export interface GivenLocation {
@@ -10,25 +10,33 @@ export interface GivenLocation {
 
 /** What a GPS fix without an accuracy is good for. Source: DESIGN, impossible_travel: GPS 0.1 km. */
 const GPS_ACCURACY_M = 100;
-const CELL_RADIUS_M = CELL_RADIUS_KM * 1_000;
+/** What readers take another position without one to be good for. Source: DESIGN, impossible_travel: 25 km. */
+const ASSUMED_ACCURACY_M = 25_000;
 
 /**
- * The same location no finer than a geohash-5 cell (PRV-07): the centre of the cell, and its radius added to the
- * accuracy, so that the true place lies within. A location of unknown accuracy keeps it unknown, since readers
- * assume more than a cell for it. Coordinates come in pairs: half of one is left out.
+ * The same location no finer than a geohash cell of so many characters (PRV-07): the centre of the cell, and its radius
+ * added to the accuracy, so that the true place lies within. An accuracy that is unknown stays so where readers assume
+ * more than the cell for it. Coordinates come in pairs: half of one is left out, and both with a length of 0. A region
+ * or less goes without the name of a city.
  */
-export function coarsen<L extends GivenLocation>(location: L): L {
-  const { lat, lon, accuracy_m: accuracy } = location;
-  if (typeof lat !== "number" || typeof lon !== "number") {
-    return { ...location, lat: null, lon: null };
+export function coarsen<L extends GivenLocation>(location: L, length: number): L {
+  const { lat, lon } = location;
+  const named = length < geohashLengths.city ? { ...location, city: null } : location;
+  if (typeof lat !== "number" || typeof lon !== "number" || length === 0) {
+    return { ...named, lat: null, lon: null };
   }
-  const known = accuracy ?? (location.source === "GPS" ? GPS_ACCURACY_M : null);
-  const accuracyM = known === null ? null : Math.round(known + CELL_RADIUS_M);
-  return { ...location, ...cellCentre(cellOf({ lat, lon })), accuracy_m: accuracyM };
+  const { centre, radiusKm } = cellAround({ lat, lon }, length);
+  return { ...named, ...centre, accuracy_m: accuracyM(location, radiusKm * 1_000) };
 }
 
-/** The geohash of a location's cell, or null without coordinates. */
-export function geohashOfLocation({ lat, lon }: GivenLocation): string | null {
+function accuracyM({ accuracy_m: given, source }: GivenLocation, radiusM: number): number | null {
+  const known = given ?? (source === "GPS" ? GPS_ACCURACY_M : null);
+  if (known !== null) return Math.round(known + radiusM);
+  return radiusM < ASSUMED_ACCURACY_M ? null : Math.round(ASSUMED_ACCURACY_M + radiusM);
+}
+
+/** The geohash of a location that was cut, or null without coordinates. */
+export function geohashOfLocation({ lat, lon }: GivenLocation, length: number): string | null {
   if (typeof lat !== "number" || typeof lon !== "number") return null;
-  return geohashOf(cellOf({ lat, lon }));
+  return geohashAt({ lat, lon }, length);
 }
