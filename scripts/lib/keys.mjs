@@ -12,6 +12,7 @@ export const keyFiles = {
   jwtPrivate: join(KEYS, "jwt-private.pem"),
   jwtPublic: join(KEYS, "jwt-public.pem"),
   worm: join(KEYS, "worm.secret"),
+  ussd: join(KEYS, "ussd.secret"),
   kms: join(KEYS, "kms.json"),
   checkpoints: join(KEYS, "audit.key"),
   database: join(KEYS, "database.secret"),
@@ -19,17 +20,22 @@ export const keyFiles = {
 
 /**
  * Keys of this machine for development, each made once and readable by its owner only.
- * Returns: {databasePassword, wormSecret}; the others are used by path.
+ * Returns: {databasePassword, wormSecret, ussdSecret}; the others are used by path.
  */
 export function ensureKeys() {
   mkdirSync(KEYS, { recursive: true, mode: 0o700 });
   if (!exists(keyFiles.jwtPrivate) || !exists(keyFiles.jwtPublic)) makeJwtPair();
   once(keyFiles.worm, () => randomBytes(32).toString("hex"));
+  once(keyFiles.ussd, () => randomBytes(32).toString("hex"));
   once(keyFiles.database, () => randomBytes(16).toString("hex"));
   once(keyFiles.kms, masterKeys);
   once(keyFiles.checkpoints, () => checkpointKey(DEVELOPMENT_ORIGIN));
   const read = (file) => readFileSync(file, "utf8").trim();
-  return { databasePassword: read(keyFiles.database), wormSecret: read(keyFiles.worm) };
+  return {
+    databasePassword: read(keyFiles.database),
+    wormSecret: read(keyFiles.worm),
+    ussdSecret: read(keyFiles.ussd),
+  };
 }
 
 function once(file, make) {

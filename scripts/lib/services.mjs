@@ -41,6 +41,7 @@ export function environmentOf({ addresses, secrets, env }) {
     JWT_PUBLIC_KEY: keyFiles.jwtPublic,
     JWT_PRIVATE_KEY: keyFiles.jwtPrivate,
     WORM_SIGNING_SECRET: secrets.wormSecret,
+    USSD_WEBHOOK_SECRET: secrets.ussdSecret,
     AUDIT_ORIGIN: DEVELOPMENT_ORIGIN,
     AUDIT_SIGNING_KEY_FILE: keyFiles.checkpoints,
     VIGIE_LOGINS_PASSWORD: secrets.databasePassword,
