@@ -35,6 +35,8 @@ create table ussd_links (
   unique (tenant_id, phone_hash)
 );
 create index idx_ussd_links_user on ussd_links (tenant_id, user_id);
+-- Rows of an older key are looked for every hour.
+create index idx_ussd_links_key on ussd_links (tenant_id, key_id);
 
 create table ussd_pins (
   tenant_id uuid not null,

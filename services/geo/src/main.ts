@@ -41,6 +41,8 @@ import { createGpsVault } from "./gps/vault.ts";
 import { openStores } from "./stores.ts";
 import { takeRecords } from "./take-records.ts";
 import { ussdParts } from "./ussd/config.ts";
+import { createLinkBook } from "./ussd/links/link-book.ts";
+import { rekeyJob } from "./ussd/links/rekey.ts";
 
 const config = loadConfig(geoConfig, process);
 const clock = Date.now;
@@ -86,7 +88,11 @@ const { limits, closables } = rateLimits(wiring);
 const cache = redisPersonCache<Held>(redis, log);
 const book = postgresBook({ database, cache, vault: createGpsVault(keys, clock) });
 const eraser = createEraser(cache);
-const jobs = startJobs([purgeJob({ database, clock, health, metrics })], log);
+const links = createLinkBook(keys, clock);
+const jobs = startJobs(
+  [purgeJob({ database, clock, health, metrics }), rekeyJob(database, links)],
+  log,
+);
 const records = takeRecords({
   client,
   prefix,
