@@ -163,6 +163,7 @@ test("what goes by itself is told with its end, and what stays without one", asy
   const after = (days: number): string => new Date(NOW_MS + days * DAY_MS).toISOString();
   assert.equal(until("id.login"), after(8));
   assert.equal(until("id.session.state"), after(3));
+  assert.equal(until("id.geo.prefs"), after(3));
   assert.equal(until("vigie.detector.changelog"), after(3));
   assert.equal(until("id.session.anomaly"), after(31));
   assert.equal(until("id.session.revoked"), after(32));

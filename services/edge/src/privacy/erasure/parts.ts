@@ -2,6 +2,7 @@ import { DAY_MS } from "@vigie/core/time";
 import {
   changelogs,
   internals,
+  type KeyShape,
   SEGMENT_MS,
   type TopicSpec,
   topics,
@@ -36,6 +37,9 @@ const DEAD_LETTERS_MS = 7 * DAY_MS;
 /** Logins by address: those that succeeded name the person. */
 const TRIES_TOPIC = "vigie.detector.tries";
 
+/** Keys that name a person; changelogs have those of what they are the state of. */
+const PERSONS_KEYS: readonly KeyShape[] = ["tenant|user", "tenant|user|session", "as it came"];
+
 const specs: Readonly<Record<string, TopicSpec>> = { ...topics, ...internals, ...changelogs };
 
 /** What no deletion reaches before its time, with that time. The latest end is that of the erasure. */
@@ -53,7 +57,7 @@ export function retainedOf(requestedAtMs: number): readonly Retained[] {
     untilMs: requestedAtMs + keptMs + SEGMENT_MS,
   }));
   const compacted = Object.entries(specs).flatMap(([name, { key, keep }]) =>
-    keep === "compacted" && (key === "tenant|user|session" || key === "as it came") ? [name] : [],
+    keep === "compacted" && PERSONS_KEYS.includes(key) ? [name] : [],
   );
   return [
     {
