@@ -1,11 +1,7 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
-import { setTimeout } from "node:timers/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { assert } from "@vigie/core/assert";
 import { silentLogger } from "@vigie/core/log";
 import { physicalName, topicNames } from "@vigie/schemas/catalogue";
 import { provisionTopics, registerSchemas } from "@vigie/schemas/provision";
@@ -13,206 +9,9 @@ import { type KafkaAdmin, openAdmin } from "@vigie/stream/kafka/admin";
 import { openKafka } from "@vigie/stream/kafka/client";
 import { stack, type TestStack } from "@vigie/testkit/stack";
 
-/** What the benchmarks of the edge share: servers and generator in processes of their own, and where they work. */
-
-export interface Round {
-  /** Answers, with those of the lead-in. */
-  readonly answered: number;
-  readonly accepted: number;
-  readonly perSecond: number;
-  readonly refused: number;
-  readonly firstRefusal: string | null;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly generatorCpuShare: number;
-}
-
-/** A round, and what the server's process spent on one request: steadier than a rate on a busy machine. */
-export interface Measured extends Round {
-  readonly serverCpuUs: number;
-}
-
-export interface Server {
-  readonly child: ChildProcess;
-  readonly url: string;
-}
-
-/** What is asked of a server; see load.ts. */
-export interface Traffic {
-  readonly requests: readonly string[];
-  readonly accepts: string;
-  readonly holds: string;
-  readonly connections: number;
-}
-
-/** Options of the benchmarks that measure side by side, for parseArgs. */
-export const sideBySideOptions = {
-  seconds: { type: "string", default: "5" },
-  rounds: { type: "string", default: "3" },
-  connections: { type: "string", default: "64" },
-  profile: { type: "string" },
-} as const;
+/** Where the benchmarks of the edge work. */
 
 export const fileHere = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-
-const START_TIMEOUT_MS = 30_000;
-
-export interface StartOptions {
-  readonly folder: string;
-  readonly file: string;
-  readonly env: Readonly<Record<string, string>>;
-  /** Written to its standard input. */
-  readonly input: string;
-  /** Where a CPU profile goes, if one is wanted. */
-  readonly profile: string | undefined;
-}
-
-export async function startServer(options: StartOptions): Promise<Server> {
-  const { folder, file, env, input, profile } = options;
-  const profiling = profile === undefined ? [] : profileFlags(profile, file);
-  // The log goes to a file: a pipe would make this process work beside what it measures.
-  const logPath = join(folder, `${basename(file)}.log`);
-  const logFile = await open(logPath, "w");
-  const child = spawn(process.execPath, [...profiling, file], {
-    env: { ...env, PATH: process.env.PATH },
-    stdio: ["pipe", logFile.fd, "inherit"],
-  });
-  await logFile.close();
-  child.stdin?.end(input);
-  const deadlineMs = performance.now() + START_TIMEOUT_MS;
-  for (;;) {
-    const url = listeningUrl(await readFile(logPath, "utf8"));
-    if (url !== null) return { child, url };
-    assert(child.exitCode === null, `${file} runs`);
-    assert(performance.now() < deadlineMs, `${file} listens in time`);
-    await setTimeout(50);
-  }
-}
-
-function listeningUrl(log: string): string | null {
-  const line = log.split("\n").find((text) => text.includes('"event":"listening"'));
-  return line === undefined ? null : ((JSON.parse(line) as { url: string }).url ?? null);
-}
-
-const profileFlags = (folder: string, file: string): string[] => [
-  "--cpu-prof",
-  `--cpu-prof-dir=${folder}`,
-  `--cpu-prof-name=${file.split("/").at(-1)}.cpuprofile`,
-];
-
-/** An edge listens before it has read what it must know: policies, revocations, schemas. */
-export async function untilReady(url: string): Promise<void> {
-  const deadlineMs = performance.now() + START_TIMEOUT_MS;
-  while (!(await fetch(`${url}/healthz`)).ok) {
-    assert(performance.now() < deadlineMs, "the edge is ready in time");
-    await setTimeout(50);
-  }
-}
-
-export async function stopServer({ child }: Server): Promise<void> {
-  child.kill("SIGTERM");
-  if (child.exitCode === null) await once(child, "exit");
-}
-
-export interface Pace {
-  readonly seconds: number;
-  /** Null: as fast as the connections can. */
-  readonly perSecond?: number | null;
-}
-
-async function load(
-  url: string,
-  traffic: Traffic,
-  { seconds, perSecond = null }: Pace,
-): Promise<Round> {
-  const child = spawn(process.execPath, [fileHere("./load.ts")], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
-  child.stdin.end(JSON.stringify({ ...traffic, url, seconds, perSecond }));
-  let text = "";
-  child.stdout.on("data", (chunk) => {
-    text += chunk;
-  });
-  const [code] = await once(child, "exit");
-  assert(code === 0, "the load generator ends well");
-  return JSON.parse(text) as Round;
-}
-
-/** CPU time of a process so far. Source: proc(5), fields 14 and 15 in ticks of 10 ms; Linux only, else 0. */
-async function cpuMs(child: ChildProcess): Promise<number> {
-  const stat = await readFile(`/proc/${child.pid}/stat`, "utf8").catch(() => "");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * 10;
-}
-
-export async function measured(
-  { child, url }: Server,
-  traffic: Traffic,
-  pace: Pace,
-): Promise<Measured> {
-  const beforeMs = await cpuMs(child);
-  const round = await load(url, traffic, pace);
-  const spentMs = (await cpuMs(child)) - beforeMs;
-  assert(round.refused === 0, `every answer is right: ${round.firstRefusal}`);
-  return { ...round, serverCpuUs: Math.round((spentMs * 1_000) / round.answered) };
-}
-
-/** Compiled code, warm servers, and each token's signature verified once, as for a caller that comes again. */
-const WARM_UP_SECONDS = 4;
-
-export interface Rounds {
-  readonly bare: readonly Measured[];
-  readonly edge: readonly Measured[];
-}
-
-/** What is measured side by side, in alternating rounds: a server, and what it is asked. */
-export type Asked = readonly [server: Server, traffic: Traffic];
-
-/** Throws: VIG_INVARIANT when an answer was not what it had to be. */
-export async function sideBySide(
-  bare: Asked,
-  edge: Asked,
-  pace: Pace & { readonly rounds: number },
-): Promise<Rounds> {
-  for (const [{ url }, traffic] of [bare, edge]) {
-    await load(url, traffic, { seconds: WARM_UP_SECONDS });
-  }
-  return alternating(bare, edge, pace);
-}
-
-/** As `sideBySide`, of servers that are warm. */
-export async function alternating(
-  bare: Asked,
-  edge: Asked,
-  { rounds, ...pace }: Pace & { readonly rounds: number },
-): Promise<Rounds> {
-  const all = { bare: [] as Measured[], edge: [] as Measured[] };
-  for (let round = 0; round < rounds; round += 1) {
-    all.bare.push(await measured(...bare, pace));
-    all.edge.push(await measured(...edge, pace));
-  }
-  return all;
-}
-
-/** The figures of both, and their ratios. */
-export function compared({ bare, edge }: Rounds) {
-  const [barePerSecond, edgePerSecond] = [middle(bare, "perSecond"), middle(edge, "perSecond")];
-  const [bareCpuUs, edgeCpuUs] = [middle(bare, "serverCpuUs"), middle(edge, "serverCpuUs")];
-  return {
-    ratio: ratioOf(edgePerSecond, barePerSecond),
-    /** What the ratio would be if nothing but the server's own CPU time held it back. */
-    cpuRatio: ratioOf(bareCpuUs, edgeCpuUs),
-    ...{ barePerSecond, edgePerSecond, bareCpuUs, edgeCpuUs },
-    bareP99Ms: middle(bare, "p99Ms"),
-    edgeP99Ms: middle(edge, "p99Ms"),
-  };
-}
-
-type Figure = "perSecond" | "serverCpuUs" | "p50Ms" | "p99Ms";
-
-/** The median of a figure over rounds: of one round of 5 s a single pause of 50 ms is the p99. */
-export const middle = (all: readonly Measured[], of: Figure): number =>
-  median(all.map((round) => round[of]));
 
 /** What an edge of a benchmark is told besides where its servers are. */
 export const edgeEnv = (
@@ -243,13 +42,6 @@ export async function withInstallation<T>(
     await installation.close();
   }
 }
-
-const median = (values: readonly number[]): number => {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
-};
-
-const ratioOf = (part: number, whole: number): number => Math.round((part / whole) * 1_000) / 1_000;
 
 /** Where a benchmark works. */
 export interface Installation {

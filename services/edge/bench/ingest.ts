@@ -6,21 +6,18 @@ import { silentLogger } from "@vigie/core/log";
 import { physicalName } from "@vigie/schemas/catalogue";
 import { openCodecs } from "@vigie/schemas/codecs";
 import { createIssuer } from "@vigie/testkit/issuer";
-import { noConsents } from "../src/consents/consents.ts";
-import { createAdmit } from "../src/ingest/steps/admit-event.ts";
 import {
   compared,
-  edgeEnv,
-  fileHere,
-  type Installation,
   type Rounds,
   sideBySide,
   sideBySideOptions,
   startServer,
   stopServer,
   type Traffic,
-  withInstallation,
-} from "./harness.ts";
+} from "@vigie/testkit/side-by-side";
+import { noConsents } from "../src/consents/consents.ts";
+import { createAdmit } from "../src/ingest/steps/admit-event.ts";
+import { edgeEnv, fileHere, type Installation, withInstallation } from "./harness.ts";
 import { bodies } from "./traffic.ts";
 
 /**
@@ -124,10 +121,10 @@ async function measure(servers: Installation, folder: string): Promise<Result> {
 
 function tell(result: Result): void {
   if (!options.json) {
-    const { ratio, cpuRatio, barePerSecond, edgePerSecond, bareCpuUs, edgeCpuUs } = result;
+    const { ratio, cpuRatio, barePerSecond, ourPerSecond, bareCpuUs, ourCpuUs } = result;
     process.stdout.write(
       `bare route  ${barePerSecond} events/s  ${bareCpuUs} us CPU each\n` +
-        `edge        ${edgePerSecond} events/s  ${edgeCpuUs} us CPU each\n` +
+        `edge        ${ourPerSecond} events/s  ${ourCpuUs} us CPU each\n` +
         `ratio       ${ratio} (by CPU time alone ${cpuRatio})\n`,
     );
   }

@@ -7,9 +7,6 @@ import { createIssuer } from "@vigie/testkit/issuer";
 import {
   alternating,
   compared,
-  edgeEnv,
-  fileHere,
-  type Installation,
   middle,
   type Server,
   sideBySide,
@@ -18,8 +15,8 @@ import {
   stopServer,
   type Traffic,
   untilReady,
-  withInstallation,
-} from "./harness.ts";
+} from "@vigie/testkit/side-by-side";
+import { edgeEnv, fileHere, type Installation, withInstallation } from "./harness.ts";
 import { sessionStates } from "./traffic.ts";
 
 /**
@@ -97,16 +94,16 @@ async function measure(installation: Installation, folder: string) {
   try {
     const all = await sideBySide([bare, plain], [edge, asked], { seconds, rounds });
     const figures = compared(all);
-    const perSecond = Math.round(figures.edgePerSecond / 2);
+    const perSecond = Math.round(figures.ourPerSecond / 2);
     const half = await alternating([bare, plain], [edge, asked], { seconds, rounds, perSecond });
     return {
       benchmark: "introspection",
       connections,
       ...figures,
-      halfLoadPerSecond: middle(half.edge, "perSecond"),
-      halfLoadP50Ms: middle(half.edge, "p50Ms"),
-      halfLoadP99Ms: middle(half.edge, "p99Ms"),
-      halfLoadP99MsOfRounds: half.edge.map(({ p99Ms }) => p99Ms),
+      halfLoadPerSecond: middle(half.ours, "perSecond"),
+      halfLoadP50Ms: middle(half.ours, "p50Ms"),
+      halfLoadP99Ms: middle(half.ours, "p99Ms"),
+      halfLoadP99MsOfRounds: half.ours.map(({ p99Ms }) => p99Ms),
       bareHalfLoadP99MsOfRounds: half.bare.map(({ p99Ms }) => p99Ms),
     };
   } finally {
