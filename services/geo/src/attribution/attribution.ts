@@ -6,18 +6,9 @@ import { Type } from "typebox";
 import { limitedByAddress } from "#address-limit";
 import type { GeoContext } from "../context.ts";
 
-/** Source: github.com/evansiroky/timezone-boundary-builder, whose borders the npm package tz-lookup holds. */
-const ZONES: Credit = {
-  name: "OpenStreetMap",
-  text: "Time zones © OpenStreetMap contributors",
-  url: "https://www.openstreetmap.org/copyright",
-  licence: "ODbL 1.0",
-  licenceUrl: "https://opendatacommons.org/licenses/odbl/1-0/",
-};
-
 /** Whoever made data that answers come from and wants to be named for it, once each. */
 export function creditsOf({ city, network }: GeoData): readonly Credit[] {
-  return [...new Set([...city.credits, ...network.credits, ZONES])];
+  return [...new Set([...city.credits, ...network.credits])];
 }
 
 /** The same in one line of Markdown. */

@@ -23,6 +23,14 @@ test("a region comes with the town", () => {
   expect(locate({ lat: 14.79, lon: -16.93 })).toMatchObject({ city: "Thies", region: "Thiès" });
 });
 
+test("near a border the time is the country's own", () => {
+  // 2 km into Togo, which keeps another time than Benin.
+  expect(locate({ lat: 6.24, lon: 1.61 })).toMatchObject({
+    country: "TG",
+    timezone: "Africa/Lome",
+  });
+});
+
 test("the desert is in a country and in no town", () => {
   expect(locate({ lat: 20.8, lon: -1.9 })).toMatchObject({
     country: "ML",
@@ -31,11 +39,11 @@ test("the desert is in a country and in no town", () => {
   });
 });
 
-test("the sea is in no country, and has a time all the same", () => {
+test("the sea is in no country", () => {
   expect(locate({ lat: 30, lon: -45 })).toEqual({
     country: null,
     region: null,
     city: null,
-    timezone: "Etc/GMT+3",
+    timezone: null,
   });
 });

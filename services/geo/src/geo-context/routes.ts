@@ -12,7 +12,7 @@ import { keyOf } from "#person";
 import { personOf, servedBy } from "#prefs/routes";
 import { type AddressSeen, capture, geoRecord, type Sighting, type SimSeen } from "./capture.ts";
 import type { GeoContext } from "./geo-context.ts";
-import { locate } from "./places.ts";
+import { locate, openPlaces } from "./places.ts";
 import { type CaptureBody, captureRoute, readContextRoute } from "./schemas.ts";
 
 const URL = "/v1/geo/context";
@@ -21,6 +21,7 @@ const TOPIC = "id.geo";
 /** GEO-20, GEO-21: where a person says, or their network shows, that they are. */
 export function geoContext(scope: FastifyInstance, service: Service): void {
   scope.setValidatorCompiler(strictBody);
+  openPlaces();
   const { book, output } = service;
   const encoder = service.codecs.encoder<GeoEvent>(TOPIC);
   const atlas = { locate, countryOf: servedBy(service), newId: randomUUID };
