@@ -1,5 +1,5 @@
 /**
- * Usage: npm run bench [-- detector|edge|latency|introspection|revocation|whatif|audit|audit-verify|audit-latency ...]
+ * Usage: npm run bench [-- detector|edge|geo|latency|introspection|revocation|whatif|audit|audit-verify|audit-latency ...]
  *   [--events N] [--users N] [--rounds N] [--pairs N] [--revocations N] [--leaves N] [--seconds N]
  * Prints absolute figures and ratios to a bare baseline of the same run; writes .vigie/bench/<name>.json.
  */
@@ -13,6 +13,7 @@ import { benchAuditVerify } from "./bench/audit-verify.ts";
 import { openBenchStack } from "./bench/bench-stack.ts";
 import { benchDetector } from "./bench/detector.ts";
 import { benchEdge } from "./bench/edge.ts";
+import { benchGeo } from "./bench/geo.ts";
 import { benchIntrospection } from "./bench/introspection.ts";
 import { benchLatency } from "./bench/latency.ts";
 import { benchRevocation } from "./bench/revocation.ts";
@@ -49,6 +50,7 @@ const benches = {
     }),
   latency: async () => benchLatency(await servers(), Number(values.pairs)),
   edge: async () => benchEdge(await servers()),
+  geo: async () => benchGeo(await servers()),
   introspection: async () => benchIntrospection(await servers()),
   revocation: async () => benchRevocation(await servers(), Number(values.revocations)),
   whatif: async () =>

@@ -1,0 +1,26 @@
+import fastify from "fastify";
+
+/**
+ * The baseline: a bare Fastify route that answers each body with the bytes that the geo service answered it with. It
+ * looks nothing up, validates nothing, counts nothing and logs nothing.
+ * Input: JSON on standard input: pairs of body and answer.
+ */
+const chunks: Buffer[] = [];
+for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+const pairs = JSON.parse(Buffer.concat(chunks).toString()) as readonly (readonly [
+  body: Readonly<Record<string, unknown>>,
+  answer: string,
+])[];
+
+/** A body by its members, in the order in which they are sent. */
+const keyOf = (body: Readonly<Record<string, unknown>>): string =>
+  `${body.phone}|${body.mcc}|${body.mnc}|${body.ip}`;
+
+const answers = new Map(pairs.map(([body, answer]) => [keyOf(body), answer]));
+const app = fastify();
+app.post<{ Body: Readonly<Record<string, unknown>> }>("/v1/geo/detect", (request, reply) => {
+  reply.type("application/json; charset=utf-8").send(answers.get(keyOf(request.body)));
+});
+const url = await app.listen({ host: "127.0.0.1", port: 0 });
+process.stdout.write(`${JSON.stringify({ event: "listening", url })}\n`);
+process.once("SIGTERM", () => process.exit(0));

@@ -1,0 +1,126 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { assert } from "@vigie/core/assert";
+import { createIssuer } from "@vigie/testkit/issuer";
+import {
+  alternating,
+  compared,
+  middle,
+  type Server,
+  sideBySide,
+  sideBySideOptions,
+  startServer,
+  stopServer,
+  type Traffic,
+  untilReady,
+} from "@vigie/testkit/side-by-side";
+import { seed } from "#countries/matrix";
+
+/**
+ * Detection of countries beside a bare Fastify route that answers the same bytes: each in its own process, the load
+ * generator in a third, in alternating rounds; then both at half of detection's rate.
+ * Usage: detect.ts [--seconds 5] [--rounds 3] [--connections 64] [--profile FOLDER]
+ * Works on the installation that the environment names. Prints one JSON line.
+ */
+const { values: options } = parseArgs({ options: sideBySideOptions });
+const seconds = Number(options.seconds);
+const rounds = Number(options.rounds);
+const connections = Number(options.connections);
+const { profile } = options;
+
+const fileHere = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+
+type Body = Readonly<Record<string, unknown>>;
+
+/** Addresses of the countries, as the default data has them. */
+const ADDRESSES = ["41.82.0.1", "105.112.0.1", "102.176.0.1", "90.0.0.1", "8.8.8.8", "2a01:e0a::1"];
+
+/** Of every country with everything given, with a SIM and an address, with a phone number, with an address. */
+const bodies: readonly Body[] = seed.flatMap(({ phoneExample: phone, mcc: mccs, carriers }, at) => {
+  const ip = ADDRESSES[at % ADDRESSES.length];
+  const mcc = mccs[0];
+  const mnc = carriers[0]?.mncs[0];
+  return [{ phone, mcc, mnc, ip }, { mcc, mnc, ip }, { phone }, { ip }];
+});
+
+const trafficOf = (): Traffic => ({
+  requests: bodies.map((body) => {
+    const text = JSON.stringify(body);
+    return (
+      "POST /v1/geo/detect HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n" +
+      `Content-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`
+    );
+  }),
+  accepts: "HTTP/1.1 200",
+  holds: '"detectionMethod":"',
+  connections,
+});
+
+async function startGeo(folder: string): Promise<Server> {
+  const env = {
+    ...(process.env as Record<string, string>),
+    NODE_ENV: "production",
+    HOST: "127.0.0.1",
+    PORT: "0",
+    JWT_PUBLIC_KEY: createIssuer().publicKeyPem,
+    RATE_LIMIT_ADDRESS_PER_MINUTE: "100000000",
+  };
+  const geo = await startServer({
+    folder,
+    file: fileHere("../src/main.ts"),
+    env,
+    input: "",
+    profile,
+  });
+  await untilReady(geo.url);
+  return geo;
+}
+
+/** What the service answers each body with. */
+const pairsOf = ({ url }: Server): Promise<readonly (readonly [Body, string])[]> =>
+  Promise.all(
+    bodies.map(async (body) => {
+      const response = await fetch(`${url}/v1/geo/detect`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body),
+      });
+      assert(response.status === 200, "every body of the benchmark is sound");
+      return [body, await response.text()] as const;
+    }),
+  );
+
+async function measure(folder: string) {
+  const geo = await startGeo(folder);
+  const input = JSON.stringify(await pairsOf(geo));
+  const bare = await startServer({ folder, file: fileHere("./bare.ts"), env: {}, input, profile });
+  const traffic = trafficOf();
+  try {
+    const all = await sideBySide([bare, traffic], [geo, traffic], { seconds, rounds });
+    const figures = compared(all);
+    const perSecond = Math.round(figures.ourPerSecond / 2);
+    const half = await alternating([bare, traffic], [geo, traffic], { seconds, rounds, perSecond });
+    return {
+      benchmark: "detect",
+      connections,
+      ...figures,
+      halfLoadPerSecond: middle(half.ours, "perSecond"),
+      halfLoadP50Ms: middle(half.ours, "p50Ms"),
+      halfLoadP99Ms: middle(half.ours, "p99Ms"),
+      halfLoadP99MsOfRounds: half.ours.map(({ p99Ms }) => p99Ms),
+      bareHalfLoadP99MsOfRounds: half.bare.map(({ p99Ms }) => p99Ms),
+    };
+  } finally {
+    await Promise.all([bare, geo].map(stopServer));
+  }
+}
+
+const folder = await mkdtemp(join(tmpdir(), "vigie-bench-"));
+try {
+  process.stdout.write(`${JSON.stringify(await measure(folder))}\n`);
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
