@@ -11,6 +11,7 @@ import { detection } from "./detect/detect-route.ts";
 import { erasure } from "./erasure/erasure.ts";
 import { geoContext } from "./geo-context/routes.ts";
 import { geoEvents } from "./geo-events/routes.ts";
+import { gpsPositions } from "./gps/routes.ts";
 import { prefs } from "./prefs/routes.ts";
 import { ussdServiceCodes } from "./ussd/links/code-routes.ts";
 import { ussdLinks } from "./ussd/links/routes.ts";
@@ -35,6 +36,7 @@ const features: readonly Feature[] = [
   prefs,
   geoContext,
   geoEvents,
+  gpsPositions,
   ussdWebhook,
   ussdPins,
   ussdLinks,

@@ -189,7 +189,7 @@ test("PRV-06: without opt-in no position, nor anything that follows from one, is
     ["GET", `/v1/geo/prefs/${HERE.lat},${HERE.lon}`],
   ];
   for (const each of odd) await call(...each);
-  for (const path of ["context", "prefs", "events"]) {
+  for (const path of ["context", "prefs", "events", "positions"]) {
     assert.deepEqual(anyTrace.in((await call("GET", `/v1/geo/${path}`)).text), []);
   }
   assert.ok((await recordsOf("id.geo")) > 0, "what was published is there to be searched");
@@ -224,6 +224,8 @@ test("PRV-07: with opt-in others are told of its cell, and the position itself l
   assert.equal(await recordsOf("id.geo"), before + 1);
   const vault = await servers.owner.query("select 1 from molam_gps_ephemeral");
   assert.equal(vault.count, 1);
+  const { positions } = await ok("GET", "/v1/geo/positions");
+  assert.partialDeepStrictEqual(positions, [position]);
   assert.deepEqual(await everywhere(positionTraces(HERE)), []);
   // The cell is where it should be, and no finer one anywhere
   assert.deepEqual(where(await everywhere(anyTrace)), [
@@ -244,6 +246,7 @@ test("PRV-10: after DELETE nothing of where the person was is left in PostgreSQL
   assert.deepEqual([String(told?.key), told?.value], [keyOf(AWA), null]);
   assert.deepEqual(where(await everywhere(anyTrace)), ["topic:id.geo"]);
   assert.equal((await call("GET", "/v1/geo/context")).status, 404);
+  assert.deepEqual((await ok("GET", "/v1/geo/positions")).positions, []);
   assert.equal((await ok("GET", "/v1/geo/prefs")).prefs.gpsOptIn, false);
   // A position that is sent now is refused again
   assert.equal((await ok("POST", "/v1/geo/context", position)).gps, "refused");
