@@ -16,6 +16,7 @@ import { LmdbStore } from "@vigie/stream/lmdb/lmdb-store";
 import { test } from "vitest";
 import { allServices, TENANT } from "./support/pipeline.ts";
 import { count } from "./support/read-model.ts";
+import { type RedisContent, redisContents } from "./support/redis-contents.ts";
 import { testPipeline } from "./support/test-pipeline.ts";
 import { until, untilTrue } from "./support/until.ts";
 
@@ -136,42 +137,9 @@ async function inPostgres(): Promise<readonly string[]> {
   return found;
 }
 
-interface RedisTrace {
-  readonly key: string;
-  readonly content: readonly string[];
-  readonly leftMs: number;
-}
-
-const READ: Readonly<Record<string, readonly string[]>> = {
-  hash: ["HGETALL"],
-  zset: ["ZRANGE", "0", "-1"],
-  string: ["GET"],
-  set: ["SMEMBERS"],
-  list: ["LRANGE", "0", "-1"],
-};
-
 /** Keys of this installation that tell of her by name or content. */
-async function inRedis(): Promise<readonly RedisTrace[]> {
-  const { redis, prefix } = pipeline;
-  const keys = new Set<string>();
-  let cursor = "0";
-  do {
-    const page = await redis.command("SCAN", cursor, "MATCH", `*${prefix}*`, "COUNT", 1_000);
-    const [next, found] = page as [string, string[]];
-    for (const key of found) keys.add(key);
-    cursor = next;
-  } while (cursor !== "0");
-  const traces: RedisTrace[] = [];
-  for (const key of keys) {
-    const [name = "", ...rest] = READ[String(await redis.command("TYPE", key))] ?? [];
-    if (name === "") continue;
-    const answer = await redis.command(name, key, ...rest);
-    const content = (Array.isArray(answer) ? answer : [answer]).map(String);
-    const leftMs = Number(await redis.command("PTTL", key));
-    if (isHers(key, ...content)) traces.push({ key, content, leftMs });
-  }
-  return traces;
-}
+const inRedis = async (): Promise<readonly RedisContent[]> =>
+  (await redisContents(pipeline)).filter(({ key, content }) => isHers(key, ...content));
 
 const specs: Readonly<Record<string, TopicSpec>> = { ...topics, ...internals, ...changelogs };
 /** What is kept by address names nobody: it holds hashes, and forgets them by itself. */

@@ -1,17 +1,21 @@
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import type { GeoEvent } from "@vigie/schemas/types";
 import { beforeAll, describe, test } from "vitest";
 import { DAKAR, MINUTE, PHONE } from "./support/events.ts";
 import { openPipelineCodecs } from "./support/own-records.ts";
 import { allServices, TENANT } from "./support/pipeline.ts";
 import { count } from "./support/read-model.ts";
+import { redisContents } from "./support/redis-contents.ts";
 import { testPipeline } from "./support/test-pipeline.ts";
 import { until, untilTrue } from "./support/until.ts";
 
 /** Places and consent, through all of Vigie: what geo is told, what the detector makes of it, what is left. */
 
+const USSD_SECRET = "a-ussd-secret-of-the-end-to-end-tests";
 const { pipeline, events } = await testPipeline([...allServices, "geo"], {
   TRUSTED_PROXIES: "127.0.0.1/32",
+  USSD_WEBHOOK_SECRET: USSD_SECRET,
 });
 const geo = () => pipeline.service("geo");
 
@@ -19,7 +23,7 @@ const EIFFEL = { latitude: 48.85837, longitude: 2.294481 } as const;
 /** Of Cloudflare. Source: the npm packages of GeoIP data. */
 const IN_A_CLOUD = "104.16.0.1";
 const CRASHED = Array.from({ length: 24 }, (_, n) => `crash-${n}`);
-const PEOPLE = ["awa", "modou", ...CRASHED];
+const PEOPLE = ["awa", "modou", "fatou", ...CRASHED];
 
 interface Call {
   readonly body?: object;
@@ -197,5 +201,108 @@ test("what was answered before a kill -9 is kept and told once it runs again", a
   await untilTrue("edge and detector are told of each", async () => {
     const told = new Set((await pipeline.reader.all("id.geo.prefs")).map(({ key }) => String(key)));
     return kept.every((user) => told.has(`${TENANT}|${user}`));
+  });
+});
+
+const PHONE_OF_FATOU = "+221776543210";
+const PIN = "482915";
+const ACCOUNT =
+  "CON Mon compte\n1. Vérifier mon identité\n2. Voir mes infos\n3. Changer mot de passe\n0. Retour";
+
+/** What the gateway of an operator sends, signed as USS-04 says. */
+async function dial(text: string, secret = USSD_SECRET) {
+  const body = JSON.stringify({
+    sessionId: "ATUid_7131",
+    serviceCode: "*131#",
+    phoneNumber: PHONE_OF_FATOU,
+    text,
+  });
+  const signature = createHmac("sha256", secret).update(body).digest("hex");
+  return fetch(`${geo().url}/v1/ussd/webhook`, {
+    method: "POST",
+    headers: { "content-type": "application/json", "x-ussd-signature": `sha256=${signature}` },
+    body,
+  });
+}
+
+const screen = async (text: string): Promise<string> => {
+  const response = await dial(text);
+  const body = await response.text();
+  assert.equal(response.status, 200, body);
+  return body;
+};
+
+async function administer(path: string, scope: string, body: object): Promise<void> {
+  const response = await fetch(`${geo().url}/v1/ussd/admin/${path}`, {
+    method: "PUT",
+    headers: {
+      authorization: `Bearer ${pipeline.token({ sub: "console", scope })}`,
+      "content-type": "application/json",
+    },
+    body: JSON.stringify(body),
+  });
+  assert.equal(response.status, 200, await response.text());
+}
+
+describe("*131# on a phone that is linked to a user", () => {
+  beforeAll(async () => {
+    const code = { tenant_id: TENANT, service_code: "*131#", country: "SN" };
+    await administer("service-codes", "platform:admin", code);
+    await administer("links", "id:admin", { phone: PHONE_OF_FATOU, user_id: "fatou" });
+    await answered(await call("fatou", "PUT", "/v1/ussd/pin", { body: { pin: PIN } }));
+  });
+
+  test("USS-04: a callback that the gateway did not sign is refused", async () => {
+    assert.equal((await dial("", "another-secret")).status, 403);
+  });
+
+  test("USS-07, CNF-27: shows the account; a kill -9 later the dialogue goes on and asks for the PIN", async () => {
+    assert.match(await screen(""), /^CON Bienvenue\n1\. Mon compte/);
+    assert.equal(await screen("1"), ACCOUNT);
+    await geo().kill();
+    await geo().start();
+    assert.match(await screen("1*2"), /^CON .*PIN/s);
+  });
+
+  test("USS-02: the PIN links it to the ID, once, however often the callback comes", async () => {
+    const wrong = await screen("1*2*1111");
+    assert.match(wrong, /^CON PIN incorrect/);
+    const typed = `1*2*1111*${PIN}`;
+    const [first, ...again] = await Promise.all([screen(typed), screen(typed), screen(typed)]);
+    assert.match(String(first), /^CON Mes infos\nNuméro: \.\.\.10/);
+    for (const each of again) assert.equal(each, first);
+    const session = "sessions where user_key = 'fatou' and session_key <> 's-fatou'";
+    await untilTrue("a USSD session lives", async () => {
+      return (await count(pipeline, `${session} and is_active`)) === 1;
+    });
+    const routed = await answered<Events>(
+      await call("fatou", "GET", "/v1/geo/events?type=ussd_routed"),
+    );
+    assert.ok(routed.events.length > 0);
+    assert.match(await screen(`${typed}*0*0*0`), /^END /);
+    await untilTrue("it is signed out", async () => {
+      return (await count(pipeline, `${session} and not is_active`)) === 1;
+    });
+  });
+
+  test("neither PIN nor phone is in a log, a table, Redis or a topic", async () => {
+    const digits = PHONE_OF_FATOU.slice(1);
+    const holds = (text: string) => text.includes(PIN) || text.includes(digits);
+    assert.ok(!holds(geo().output()));
+    const kept = await redisContents(pipeline);
+    assert.ok(kept.some(({ key }) => key.includes("ussd")));
+    for (const { key, content } of kept) assert.ok(!holds([key, ...content].join()), key);
+    for (const topic of ["id.login", "id.mfa", "id.geo", "id.audit"]) {
+      const records = await pipeline.reader.all(topic);
+      assert.ok(records.length > 0 || topic === "id.mfa", topic);
+      for (const { value } of records) assert.ok(!holds(String(value)), topic);
+    }
+    for (const table of ["ussd_links", "ussd_pins", "molam_geo_events"]) {
+      const { rows } = await pipeline.database.query<{ row: string }>(
+        `select t::text as row from ${table} t`,
+      );
+      assert.ok(rows.length > 0, table);
+      for (const { row } of rows) assert.ok(!holds(row), table);
+    }
   });
 });
