@@ -58,6 +58,13 @@ export const geoConfig = {
     // An operator puts thousands of phones behind one address.
     default: 6_000,
   }),
+  GEO_EVENTS_KEPT_DAYS: integer({
+    about: "so long a person's own record of their places goes back",
+    min: 1,
+    max: 3_650,
+    // As long as activities of sessions.
+    default: 90,
+  }),
 };
 
 export type GeoConfig = Parsed<typeof geoConfig>;

@@ -36,6 +36,7 @@ import { redisPersonCache } from "./geo-context/person-cache.ts";
 import type { Held } from "./geo-context/place-book.ts";
 import { postgresBook } from "./geo-context/postgres-book.ts";
 import { fraudMeter } from "./geo-events/fraud-meter.ts";
+import { eventRetentionJob } from "./geo-events/retention.ts";
 import { purgeJob } from "./gps/purge.ts";
 import { createGpsVault } from "./gps/vault.ts";
 import { openStores } from "./stores.ts";
@@ -90,7 +91,11 @@ const book = postgresBook({ database, cache, vault: createGpsVault(keys, clock) 
 const eraser = createEraser(cache);
 const links = createLinkBook(keys, clock);
 const jobs = startJobs(
-  [purgeJob({ database, clock, health, metrics }), rekeyJob(database, links)],
+  [
+    purgeJob({ database, clock, health, metrics }),
+    eventRetentionJob({ database, metrics, keptDays: config.GEO_EVENTS_KEPT_DAYS }),
+    rekeyJob(database, links),
+  ],
   log,
 );
 const records = takeRecords({
