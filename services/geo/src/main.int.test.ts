@@ -2,11 +2,14 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { DAY_MS } from "@vigie/core/time";
+import { tinyMmdb } from "@vigie/geoip/tiny-mmdb";
+import type { Facts } from "@vigie/service-kit/health";
 import { type ServiceStack, serviceStack } from "@vigie/testkit/service-stack";
 import { afterAll, beforeAll, test, vi } from "vitest";
 
@@ -75,11 +78,13 @@ type Service = Awaited<ReturnType<typeof start>>;
 
 interface Report {
   readonly status: string;
-  readonly parts: Readonly<Record<string, { readonly status: string }>>;
+  readonly parts: Readonly<Record<string, { readonly status: string; readonly facts?: Facts }>>;
 }
 
-const reportOf = async ({ url }: Service): Promise<Report> =>
-  (await (await fetch(`${url}/health`)).json()) as Report;
+const jsonOf = async <T>(answer: Promise<Response>): Promise<T> =>
+  (await (await answer).json()) as T;
+
+const reportOf = ({ url }: Service): Promise<Report> => jsonOf(fetch(`${url}/health`));
 
 const down = ({ parts }: Report): string[] =>
   Object.entries(parts).flatMap(([name, { status }]) => (status === "up" ? [] : [name]));
@@ -102,7 +107,7 @@ async function checked(overrides: Record<string, string>) {
 test("CNF-16: it comes up whole, describes itself, and stops in order", async () => {
   const service = await start();
   await vi.waitFor(async () => assert.deepEqual(down(await reportOf(service)), []), SOON);
-  const described = await (await fetch(`${service.url}/docs/json`)).json();
+  const described = await jsonOf<{ info: { title: string } }>(fetch(`${service.url}/docs/json`));
   assert.equal(described.info.title, "Vigie geo");
   const metrics = await (await fetch(`${service.url}/metrics`)).text();
   assert.match(metrics, /http_requests_total/);
@@ -121,12 +126,61 @@ test("with PostgreSQL and Redis away it answers all the same, and health names t
   }, SOON);
   const countries = await fetch(`${service.url}/v1/geo/countries`);
   assert.equal(countries.status, 200);
-  const detected = await fetch(`${service.url}/v1/geo/detect`, {
+  const detected = fetch(`${service.url}/v1/geo/detect`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ phone: "+221771234567" }),
   });
-  assert.equal((await detected.json()).country, "SN");
+  assert.equal((await jsonOf<{ country: string }>(detected)).country, "SN");
+  await service.stop();
+});
+
+/** Puts databases of one city and one network for 41.0.0.0/8 in place, as the updater does. */
+function place(where: string, city: string, builtAtMs: number): void {
+  const location = { latitude: 14.7, longitude: -17.4, accuracy_radius: 20 };
+  const records = {
+    "GeoLite2-City": { city: { names: { en: city } }, country: { iso_code: "SN" }, location },
+    "GeoLite2-ASN": { autonomous_system_number: 8_346, autonomous_system_organization: "SONATEL" },
+  };
+  for (const [type, record] of Object.entries(records)) {
+    const file = join(where, `${type}.mmdb`);
+    writeFileSync(`${file}.new`, tinyMmdb([{ prefix: "00101001", record }], { type, builtAtMs }));
+    renameSync(`${file}.new`, file);
+  }
+}
+
+test("GEO-15: databases that are replaced are answered from without a restart, and their age is told", async () => {
+  const MAXMIND_DB_PATH = mkdtempSync(join(folder, "maxmind-"));
+  place(MAXMIND_DB_PATH, "Thiès", Date.now() - 9 * DAY_MS);
+  const service = await start({ MAXMIND_DB_PATH });
+  const cityNow = async (): Promise<string> => {
+    const answer = fetch(`${service.url}/v1/geo/detect`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ ip: "41.82.0.1" }),
+    });
+    return (await jsonOf<{ geoData: { city: string } }>(answer)).geoData.city;
+  };
+  const ageDays = async (): Promise<number> => {
+    const text = await (await fetch(`${service.url}/metrics`)).text();
+    const [, seconds] = /^geoip_database_age_seconds\{database="city"\} (.+)$/m.exec(text) ?? [];
+    return Math.floor((Number(seconds) * 1_000) / DAY_MS);
+  };
+  assert.equal(await cityNow(), "Thiès");
+  assert.equal(await ageDays(), 9);
+  place(MAXMIND_DB_PATH, "Dakar", Date.now() - 2 * DAY_MS);
+  const seen = new Set<string>();
+  await vi.waitFor(async () => {
+    seen.add(await cityNow());
+    assert.ok(seen.has("Dakar"));
+  }, SOON);
+  assert.deepEqual([...seen], ["Thiès", "Dakar"]);
+  assert.equal(await ageDays(), 2);
+  const { facts } = (await reportOf(service)).parts.geoip ?? {};
+  assert.equal(facts?.city_age_days, 2);
+  const answer = fetch(`${service.url}/v1/geo/attribution`);
+  const { credits } = await jsonOf<{ credits: { name: string }[] }>(answer);
+  assert.equal(credits[0]?.name, "MaxMind");
   await service.stop();
 });
 
