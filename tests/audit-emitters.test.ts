@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "vitest";
 import { DAKAR } from "./support/events.ts";
-import { TENANT } from "./support/pipeline.ts";
+import { allServices, TENANT } from "./support/pipeline.ts";
 import { testPipeline } from "./support/test-pipeline.ts";
 import { until, untilTrue } from "./support/until.ts";
 
@@ -21,7 +21,8 @@ const ACTING = {
   act: { sub: ADMIN_ID },
 };
 
-const { pipeline, events } = await testPipeline();
+// With all that an erasure waits for.
+const { pipeline, events } = await testPipeline([...allServices, "geo"]);
 
 interface Entry {
   readonly action: string;
@@ -120,7 +121,10 @@ test("AUD-07, AUD-13: what other services tell is in the same log, and in admin_
 
 test("a killed edge leaves its series open, and the start of the next one has that noticed", async () => {
   const edge = pipeline.service("edge");
-  const opened = await entryOf("action=audit.series_opened&tenant=*");
+  const opened = await until("its series is on record", async () => {
+    const entries = await entriesOf("action=audit.series_opened&tenant=*");
+    return entries.find(({ emitter }) => emitter.startsWith("edge."));
+  });
   await edge.kill();
   await edge.start();
   await untilTrue("the broken series is waited for, with no end known", async () => {
