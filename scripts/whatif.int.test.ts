@@ -11,17 +11,20 @@ import { type Codecs, openCodecs } from "@vigie/schemas/codecs";
 import { provisionTopics, registerSchemas } from "@vigie/schemas/provision";
 import type {
   AnomalyLabel,
+  GeoPrefs,
   LoginEvent,
   SessionAnomaly,
   SessionPolicy,
   SubjectErasure,
 } from "@vigie/schemas/types";
 import { createKeysFile } from "@vigie/service-kit/kms/keys-file";
+import { openKeys } from "@vigie/service-kit/kms/open-keys";
 import { openAdmin } from "@vigie/stream/kafka/admin";
 import { openKafka } from "@vigie/stream/kafka/client";
 import { type BatchingProducer, openBatchingProducer } from "@vigie/stream/kafka/producer";
 import { stack, type TestStack } from "@vigie/testkit/stack";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { listHistory, readEvents } from "./history/history-file.ts";
 import type { Report } from "./whatif/report.ts";
 
 const TENANT = "acme";
@@ -137,6 +140,13 @@ async function judged(user: string, label: AnomalyLabel["label"]): Promise<void>
 async function plant(): Promise<void> {
   const travellers = { "u-fast": 5_000, "u-jet": 800, "u-plane": 650, "u-erased": 5_000 };
   for (const [user, kmh] of Object.entries(travellers)) await travel(user, kmh);
+  await send<GeoPrefs>("id.geo.prefs", userKey(TENANT, "u-plane"), {
+    tenant_id: TENANT,
+    user_id: "u-plane",
+    gps_opt_in: true,
+    precision: 3,
+    updated_at: START_MS,
+  });
   await judged("u-fast", "TRUE_POSITIVE");
   await judged("u-jet", "FALSE_POSITIVE");
   await send<SubjectErasure>("id.subject.erasure", userKey(TENANT, "u-erased"), {
@@ -191,6 +201,19 @@ describe("a limit of 700 km/h instead of 900", slow, () => {
     await script("whatif.ts", ...of, "--history", "history", "--out", "again");
     expect(bytesOf("from-files")).toEqual(bytesOf("from-topics"));
     expect(bytesOf("again")).toEqual(bytesOf("from-files"));
+
+    const keys = await openKeys({
+      VIGIE_KEYS_FILE: join(directory, "keys.json"),
+      VIGIE_KMS_ENDPOINT: null,
+    });
+    const kept = listHistory(join(directory, "history")).filter(
+      ({ head }) => head.kind === "events",
+    );
+    const consented = kept.flatMap((file) =>
+      [...readEvents(file, keys, () => null)].filter(({ precision }) => precision === 3),
+    );
+    const lats = consented.map(({ value }) => value.location?.lat?.toFixed(2));
+    expect(lats).toEqual(["14.77", "48.52"]);
 
     const report = reportOf("from-files");
     expect(report.alarms).toEqual({ current: 1, candidate: 2, gained: 1, lost: 0, changed: 0 });

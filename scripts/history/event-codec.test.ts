@@ -49,11 +49,12 @@ const anyEvent = fc.record({
   location: nullable(fc.constantFrom("SN", "FR")),
   sim: optional(nullable(fc.constantFrom({ mcc: 608 }, { mcc: 208 }))),
   geohash: optional(nullable(fc.constantFrom("eddec", "ed"))),
+  precision: optional(fc.constantFrom(2, 5)),
 });
 type Drawn = typeof anyEvent extends fc.Arbitrary<infer T> ? T : never;
 
 function eventOf(drawn: Drawn, timestampMs: number): HistoryEvent {
-  const { kind, roles, ip, agent, device, location, sim, geohash } = drawn;
+  const { kind, roles, ip, agent, device, location, sim, geohash, precision } = drawn;
   return {
     topic: drawn.topic,
     timestampMs,
@@ -87,6 +88,7 @@ function eventOf(drawn: Drawn, timestampMs: number): HistoryEvent {
       agent === null
         ? null
         : { os: agent, osVersion: "1", browser: "", browserVersion: "", platform: "mobile" },
+    ...(precision !== undefined && { precision }),
   };
 }
 

@@ -1,6 +1,7 @@
 import { assert } from "@vigie/core/assert";
 import { Reader, Writer } from "@vigie/core/bytes";
 import type { RawEvent } from "@vigie/detector/enrich/event";
+import type { Precision } from "@vigie/detector/state/precision";
 import { unknownAddress } from "@vigie/geoip/geoip";
 import {
   type Fingerprint,
@@ -140,6 +141,7 @@ interface LastEvent {
   network: RawEvent["network"];
   fingerprint: { readonly of: Fingerprint } | null | undefined;
   device: RawDevice | null | undefined;
+  precision: Precision | undefined;
   /** Fields of the event that are as they lie. */
   rest: Pick<RawEvent, "channel" | "roles" | "location" | "geohash" | "sim">;
 }
@@ -229,6 +231,7 @@ export class EventDecoder<U> {
       value,
       address: known === null ? unknownAddress : known.address,
       userAgent: agent === null ? null : agent.userAgent,
+      ...(last.precision !== undefined && { precision: last.precision }),
       own: user.own,
     };
   }
@@ -285,6 +288,7 @@ const nothingYet = (): LastEvent => ({
   network: null,
   fingerprint: undefined,
   device: undefined,
+  precision: undefined,
   rest: { channel: "UNKNOWN", location: null },
 });
 
@@ -292,6 +296,7 @@ function put(last: LastEvent, name: PartName, value: unknown): void {
   if (name === "deviceId") last.deviceId = value as string | null;
   else if (name === "address") last.known = value as KnownAddress | null;
   else if (name === "agent") last.agent = value as KnownAgent | null;
+  else if (name === "precision") last.precision = value as Precision | undefined;
   else if (name === "fingerprint") last.fingerprint = value as LastEvent["fingerprint"];
   else (last.rest as Record<string, unknown>)[name] = value;
 }

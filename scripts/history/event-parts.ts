@@ -40,6 +40,7 @@ export const parts = {
   location: field("location"),
   geohash: field("geohash"),
   sim: field("sim"),
+  precision: { of: "value", text: ({ precision }) => json(precision), parse: fromJson },
 } as const satisfies Readonly<Record<string, Part>>;
 
 export type PartName = keyof typeof parts;

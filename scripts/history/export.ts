@@ -1,14 +1,18 @@
 import { mkdirSync } from "node:fs";
+import { userKey } from "@vigie/core/keys";
 import type { Logger } from "@vigie/core/log";
 import { createDetector } from "@vigie/detector/app";
+import { CONSENT_TOPIC } from "@vigie/detector/consent";
 import type { Enrichment, RawEvent } from "@vigie/detector/enrich/event";
 import { isEventTopic } from "@vigie/detector/enrich/event-topics";
 import { physicalName } from "@vigie/schemas/catalogue";
 import type { Codecs } from "@vigie/schemas/codec-core";
+import type { GeoPrefs } from "@vigie/schemas/types";
 import type { Keys } from "@vigie/service-kit/kms/keys";
 import type { LoneReader } from "@vigie/stream/kafka/lone-reader";
 import type { Input } from "@vigie/stream/processor";
-import { Facts } from "./facts.ts";
+import { ConsentTimes } from "./consent-times.ts";
+import { Facts, readAll } from "./facts.ts";
 import { EventFile, type HeadOf } from "./history-file.ts";
 import { minimise } from "./minimise.ts";
 import { readPartition } from "./partition-reader.ts";
@@ -53,9 +57,11 @@ export async function exportHistory(options: ExportOptions): Promise<Exported> {
   const done: Exported = { events: 0, leftOut: 0, erased: 0, files: 0 };
   try {
     await facts.read((tenant) => tenants.pseudonyms(tenant));
+    const consents = await readConsents(options);
     const { inputs, partitions } = await inputsOf(options);
     for (let partition = 0; partition < partitions; partition++) {
-      await exportPartition({ ...options, inputs, partition, partitions }, tenants, facts, done);
+      const job = { ...options, consents, inputs, partition, partitions };
+      await exportPartition(job, tenants, facts, done);
     }
   } catch (error) {
     facts.abandon();
@@ -63,6 +69,19 @@ export async function exportHistory(options: ExportOptions): Promise<Exported> {
   }
   done.files += facts.finish(tenants.named);
   return done;
+}
+
+/** All that their topic has, whatever the time that is exported. */
+async function readConsents(options: ExportOptions): Promise<ConsentTimes> {
+  const consents = new ConsentTimes();
+  await readAll<GeoPrefs>(
+    options,
+    CONSENT_TOPIC,
+    (prefs, timestampMs) =>
+      consents.take(userKey(prefs.tenant_id, prefs.user_id), prefs, timestampMs),
+    (key, timestampMs) => consents.take(key, null, timestampMs),
+  );
+  return consents;
 }
 
 class Tenants {
@@ -111,6 +130,7 @@ async function inputsOf(options: ExportOptions) {
 }
 
 interface PartitionJob extends ExportOptions {
+  readonly consents: ConsentTimes;
   readonly inputs: readonly Input<RawEvent>[];
   readonly partition: number;
   readonly partitions: number;
@@ -133,7 +153,8 @@ async function exportPartition(
         continue;
       }
       if (job.tenant !== null && tenant !== job.tenant) continue;
-      const event = minimise(record, tenants.pseudonyms(tenant), enrichment);
+      const precision = job.consents.at(record.key, record.timestampMs);
+      const event = minimise({ ...record, precision }, tenants.pseudonyms(tenant), enrichment);
       if (event.value.occurred_at <= facts.erasedUntilMs(tenant, event.value.user_id)) {
         done.erased += 1;
         continue;

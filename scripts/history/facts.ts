@@ -115,11 +115,11 @@ function alarmOf(
 }
 
 /** All that is committed of a topic, partition after partition; of a topic that does not exist, nothing. */
-async function readAll<V>(
+export async function readAll<V>(
   { reader, codecs, prefix, partitionsOf }: ExportOptions,
   topic: TopicName,
   onValue: (value: V, timestampMs: number) => void,
-  onRemoved: (key: string) => void = () => {},
+  onRemoved: (key: string, timestampMs: number) => void = () => {},
 ): Promise<void> {
   const name = physicalName(prefix, topic);
   const decoder = codecs.decoder<V>(topic);
@@ -130,7 +130,7 @@ async function readAll<V>(
     const range = { topic: name, partition, from: "earliest", to: ends[partition] ?? 0 } as const;
     const take = ({ key, value, timestampMs }: FetchedRecord): Promise<void> | null => {
       if (value === null) {
-        onRemoved(String(key));
+        onRemoved(String(key), timestampMs);
         return null;
       }
       const outcome = decoder.decode(value);

@@ -2,13 +2,16 @@ import { createHmac } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { geohashAt } from "@vigie/core/geohash";
 import { userKey } from "@vigie/core/keys";
 import { silentLogger } from "@vigie/core/log";
 import { DAY_MS } from "@vigie/core/time";
 import { anomalyOf } from "@vigie/detector/anomaly";
-import { createDetector } from "@vigie/detector/app";
+import { createDetector, type DetectorInput } from "@vigie/detector/app";
+import { coarseCell } from "@vigie/detector/enrich/coarse-place";
 import type { RawEvent } from "@vigie/detector/enrich/event";
 import { userAgentParser } from "@vigie/detector/enrich/user-agent";
+import { PRECISION_MAX, type Precision } from "@vigie/detector/state/precision";
 import { signalsOf as knownOf, printOf } from "@vigie/detector/state/print";
 import type { UserState } from "@vigie/detector/state/user-state";
 import { type Address, type GeoIp, unknownAddress } from "@vigie/geoip/geoip";
@@ -29,8 +32,15 @@ import { hmacSha256, pseudonymsOf } from "./pseudonyms.ts";
 
 const keys = derivedKeys([{ keyId: "k1", activeFromMs: 0, secret: Buffer.alloc(32, 1) }], () => 1);
 const START_MS = Date.UTC(2026, 10, 1);
-const directory = mkdtempSync(join(tmpdir(), "vigie-minimise-test-"));
-afterAll(() => rmSync(directory, { recursive: true }));
+const directories: string[] = [];
+function folder(): string {
+  const directory = mkdtempSync(join(tmpdir(), "vigie-minimise-test-"));
+  directories.push(directory);
+  return directory;
+}
+afterAll(() => {
+  for (const directory of directories) rmSync(directory, { recursive: true });
+});
 
 /** Knows the networks of the generated traffic. */
 const addresses = new Map<string, Address>(
@@ -85,8 +95,17 @@ const toldOf = (anomaly: SessionAnomaly, country: string): Told => ({
 });
 const sorted = (told: readonly Told[]): string[] => told.map((one) => JSON.stringify(one)).sort();
 
+type PrecisionAt = (userId: string, atMs: number) => Precision;
+const asEverybody: PrecisionAt = () => PRECISION_MAX;
+const levels = [PRECISION_MAX, 5, 2, 3, PRECISION_MAX] as const;
+/** Each says something else every third day, beginning anywhere. */
+const changing: PrecisionAt = (userId, atMs) => {
+  const turn = userId.charCodeAt(userId.length - 1) + Math.floor(atMs / (3 * DAY_MS));
+  return levels[turn % levels.length] as Precision;
+};
+
 /** What the detector says of the events as they came. */
-function judgedAsTheyCame(events: readonly WorkloadEvent[]): Told[] {
+function judgedAsTheyCame(events: readonly WorkloadEvent[], precisionAt: PrecisionAt): Told[] {
   const told: Told[] = [];
   const detector = createDetector({
     codecs: memoryCodecs(),
@@ -101,6 +120,7 @@ function judgedAsTheyCame(events: readonly WorkloadEvent[]): Told[] {
     },
   });
   const states = new Map<string, UserState | null>();
+  const said = new Map<string, Precision>();
   const aggregates = new Map<string, unknown>();
   const context = {
     nowMs: 0,
@@ -112,16 +132,22 @@ function judgedAsTheyCame(events: readonly WorkloadEvent[]): Told[] {
   for (const event of events) {
     const { topic, key } = event;
     const timestampMs = event.value.occurred_at;
-    const record = { topic, key, timestampMs, partition: 0, offset: 0, value: rawOf(event) };
+    const at = { key, timestampMs, partition: 0, offset: 0 };
     context.nowMs = timestampMs;
-    const outcome = detector.process(
-      record as InputRecord<RawEvent>,
-      states.get(key) ?? null,
-      context,
-    );
-    if (outcome.kind !== "ok") continue;
-    states.set(key, outcome.value.state);
-    for (const change of outcome.value.aggregates ?? []) aggregates.set(change.key, change.value);
+    const process = (record: InputRecord<DetectorInput>): void => {
+      const outcome = detector.process(record, states.get(key) ?? null, context);
+      if (outcome.kind !== "ok") return;
+      states.set(key, outcome.value.state);
+      for (const change of outcome.value.aggregates ?? []) aggregates.set(change.key, change.value);
+    };
+    const { tenant_id, user_id } = event.value;
+    const precision = precisionAt(user_id, timestampMs);
+    if (precision !== (said.get(key) ?? PRECISION_MAX)) {
+      const prefs = { tenant_id, user_id, gps_opt_in: true, precision, updated_at: timestampMs };
+      process({ ...at, topic: "id.geo.prefs", value: prefs });
+    }
+    said.set(key, precision);
+    process({ ...at, topic, value: rawOf(event) });
   }
   return told;
 }
@@ -133,51 +159,60 @@ const ofOneTenant = (event: WorkloadEvent): WorkloadEvent =>
     value: { ...event.value, tenant_id: "acme" },
   }) as WorkloadEvent;
 
-test("the rules find in history what they found in the events as they came", () => {
-  const workload = new Workload({
-    events: 6_000,
-    users: 500,
-    seed: 3,
-    startMs: START_MS,
-    spanMs: 10 * DAY_MS,
-  });
-  const events = [...workload.events()].map(ofOneTenant);
-  const pseudonyms = pseudonymsOf(keys, "acme");
-  const head = {
-    tenant: "acme",
-    partition: 0,
-    fromMs: 0,
-    toMs: START_MS + 20 * DAY_MS,
-    pseudonymKeyId: pseudonyms.keyId,
-  };
-  const file = new EventFile(directory, head, keys);
-  for (const event of events) {
-    const source = { topic: event.topic, timestampMs: event.value.occurred_at };
-    file.add(minimise({ ...source, value: rawOf(event) }, pseudonyms, enrichment));
-  }
-  file.finish();
-  const replay = new Replay({
-    keys,
-    policyOf: () => undefined,
-    fromMs: 0,
-    toMs: Number.POSITIVE_INFINITY,
-    erased: new Map(),
-  });
-  const replayed = [...replay.partition(listHistory(directory))].map(({ anomaly, country }) =>
-    toldOf(anomaly, country),
-  );
-  const expected = judgedAsTheyCame(events);
-  expect(sorted(replayed)).toEqual(sorted(expected));
-  for (const kind of [
-    "impossible_travel",
-    "fingerprint_mismatch",
-    "bruteforce",
-    "country_mismatch",
-  ]) {
-    expect(replayed.filter((one) => one.kind === kind).length, kind).toBeGreaterThan(0);
-  }
-  expect(replay.count.events).toBe(events.length);
-});
+test.each([
+  ["nobody says how finely places are kept", asEverybody],
+  ["people consent to less, and to more again", changing],
+])(
+  "the rules find in history what they found in the events as they came: %s",
+  (_what, precisionAt) => {
+    const directory = folder();
+    const workload = new Workload({
+      events: 6_000,
+      users: 500,
+      seed: 3,
+      startMs: START_MS,
+      spanMs: 10 * DAY_MS,
+    });
+    const events = [...workload.events()].map(ofOneTenant);
+    const pseudonyms = pseudonymsOf(keys, "acme");
+    const head = {
+      tenant: "acme",
+      partition: 0,
+      fromMs: 0,
+      toMs: START_MS + 20 * DAY_MS,
+      pseudonymKeyId: pseudonyms.keyId,
+    };
+    const file = new EventFile(directory, head, keys);
+    for (const event of events) {
+      const timestampMs = event.value.occurred_at;
+      const precision = precisionAt(event.value.user_id, timestampMs);
+      const source = { topic: event.topic, timestampMs, precision };
+      file.add(minimise({ ...source, value: rawOf(event) }, pseudonyms, enrichment));
+    }
+    file.finish();
+    const replay = new Replay({
+      keys,
+      policyOf: () => undefined,
+      fromMs: 0,
+      toMs: Number.POSITIVE_INFINITY,
+      erased: new Map(),
+    });
+    const replayed = [...replay.partition(listHistory(directory))].map(({ anomaly, country }) =>
+      toldOf(anomaly, country),
+    );
+    const expected = judgedAsTheyCame(events, precisionAt);
+    expect(sorted(replayed)).toEqual(sorted(expected));
+    for (const kind of [
+      "impossible_travel",
+      "fingerprint_mismatch",
+      "bruteforce",
+      "country_mismatch",
+    ]) {
+      expect(replayed.filter((one) => one.kind === kind).length, kind).toBeGreaterThan(0);
+    }
+    expect(replay.count.events).toBe(events.length);
+  },
+);
 
 const SIGNALS = {
   os: "Windows 10",
@@ -187,6 +222,11 @@ const SIGNALS = {
   screen: "1080x2460",
   my_version: "of Awa",
   "x-owner": "Awa",
+};
+const DAKAR = { lat: 14.716677, lon: -17.467686 };
+const HOME = {
+  ip: `${cities.find(({ city }) => city === "Dakar")?.networks[0]}.7`,
+  user_agent: null,
 };
 const event: RawEvent = {
   event_id: "event-1",
@@ -204,8 +244,7 @@ const event: RawEvent = {
   },
   location: {
     source: "GPS",
-    lat: 14.716677,
-    lon: -17.467686,
+    ...DAKAR,
     accuracy_m: 12,
     country: "SN",
     city: "Dakar",
@@ -213,11 +252,12 @@ const event: RawEvent = {
   sim: { mcc: 608 },
   geohash: "edd2xyz",
 };
-const kept = (value: RawEvent, tenant = "acme") =>
-  minimise({ topic: "id.login", timestampMs: START_MS, value }, pseudonymsOf(keys, tenant), {
-    ...enrichment,
-    userAgentOf: userAgentParser(),
-  });
+const kept = (value: RawEvent, tenant = "acme", precision: Precision = PRECISION_MAX) =>
+  minimise(
+    { topic: "id.login", timestampMs: START_MS, value, precision },
+    pseudonymsOf(keys, tenant),
+    { ...enrichment, userAgentOf: userAgentParser() },
+  );
 const signalsOf = (value: RawEvent) => value.device?.fingerprint?.signals?.toObject() ?? {};
 
 describe("PRV-02: what is kept of an event", () => {
@@ -236,6 +276,20 @@ describe("PRV-02: what is kept of an event", () => {
     ]) {
       expect(text.includes(secret), secret).toBe(false);
     }
+  });
+
+  test.each([2, 3, 5])("CNF-05: is no finer than the %d characters consented to", (precision) => {
+    const { value, address } = kept({ ...event, network: HOME }, "acme", precision);
+    const places = [value.location, address.place].map((place) => JSON.stringify(place));
+    const fine = kept({ ...event, network: HOME });
+    expect(address.place?.cell).toBe(coarseCell(fine.address.place?.cell ?? 0, precision));
+    expect(places.some((text) => text.includes("Dakar"))).toBe(precision === 5);
+    const { lat, lon } = value.location ?? {};
+    expect(geohashAt({ lat: lat ?? 0, lon: lon ?? 0 }, precision)).toBe(
+      geohashAt(DAKAR, precision),
+    );
+    expect([lat, lon]).not.toEqual([fine.value.location?.lat, fine.value.location?.lon]);
+    expect(value.geohash).toBe("edd2xyz".slice(0, precision).padEnd(7, "0"));
   });
 
   test("leaves out what a contract may tell of a place one day", () => {

@@ -1,7 +1,11 @@
-import { gridCellCentre, gridCellOf } from "@vigie/core/geo";
+import { type GridCell, gridCellCentre, gridCellOf } from "@vigie/core/geo";
+import { geohashLengths } from "@vigie/core/geohash";
+import { coarseCell } from "@vigie/detector/enrich/coarse-place";
 import type { Enrichment, RawEvent } from "@vigie/detector/enrich/event";
 import { familyOf, type UserAgent } from "@vigie/detector/enrich/signals";
+import { PRECISION_MAX, type Precision } from "@vigie/detector/state/precision";
 import { type Address, unknownAddress } from "@vigie/geoip/geoip";
+import { Place } from "@vigie/geoip/place";
 import { TextMap } from "@vigie/schemas/codec-core";
 import type { Location } from "@vigie/schemas/types";
 import type { Pseudonyms } from "./pseudonyms.ts";
@@ -16,12 +20,16 @@ export interface HistoryEvent {
   /** What was known of its address, and of its user agent. */
   readonly address: Address;
   readonly userAgent: UserAgent | null;
+  /** What its person consented to then; absent: as everybody. */
+  readonly precision?: Precision;
 }
 
 export interface Source {
   readonly topic: string;
   readonly timestampMs: number;
   readonly value: RawEvent;
+  /** What its person consented to then. */
+  readonly precision: Precision;
 }
 
 /** Source: REQUIREMENTS GEO-19, the default precision; the detector keeps positions no finer. */
@@ -29,7 +37,7 @@ const GEOHASH_LENGTH_MAX = 5;
 
 /** Every field that is kept is named here: a new one is left out until somebody says how it may be kept. */
 export function minimise(
-  { topic, timestampMs, value }: Source,
+  { topic, timestampMs, value, precision }: Source,
   pseudonyms: Pseudonyms,
   { geoip, userAgentOf }: Enrichment,
 ): HistoryEvent {
@@ -50,29 +58,46 @@ export function minimise(
         ip: ip ? pseudonyms.address(ip) : null,
         user_agent: header ? pseudonyms.uuid("agent", header) : null,
       },
-      location: value.location && coarse(value.location),
+      location: value.location && coarse(value.location, precision),
       ...(kind !== undefined && { kind }),
       ...(roles !== undefined && { roles }),
       ...(device !== undefined && { device: device && deviceOf(device, pseudonyms) }),
       ...(sim !== undefined && { sim: sim && { mcc: sim.mcc } }),
-      ...(geohash !== undefined && { geohash: geohash && coarseHash(geohash) }),
+      ...(geohash !== undefined && { geohash: geohash && coarseHash(geohash, precision) }),
     },
-    address: ip ? geoip.lookup(ip) : unknownAddress,
+    address: ip ? coarseAddress(geoip.lookup(ip), precision) : unknownAddress,
     userAgent: header ? userAgentOf(header) : null,
+    ...(precision !== PRECISION_MAX && { precision }),
   };
 }
 
-/** The centre of the cell: the cell that a position lies in is all that the rules ever see. */
-function coarse(location: Location): Location {
+/**
+ * The centre of the cell: the cell that a position lies in is all that the rules ever see. Its radius stays what it was
+ * before, so that a detector which knows the consent makes of it what it makes of the place itself.
+ */
+function coarse(location: Location, precision: Precision): Location {
   const { source, lat, lon, accuracy_m, country, city } = location;
-  const known = { source, accuracy_m, country, city };
+  const known = { source, accuracy_m, country, city: precision < CITY ? null : city };
   if (lat === null || lon === null) return { ...known, lat: null, lon: null };
-  return { ...known, ...gridCellCentre(gridCellOf({ lat, lon })) };
+  return { ...known, ...gridCellCentre(keptCell(gridCellOf({ lat, lon }), precision)) };
 }
 
+function coarseAddress(address: Address, precision: Precision): Address {
+  const { place } = address;
+  if (place === null || precision === PRECISION_MAX) return address;
+  const { cell, radiusKm, country, city, generation } = place;
+  const named = precision < CITY ? "" : city;
+  const kept = new Place(keptCell(cell, precision), radiusKm, country, named, generation);
+  return { ...address, place: kept };
+}
+
+const CITY = geohashLengths.city;
+const keptCell = (cell: GridCell, precision: Precision): GridCell =>
+  precision === PRECISION_MAX ? cell : coarseCell(cell, precision);
+
 /** Only its length counts, which says how coarse the user wanted it. */
-const coarseHash = (geohash: string): string =>
-  geohash.slice(0, GEOHASH_LENGTH_MAX).padEnd(geohash.length, "0");
+const coarseHash = (geohash: string, precision: Precision): string =>
+  geohash.slice(0, Math.min(GEOHASH_LENGTH_MAX, precision)).padEnd(geohash.length, "0");
 
 type RawDevice = NonNullable<RawEvent["device"]>;
 

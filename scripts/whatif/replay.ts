@@ -1,16 +1,20 @@
 import { userKey } from "@vigie/core/keys";
 import { silentLogger } from "@vigie/core/log";
+import type { Outcome } from "@vigie/core/outcome";
 import { anomalyOf } from "@vigie/detector/anomaly";
 import { createDetector, type DetectorInput } from "@vigie/detector/app";
+import { CONSENT_TOPIC } from "@vigie/detector/consent";
 import type { UserAgent } from "@vigie/detector/enrich/signals";
+import type { Precision } from "@vigie/detector/state/precision";
 import type { UserState } from "@vigie/detector/state/user-state";
 import type { Tell } from "@vigie/detector/tell";
 import { type Address, unknownAddress } from "@vigie/geoip/geoip";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
-import type { SessionAnomaly, SessionPolicy } from "@vigie/schemas/types";
+import type { GeoPrefs, SessionAnomaly, SessionPolicy } from "@vigie/schemas/types";
 import type { Keys } from "@vigie/service-kit/kms/keys";
-import type { ProcessContext, Processor } from "@vigie/stream/processor";
+import type { Effects, ProcessContext, Processor } from "@vigie/stream/processor";
 import { type HistoryFile, readEvents } from "../history/history-file.ts";
+import type { HistoryEvent } from "../history/minimise.ts";
 import { StateArena } from "./state-arena.ts";
 
 /** Whose alarm it is: of the policy in force, of the candidate, or of both alike. */
@@ -48,6 +52,7 @@ const ANY_AGE_MS = Number.MAX_SAFE_INTEGER;
 interface User {
   readonly key: string;
   readonly erasedUntilMs: number;
+  precision: Precision | undefined;
   place: number;
   length: number;
 }
@@ -66,6 +71,28 @@ const tell: Tell = ({ meta, finding, event, policy, key, nowMs, candidate, isSha
   const side: Side = candidate !== null ? "candidate" : isShared ? "both" : "current";
   return { output: meta.name, key, value: { side, anomaly, country } satisfies Alarm };
 };
+
+const stateOf = (arena: StateArena, { place, length }: User): UserState | null =>
+  length === 0 ? null : { bytes: arena.get(place, length) };
+
+function keep(arena: StateArena, own: User, outcome: Outcome<Effects<UserState, string>>): void {
+  if (outcome.kind !== "ok") return;
+  const { state } = outcome.value;
+  if (state !== null) own.place = arena.put(state.bytes, own.place, own.length);
+  own.length = state === null ? 0 : state.bytes.length;
+}
+
+/** What the person of an event consented to, as the detector is told of it. */
+const consentOf = ({ value, timestampMs, precision }: HistoryEvent): GeoPrefs | null =>
+  precision === undefined
+    ? null
+    : {
+        tenant_id: value.tenant_id,
+        user_id: value.user_id,
+        gps_opt_in: true,
+        precision,
+        updated_at: timestampMs,
+      };
 
 /** Goes through history with the detector that runs in production, under both policies at once. */
 export class Replay {
@@ -103,18 +130,19 @@ export class Replay {
         current.address = event.address;
         current.userAgent = event.userAgent;
         context.nowMs = timestampMs;
-        const record = { topic, partition: 0, offset: 0, timestampMs, key: own.key, value };
-        const state = own.length === 0 ? null : { bytes: arena.get(own.place, own.length) };
-        const outcome = detector.process(record, state, context);
+        const at = { partition: 0, offset: 0, timestampMs, key: own.key };
+        if (event.precision !== own.precision) {
+          own.precision = event.precision;
+          const consent = { ...at, topic: CONSENT_TOPIC, value: consentOf(event) };
+          keep(arena, own, detector.process(consent, stateOf(arena, own), context));
+        }
+        const state = stateOf(arena, own);
+        const outcome = detector.process({ ...at, topic, value }, state, context);
         if (timestampMs < fromMs) count.before += 1;
         else count.events += 1;
         if (outcome.kind !== "ok") continue;
         const { value: effects } = outcome;
-        if (effects.state !== null && effects.state !== state) {
-          const { bytes } = effects.state;
-          own.place = arena.put(bytes, own.place, own.length);
-          own.length = bytes.length;
-        }
+        if (effects.state !== state) keep(arena, own, outcome);
         for (const change of effects.aggregates ?? []) context.set(change.key, change.value);
         if (timestampMs < fromMs) continue;
         for (const emit of effects.emit) yield emit.value as Alarm;
@@ -127,7 +155,13 @@ export class Replay {
     let user = users.get(userId);
     if (user === undefined) {
       const erasedUntilMs = this.source.erased.get(userId) ?? Number.NEGATIVE_INFINITY;
-      user = { key: userKey(tenantId, userId), erasedUntilMs, place: 0, length: 0 };
+      user = {
+        key: userKey(tenantId, userId),
+        erasedUntilMs,
+        precision: undefined,
+        place: 0,
+        length: 0,
+      };
       users.set(userId, user);
     }
     return user;
