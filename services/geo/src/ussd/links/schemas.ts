@@ -20,7 +20,12 @@ const orNull = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) =>
 
 export const linkBody = strict({ phone, user_id: userId, language: Type.Optional(language) });
 export const phoneBody = strict({ phone });
-export const simChangeBody = strict({ phone, changed_at: Type.Optional(time) });
+/** Source: RFC 3339. */
+const INSTANT = "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,9})?(Z|[+-]\\d{2}:\\d{2})$";
+export const simChangeBody = strict({
+  phone,
+  changed_at: Type.Optional(Type.String({ pattern: INSTANT, description: "not later than now" })),
+});
 export const userParams = strict({ user: userId });
 
 export const linkedSchema = Type.Object({

@@ -1,0 +1,305 @@
+import assert from "node:assert/strict";
+import { HOUR_MS, MINUTE_MS } from "@vigie/core/time";
+import type { LoginEvent, MfaEvent } from "@vigie/schemas/types";
+import { NOW_MS } from "@vigie/service-kit/testing/issuer";
+import { afterAll, beforeAll, beforeEach, describe, test } from "vitest";
+import { databaseAway, redisAway } from "../../test-geo.ts";
+import { type GeoTables, geoTables } from "../../test-tables.ts";
+import { redisDialogues } from "../sessions/redis-dialogues.ts";
+import {
+  dial,
+  HOLD_MS,
+  linkedPhone,
+  personal,
+  TENANT,
+  type UssdService,
+  ussdParts,
+  ussdService,
+} from "../test-phone.ts";
+
+const PHONE = "+221771234567";
+const OTHER = "+221771234568";
+const PIN = "2580";
+const AWA = "usr_awa";
+
+let tables: GeoTables;
+let service: UssdService;
+beforeAll(async () => {
+  tables = await geoTables();
+});
+afterAll(() => tables.close());
+beforeEach(async () => {
+  await tables.owner.query(
+    "truncate ussd_service_codes, ussd_links, ussd_pins, ussd_reset_codes, molam_geo_events",
+  );
+  service = ussdService(tables);
+  await linkedPhone(service, { phone: PHONE, user: AWA, pin: PIN });
+});
+
+const ACCOUNT =
+  "CON Mon compte\n1. Vérifier mon identité\n2. Voir mes infos\n3. Changer mot de passe\n0. Retour";
+const logins = () => service.published<LoginEvent>("id.login");
+const factors = () => service.published<MfaEvent>("id.mfa");
+
+describe("USS-06, USS-07, CNF-27: menus", () => {
+  test("the main menu, and the account screen exactly as asked for", async () => {
+    const phone = dial(service, PHONE, "s-1");
+    assert.match(
+      await phone.type(),
+      /^CON .*\n1\. Mon compte\n2\. Réinitialiser PIN\n3\. Support\n4\. Langue/,
+    );
+    assert.equal(await phone.type("1"), ACCOUNT);
+  });
+
+  test("*131*1# opens the account screen at once", async () => {
+    const fields = { sessionId: "s-2", serviceCode: "*131*1#", phoneNumber: PHONE, text: "" };
+    assert.equal((await service.callback(fields)).body, ACCOUNT);
+    const fresh = { sessionId: "s-3", phoneNumber: PHONE, text: "1" };
+    assert.equal((await service.callback(fresh)).body, ACCOUNT);
+  });
+
+  test("1*2 stays at the account while nobody has a PIN", async () => {
+    await linkedPhone(service, { phone: OTHER, user: "usr_new", pin: null });
+    const phone = dial(service, OTHER, "s-4");
+    assert.equal(await phone.type("1", "2"), ACCOUNT);
+    assert.deepEqual(logins(), []);
+  });
+
+  test("the language of a phone stays its own", async () => {
+    assert.match(await dial(service, PHONE, "s-5").type("4", "2"), /^CON Welcome/);
+    assert.match(await dial(service, PHONE, "s-6").type(), /^CON Welcome/);
+  });
+
+  test("the tenant's number for help", async () => {
+    assert.match(await dial(service, PHONE, "s-7").type("3"), /800 131/);
+  });
+});
+
+describe("USS-02: a PIN links the session to the ID", () => {
+  test("a right PIN signs in, shows the infos, and the end signs out; each is published first", async () => {
+    const phone = dial(service, PHONE, "s-1");
+    const infos = await phone.type("1", "2", PIN);
+    assert.match(infos, /Numéro: \.\.\.67\nLié le: 2026-01-05\nPays: SN\nDevise: XOF/);
+    await phone.type("0", "0", "0");
+    const [login, logout, ...more] = logins();
+    assert.deepEqual(more, []);
+    assert.equal(login?.kind, "AUTH_SUCCESS");
+    assert.equal(logout?.kind, "LOGOUT");
+    assert.equal(logout?.session_id, login?.session_id);
+    const { user_id, tenant_id, channel, login_method, occurred_at } = login ?? {};
+    assert.deepEqual(
+      { user_id, tenant_id, channel, login_method, occurred_at },
+      {
+        user_id: AWA,
+        tenant_id: TENANT,
+        channel: "USSD",
+        login_method: "pin",
+        occurred_at: NOW_MS,
+      },
+    );
+    assert.match(login?.session_id ?? "", /^[0-9a-f-]{36}$/);
+  });
+
+  test("five wrong PINs lock across sessions; no other session has a try left", async () => {
+    const screens: string[] = [];
+    for (const session of ["s-1", "s-2", "s-3", "s-4", "s-5"]) {
+      screens.push(await dial(service, PHONE, session).type("1", "2", "1379"));
+    }
+    assert.match(screens[0] ?? "", /^CON PIN incorrect\. Essais restants: 4\./);
+    assert.match(screens[4] ?? "", /^END Trop d'essais\. Réessayez dans 15 min\./);
+    assert.match(await dial(service, PHONE, "s-6").type("1", "2", PIN), /^END Trop d'essais/);
+    service.pass(15 * MINUTE_MS);
+    assert.match(await dial(service, PHONE, "s-7").type("1", "2", PIN), /^CON Mes infos/);
+    const reasons = logins().map(({ kind, failure_reason }) => failure_reason ?? kind);
+    const wrong = "wrong_pin";
+    assert.deepEqual(reasons, [
+      wrong,
+      wrong,
+      wrong,
+      wrong,
+      "pin_locked",
+      "pin_locked",
+      "AUTH_SUCCESS",
+    ]);
+  });
+
+  test("a PIN is changed with the one before it, and on record", async () => {
+    const phone = dial(service, PHONE, "s-1");
+    assert.match(await phone.type("1", "3", PIN, "8642", "8642"), /^CON Votre PIN est enregistré/);
+    assert.match(await dial(service, PHONE, "s-2").type("1", "2", "8642"), /^CON Mes infos/);
+    const entry = service.audit.entries.at(-1);
+    assert.equal(entry?.action, "ussd.pin_set");
+    assert.deepEqual(entry?.payload, { by: "pin", replaced: true });
+    assert.deepEqual(entry?.reported?.actor, {
+      type: "USER",
+      id: AWA,
+      impersonator_id: null,
+      ip: null,
+      user_agent: "unknown",
+    });
+  });
+});
+
+describe("a reset needs a second proof, and is held after a change of SIM", () => {
+  const draw = async (): Promise<string> => {
+    const url = "/v1/ussd/pin/reset-code";
+    const response = await service.call({ url, claims: personal(AWA) });
+    assert.equal(response.headers["cache-control"], "no-store");
+    return response.json().code;
+  };
+
+  test("a drawn code allows another PIN, once; a wrong one does not", async () => {
+    const code = await draw();
+    const wrong = code === "00000000" ? "00000001" : "00000000";
+    assert.match(await dial(service, PHONE, "s-1").type("2", wrong), /^CON Code incorrect/);
+    const phone = dial(service, PHONE, "s-2");
+    assert.match(await phone.type("2", code, "8642", "8642"), /^CON Votre PIN est enregistré/);
+    assert.match(await dial(service, PHONE, "s-3").type("2", code), /^CON Code incorrect/);
+    const told = factors().map(({ kind, factor, channel }) => `${channel} ${factor} ${kind}`);
+    assert.deepEqual(told, [
+      "USSD RECOVERY_CODE FAIL",
+      "USSD RECOVERY_CODE SUCCESS",
+      "USSD RECOVERY_CODE FAIL",
+    ]);
+    assert.deepEqual(service.audit.entries.at(-1)?.payload, { by: "code", replaced: true });
+  });
+
+  test("for hours after a change of SIM not even the code does, then it does", async () => {
+    const tell = { url: "/v1/ussd/sim-changes", claims: { scope: "events:write" } };
+    const told = await service.call({ ...tell, payload: { phone: PHONE } });
+    assert.deepEqual(told.json(), { status: "done", found: true });
+    service.pass(HOLD_MS - HOUR_MS);
+    const held = await dial(service, PHONE, "s-1").type("2", await draw());
+    assert.match(held, /^CON Impossible après un changement de SIM\. Réessayez dans 1 h\./);
+    service.pass(HOUR_MS);
+    const phone = dial(service, PHONE, "s-2");
+    assert.match(await phone.type("2", await draw(), "8642", "8642"), /enregistré/);
+  });
+
+  test("the hold outlives a link that is put anew; a PIN that was known is held as well", async () => {
+    await service.call({
+      url: "/v1/ussd/sim-changes",
+      claims: { scope: "events:write" },
+      payload: { phone: PHONE },
+    });
+    await linkedPhone(service, { phone: PHONE, user: AWA, pin: null });
+    const phone = dial(service, PHONE, "s-1");
+    assert.match(await phone.type("1", "3", PIN, "8642", "8642"), /changement de SIM/);
+    assert.match(await dial(service, PHONE, "s-2").type("1", "2", PIN), /^CON Mes infos/);
+  });
+});
+
+describe("a replayed, reordered or duplicated callback does no harm", () => {
+  test("the same callback again, one after the other or at once, has one effect and one answer", async () => {
+    const text = "1*2*1379";
+    await dial(service, PHONE, "s-1").type("1", "2");
+    const again = () => service.callback({ sessionId: "s-1", phoneNumber: PHONE, text });
+    const answers = await Promise.all(Array.from({ length: 8 }, again));
+    answers.push(await again());
+    assert.equal(new Set(answers.map(({ body }) => body)).size, 1);
+    assert.match(answers[0]?.body ?? "", /Essais restants: 4/);
+    assert.equal(logins().length, 1);
+  });
+
+  test("callbacks in another order answer the current screen and do nothing", async () => {
+    const phone = dial(service, PHONE, "s-1");
+    const infos = await phone.type("1", "2", PIN);
+    for (const text of ["", "1", "1*2", "2", "1*2*1379", "1*2*1379*0"]) {
+      const late = await service.callback({ sessionId: "s-1", phoneNumber: PHONE, text });
+      assert.equal(late.body, infos, text);
+    }
+    assert.deepEqual(
+      logins().map(({ kind }) => kind),
+      ["AUTH_SUCCESS"],
+    );
+  });
+
+  test("another phone in somebody's session gets nothing of it", async () => {
+    await dial(service, PHONE, "s-1").type("1", "2", PIN);
+    const text = `1*2*${PIN}*0`;
+    const other = await service.callback({ sessionId: "s-1", phoneNumber: OTHER, text });
+    assert.match(other.body, /^END Session terminée/);
+  });
+});
+
+describe("stores and broker away", () => {
+  test("no answer before the broker has the login; without it the person is told, and nothing is signed in", async () => {
+    const phone = dial(service, PHONE, "s-1");
+    await phone.type("1", "2");
+    service.output.answer(false);
+    const waiting = phone.type(PIN);
+    const timer = setInterval(() => service.output.giveUp(), 5);
+    const screen = await waiting.finally(() => clearInterval(timer));
+    assert.match(screen, /^CON Service indisponible/);
+    assert.deepEqual(logins(), []);
+    service.output.answer(true);
+    assert.match(await phone.type("0", "2", PIN), /^CON Mes infos/);
+  });
+
+  test("without PostgreSQL or Redis: 503 with Retry-After, counted", async () => {
+    const lifetimes = { idleMs: 1_000, usedMs: 1_000 };
+    const ussd = { ...ussdParts(), dialogues: redisDialogues(redisAway, lifetimes) };
+    for (const over of [{ database: databaseAway }, { ussd }]) {
+      const partial = ussdService(tables, over);
+      const response = await partial.callback({ sessionId: "s-1", phoneNumber: PHONE });
+      assert.equal(response.statusCode, 503);
+      assert.ok(response.headers["retry-after"]);
+      const told = await partial.metrics.registry.metrics();
+      assert.match(told, /ussd_callbacks_total{provider="vigie",outcome="failed"} 1/);
+    }
+  });
+});
+
+describe("USS-09: routed where USSD is supported", () => {
+  const END = /^END Service non disponible ici/;
+  const ask = async (fields: Record<string, string>) =>
+    (await service.callback({ sessionId: "s-1", phoneNumber: PHONE, ...fields })).body;
+
+  test.each([
+    ["a country without USSD", { phoneNumber: "+33612345678" }],
+    ["a country that is not active", { phoneNumber: "+22370123456" }],
+    ["a country where the tenant has no code", { phoneNumber: "+2250707070707" }],
+    ["a code of nobody", { serviceCode: "*999#" }],
+    ["a number that is none", { phoneNumber: "+999000000000" }],
+  ])("%s: not available", async (_what, fields) => {
+    assert.match(await ask(fields), END);
+    assert.match(await ask({}), /^CON/);
+  });
+
+  test("each step of a linked phone is on its person's record, no other is", async () => {
+    await dial(service, PHONE, "s-1").type("1", "2", PIN);
+    await dial(service, OTHER, "s-2").type("1", "2");
+    const rows = await tables.rows<{ details: { screen: string } }>(
+      "select details from molam_geo_events where event_type = 'ussd_routed' order by details ->> 'screen'",
+    );
+    assert.deepEqual(
+      rows.map(({ details }) => details.screen),
+      ["account", "infos", "pin"],
+    );
+  });
+});
+
+test("nothing that was typed or dialled is logged, kept or published", async () => {
+  const phone = dial(service, PHONE, "s-grep");
+  await phone.type("1", "2", PIN, "0", "3", PIN, "8642", "8642");
+  const metrics = await service.metrics.registry.metrics();
+  const kept = await tables.rows<{ text: string }>(
+    `select t::text as text from ussd_links t union all select t::text from ussd_pins t
+     union all select t::text from molam_geo_events t`,
+  );
+  const published = service.output.produced.map(({ value }) => value.toString("latin1"));
+  const audited = service.audit.entries.map(({ payload, subjectUserId }) =>
+    JSON.stringify({ payload, subjectUserId }),
+  );
+  const all = [
+    metrics,
+    ...kept.map(({ text }) => text),
+    ...published,
+    ...audited,
+    ...service.lines,
+  ];
+  for (const secret of ["771234567", "1*2", `*${PIN}`, "*8642"]) {
+    const found = all.filter((text) => text.includes(secret));
+    assert.deepEqual(found, [], secret);
+  }
+});
