@@ -5,9 +5,11 @@ import { bearer, NOW_MS } from "@vigie/service-kit/testing/issuer";
 import { afterAll, beforeAll, beforeEach, test } from "vitest";
 import { redisPersonCache } from "#geo-context/person-cache";
 import type { Held } from "#geo-context/place-book";
+import { postgresBook } from "#geo-context/postgres-book";
+import { createGpsVault } from "#gps/vault";
 import { keyOf, type Person, rowOf } from "#person";
-import { databaseAway, redisAway, testGeo } from "../test-geo.ts";
-import { type GeoTables, geoTables } from "../test-tables.ts";
+import { databaseAway, redisAway, testGeo, testKeys } from "../test-geo.ts";
+import { type GeoTables, geoTables, optIn } from "../test-tables.ts";
 import { createEraser, type Eraser } from "./eraser.ts";
 import { clear, live, rowsOf, tablesOfPersons } from "./test-persons.ts";
 
@@ -142,6 +144,22 @@ test("what somebody had read before is not remembered again after an erasure", a
   erased();
   await reading;
   assert.doesNotMatch(await remembered(AWA), /Dakar/);
+});
+
+test("PRV-10: positions that are sent while it is erased leave nothing behind", async () => {
+  const vault = createGpsVault(testKeys, () => NOW_MS);
+  const book = postgresBook({ database: tables.geo, cache: cache(), vault });
+  const position = { lat: 14.6928, lon: -17.4467, accuracyM: 10, capturedAtMs: NOW_MS };
+  const send = () =>
+    book.change(AWA, ({ prefs }) => ({ events: [], ...(prefs.gpsOptIn && { position }) }));
+  for (let round = 0; round < 5; round++) {
+    await clear(tables);
+    await optIn(tables, AWA);
+    await send();
+    assert.equal((await rowsOf(tables, AWA)).molam_gps_ephemeral, 1);
+    await Promise.all([send(), send(), callDelete(), send(), send()]);
+    assert.deepEqual(await rowsOf(tables, AWA), {}, `round ${round}`);
+  }
 });
 
 test("AUD-01: without a record nothing is erased; with Redis away nothing is, and nobody is told that it was", async () => {
