@@ -1,6 +1,6 @@
 import { VigError } from "@vigie/core/errors";
 import { beforeAnswer } from "@vigie/service-kit/audit-trail/declared";
-import { admin, schemasKnown, scoped } from "@vigie/service-kit/http/access";
+import { admin, callerOf, schemasKnown, scoped } from "@vigie/service-kit/http/access";
 import { problemResponses } from "@vigie/service-kit/http/problem-responses";
 import { strictBody } from "@vigie/service-kit/http/strict-body";
 import type { FastifyInstance } from "fastify";
@@ -140,6 +140,10 @@ function simChangeRoute(scope: FastifyInstance, context: GeoContext, links: Link
       onRequest: [schemasKnown(context), ...scoped("events:write", context)],
     },
     (request) => {
+      // Whoever could tell of another's phone could hold back their resets for ever.
+      if (callerOf(request).kind !== "service") {
+        throw new VigError("VIG_SERVICE_ONLY", { type: "change of SIM" });
+      }
       const { phone, changed_at: changedAt } = request.body;
       const nowMs = context.clock();
       // What lies ahead would hold for longer than anybody decided.
