@@ -1,6 +1,6 @@
-import { createHmac } from "node:crypto";
 import { addressOf } from "@vigie/service-kit/http/address";
 import { sendProblem } from "@vigie/service-kit/http/problem";
+import { addressUnder } from "@vigie/service-kit/kms/addresses";
 import type { Keys } from "@vigie/service-kit/kms/keys";
 import type { onRequestHookHandler } from "fastify";
 import type { GeoContext } from "./context.ts";
@@ -28,8 +28,7 @@ export function limitedByAddress({
 export function limitKeyOf(ip: string, keys: Pick<Keys, "hmacKey">): string {
   const address = addressOf(ip) ?? "unknown";
   const network = address.includes(":") ? firstGroups(address) : address;
-  const { key } = keys.hmacKey(PLATFORM_TENANT);
-  return `address|${createHmac("sha256", key).update(network).digest("base64url")}`;
+  return `address|${addressUnder(keys.hmacKey(PLATFORM_TENANT), network)}`;
 }
 
 const GROUPS = 8;
