@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { ok } from "@vigie/core/outcome";
 import { test } from "vitest";
 import { createDriver } from "./driver.ts";
 import { type LedgerEntry, type LedgerEvent, ledgerProcessor } from "./testing/ledger.ts";
@@ -61,24 +60,6 @@ test("a misplaced record is sent on once, and a second time dropped", () => {
     { consumed, redirected, dropped },
     { consumed: 6, redirected: 2, dropped: { misrouted_twice: 1, misrouted: 1 } },
   );
-});
-
-test("a null value of a compacted input is taken as what it stands for, in its order and its place", () => {
-  const ledger = ledgerProcessor();
-  const closed = event("closed", "", 0, { act: "forget" });
-  const closings = { ...ledger.inputs[1], topic: "t.closings", tombstone: closed };
-  const inputs = [...ledger.inputs, { ...closings, admit: () => ok(closed) }] as const;
-  const driver = createDriver({ ...ledger, inputs } as typeof ledger, {
-    startMs: T0,
-    partitions: 6,
-  });
-  driver.pipe("t.deposits", "ada", event("e1", "ada", 5));
-  driver.pipeBytes("t.closings", "ada", null, { partition: 0 });
-  assert.equal(driver.state("ada")?.sum, 5);
-  driver.pipeBytes("t.closings", "ada", null);
-  assert.equal(driver.state("ada"), null);
-  assert.deepEqual(driver.tally().dropped, { misrouted: 1 });
-  assert.deepEqual(driver.deadLetters(), []);
 });
 
 test("what cannot be used goes to the dead letters with its bytes", () => {

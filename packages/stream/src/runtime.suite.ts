@@ -127,6 +127,20 @@ async function writesBadRecordsAway(stage: Stage): Promise<void> {
   assert.equal((await stage.states()).get("eve"), undefined);
 }
 
+async function takesNullsForWhatTheyStandFor(stage: Stage): Promise<void> {
+  await stage.feed([deposit(event("e1", "ada", 5)), deposit(event("e2", "bob", 5))]);
+  await stage.feed([{ topic: "t.orders", key: "ada", value: null }]);
+  await stage.restart(true);
+  await stage.feed([deposit(event("e3", "ada", 1)), deposit(event("e4", "bob", 1))]);
+  assert.deepEqual(await idsOf(stage, "ada"), ["e1", "closing", "e3"]);
+  const sums = [...(await stage.states())].map(([key, { sum }]) => [key, sum]);
+  assert.deepEqual(sums.sort(), [
+    ["ada", 1],
+    ["bob", 6],
+  ]);
+  assert.deepEqual(await stage.letters(), []);
+}
+
 async function sendsMisplacedOnesOn(stage: Stage): Promise<void> {
   const everywhere = [0, 1, 2].map((partition) =>
     deposit(event(`e${partition}`, "ada", 1), { partition }),
@@ -264,6 +278,9 @@ export const runtimeBehaviours: Readonly<
   "merged inputs are taken in the order of record time": { run: takesInOrderOfTime },
   "records that cannot be used are dead letters byte for byte, and the rest goes on": {
     run: writesBadRecordsAway,
+  },
+  "a null value is taken as what its input says it stands for": {
+    run: takesNullsForWhatTheyStandFor,
   },
   "a record in the wrong partition is sent on once, or dropped": { run: sendsMisplacedOnesOn },
   "state outlives a restart, with its store or from the changelog alone": {

@@ -50,6 +50,12 @@ export const ledgerCodec: StateCodec<LedgerState> = {
   decode: (bytes) => JSON.parse(Buffer.from(bytes).toString()) as LedgerState,
 };
 
+/** What a null value of t.orders stands for. */
+const CLOSING: LedgerEvent = { id: "closing", user: "", amount: 0, act: "forget" };
+
+const admitOwn = ({ key, value }: InputRecord<LedgerEvent>): Outcome<LedgerEvent> =>
+  key === value.user ? ok(value) : dlq("VIG_RECORD_KEY_MISMATCH");
+
 const input = (
   topic: string,
   order: Input<LedgerEvent>["order"],
@@ -59,7 +65,7 @@ const input = (
   order,
   decoder: jsonDecoder,
   misplaced: "republish",
-  admit: ({ key, value }) => (key === value.user ? ok(value) : dlq("VIG_RECORD_KEY_MISMATCH")),
+  admit: admitOwn,
   ...more,
 });
 
@@ -100,7 +106,10 @@ export function ledgerProcessor(name = "ledger"): Processor<LedgerState, LedgerE
     inputs: [
       input("t.deposits", "merged"),
       input("t.payments", "merged", { misplaced: "drop" }),
-      input("t.orders", "urgent"),
+      input("t.orders", "urgent", {
+        tombstone: CLOSING,
+        admit: (record) => (record.value === CLOSING ? ok(CLOSING) : admitOwn(record)),
+      }),
       input("t.extras", "merged", { optional: true }),
     ],
     outputs: { entries: { topic: "t.entries", encoder: jsonEncoder } },
