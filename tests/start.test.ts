@@ -24,6 +24,8 @@ import { Hopeless, untilTrue } from "./support/until.ts";
 const SCRIPTS = join(import.meta.dirname, "..", "scripts");
 /** Seconds on a quiet machine. */
 const UP_MS = 170_000;
+/** Beside four servers. */
+const SERVICES = 7;
 
 const home = mkdtempSync(join(tmpdir(), "vigie-start-"));
 chmodSync(home, 0o755); // PostgreSQL may have to run as another user.
@@ -100,8 +102,8 @@ test("npm start brings all up, a second one shows the scenario, the first tells 
   const first = start();
   await first.says(/Where to go next/);
   const { processes, services } = readState(join(home, "stack.json"));
-  assert.equal(Object.keys(services).length, 6, first.output());
-  assert.equal(processes.length, 4 + 6);
+  assert.equal(Object.keys(services).length, SERVICES, first.output());
+  assert.equal(processes.length, 4 + SERVICES);
   for (const name of readdirSync(join(home, "keys"))) {
     assert.equal(statSync(join(home, "keys", name)).mode & 0o777, 0o600, name);
   }
@@ -129,7 +131,9 @@ test("started again on what it kept, npm start -- --detach returns when all is h
   const { code, text } = await run([join(SCRIPTS, "start.mjs"), "--detach", "--no-demo"], env);
   assert.equal(code, 0, text);
   const { processes, services } = readState(join(home, "stack.json"));
-  assert.equal(processes.filter(isAlive).length, 4 + 6);
+  assert.equal(processes.filter(isAlive).length, 4 + SERVICES);
+  const geo = (await (await fetch(`${services.geo}/health`)).json()) as object;
+  assert.partialDeepStrictEqual(geo, { status: "healthy" });
   const health = (await (await fetch(`${services["audit-sink"]}/health`)).json()) as object;
   assert.partialDeepStrictEqual(health, { status: "healthy" });
   const log = join(home, "log", "audit-sink.log");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -109,9 +109,32 @@ test("CNF-16: it comes up whole, describes itself, and stops in order", async ()
   await vi.waitFor(async () => assert.deepEqual(down(await reportOf(service)), []), SOON);
   const described = await jsonOf<{ info: { title: string } }>(fetch(`${service.url}/docs/json`));
   assert.equal(described.info.title, "Vigie geo");
-  const metrics = await (await fetch(`${service.url}/metrics`)).text();
-  assert.match(metrics, /http_requests_total/);
   await service.stop();
+});
+
+/** Of every service, or of the runtime. Source: packages/service-kit, prom-client. */
+const SHARED = /^(vigie_(?!geo_)|process_|nodejs_|http_request_)/;
+
+test("OBS-04: its metrics are there before anything happens, and in docs/operations.md", async () => {
+  const service = await start();
+  const text = await (await fetch(`${service.url}/metrics`)).text();
+  await service.stop();
+  const names = [...text.matchAll(/^# TYPE (\w+) /gm)].map(([, name]) => String(name));
+  for (const name of [
+    "http_requests_total",
+    "geo_lookups_total",
+    "fraud_detections_total",
+    "gps_captures_total",
+    "gps_purged_total",
+    "ussd_callbacks_total",
+    "ussd_sessions_total",
+    "geoip_database_age_seconds",
+  ]) {
+    assert.ok(names.includes(name), `${name} is not among ${names}`);
+  }
+  const page = readFileSync(new URL("../../../docs/operations.md", import.meta.url), "utf8");
+  const untold = names.filter((name) => !SHARED.test(name) && !page.includes(`\`${name}`));
+  assert.deepEqual(untold, []);
 });
 
 test("with PostgreSQL and Redis away it answers all the same, and health names them", async () => {
