@@ -114,7 +114,6 @@ async function write(
       createGunzip(),
       (unpacked: AsyncIterable<Buffer>) => memberOf(unpacked, member),
       createWriteStream(part, { flags: "wx", flush: true }),
-      { signal },
     );
   } catch (error) {
     throw failed(edition, messageOf(error), error);
