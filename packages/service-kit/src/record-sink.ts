@@ -1,10 +1,12 @@
+import { assert } from "@vigie/core/assert";
 import { partitionOf } from "@vigie/core/keys";
-import { dlq, drop, type Outcome } from "@vigie/core/outcome";
+import { type DropReason, dlq, drop, type Outcome } from "@vigie/core/outcome";
 import { DAY_MS } from "@vigie/core/time";
 import { admitEvent, MAX_AHEAD_MS_DEFAULT } from "@vigie/schemas/admit";
 import type { TopicName } from "@vigie/schemas/catalogue";
 import type { Codecs } from "@vigie/schemas/codec-core";
 import type { Sink, SinkContext, SinkRecord, UnusableRecord } from "@vigie/stream/kafka/sink";
+import type { StreamObserver, Tally } from "@vigie/stream/observer";
 import { type Database, isRowRefused, type Queryable } from "./postgres/database.ts";
 import { lockOffsets, readOffsets, storeOffsets } from "./postgres/sink-offsets.ts";
 import { advance, isBeyond, isLost, Positions } from "./postgres/sink-positions.ts";
@@ -14,15 +16,21 @@ export interface RecordTaker {
   readonly topic: TopicName;
   /** Decodes and judges one record. Waits while the registry is away. */
   read(record: SinkRecord): Promise<Outcome<object>>;
-  /** In the transaction that stores how far the topic was read. Throws: the record comes again. */
-  take(tx: Queryable, value: object, record: SinkRecord): Promise<void>;
+  /**
+   * In the transaction that stores how far the topic was read. Throws: the record comes again.
+   * Returns: why it had no effect, where it had none.
+   */
+  take(tx: Queryable, value: object, record: SinkRecord): Promise<Taken>;
 }
+
+// biome-ignore lint/suspicious/noConfusingVoidType: most takers have nothing to say
+export type Taken = DropReason | void;
 
 /** V is the type of the topic's contract. */
 export function recordTaker<V extends object>(
   codecs: Codecs,
   topic: TopicName,
-  take: (tx: Queryable, value: V, record: SinkRecord) => Promise<void>,
+  take: (tx: Queryable, value: V, record: SinkRecord) => Promise<Taken>,
 ): RecordTaker {
   const decoder = codecs.decoder<V>(topic);
   return {
@@ -49,6 +57,25 @@ export interface RecordSinkOptions {
   readonly groupId: string;
   readonly database: Database;
   readonly takers: readonly RecordTaker[];
+  /** Told after each commit, so that what is written again counts once. */
+  readonly told?: (tally: Tally) => void;
+}
+
+/** The reader does not see what was dropped: an observer whose tallies are those of a sink that tells them. */
+export function tallying(inner: StreamObserver): {
+  readonly observer: StreamObserver;
+  readonly told: (tally: Tally) => void;
+} {
+  let latest: Tally | null = null;
+  return {
+    observer: {
+      ...inner,
+      committed: (event) => inner.committed({ ...event, tally: latest ?? event.tally }),
+    },
+    told(tally) {
+      latest = tally;
+    },
+  };
 }
 
 interface Read {
@@ -62,7 +89,7 @@ interface Read {
  * transaction. One that PostgreSQL refuses is a dead letter.
  */
 export function createRecordSink(options: RecordSinkOptions): (context: SinkContext) => Sink {
-  const { groupId, database } = options;
+  const { groupId, database, told } = options;
   const takers = new Map<string, RecordTaker>(options.takers.map((each) => [each.topic, each]));
   return (context) => {
     const positions = new Positions();
@@ -73,69 +100,99 @@ export function createRecordSink(options: RecordSinkOptions): (context: SinkCont
         return stored;
       },
       async write(records, next) {
-        const { read, unusable } = await readAll(records, takers, context);
+        const { read, unusable, dropped } = await readAll(records, takers, context);
         if (unusable.length > 0) await context.deadLetter(unusable);
-        const rewind = await database.transaction(async (tx) => {
+        const committed = await database.transaction(async (tx) => {
           const stored = await lockOffsets(tx, groupId, next);
-          const lost = stored.filter((each) => isLost(each, positions));
-          if (lost.length > 0) return lost;
+          const rewind = stored.filter((each) => isLost(each, positions));
+          if (rewind.length > 0) return { rewind };
           const isNew = isBeyond(stored);
-          const refused = await takeAll(
-            tx,
-            read.filter(({ record }) => isNew(record)),
-          );
-          if (refused.length > 0) await context.deadLetter(refused);
+          const fresh = read.filter(({ record }) => isNew(record));
+          const outcome = await takeAll(tx, fresh);
+          if (outcome.unusable.length > 0) await context.deadLetter(outcome.unusable);
           await storeOffsets(tx, groupId, advance(next, stored));
-          return [];
+          return outcome;
         });
-        positions.set(rewind.length > 0 ? rewind : next);
-        return rewind.length > 0 ? { rewind } : undefined;
+        if ("rewind" in committed) {
+          positions.set(committed.rewind);
+          return committed;
+        }
+        positions.set(next);
+        told?.(
+          tallyOf(
+            records.length,
+            [...dropped, ...committed.dropped],
+            [...unusable, ...committed.unusable],
+          ),
+        );
+        return undefined;
       },
       lost: (lost) => positions.forget(lost),
     };
   };
 }
 
+/** What of a batch had no effect. */
+interface Ineffective {
+  readonly unusable: readonly UnusableRecord[];
+  readonly dropped: readonly DropReason[];
+}
+
+function tallyOf(
+  consumed: number,
+  dropped: readonly DropReason[],
+  unusable: readonly UnusableRecord[],
+): Tally {
+  const ok = consumed - dropped.length - unusable.length;
+  const tally: Tally = { consumed, ok, redirected: 0, dropped: {}, dlq: {} };
+  for (const reason of dropped) tally.dropped[reason] = (tally.dropped[reason] ?? 0) + 1;
+  for (const { code } of unusable) tally.dlq[code] = (tally.dlq[code] ?? 0) + 1;
+  return tally;
+}
+
 async function readAll(
   records: readonly SinkRecord[],
   takers: ReadonlyMap<string, RecordTaker>,
   { partitionCount }: SinkContext,
-): Promise<{ readonly read: readonly Read[]; readonly unusable: readonly UnusableRecord[] }> {
+): Promise<Ineffective & { readonly read: readonly Read[] }> {
   const read: Read[] = [];
   const unusable: UnusableRecord[] = [];
+  const dropped: DropReason[] = [];
   for (const record of records) {
     const taker = takers.get(record.topic);
-    if (taker === undefined) continue;
+    assert(taker !== undefined, "records come of topics that somebody takes");
     const outcome = isMisrouted(record, partitionCount(record.topic))
       ? drop("misrouted")
       : await taker.read(record);
     if (outcome.kind === "ok") read.push({ record, taker, value: outcome.value });
+    if (outcome.kind === "drop") dropped.push(outcome.reason);
     if (outcome.kind === "dlq") {
       unusable.push({ record, code: outcome.code, details: outcome.details });
     }
   }
-  return { read, unusable };
+  return { read, unusable, dropped };
 }
 
 /** Right key, wrong partition: whoever sends it on has it come again. */
 const isMisrouted = ({ keyBytes, partition }: SinkRecord, partitions: number): boolean =>
   keyBytes !== null && partitionOf(keyBytes, partitions) !== partition;
 
-/** Returns: those that PostgreSQL refuses. */
-async function takeAll(tx: Queryable, items: readonly Read[]): Promise<readonly UnusableRecord[]> {
-  const refused: UnusableRecord[] = [];
+async function takeAll(tx: Queryable, items: readonly Read[]): Promise<Ineffective> {
+  const unusable: UnusableRecord[] = [];
+  const dropped: DropReason[] = [];
   for (const { record, taker, value } of items) {
     await tx.query("savepoint record");
     try {
-      await taker.take(tx, value, record);
+      const reason = await taker.take(tx, value, record);
       await tx.query("release savepoint record");
+      if (reason !== undefined) dropped.push(reason);
     } catch (error) {
       if (!isRowRefused(error)) throw error;
       await tx.query("rollback to savepoint record");
       // The SQLSTATE alone: messages may quote the row.
       const why = `SQLSTATE ${(error as { readonly code: string }).code}`;
-      refused.push({ record, code: "VIG_ROW_REFUSED", details: { why } });
+      unusable.push({ record, code: "VIG_ROW_REFUSED", details: { why } });
     }
   }
-  return refused;
+  return { unusable, dropped };
 }

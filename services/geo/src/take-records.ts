@@ -3,7 +3,7 @@ import type { Logger } from "@vigie/core/log";
 import type { Health } from "@vigie/service-kit/health";
 import type { Metrics } from "@vigie/service-kit/metrics";
 import type { Database } from "@vigie/service-kit/postgres/database";
-import { createRecordSink, type RecordTaker } from "@vigie/service-kit/record-sink";
+import { createRecordSink, type RecordTaker, tallying } from "@vigie/service-kit/record-sink";
 import { retryWhileAway } from "@vigie/service-kit/retry";
 import {
   type StartedInBackground,
@@ -33,6 +33,7 @@ export interface TakeRecordsOptions {
 export function takeRecords(options: TakeRecordsOptions): StartedInBackground {
   const { client, prefix, database, takers, log, metrics, health } = options;
   health.declare(PART, { needed: false });
+  const { observer, told } = tallying(streamObserver(metrics, health, "geo", PART));
   return startInBackground((signal) => {
     const onAway = (error: Error) => health.set(PART, false, error.message);
     const waiting = { log, signal, what: "kafka", onAway };
@@ -44,9 +45,9 @@ export function takeRecords(options: TakeRecordsOptions): StartedInBackground {
           groupId: prefix + GROUP,
           topics: takers.map(({ topic }) => topic),
           service: "geo",
-          sink: createRecordSink({ groupId: GROUP, database, takers }),
+          sink: createRecordSink({ groupId: GROUP, database, takers, told }),
           log,
-          observer: streamObserver(metrics, health, "geo", PART),
+          observer,
           memberIdFile: join(options.stateDir, `${prefix}geo.member`),
           onWriting: (up, why) => health.set(PART, up, why),
         }),

@@ -6,6 +6,7 @@ import type { SubjectErasure } from "@vigie/schemas/types";
 import { nameUuid, tenantUuid } from "@vigie/service-kit/ids";
 import { createRecordSink } from "@vigie/service-kit/record-sink";
 import type { SinkRecord, UnusableRecord } from "@vigie/stream/kafka/sink";
+import type { Tally } from "@vigie/stream/observer";
 import { nextOf } from "@vigie/testkit/sink-records";
 import { afterAll, beforeAll, beforeEach, test } from "vitest";
 import { keyOf, type Person } from "#person";
@@ -27,6 +28,7 @@ const encoder = codecs.encoder<SubjectErasure>("id.subject.erasure");
 let tables: GeoTables;
 let dead: UnusableRecord[];
 let forgotten: Person[];
+let tallies: Tally[];
 let offset = 0;
 beforeAll(async () => {
   tables = await geoTables();
@@ -35,13 +37,19 @@ afterAll(() => tables.close());
 beforeEach(async () => {
   dead = [];
   forgotten = [];
+  tallies = [];
   await clear(tables);
 });
 
 const eraser = createEraser({ forget: async (person) => void forgotten.push(person) });
 
 const createSink = (takers = [erasureTaker(codecs, eraser)]) =>
-  createRecordSink({ groupId: "vigie.geo", database: tables.geo, takers })({
+  createRecordSink({
+    groupId: "vigie.geo",
+    database: tables.geo,
+    takers,
+    told: (tally) => void tallies.push(tally),
+  })({
     deadLetter: async (records) => void dead.push(...records),
     partitionCount: () => PARTITIONS,
   });
@@ -135,6 +143,15 @@ test("what nobody can use is a dead letter, and holds nobody up", async () => {
   );
   assert.equal(Object.keys(await rowsOf(tables, AWA)).length, tablesOfPersons.length);
   assert.deepEqual(forgotten, [], "nor is what lies in a wrong partition taken");
+  assert.deepEqual(tallies, [
+    {
+      consumed: 5,
+      ok: 0,
+      redirected: 0,
+      dropped: { misrouted: 1 },
+      dlq: { VIG_RECORD_NULL: 1, VIG_RECORD_NOT_AVRO: 1, VIG_RECORD_KEY_MISMATCH: 2 },
+    },
+  ]);
 });
 
 test("what PostgreSQL refuses is a dead letter, and what comes with it is done", async () => {
@@ -163,6 +180,7 @@ test("with Redis away nothing is done, and it comes again", async () => {
   await assert.rejects(write([asked], createSink([erasureTaker(codecs, away)])), /away/);
   assert.equal(Object.keys(await rowsOf(tables, AWA)).length, tablesOfPersons.length);
   assert.deepEqual(await parts(), []);
+  assert.deepEqual(tallies, [], "nor told as done");
   await write([asked]);
   assert.deepEqual(await rowsOf(tables, AWA), {});
 });

@@ -59,6 +59,6 @@ export const travelTaker = (codecs: Codecs, frauds: FraudMeter): RecordTaker =>
     await enterTenant(tx, person.tenantId);
     if (news.kind === "withdrawn") return withdrawGeoEvent(tx, person, news.eventId);
     await lockPlaces(tx, person);
-    if (await isErased(tx, person, news.event.occurredAtMs)) return;
+    if (await isErased(tx, person, news.event.occurredAtMs)) return "erased";
     if (await recordGeoEvent(tx, person, news.event)) frauds.count(news.event.type);
   });
