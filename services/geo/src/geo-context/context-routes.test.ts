@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { GeoEvent } from "@vigie/schemas/types";
-import { bearer, NOW_MS, person } from "@vigie/service-kit/testing/issuer";
+import { LocalRateLimiter } from "@vigie/service-kit/http/rate-limit";
+import { bearer, issuerAuth, NOW_MS, person } from "@vigie/service-kit/testing/issuer";
 import { describe, expect, test } from "vitest";
 import { geoipOf, type TestGeo, testGeo } from "#test-geo";
 
@@ -132,6 +133,20 @@ describe("POST refuses", () => {
     expect(response.body).not.toContain("17.4467");
     expect(geo.output.produced).toEqual([]);
     expect((await geo.book.read(ME)).context).toBeNull();
+  });
+
+  test("429 for the thirteenth at once, of this person alone, and reading goes on", async () => {
+    const auth = { ...issuerAuth(), limiter: new LocalRateLimiter({ clock: () => NOW_MS }) };
+    const geo = testGeo({ auth });
+    for (let i = 0; i < 12; i++) expect((await post(geo, { mcc: 608 })).statusCode).toBe(200);
+    const response = await post(geo, { mcc: 608 });
+    expect([response.statusCode, response.json().code]).toEqual([429, "VIG_RATE_LIMITED"]);
+    expect(response.headers["retry-after"]).toBe("5");
+    expect(geo.output.produced).toHaveLength(12);
+    expect((await get(geo)).statusCode).toBe(200);
+    const headers = await bearer({ ...person, sub: "somebody" });
+    const other = await geo.app.inject({ method: "POST", url: URL, headers, payload: {} });
+    expect(other.statusCode).toBe(200);
   });
 
   test("503 when the broker does not take it", async () => {

@@ -4,8 +4,10 @@ import type { GeoEvent } from "@vigie/schemas/types";
 import { nothing, ownData } from "@vigie/service-kit/audit-trail/declared";
 import { callerOf, person, schemasKnown } from "@vigie/service-kit/http/access";
 import { addressOf } from "@vigie/service-kit/http/address";
+import { sendProblem } from "@vigie/service-kit/http/problem";
+import type { Rate } from "@vigie/service-kit/http/rate-limit";
 import { strictBody } from "@vigie/service-kit/http/strict-body";
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from "fastify";
 import type { GeoContext as Service } from "#context";
 import { fraudMeter } from "#geo-events/fraud-meter";
 import { keyOf } from "#person";
@@ -37,7 +39,7 @@ export function geoContext(scope: FastifyInstance, service: Service): void {
     {
       schema: captureRoute,
       config: { audit },
-      onRequest: [...person(service), schemasKnown(service)],
+      onRequest: [...person(service), schemasKnown(service), captureLimit(service)],
     },
     async (request) => {
       const owner = personOf(request);
@@ -63,6 +65,17 @@ export function geoContext(scope: FastifyInstance, service: Service): void {
     },
   );
 }
+
+/** A step every five seconds, as of heartbeats; each writes rows that are kept for months. Source: DESIGN, edge. */
+const CAPTURES: Rate = { perMinute: 12, burst: 12 };
+
+/** Nobody fills the table of events. */
+const captureLimit = ({ auth }: Service): onRequestHookHandler =>
+  function check(request, reply, done) {
+    const waitMs = auth.limiter.take(`capture|${keyOf(personOf(request))}`, 1, CAPTURES);
+    if (waitMs === 0) return done();
+    sendProblem(reply, "VIG_RATE_LIMITED", { retryAfterS: Math.ceil(waitMs / 1_000) });
+  };
 
 const answerOf = ({ capturedAtMs, ...rest }: GeoContext) => ({
   ...rest,
