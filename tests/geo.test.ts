@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import type { GeoEvent } from "@vigie/schemas/types";
-import { beforeAll, describe, test } from "vitest";
+import { openSwitch } from "@vigie/testkit/tcp-switch";
+import { afterAll, beforeAll, describe, test } from "vitest";
 import { DAKAR, MINUTE, PHONE } from "./support/events.ts";
 import { openPipelineCodecs } from "./support/own-records.ts";
 import { allServices, TENANT } from "./support/pipeline.ts";
+import { createService, type ServiceProcess } from "./support/processes.ts";
 import { count } from "./support/read-model.ts";
 import { redisContents } from "./support/redis-contents.ts";
 import { testPipeline } from "./support/test-pipeline.ts";
@@ -28,17 +30,24 @@ const PEOPLE = ["awa", "modou", "fatou", ...CRASHED];
 interface Call {
   readonly body?: object;
   readonly from?: string;
+  /** Of another instance. */
+  readonly at?: string;
 }
 
 /** A person calls for themselves, in the session that they signed in with. */
-async function call(user: string, method: string, path: string, { body, from }: Call = {}) {
+async function call(
+  user: string,
+  method: string,
+  path: string,
+  { body, from, at = geo().url }: Call = {},
+) {
   const token = pipeline.token({
     sub: user,
     sid: `s-${user}`,
     scope: "",
     user_type: "EXTERNAL",
   });
-  return fetch(`${geo().url}${path}`, {
+  return fetch(`${at}${path}`, {
     method,
     headers: {
       authorization: `Bearer ${token}`,
@@ -202,6 +211,68 @@ test("what was answered before a kill -9 is kept and told once it runs again", a
     const told = new Set((await pipeline.reader.all("id.geo.prefs")).map(({ key }) => String(key)));
     return kept.every((user) => told.has(`${TENANT}|${user}`));
   });
+});
+
+describe("an instance whose servers go away and come back", () => {
+  let other: ServiceProcess;
+  const switches = new Map<string, { cut(): void; restore(): void; close(): Promise<void> }>();
+
+  /** The same server at an address of ours. */
+  async function behindSwitch(variable: string): Promise<[string, string]> {
+    const url = new URL(pipeline.env[variable] ?? "");
+    const port = Number(url.port);
+    const tcp = await openSwitch();
+    const restore = () => tcp.moveTo(port);
+    switches.set(variable, { cut: () => tcp.moveTo(null), restore, close: () => tcp.close() });
+    restore();
+    url.port = String(tcp.port);
+    return [variable, url.href];
+  }
+
+  beforeAll(async () => {
+    const moved = await Promise.all(["DATABASE_URL", "REDIS_URL"].map(behindSwitch));
+    const env = { ...pipeline.env, ...Object.fromEntries(moved) };
+    const { directory } = pipeline;
+    other = await createService({ name: "geo", env, directory });
+    await other.start();
+  });
+  afterAll(async () => {
+    await other.kill();
+    await Promise.all([...switches.values()].map((each) => each.close()));
+  });
+
+  const ask = (method: string, path: string, body?: object) =>
+    call("modou", method, path, { at: other.url, ...(body && { body }) });
+  const changed = () => ask("PUT", "/v1/geo/prefs", { precisionLevel: "region" });
+  const detected = () =>
+    fetch(`${other.url}/v1/geo/detect`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ mcc: 608 }),
+    });
+
+  test.each([
+    ["DATABASE_URL", "database"],
+    ["REDIS_URL", "redis"],
+  ])(
+    "%s: says so with 503 where it is needed, and detects all the same",
+    async (variable, part) => {
+      await untilTrue("it changes preferences", async () => (await changed()).status === 200);
+      switches.get(variable)?.cut();
+      const refused = await until("a change is refused", async () => {
+        const response = await changed();
+        return response.status === 200 ? null : response;
+      });
+      assert.equal(refused.status, 503, await refused.text());
+      assert.ok(Number(refused.headers.get("retry-after")) > 0);
+      await untilTrue("health says so", async () => (await other.partsDown()).includes(part));
+      assert.equal((await detected()).status, 200);
+      assert.equal((await fetch(`${other.url}/v1/geo/countries/SN`)).status, 200);
+      switches.get(variable)?.restore();
+      await untilTrue("it changes preferences again", async () => (await changed()).status === 200);
+      await untilTrue("health says so", async () => !(await other.partsDown()).includes(part));
+    },
+  );
 });
 
 const PHONE_OF_FATOU = "+221776543210";
