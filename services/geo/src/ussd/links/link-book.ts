@@ -62,7 +62,7 @@ const OF_PERSON = `
   select ${COLUMNS} from ussd_links link where tenant_id = $1 and user_id = $2 order by linked_at, id`;
 const REMOVE = `
   delete from ussd_links where tenant_id = $1 and phone_hash = any($2)
-  returning user_key as "userId", sim_changed_at as "simChangedAt"`;
+  returning user_key as "userId", sim_changed_at as "simChangedAt", language`;
 const ADD = `
   insert into ussd_links (tenant_id, id, phone_hash, key_id, sealed_phone, user_id, user_key,
                           country_code, language, linked_at, sim_changed_at)
@@ -70,7 +70,7 @@ const ADD = `
 const SIM_CHANGED = `
   update ussd_links set sim_changed_at = greatest(sim_changed_at, $3::timestamptz)
    where tenant_id = $1 and phone_hash = any($2)
-  returning user_key as "userId", sim_changed_at as "simChangedAt"`;
+  returning user_key as "userId", sim_changed_at as "simChangedAt", language`;
 const SET_LANGUAGE = "update ussd_links set language = $3 where tenant_id = $1 and id = $2";
 const OF_OLD_KEYS = `
   select id, sealed_phone as sealed from ussd_links
@@ -82,6 +82,7 @@ type Row = Omit<Link, "person"> & { readonly userId: string };
 interface Changed {
   readonly userId: string;
   readonly simChangedAt: Date | null;
+  readonly language: Language | null;
 }
 
 export function createLinkBook(keys: Keys, clock: Clock): LinkBook {
@@ -123,7 +124,8 @@ export function createLinkBook(keys: Keys, clock: Clock): LinkBook {
       const values = [row.tenantId, id, hash, keyId, sealed, row.userId, person.userId];
       // The number's SIM was changed, whoever has it now.
       const simChangedAt = before?.simChangedAt?.toISOString() ?? null;
-      await tx.query(ADD, [...values, country, language, now, simChangedAt]);
+      const chosen = before?.userId === person.userId ? before.language : null;
+      await tx.query(ADD, [...values, country, language ?? chosen, now, simChangedAt]);
       return personOf(tenantId, before);
     },
     remove: async (tx, tenantId, phone) =>

@@ -9,6 +9,7 @@ import type { Keys } from "@vigie/service-kit/kms/keys";
 import type { Database, Queryable } from "@vigie/service-kit/postgres/database";
 import type { FastifyRequest } from "fastify";
 import type { CountryMatrix } from "#countries/countries";
+import { lockPlaces } from "#geo-context/postgres-book";
 import type { Link, LinkBook } from "../links/link-book.ts";
 import type { Outcomes, Performer, Requests, Unavailable } from "../machine/types.ts";
 import type { PinBook, PinCheck } from "../pins/pin-book.ts";
@@ -177,8 +178,12 @@ async function setPin(
   if (markOf(step, pin) !== mark) return { kind: "differs" };
   const hours = heldHours(parts, link);
   if (hours !== null) return { kind: "held", hours };
-  const { person } = link;
-  await inTenant(parts, person.tenantId, async (tx) => {
+  const { id, person } = link;
+  const { tenantId } = person;
+  return inTenant(parts, tenantId, async (tx): Promise<Outcomes["setPin"]> => {
+    // An erasure meanwhile took the link: no PIN comes after it.
+    await lockPlaces(tx, person);
+    if ((await parts.links.byId(tx, tenantId, id)) === null) return NONE;
     const replaced = await parts.pins.set(tx, person, pin);
     // On record before it holds.
     await parts.audit.record({
@@ -189,8 +194,8 @@ async function setPin(
       payload: { by, replaced },
       reported: reportedOf(link, parts.clock()),
     });
+    return { kind: "ok" };
   });
-  return { kind: "ok" };
 }
 
 async function infos({ parts, call }: StepWork, link: Link): Promise<Outcomes["infos"]> {

@@ -4,11 +4,13 @@ import { schemasKnown } from "@vigie/service-kit/http/access";
 import { problems } from "@vigie/service-kit/http/problem-responses";
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from "fastify";
 import { Type } from "typebox";
+import { lockPlaces } from "#geo-context/postgres-book";
+import { noPlace } from "#geo-events/geo-events";
 import { recordGeoEvent } from "#geo-events/record";
 import { limitKeyOf } from "../../address-limit.ts";
 import type { GeoContext } from "../../context.ts";
 import type { ProviderName, UssdCallback } from "../callback.ts";
-import { createLinkBook, type Link } from "../links/link-book.ts";
+import { createLinkBook, type Link, type LinkBook } from "../links/link-book.ts";
 import type { Facts, Language, Screen } from "../machine/types.ts";
 import { createPinBook } from "../pins/pin-book.ts";
 import { createResetCodes } from "../pins/reset-codes.ts";
@@ -108,7 +110,7 @@ function createHearing(context: GeoContext): Hear {
       dialled,
       facts: async () => factsOf(link, route, context),
       performerAt: performersOf(performers, { request, phone }),
-      tell: (at, shown) => tellOf(context, link, { at, shown, callback }),
+      tell: (at, shown) => tellOf(context, links, link, { at, shown, callback }),
     });
     meter.count(provider.name, kind);
     if (kind === "opened") meter.opened(provider.name, route.country);
@@ -152,21 +154,23 @@ function factsOf(link: Link | null, route: Route, { countries }: GeoContext): Fa
 /** GEO-25: each step on the record of the person whose phone it is; a phone of nobody has none. */
 async function tellOf(
   { database, clock }: GeoContext,
+  links: LinkBook,
   link: Link | null,
   { at, shown, callback }: { at: StepId; shown: Screen; callback: UssdCallback },
 ): Promise<void> {
   if (link === null) return;
-  const { person, country } = link;
-  await database.inTenant(person.tenantId, (tx) =>
-    recordGeoEvent(tx, person, {
+  const { id, person, country } = link;
+  await database.inTenant(person.tenantId, async (tx) => {
+    // An erasure meanwhile took the link: nothing is told of the person after it.
+    await lockPlaces(tx, person);
+    if ((await links.byId(tx, person.tenantId, id)) === null) return;
+    await recordGeoEvent(tx, person, {
       id: eventIdOf(person, at, "ussd_routed"),
       type: "ussd_routed",
       occurredAtMs: clock(),
+      ...noPlace,
       country,
-      region: null,
-      city: null,
-      geohash: null,
       details: { provider: callback.provider, screen: shown.name },
-    }),
-  );
+    });
+  });
 }
