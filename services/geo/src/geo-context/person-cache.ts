@@ -16,8 +16,10 @@ export interface PersonCache<T> {
 }
 
 export const REMEMBERED_MS = 5 * MINUTE_MS;
-/** Longer than a statement and a command of Redis may take together: whoever has read before is done by then. */
-export const FORGOTTEN_MS = 30 * SECOND_MS;
+/** What took longer to read is not remembered. */
+const LOADED_MAX_MS = 30 * SECOND_MS;
+/** Longer than that and the commit together: whoever has read before is done by then. */
+export const FORGOTTEN_MS = 2 * MINUTE_MS;
 /** Stands where nothing may be remembered yet. */
 const FORGOTTEN = "-";
 
@@ -37,7 +39,9 @@ export function redisPersonCache<T>(redis: RedisStore, log: Logger): PersonCache
       const name = nameOf(person);
       const known = await unlessAway(redis.command("GET", name));
       if (typeof known === "string" && known !== FORGOTTEN) return JSON.parse(known) as T;
+      const begunMs = performance.now();
       const loaded = await load();
+      if (performance.now() - begunMs > LOADED_MAX_MS) return loaded;
       // NX: what a change has put there meanwhile stays.
       const text = JSON.stringify(loaded);
       await unlessAway(redis.command("SET", name, text, "PX", REMEMBERED_MS, "NX"));
