@@ -84,6 +84,14 @@ describe("links of phones", () => {
     assert.equal((await tables.rows("select 1 from ussd_links")).length, 1);
   });
 
+  test("put anew, it keeps the language that was chosen on it; another person's does not", async () => {
+    await put("usr_1", { language: "en" });
+    await put("usr_1");
+    assert.equal((await read("usr_1")).phones[0].language, "en");
+    await put("usr_2");
+    assert.equal((await read("usr_2")).phones[0].language, null);
+  });
+
   test("the number is nowhere in the table, and another tenant's hash of it is another", async () => {
     await put("usr_1");
     await put("usr_1", {}, { ...ADMIN, tenant_id: "molam-ci" });
@@ -93,7 +101,9 @@ describe("links of phones", () => {
     assert.equal(new Set(rows.map(({ hash }) => hash)).size, 2);
     for (const { text } of rows) assert.ok(!text.includes("771234567"));
   });
+});
 
+describe("what is no link", () => {
   test("without its record a link does not hold", async () => {
     const failing = ussdService(tables, {
       audit: {

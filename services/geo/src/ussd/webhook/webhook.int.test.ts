@@ -5,6 +5,7 @@ import { NOW_MS } from "@vigie/service-kit/testing/issuer";
 import { afterAll, beforeAll, beforeEach, describe, test } from "vitest";
 import { databaseAway, redisAway } from "../../test-geo.ts";
 import { type GeoTables, geoTables } from "../../test-tables.ts";
+import type { DialogueStore } from "../sessions/dialogue-store.ts";
 import { redisDialogues } from "../sessions/redis-dialogues.ts";
 import {
   dial,
@@ -277,6 +278,29 @@ describe("USS-09: routed where USSD is supported", () => {
       ["account", "infos", "pin"],
     );
   });
+});
+
+test("PRV-14: an erasure while a step is under way: nothing is told of the person after it", async () => {
+  const parts = ussdParts();
+  const dialogues: DialogueStore = {
+    ...parts.dialogues,
+    async swap(name, next) {
+      await tables.owner.query("truncate ussd_links, ussd_pins, molam_geo_events");
+      return parts.dialogues.swap(name, next);
+    },
+  };
+  service = ussdService(tables, { ussd: { ...parts, dialogues } });
+  await dial(service, PHONE, "s-1").type();
+  assert.deepEqual(await tables.rows("select 1 from molam_geo_events"), []);
+});
+
+test("a link that is taken away ends what its phone was signed in for", async () => {
+  const phone = dial(service, PHONE, "s-1");
+  await phone.type("1", "3", PIN, "8642");
+  await service.call({ url: "/v1/ussd/admin/links/remove", payload: { phone: PHONE } });
+  assert.match(await phone.type("8642"), /^END /);
+  await linkedPhone(service, { phone: PHONE, user: AWA, pin: null });
+  assert.match(await dial(service, PHONE, "s-2").type("1", "2", PIN), /^CON Mes infos/);
 });
 
 test("nothing that was typed or dialled is logged, kept or published", async () => {
