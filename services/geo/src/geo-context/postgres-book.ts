@@ -1,3 +1,4 @@
+import { assert } from "@vigie/core/assert";
 import { geohashLengths } from "@vigie/core/geohash";
 import { pageOf } from "@vigie/service-kit/keyset";
 import type { Database, Queryable } from "@vigie/service-kit/postgres/database";
@@ -48,13 +49,14 @@ export function postgresBook({ database, cache, vault }: PostgresBookParts): Pla
 export const lockPlaces = (tx: Queryable, person: Person): Promise<void> =>
   lockName(tx, "places", keyOf(person));
 
-const HELD_PREFS = `
+/** Both in one question; what there is no row of is null. */
+const HELD = `
   select gps_opt_in, precision_level, preferred_country, preferred_currency, preferred_locale,
-         preferred_timezone, home_country
-    from molam_user_geo_prefs where tenant_id = $1 and user_id = $2`;
-const HELD_CONTEXT = `
-  select source, country, region, city, geohash, timezone, is_vpn, is_mobile, carrier, captured_at
-    from molam_geo_last_context where tenant_id = $1 and user_id = $2`;
+         preferred_timezone, home_country,
+         source, country, region, city, geohash, timezone, is_vpn, is_mobile, carrier, captured_at
+    from (select $1::uuid as tenant_id, $2::uuid as user_id) as person
+    left join molam_user_geo_prefs using (tenant_id, user_id)
+    left join molam_geo_last_context using (tenant_id, user_id)`;
 
 interface PrefsRow {
   readonly gps_opt_in: boolean;
@@ -79,31 +81,42 @@ interface ContextRow {
   readonly captured_at: Date;
 }
 
+type HeldRow = (PrefsRow | { readonly gps_opt_in: null }) &
+  (ContextRow | { readonly source: null });
+
 async function heldOf(tx: Queryable, person: Person): Promise<Held> {
   const { tenantId, userId } = rowOf(person);
-  const prefs = await tx.query<PrefsRow>(HELD_PREFS, [tenantId, userId]);
-  const context = await tx.query<ContextRow>(HELD_CONTEXT, [tenantId, userId]);
-  return { prefs: prefsOf(prefs.rows[0]), context: contextOf(context.rows[0]) };
-}
-
-function prefsOf(row: PrefsRow | undefined): Prefs {
-  if (row === undefined) return defaultPrefs;
+  const { rows } = await tx.query<HeldRow>(HELD, [tenantId, userId]);
+  const [row] = rows;
+  assert(row !== undefined, "a person is one row");
   return {
-    gpsOptIn: row.gps_opt_in,
-    precisionLevel: levelOf(row.precision_level),
-    preferredCountry: row.preferred_country,
-    preferredCurrency: row.preferred_currency,
-    preferredLocale: row.preferred_locale,
-    preferredTimezone: row.preferred_timezone,
-    homeCountry: row.home_country,
+    prefs: row.gps_opt_in === null ? defaultPrefs : prefsOf(row),
+    context: row.source === null ? null : contextOf(row),
   };
 }
 
-function contextOf(row: ContextRow | undefined): GeoContext | null {
-  if (row === undefined) return null;
-  const { is_vpn: isVpn, is_mobile: isMobile, captured_at, ...place } = row;
-  return { ...place, isVpn, isMobile, capturedAtMs: captured_at.getTime() };
-}
+const prefsOf = (row: PrefsRow): Prefs => ({
+  gpsOptIn: row.gps_opt_in,
+  precisionLevel: levelOf(row.precision_level),
+  preferredCountry: row.preferred_country,
+  preferredCurrency: row.preferred_currency,
+  preferredLocale: row.preferred_locale,
+  preferredTimezone: row.preferred_timezone,
+  homeCountry: row.home_country,
+});
+
+const contextOf = (row: ContextRow): GeoContext => ({
+  source: row.source,
+  country: row.country,
+  region: row.region,
+  city: row.city,
+  geohash: row.geohash,
+  timezone: row.timezone,
+  isVpn: row.is_vpn,
+  isMobile: row.is_mobile,
+  carrier: row.carrier,
+  capturedAtMs: row.captured_at.getTime(),
+});
 
 const PUT_PREFS = `
   insert into molam_user_geo_prefs (tenant_id, user_id, gps_opt_in, precision_level,

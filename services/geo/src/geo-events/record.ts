@@ -1,47 +1,53 @@
 import type { Queryable } from "@vigie/service-kit/postgres/database";
 import { timeText } from "@vigie/service-kit/postgres/statement";
+import { put, unnest } from "@vigie/service-kit/postgres/unnest";
 import { type Person, rowOf } from "#person";
 import type { GeoEventRow } from "./geo-events.ts";
 
+const columns = unnest({
+  tenant_id: "uuid",
+  user_id: "uuid",
+  id: "uuid",
+  event_type: "text",
+  occurred_at: "timestamp",
+  country: "text",
+  region: "text",
+  city: "text",
+  geohash: "text",
+  details: "jsonb",
+});
 const RECORD = `
-  insert into molam_geo_events (tenant_id, user_id, id, event_type, occurred_at, country, region,
-    city, geohash, details)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+  insert into molam_geo_events (${columns.names}) select ${columns.names} from ${columns.from}
   on conflict (tenant_id, id) do nothing`;
 
 /**
- * Puts an event on the person's record, once: another one of the same id changes nothing. The place is no finer than
- * the person lets it be kept: whoever calls has cut it. `tx` is a transaction in the person's tenant.
- * Returns: whether it is new.
+ * Puts events on the person's record, each once: another one of an id changes nothing. Places are no finer than the
+ * person lets them be kept: whoever calls has cut them. `tx` is a transaction in the person's tenant.
+ * Returns: how many are new.
  */
-export async function recordGeoEvent(
-  tx: Queryable,
-  person: Person,
-  event: GeoEventRow,
-): Promise<boolean> {
-  const { tenantId, userId } = rowOf(person);
-  const { count } = await tx.query(RECORD, [
-    tenantId,
-    userId,
-    event.id,
-    event.type,
-    timeText(event.occurredAtMs),
-    event.country,
-    event.region,
-    event.city,
-    event.geohash,
-    JSON.stringify(event.details),
-  ]);
-  return count === 1;
-}
-
-export async function recordGeoEvents(
+export function recordGeoEvents(
   tx: Queryable,
   person: Person,
   events: readonly GeoEventRow[],
-): Promise<void> {
-  for (const event of events) await recordGeoEvent(tx, person, event);
+): Promise<number> {
+  const { tenantId: tenant_id, userId: user_id } = rowOf(person);
+  const rows = events.map(({ type, occurredAtMs, details, ...event }) => ({
+    ...event,
+    tenant_id,
+    user_id,
+    event_type: type,
+    occurred_at: timeText(occurredAtMs),
+    details: JSON.stringify(details),
+  }));
+  return put(tx, RECORD, columns, rows);
 }
+
+/** The same for one. Returns: whether it is new. */
+export const recordGeoEvent = async (
+  tx: Queryable,
+  person: Person,
+  event: GeoEventRow,
+): Promise<boolean> => (await recordGeoEvents(tx, person, [event])) === 1;
 
 const WITHDRAW = "delete from molam_geo_events where tenant_id = $1 and user_id = $2 and id = $3";
 
