@@ -82,21 +82,31 @@ export function detection(scope: FastifyInstance, context: GeoContext): void {
       const found = detect(signs, { countries: countries.current, geoip });
       count(found);
       const countryData = found.countryData === null ? null : listedOf(found.countryData);
-      return reply.header("cache-control", "no-store").send({ ...found, countryData });
+      return reply.send({ ...found, countryData });
     },
   );
 }
 
-/** OBS-04. `outcome`: found, inactive, unsupported (not in the matrix) or unknown. */
+/** OBS-04. */
 function lookupCounter(metrics: Metrics): (found: Detection) => void {
   const lookups = metrics.counter("geo_lookups_total", "Countries looked for", [
     "method",
     "outcome",
   ]);
-  return ({ detectionMethod, country, countryData, active }) => {
-    const method = detectionMethod ?? "none";
-    if (country === null) lookups.inc({ method, outcome: "unknown" });
-    else if (countryData === null) lookups.inc({ method, outcome: "unsupported" });
-    else lookups.inc({ method, outcome: active ? "found" : "inactive" });
-  };
+  // Labels are joined once, not at every call.
+  const counters = new Map(
+    [...methods, "none"].flatMap((method) =>
+      outcomes.map((outcome) => [`${method} ${outcome}`, lookups.labels({ method, outcome })]),
+    ),
+  );
+  return (found) => counters.get(`${found.detectionMethod ?? "none"} ${outcomeOf(found)}`)?.inc();
+}
+
+/** `unsupported`: a country that is not in the matrix. */
+const outcomes = ["found", "inactive", "unsupported", "unknown"] as const;
+
+function outcomeOf({ country, countryData, active }: Detection): (typeof outcomes)[number] {
+  if (country === null) return "unknown";
+  if (countryData === null) return "unsupported";
+  return active ? "found" : "inactive";
 }
