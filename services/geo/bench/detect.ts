@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -66,6 +67,7 @@ async function startGeo(folder: string): Promise<Server> {
     HOST: "127.0.0.1",
     PORT: "0",
     JWT_PUBLIC_KEY: createIssuer().publicKeyPem,
+    USSD_WEBHOOK_SECRET: randomBytes(32).toString("base64"),
     RATE_LIMIT_ADDRESS_PER_MINUTE: "100000000",
   };
   const geo = await startServer({
