@@ -9,10 +9,16 @@ import type { StateCodec } from "@vigie/stream/codec";
 import { createDriver } from "@vigie/stream/driver";
 import type { Tally } from "@vigie/stream/observer";
 import { describe, expect, test } from "vitest";
+import { coarseCell } from "#enrich/coarse-place";
 import { rules } from "#rules/index";
 import { type Aggregate, createAggregateCodec } from "#state/aggregates";
 import { FreshLogins } from "#state/population";
+import { PRECISION_MAX } from "#state/precision";
+import type { Trail } from "#state/trail";
+import { stateFormat, type UserState } from "#state/user-state";
 import { createDetector } from "./app.ts";
+import { createJudge } from "./judge.ts";
+import { impossibleTravel } from "./rules/impossible-travel.ts";
 import { randomOf } from "./testing/random.ts";
 import { TENANTS, trafficOf } from "./testing/traffic.ts";
 
@@ -59,6 +65,8 @@ interface Run {
   /** Every state and aggregate at the end, in hexadecimal, by key. */
   readonly states: Readonly<Record<string, string>>;
   readonly largestBytes: number;
+  /** States that held a place finer than their user allowed, at the end of a batch. */
+  readonly finerThanAllowed: number;
   readonly tally: Tally;
 }
 
@@ -68,6 +76,22 @@ interface RunOptions {
   readonly kills?: readonly number[];
   /** An aggregate codec with a fault. */
   readonly codec?: StateCodec<unknown>;
+}
+
+const judge = createJudge(rules);
+const format = stateFormat(judge.parts);
+const trailSlot = judge.parts.findIndex(({ part }) => part === impossibleTravel.meta.part);
+
+function isFinerThanAllowed(state: UserState | null): boolean {
+  const open = format.open(state);
+  const precision = judge.precisionOf(open);
+  if (precision === PRECISION_MAX) return false;
+  // What was cut by a lower level stays as it is when the level goes up.
+  const levels = [2, 3, 5].filter((level) => level <= precision);
+  const fixes = open.get<Trail>(trailSlot).fixes();
+  return fixes.some(({ place: { cell } }) =>
+    levels.every((level) => coarseCell(cell, level) !== cell),
+  );
 }
 
 const BATCH = 100;
@@ -84,12 +108,14 @@ function run({ seed, kills = [], codec: aggregate = codec }: RunOptions): Run {
   const keys = [...new Set(records.map(({ key }) => String(key)))];
   const stateOf = (key: string): string => driver.state(key)?.bytes.toString("hex") ?? "";
   let largestBytes = 0;
+  let finerThanAllowed = 0;
   for (let batch = 0; batch < BATCHES; batch++) {
     const change = changes[batch / (BATCHES / changes.length)];
     if (change !== undefined) driver.setGlobal("policy", "*", change);
     if (kills.includes(batch)) driver.restore();
     driver.pipeAllBytes(records.slice(batch * BATCH, (batch + 1) * BATCH));
     largestBytes = Math.max(largestBytes, ...keys.map((key) => stateOf(key).length / 2));
+    finerThanAllowed += keys.filter((key) => isFinerThanAllowed(driver.state(key))).length;
   }
   const states = Object.fromEntries(keys.map((key) => [key, stateOf(key)]));
   for (const key of TENANTS.flatMap((tenant) => [`population|${tenant}`, `fresh|${tenant}`])) {
@@ -97,7 +123,7 @@ function run({ seed, kills = [], codec: aggregate = codec }: RunOptions): Run {
     states[key] = value === null ? "" : Buffer.from(codec.encode(value)).toString("hex");
   }
   const anomalies = driver.read<SessionAnomaly>("bruteforce").map(({ value }) => value);
-  return { anomalies, states, largestBytes, tally: driver.tally() };
+  return { anomalies, states, largestBytes, finerThanAllowed, tally: driver.tally() };
 }
 
 const firsts = new Map(SEEDS.map((seed) => [seed, run({ seed })]));
@@ -119,6 +145,10 @@ describe.each(SEEDS)("seed %i", (seed) => {
     expect(first.largestBytes).toBeLessThanOrEqual(8 * 1_024);
     // The hostile ones are far larger than an ordinary user's 600.
     expect(first.largestBytes).toBeGreaterThan(2_000);
+  });
+
+  test("CNF-05: no place is ever kept more finely than its user allows", () => {
+    expect(first.finerThanAllowed).toBe(0);
   });
 
   test("the same traffic gives the same anomalies and states, byte for byte", () => {

@@ -2,6 +2,7 @@ import { userKey } from "@vigie/core/keys";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "@vigie/core/time";
 import type { Codecs } from "@vigie/schemas/codec-core";
 import type {
+  GeoPrefs,
   HeartbeatEvent,
   Location,
   LoginEvent,
@@ -68,6 +69,7 @@ class Maker {
     if (fault < 0.003) return { ...value, key, value: value.value.subarray(0, 40), ...at };
     if (fault < 0.006) return { ...value, key: userKey("acme", "u-0"), ...at };
     if (fault < 0.009) return { ...value, key, value: null, ...at };
+    if (fault < 0.013) return { topic: "id.geo.prefs", key, value: null, ...at };
     return { ...value, key, ...at };
   }
 
@@ -128,6 +130,15 @@ class Maker {
         ...session,
         ...started,
         session_id: sid,
+      });
+    }
+    if (kind < 0.77) {
+      return encode<GeoPrefs>("id.geo.prefs", {
+        tenant_id: common.tenant_id,
+        user_id: common.user_id,
+        gps_opt_in: this.random() < 0.5,
+        precision: this.one([2, 3, 5, 6, 7]),
+        updated_at: common.occurred_at,
       });
     }
     if (kind < 0.995) {
