@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { silentLogger } from "@vigie/core/log";
 import { openRedis, type RedisStore } from "@vigie/service-kit/redis/redis";
 import { bearer, NOW_MS } from "@vigie/service-kit/testing/issuer";
-import { afterAll, beforeAll, beforeEach, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, test, vi } from "vitest";
 import { redisPersonCache } from "#geo-context/person-cache";
 import type { Held } from "#geo-context/place-book";
 import { postgresBook } from "#geo-context/postgres-book";
+import { type GeoEventRow, noPlace } from "#geo-events/geo-events";
 import { createGpsVault } from "#gps/vault";
 import { keyOf, type Person, rowOf } from "#person";
 import { databaseAway, redisAway, testGeo, testKeys } from "../test-geo.ts";
@@ -32,6 +34,18 @@ afterAll(async () => {
   await tables.close();
 });
 beforeEach(() => clear(tables));
+
+const dakar = {
+  source: "gps",
+  country: "SN",
+  region: "Dakar",
+  city: "Dakar",
+  geohash: "edeedfx",
+  timezone: "Africa/Dakar",
+  isVpn: false,
+  isMobile: true,
+  carrier: null,
+} as const;
 
 const cache = () => redisPersonCache<Held>(redis, silentLogger);
 
@@ -146,10 +160,12 @@ test("what somebody had read before is not remembered again after an erasure", a
   assert.doesNotMatch(await remembered(AWA), /Dakar/);
 });
 
+const vault = createGpsVault(testKeys, () => NOW_MS);
+const position = { lat: 14.6928, lon: -17.4467, accuracyM: 10, capturedAtMs: NOW_MS };
+const openBook = () => postgresBook({ database: tables.geo, cache: cache(), vault });
+
 test("PRV-10: positions that are sent while it is erased leave nothing behind", async () => {
-  const vault = createGpsVault(testKeys, () => NOW_MS);
-  const book = postgresBook({ database: tables.geo, cache: cache(), vault });
-  const position = { lat: 14.6928, lon: -17.4467, accuracyM: 10, capturedAtMs: NOW_MS };
+  const book = openBook();
   const send = () =>
     book.change(AWA, ({ prefs }) => ({ events: [], ...(prefs.gpsOptIn && { position }) }));
   for (let round = 0; round < 5; round++) {
@@ -160,6 +176,51 @@ test("PRV-10: positions that are sent while it is erased leave nothing behind", 
     await Promise.all([send(), send(), callDelete(), send(), send()]);
     assert.deepEqual(await rowsOf(tables, AWA), {}, `round ${round}`);
   }
+});
+
+test("PRV-10: a capture that is being written is waited for, and erased with the rest", async () => {
+  const soon = { timeout: 10_000, interval: 10 };
+  /** The backend that waits for this one. */
+  const waiterOn = async (pid: unknown): Promise<number | undefined> => {
+    const text = `select pid from pg_stat_activity where ${pid} = any(pg_blocking_pids(pid))`;
+    return (await tables.rows<{ pid: number }>(text))[0]?.pid;
+  };
+  // Given a capture that has found the opt-in and is held up as it writes
+  await optIn(tables, AWA);
+  const id = randomUUID();
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  const { promise: holder, resolve: holding } = Promise.withResolvers<number | undefined>();
+  const undone = tables.owner.transaction(async (tx) => {
+    const { rows } = await tx.query<{ pid: number }>(
+      `insert into molam_geo_events (tenant_id, user_id, id, event_type, occurred_at)
+       values ($1, $2, $2, 'location_captured', now()) returning pg_backend_pid() as pid`,
+      [rowOf(AWA).tenantId, id],
+    );
+    holding(rows[0]?.pid);
+    await released;
+    throw new Error("undone");
+  });
+  const pid = await holder;
+  const event = { ...noPlace, id, type: "location_captured", occurredAtMs: NOW_MS, details: {} };
+  const writing = openBook().change(AWA, () => ({
+    context: { ...dakar, capturedAtMs: NOW_MS },
+    events: [event as GeoEventRow],
+    position,
+  }));
+  const writer = await vi.waitFor(async () => (await waiterOn(pid)) ?? assert.fail(), soon);
+  // When it is erased meanwhile
+  let isDone = false;
+  const erasing = callDelete().then(({ response }) => {
+    isDone = true;
+    return response;
+  });
+  await vi.waitFor(async () => assert.ok(isDone || (await waiterOn(writer))), soon);
+  release();
+  await assert.rejects(undone, /undone/);
+  await writing;
+  // Then it found what was written, and nothing is left
+  assert.partialDeepStrictEqual((await erasing).json().erased, { lastContext: 1, gpsPositions: 1 });
+  assert.deepEqual(Object.keys(await rowsOf(tables, AWA)), ["molam_geo_events"]);
 });
 
 test("AUD-01: without a record nothing is erased; with Redis away nothing is, and nobody is told that it was", async () => {
