@@ -17,8 +17,14 @@ import { encodeHeartbeat } from "./support/avro.ts";
 import { passwordOf, saslOf, startGuardedBroker } from "./support/guarded-broker.ts";
 import { leastRights, provisioning, SERVICES, userOf } from "./support/kafka-rights.ts";
 import { makeKeys } from "./support/keys.ts";
-import { createService, run, runScript, type ServiceProcess } from "./support/processes.ts";
-import { untilTrue } from "./support/until.ts";
+import {
+  createService,
+  run,
+  runScript,
+  type ServiceName,
+  type ServiceProcess,
+} from "./support/processes.ts";
+import { until, untilTrue } from "./support/until.ts";
 
 /** All of Vigie on a broker where each service has the rights of docs/operations.md and no other. */
 
@@ -88,7 +94,8 @@ async function heldBy(user: string): Promise<number> {
   return resources.reduce((sum, { acls }) => sum + acls.length, 0);
 }
 
-const edgeUrl = (): string => services.find(({ name }) => name === "edge")?.url ?? "";
+const urlOf = (wanted: ServiceName): string =>
+  services.find(({ name }) => name === wanted)?.url ?? "";
 const endOf = async (topic: string): Promise<number> => {
   const ends = await admin.fetchTopicOffsets(servers.prefix + topic);
   return ends.reduce((sum, { high }) => sum + Number(high), 0);
@@ -99,7 +106,7 @@ test("with the rights that the catalogue says, and no others, the whole scenario
     ...env,
     ...saslOf(SCENARIO),
     JWT_PRIVATE_KEY: issuer.privateKeyPem,
-    VIGIE_EDGE_URL: edgeUrl(),
+    VIGIE_EDGE_URL: urlOf("edge"),
   });
   assert.equal(
     code,
@@ -107,6 +114,37 @@ test("with the rights that the catalogue says, and no others, the whole scenario
     `${text}\n${services.map((each) => each.output().slice(-1_500)).join("\n")}`,
   );
   await untilTrue("a checkpoint is signed", async () => (await endOf("id.audit.checkpoint")) > 0);
+});
+
+test("a person's choice goes out by geo, and no part of any service is down", async () => {
+  const claims = { tenant_id: "molam-sn", sub: "rights-1", sid: "s-rights-1" };
+  const send = (url: string, method: string, token: object, body: object) =>
+    fetch(url, {
+      method,
+      headers: {
+        authorization: `Bearer ${issuer.token({ ...claims, ...token })}`,
+        "content-type": "application/json",
+      },
+      body: JSON.stringify(body),
+    });
+  const service = { sub: "gateway", sid: undefined, scope: "events:write" };
+  const login = { user_id: claims.sub, session_id: claims.sid, kind: "AUTH_SUCCESS" };
+  const event = { ...login, channel: "WEB", occurred_at: Date.now() };
+  const signedIn = await send(`${urlOf("edge")}/v1/events/login`, "POST", service, event);
+  assert.equal(signedIn.status, 202, await signedIn.text());
+  const before = await endOf("id.geo.prefs");
+  await untilTrue("a choice is taken", async () => {
+    const own = { scope: "", user_type: "EXTERNAL" };
+    const prefs = { precisionLevel: "region" };
+    return (await send(`${urlOf("geo")}/v1/geo/prefs`, "PUT", own, prefs)).status === 200;
+  });
+  await untilTrue("it is told", async () => (await endOf("id.geo.prefs")) > before);
+  for (const each of services) {
+    await until(`${each.name} has all its parts`, async () => {
+      assert.deepEqual(await each.partsDown(), [], each.output().slice(-3_000));
+      return true;
+    });
+  }
 });
 
 test("what nobody can use goes to the dead letters, and what lies in a wrong partition is sent on", async () => {
