@@ -23,7 +23,7 @@ export const issuerAuth = {
       accepted: ["RS256"],
       log: silentLogger,
       clock: () => NOW_MS,
-      outbound: { json: async () => ({ keys: [jwk] }), close: async () => {} },
+      outbound: { json: async () => ({ keys: [jwk] }) },
     }),
     audience: AUDIENCE,
     issuer: ISSUER,
