@@ -93,7 +93,8 @@ type Found = readonly string[];
 async function inPostgres(traces: Traces): Promise<Found> {
   const tables = await servers.owner.query<{ name: string }>(
     `select relname as name from pg_class
-      where relkind in ('r', 'p') and relnamespace = current_schema()::regnamespace`,
+      where relkind in ('r', 'p') and relnamespace = current_schema()::regnamespace
+      order by relname`,
   );
   const found: string[] = [];
   for (const { name } of tables.rows) {
@@ -229,8 +230,8 @@ test("PRV-07: with opt-in others are told of its cell, and the position itself l
   assert.deepEqual(await everywhere(positionTraces(HERE)), []);
   // The cell is where it should be, and no finer one anywhere
   assert.deepEqual(where(await everywhere(anyTrace)), [
-    "postgres:molam_geo_last_context",
     "postgres:molam_geo_events",
+    "postgres:molam_geo_last_context",
     "redis",
     "topic:id.geo",
   ]);
