@@ -62,6 +62,24 @@ describe("where a producer says that the user was", () => {
     },
   );
 
+  test.each([
+    ["ed", 50, 685.7],
+    ["ede", 0.1, 108.8],
+    ["edeed", 0.1, 3.4],
+    ["edeed", 7, 7],
+  ])(
+    "of the cell %s with an accuracy of %d km is %d km uncertain",
+    (geohash, accuracyKm, radiusKm) => {
+      const location = {
+        source: "GPS",
+        ...none,
+        ...point,
+        accuracy_m: accuracyKm * 1_000,
+      } as const;
+      expect(locateGiven(location, geohash, () => sonatel)?.radiusKm).toBe(radiusKm);
+    },
+  );
+
   test("by country alone is the country as a whole", () => {
     expect(given({ source: "UNKNOWN", country: "NG" })).toMatchObject({
       country: "NG",

@@ -1,4 +1,5 @@
-import { gridCellCentre } from "@vigie/core/geo";
+import { gridCellCentre, type Point } from "@vigie/core/geo";
+import { cellAround } from "@vigie/core/geohash";
 import { countryCentre, countryRadiusKm } from "@vigie/geoip/countries";
 import type { Address } from "@vigie/geoip/geoip";
 import { Place, placeAt } from "@vigie/geoip/place";
@@ -9,9 +10,6 @@ export const GPS_RADIUS_KM = 0.1;
 export const PRODUCER_RADIUS_KM = 25;
 /** A producer's own word on its accuracy counts for this much at most. */
 export const ACCURACY_MAX_KM = 50;
-
-/** How far the truth may lie from the centre of a geohash cell, by its length. Source: REQUIREMENTS GEO-19. */
-const geohashRadiusKm: readonly number[] = [20_015, 2_500, 630, 78, 20, 2.4, 0.61, 0.076];
 
 /**
  * Where an address says that the user was, or null; `simCountries`: those of the event's SIM, null without one.
@@ -65,7 +63,8 @@ export function locateGiven(
   // A location that was derived from a VPN's address is no better than the address.
   if (source === "IP" && !address().isAnchor) return null;
   if (lat !== null && lon !== null) {
-    return placeAt({ lat, lon }, Math.max(radiusOf(location), cellRadius(geohash)), country, city);
+    const radiusKm = Math.max(radiusOf(location), cellRadiusKm({ lat, lon }, geohash));
+    return placeAt({ lat, lon }, radiusKm, country, city);
   }
   if (country === null || isOrigin(location)) return null;
   const centre = countryCentre(country);
@@ -78,5 +77,5 @@ function radiusOf({ source, accuracy_m }: Location): number {
 }
 
 /** A cell is as coarse as the user wanted it; that is no claim of a producer. */
-const cellRadius = (geohash: string | null): number =>
-  geohash === null ? 0 : (geohashRadiusKm[geohash.length] ?? 0);
+const cellRadiusKm = (centre: Point, geohash: string | null): number =>
+  geohash === null ? 0 : cellAround(centre, geohash.length).radiusKm;
