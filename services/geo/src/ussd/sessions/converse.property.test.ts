@@ -48,10 +48,9 @@ test("delivered twice, late, together or in any order, each step is done once, i
     const end = await mixed.hear(last);
     assert.deepEqual(mixed.one.asked, inOrder.one.asked);
     assert.equal(end.screen.text, (await inOrder.hear(last)).screen.text);
-    for (const held of [...mixed.kept, ...inOrder.kept]) {
-      for (const secret of [PIN, "4071", "73910586", "771234567"])
-        assert.ok(!held.includes(secret));
-    }
+    // As a word of its own: an HMAC in base64 has any four digits somewhere, once in some thousand runs.
+    const secrets = new RegExp(`(?<![\\w-])(${PIN}|4071|73910586|771234567)(?![\\w-])`);
+    for (const held of [...mixed.kept, ...inOrder.kept]) assert.doesNotMatch(held, secrets);
   };
   await fc.assert(fc.asyncProperty(deliveries, once), { numRuns: 300 });
 });
