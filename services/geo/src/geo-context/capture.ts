@@ -202,7 +202,8 @@ export function geoRecord(
     user_id: origin.userId,
     occurred_at: atMs,
     session_id: origin.sessionId,
-    channel: sim === null ? "UNKNOWN" : "MOBILE",
+    // A phone may carry a browser: of the session's channel a place says nothing.
+    channel: "UNKNOWN",
     network: { ip, user_agent: userAgent },
     device: null,
     location: cell && {

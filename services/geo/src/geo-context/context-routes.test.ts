@@ -62,6 +62,7 @@ describe("GEO-20: POST", () => {
       tenant_id: ME.tenantId,
       user_id: ME.userId,
       session_id: "s-1",
+      channel: "UNKNOWN",
       occurred_at: NOW_MS,
       network: { ip: "41.82.0.1" },
       location: { source: "GPS", country: "SN", city: "Dakar" },
