@@ -1,8 +1,9 @@
 import * as fc from "fast-check";
+import { getCountries, getCountryCallingCode } from "libphonenumber-js";
 import examples from "libphonenumber-js/mobile/examples";
 import { expect, test } from "vitest";
 import { seed } from "#countries/matrix";
-import { countriesOfPhone } from "./phone.ts";
+import { countriesByLibrary, countriesOfPhone } from "./phone.ts";
 
 test.each([
   ["+221771234567", ["SN"]],
@@ -45,3 +46,25 @@ test("examples of every country's mobile numbers are of that country", () => {
     expect(countriesOfPhone(`${phonePrefix}${national}`)).toEqual([code]);
   }
 });
+
+const callingCode = fc.constantFrom(
+  ...new Set(getCountries().map((code) => getCountryCallingCode(code))),
+);
+
+test("first digits tell what the whole number tells, in every numbering plan", () =>
+  fc.assert(
+    fc.property(callingCode, fc.stringMatching(/^\d{4,13}$/), (code, rest) => {
+      const text = `+${code}${rest}`;
+      expect(countriesOfPhone(text)).toEqual(countriesByLibrary(text));
+    }),
+    { numRuns: 5_000 },
+  ));
+
+test("blanks and the other way to write + change nothing", () =>
+  fc.assert(
+    fc.property(callingCode, fc.stringMatching(/^[\d ]{4,13}$/), (code, rest) => {
+      for (const text of [`+${code}${rest}`, `00${code} ${rest}`, ` +${code} ${rest} `]) {
+        expect(countriesOfPhone(text)).toEqual(countriesByLibrary(text));
+      }
+    }),
+  ));
