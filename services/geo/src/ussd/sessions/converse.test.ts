@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "vitest";
 import { type Conversation, LEASE_MS, openConversation } from "./converse.ts";
 import type { DialogueStore } from "./dialogue-store.ts";
+import { READ_MS } from "./locate.ts";
 import { memoryDialogues } from "./memory-dialogues.ts";
 import { type Caller, caller, LIFETIMES, PIN, testKeys } from "./testing.ts";
 
@@ -240,10 +241,36 @@ test("a provider that sends the last step alone numbers it, and no number is tak
   assert.equal(await press(3, PIN), "repeat notice");
   assert.equal(await press(2, "1"), "stale notice");
   assert.equal(await press(5, "0"), "stale notice");
-  // Without a number the next is what comes; dialled again it is known all the same
-  assert.equal(await press(null, ""), "stale notice");
-  assert.equal(await press(null, "0"), "next account");
   assert.deepEqual(one.asked, ["3 checkPin 8305"]);
+});
+
+test("a step without a number is the next, unless nobody can have read the screen by then", async () => {
+  const talk = world();
+  const one = caller("s-1");
+  const press = async (text: string) => {
+    const input = { kind: "step", text, number: null } as const;
+    const { kind, screen } = await talk.hear(one.heard("", { provider: "infobip", input }));
+    return `${kind} ${screen.name}`;
+  };
+  const read = (ms = READ_MS): void => {
+    talk.time.nowMs += ms;
+  };
+  assert.equal(await press("1"), "over bye");
+  assert.equal(await press(""), "opened main");
+  assert.equal(await press(""), "repeat main");
+  assert.equal(await press("1"), "stale main");
+  read();
+  assert.equal(await press("1"), "next account");
+  read(READ_MS - 1);
+  assert.equal(await press("1"), "stale account");
+  read(1);
+  // Both sent for one screen, and the second waits for the first
+  one.before = async () => read(30);
+  const twice = await Promise.all([press("1"), press("1")]);
+  assert.deepEqual(twice, ["next pin", "stale pin"]);
+  read();
+  assert.deepEqual(await Promise.all([press("4071"), press("4071")]), ["next pin", "stale pin"]);
+  assert.deepEqual(one.asked, ["3 checkPin 4071"]);
 });
 
 test("a text of more steps than a person takes is not walked", async () => {

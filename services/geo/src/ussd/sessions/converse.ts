@@ -86,7 +86,7 @@ export function openConversation(options: ConversationOptions): Conversation {
     if (!(await store.swap(name, claimed))) return null;
     const version = claimed.version + 1;
     try {
-      const next = { ...(await work()), version };
+      const next = { ...(await work()), version, answeredAtMs: clock() };
       return (await store.swap(name, next)) ? next : null;
     } catch (error) {
       // The gateway's next try finds it as it was; if this fails too, once the lease is over.
@@ -99,12 +99,13 @@ export function openConversation(options: ConversationOptions): Conversation {
     async hear(heard) {
       const name = nameOf(keys, heard.callback);
       const marks = marksOf(keys, name, heard.tenantId, heard.callback);
-      const giveUpAtMs = clock() + WAIT_MAX_MS;
+      const heardAtMs = clock();
+      const giveUpAtMs = heardAtMs + WAIT_MAX_MS;
       for (;;) {
         const kept = (await idle(name, giveUpAtMs)) ?? unheard(marks);
         // Of another phone it is a dialogue that this one never opened.
         if (kept === "over" || kept.first !== marks.first) return OVER;
-        const plan = planOf(kept, heard, marks);
+        const plan = planOf(kept, heard, marks, heardAtMs);
         if ("screen" in plan) return plan;
         const next = await change(name, kept, () =>
           taken(kept, plan.steps, { name, heard, marks }),
@@ -138,8 +139,13 @@ interface Plan {
 }
 
 /** Either the answer that there is already, or the steps to take for one. */
-function planOf(kept: Kept, { callback, dialled }: Heard, marks: Marks): Conversed | Plan {
-  const located = locate(kept, callback.input, dialled, marks);
+function planOf(
+  kept: Kept,
+  { callback, dialled }: Heard,
+  marks: Marks,
+  heardAtMs: number,
+): Conversed | Plan {
+  const located = locate(kept, callback.input, dialled, marks, heardAtMs);
   if (kept.answered === null)
     return located.kind === "next" ? { ...located, kind: "opened" } : OVER;
   if (located.kind === "next" && isLive(kept)) return located;
@@ -190,5 +196,6 @@ const unheard = ({ first }: Marks): Kept => ({
   stepsBefore: 0,
   markBefore: first,
   answered: null,
+  answeredAtMs: 0,
   busyUntilMs: 0,
 });

@@ -14,6 +14,8 @@ export interface Kept {
   readonly markBefore: string;
   /** What the last callback was answered. Null: none has been answered yet. */
   readonly answered: { readonly state: State; readonly screen: Screen } | null;
+  /** When that was; 0: never. Milliseconds since the epoch. */
+  readonly answeredAtMs: number;
   /** A callback is being answered, until then at most; 0: none is. Milliseconds since the epoch. */
   readonly busyUntilMs: number;
 }

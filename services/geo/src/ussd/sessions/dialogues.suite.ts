@@ -27,6 +27,7 @@ const keptAt = (version: number): Kept => ({
     state,
     screen: { kind: "CON", name: "repeatPin", language: "fr", text: "Répétez\n0. Retour" },
   },
+  answeredAtMs: 1_767_607_200_000 + version,
   busyUntilMs: 0,
 });
 

@@ -5,6 +5,9 @@ import type { Marks } from "./marks.ts";
 /** More were typed by no person; a real dialogue has a dozen. */
 export const STEPS_MAX = 50;
 
+/** Nobody has read a screen and answered it sooner; what comes before was sent for an earlier one. */
+export const READ_MS = 500;
+
 /** What a callback is to its dialogue. */
 export type Located =
   /** `steps` are new, `markBefore` is that of the `stepsBefore` before them. */
@@ -26,10 +29,15 @@ export function locate(
   input: UssdInput,
   dialled: readonly string[],
   marks: Marks,
+  heardAtMs: number,
 ): Located {
-  return input.kind === "whole"
-    ? locateWhole(kept, [...dialled, ...stepsOf(input.text)], marks)
-    : locateStep(kept, input, dialled, marks);
+  if (input.kind === "whole") {
+    return locateWhole(kept, [...dialled, ...stepsOf(input.text)], marks);
+  }
+  const located = locateStep(kept, input, dialled, marks);
+  // Without a number nothing but its time tells a step from a repeat of the last one.
+  const isUnread = input.number === null && heardAtMs < kept.answeredAtMs + READ_MS;
+  return located.kind === "next" && isUnread ? STALE : located;
 }
 
 function locateWhole(kept: Kept, all: readonly string[], marks: Marks): Located {
@@ -48,7 +56,6 @@ function locateStep(
   const opens = number === 0 || (number === null && text === "");
   const steps = opens ? dialled : [text];
   if (kept.answered === null) return opens ? next(steps) : STALE;
-  // Without a number a step is taken to be the next: nothing tells it from a repeat.
   const before = opens ? 0 : number === null ? kept.steps : dialled.length + number - 1;
   const isRepeat = before === kept.stepsBefore && marks.after(kept.markBefore, steps) === kept.mark;
   if (isRepeat) return { kind: "repeat" };

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { SECOND_MS } from "@vigie/core/time";
 import type { LoginEvent } from "@vigie/schemas/types";
 import { LocalRateLimiter } from "@vigie/service-kit/http/rate-limit";
 import { issuerAuth, NOW_MS } from "@vigie/service-kit/testing/issuer";
@@ -109,12 +110,11 @@ test("USS-08: Africa's Talking by form, known by path and address", async () => 
 });
 
 test("USS-08: Infobip by JSON, one step a call; the end of a session signs out", async () => {
-  const call = (method: string, payload: object) =>
-    service.app.inject({
-      method: "PUT",
-      url: `${ROOT}/infobip/${PATH_SECRET}/session/ib-1/${method}`,
-      payload,
-    });
+  const call = (method: string, payload: object) => {
+    service.pass(SECOND_MS);
+    const url = `${ROOT}/infobip/${PATH_SECRET}/session/ib-1/${method}`;
+    return service.app.inject({ method: "PUT", url, payload });
+  };
   const fields = { msisdn: PHONE.slice(1), shortCode: "*131#" };
   const start = await call("start", { ...fields, text: "*131*1#" });
   expect(start.json()).toMatchObject({ shouldClose: false, responseExitCode: 200 });
