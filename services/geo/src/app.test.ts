@@ -52,6 +52,38 @@ test("every action of the audit that is geo's is declared by a route", async () 
   assert.deepEqual(missing, []);
 });
 
+test("AUD-01: every route of an administrator that changes something or names people has its record first", async () => {
+  const free = (await routes())
+    .filter(({ url }) => url.includes("/admin/"))
+    .filter(({ config }) => config?.audit?.kind !== "before_answer")
+    .map(named);
+  // Whoever adds one here says why it names nobody.
+  assert.deepEqual(free.sort(), [
+    "GET /v1/geo/admin/countries/:code",
+    "GET /v1/ussd/admin/service-codes",
+  ]);
+});
+
+test("AUD-12: who acts as somebody else is on record before it is done, or it is not", async () => {
+  const { app, audit } = testGeo();
+  const headers = await bearer({ ...person, act: { sub: "admin-1" } });
+  await app.inject({ method: "GET", url: "/v1/geo/prefs", headers });
+  assert.partialDeepStrictEqual(audit.entries, [
+    {
+      action: "impersonation.acted",
+      subjectUserId: person.sub,
+      payload: { method: "GET", route: "/v1/geo/prefs" },
+    },
+  ]);
+  const failing = { ...audit, record: () => Promise.reject(new Error("away")) };
+  const answer = await testGeo({ audit: failing }).app.inject({
+    method: "GET",
+    url: "/v1/geo/prefs",
+    headers,
+  });
+  assert.equal(answer.statusCode, 500);
+});
+
 test("SEC-12: each route is described, with its answers, problems and security", async () => {
   const { app } = testGeo();
   const { paths } = (await app.inject("/docs/json")).json();

@@ -4,11 +4,11 @@ import { memoryAudit } from "@vigie/service-kit/audit-trail/memory-audit";
 import { nameUuid, uuidOf } from "@vigie/service-kit/ids";
 import type { RouteOptions } from "fastify";
 import { afterAll, beforeAll, beforeEach, describe, test } from "vitest";
-import { smallLog } from "../audit-api/test-log.ts";
-import { type Call, call, TENANT, type TestStores, testStores } from "../commands/test-stores.ts";
-import { anomalyRow, ids } from "../inventory/test-tables.ts";
-import { postgresPolicies } from "../policies/policy-store.ts";
-import { NOW_MS, testEdge } from "../test-edge.ts";
+import { smallLog } from "./audit-api/test-log.ts";
+import { type Call, call, TENANT, type TestStores, testStores } from "./commands/test-stores.ts";
+import { anomalyRow, ids } from "./inventory/test-tables.ts";
+import { postgresPolicies } from "./policies/policy-store.ts";
+import { NOW_MS, testEdge } from "./test-edge.ts";
 
 /** AUD-06 at every route that has its record first: with the audit away nothing is answered, and nothing is done. */
 

@@ -1,20 +1,10 @@
 import assert from "node:assert/strict";
-import type { Logger } from "@vigie/core/log";
-import { silentLogger } from "@vigie/core/log";
 import type { AuditAction } from "@vigie/schemas/audit-actions";
 import { auditActions } from "@vigie/schemas/audit-actions";
-import type { AuditTrail } from "@vigie/service-kit/audit-trail/audit-trail";
-import {
-  type AuditDeclaration,
-  beforeAnswer,
-  beforeAnswerOnce,
-  holdToDeclared,
-  nothing,
-} from "@vigie/service-kit/audit-trail/declared";
 import { memoryAudit } from "@vigie/service-kit/audit-trail/memory-audit";
-import fastify, { type FastifyInstance, type RouteOptions } from "fastify";
+import type { RouteOptions } from "fastify";
 import { describe, test } from "vitest";
-import { bearer, person, post, testEdge } from "../test-edge.ts";
+import { bearer, person, post, testEdge } from "./test-edge.ts";
 
 /** Every route of the edge, with what it declares. */
 async function routesOfEdge(): Promise<readonly RouteOptions[]> {
@@ -28,15 +18,6 @@ async function routesOfEdge(): Promise<readonly RouteOptions[]> {
 const named = ({ method, url }: RouteOptions): string => `${method} ${url}`;
 
 describe("what a route declares", () => {
-  test("a route that declares nothing keeps the edge from starting", async () => {
-    const app = fastify();
-    app.register(async (scope) => {
-      holdToDeclared(scope, memoryAudit(), silentLogger);
-      scope.get("/forgotten", async () => ({}));
-    });
-    await assert.rejects(async () => app.ready(), /GET \/forgotten declares what of it is audited/);
-  });
-
   test("AUD-01: every route of an administrator that changes something or names people has its record first", async () => {
     const free = (await routesOfEdge())
       .filter(({ url }) => /\/admin\/|\/erasures\//.test(url))
@@ -75,76 +56,6 @@ describe("what a route declares", () => {
       .map(([action]) => action as AuditAction)
       .filter((action) => !declared.includes(action) && !own.includes(action));
     assert.deepEqual(missing, []);
-  });
-});
-
-/** An edge of one route, GET /deed, that does `deed`; with the faults that it told of. */
-async function edgeOf(
-  audit: AuditDeclaration,
-  deed: (trail: AuditTrail, app: FastifyInstance) => RouteOptions["handler"],
-  trail: AuditTrail = memoryAudit(),
-) {
-  const faults: object[] = [];
-  const log: Logger = { ...silentLogger, fatal: (fields: object) => void faults.push(fields) };
-  const { app } = testEdge({ log });
-  app.register(async (scope) => {
-    const watched = holdToDeclared(scope, trail, log);
-    scope.route({ method: "GET", url: "/deed", config: { audit }, handler: deed(watched, scope) });
-  });
-  const get = (headers: Record<string, string> = {}) =>
-    app.inject({ method: "GET", url: "/deed", headers });
-  return { get, faults };
-}
-
-const record = (trail: AuditTrail, action: AuditAction): RouteOptions["handler"] =>
-  async function handler(request) {
-    const caller = { limitKey: "x" } as never;
-    await trail.record({ action, caller, request, subjectUserId: null, payload: {} });
-    return { done: true };
-  };
-
-describe("a route is held to it", () => {
-  test("AUD-06: an answer without its record is withheld, and told at the highest level", async () => {
-    const { get, faults } = await edgeOf(beforeAnswer("sessions.read"), () => async () => ({
-      secret: "of somebody else",
-    }));
-    const response = await get();
-    assert.equal(response.statusCode, 500);
-    assert.ok(!response.body.includes("secret"));
-    assert.deepEqual(faults, [{ code: "VIG_AUDIT_UNRECORDED", route: "GET /deed" }]);
-  });
-
-  test("an answer after its record goes out", async () => {
-    const { get, faults } = await edgeOf(beforeAnswer("sessions.read"), (trail) =>
-      record(trail, "sessions.read"),
-    );
-    assert.deepEqual((await get()).json(), { done: true });
-    assert.deepEqual(faults, []);
-  });
-
-  test("a refusal needs no record", async () => {
-    const { get } = await edgeOf(
-      beforeAnswer("sessions.read"),
-      () => async (_request, reply) => reply.code(404).send({}),
-    );
-    assert.equal((await get()).statusCode, 404);
-  });
-
-  test("a call that may be a repetition is taken for one only with its key", async () => {
-    const { get } = await edgeOf(beforeAnswerOnce("sessions.read"), () => async () => ({}));
-    assert.equal((await get()).statusCode, 500);
-    assert.equal((await get({ "idempotency-key": "k-1" })).statusCode, 200);
-  });
-
-  test("an action that is not declared is not written", async () => {
-    const trail = memoryAudit();
-    const { get } = await edgeOf(
-      nothing("it only counts"),
-      (watched) => record(watched, "policy.updated"),
-      trail,
-    );
-    assert.equal((await get()).statusCode, 500);
-    assert.deepEqual(trail.entries, []);
   });
 });
 
