@@ -81,7 +81,7 @@ export function adminFault(
 const isIdDomains = ({ orgId }: Caller, idDomainOrgs: ReadonlySet<string>): boolean =>
   orgId === null || idDomainOrgs.has(orgId);
 
-// SUB-01: every 403 is put on record, see audit/declared.ts.
+// SUB-01: every 403 is put on record, see audit-trail/declared.ts.
 
 export const hasScope = (scope: string): onRequestHookHandler =>
   function check(request, reply, done) {
