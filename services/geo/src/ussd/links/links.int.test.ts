@@ -84,6 +84,14 @@ describe("links of phones", () => {
     assert.equal((await tables.rows("select 1 from ussd_links")).length, 1);
   });
 
+  test("a person sees their own, and nobody else's", async () => {
+    await put("usr_1");
+    const own = async (user: string) =>
+      (await service.call({ method: "GET", url: "/v1/ussd/links", claims: personal(user) })).json();
+    expect(await own("usr_1")).toEqual(await read("usr_1"));
+    expect(await own("usr_2")).toEqual({ user_id: "usr_2", phones: [] });
+  });
+
   test("put anew, it keeps the language that was chosen on it; another person's does not", async () => {
     await put("usr_1", { language: "en" });
     await put("usr_1");

@@ -1,6 +1,6 @@
 import { VigError } from "@vigie/core/errors";
-import { beforeAnswer } from "@vigie/service-kit/audit-trail/declared";
-import { admin, callerOf, schemasKnown, scoped } from "@vigie/service-kit/http/access";
+import { beforeAnswer, ownData } from "@vigie/service-kit/audit-trail/declared";
+import { admin, callerOf, person, schemasKnown, scoped } from "@vigie/service-kit/http/access";
 import { problemResponses } from "@vigie/service-kit/http/problem-responses";
 import { strictBody } from "@vigie/service-kit/http/strict-body";
 import type { FastifyInstance } from "fastify";
@@ -30,6 +30,7 @@ export function ussdLinks(scope: FastifyInstance, context: GeoContext): void {
   putRoute(scope, context, links);
   removeRoute(scope, context, links);
   readRoute(scope, context, links);
+  ownRoute(scope, context, links);
   simChangeRoute(scope, context, links);
 }
 
@@ -58,8 +59,8 @@ function putRoute(scope: FastifyInstance, context: GeoContext, links: LinkBook):
       const { phone, user_id: userId, language = null } = request.body;
       const country = countryOf(phone, context);
       return onRecord(context, request, "ussd.link_put", async (tx, tenantId) => {
-        const person = { tenantId, userId };
-        const before = await links.put(tx, { person, phone, country, language });
+        const link = { person: { tenantId, userId }, phone, country, language };
+        const before = await links.put(tx, link);
         const taken_over = before !== null && before.userId !== userId;
         return {
           subjectUserId: userId,
@@ -122,6 +123,29 @@ function readRoute(scope: FastifyInstance, context: GeoContext, links: LinkBook)
           answer: { user_id: userId, phones: phones.map(phoneAnswer) },
         };
       }),
+  );
+}
+
+function ownRoute(scope: FastifyInstance, context: GeoContext, links: LinkBook): void {
+  scope.get(
+    "/v1/ussd/links",
+    {
+      schema: {
+        tags: ["ussd"],
+        security: [{ bearer: [] }],
+        summary: "Which phones are linked to the caller",
+        response: { 200: linksSchema, ...problemResponses },
+      },
+      config: { audit: ownData },
+      onRequest: [...person(context)],
+    },
+    async (request) => {
+      const { tenantId, subject: userId } = callerOf(request);
+      const found = await context.database.inTenant(tenantId, (tx) =>
+        links.ofPerson(tx, { tenantId, userId }),
+      );
+      return { user_id: userId, phones: found.map(phoneAnswer) };
+    },
   );
 }
 
