@@ -12,7 +12,8 @@ import { silentLogger } from "@vigie/core/log";
 import type { TopicName } from "@vigie/schemas/catalogue";
 import { openCodecs } from "@vigie/schemas/codecs";
 import { SAMPLE_KEY, sampleHeartbeat, sampleLogin } from "@vigie/schemas/samples";
-import type { AnomalyLabel, LoginEvent } from "@vigie/schemas/types";
+import type { AnomalyLabel, GeoEvent, GeoPrefs, LoginEvent } from "@vigie/schemas/types";
+import { openBatchingProducer } from "@vigie/stream/kafka/producer";
 import { type ServiceStack, serviceStack } from "@vigie/testkit/service-stack";
 import { SignJWT } from "jose";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
@@ -146,6 +147,46 @@ test("a login posted over HTTP lies in Kafka where the answer says, readable by 
     occurred_at: occurredAt,
     sim: sampleLogin.sim,
   });
+});
+
+/** As geo tells it. */
+async function consent(userId: string, precision: number): Promise<void> {
+  const { client, registry, prefix } = servers;
+  const about = { cacheDir: stateDir, prefix, log: silentLogger };
+  const codecs = await openCodecs({ registryUrl: registry, ...about });
+  const producer = await openBatchingProducer(client);
+  try {
+    const tenant_id = sampleLogin.tenant_id;
+    const encoder = codecs.encoder<GeoPrefs>("id.geo.prefs");
+    await codecs.ready();
+    const prefs = { tenant_id, user_id: userId, gps_opt_in: false, precision, updated_at: 1 };
+    const value = Buffer.from(encoder.encode(prefs));
+    await producer.publish({
+      topic: `${prefix}id.geo.prefs`,
+      key: `${tenant_id}|${userId}`,
+      value,
+    });
+  } finally {
+    await producer.close();
+    codecs.close();
+  }
+}
+
+test("a place posted over HTTP goes on no finer than its person consents to", async () => {
+  await consent("usr_coarse", 2);
+  const cut = async (): Promise<void> => {
+    const { location: given } = sampleLogin;
+    const own = { user_id: "usr_coarse", occurred_at: Date.now(), channel: "MOBILE" };
+    const response = await post("/v1/events/geo", { ...own, location: given });
+    const { offset, partition } = (await response.json()) as { partition: number; offset: number };
+    const record = (await servers.readAll("id.geo")).find(
+      (each) => each.offset === offset && each.partition === partition,
+    );
+    const decoded = await decodedOf<GeoEvent>("id.geo", record?.value ?? null);
+    const location = { lat: 14.0625, lon: -16.875, city: null };
+    assert.partialDeepStrictEqual(decoded, { location, geohash: "ed" });
+  };
+  await vi.waitFor(cut, { timeout: 10_000, interval: 200 });
 });
 
 test("RMP-02: a verdict posted over HTTP lies in Kafka soon after its commit", async () => {
