@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { type ServiceStack, serviceStack } from "@vigie/testkit/service-stack";
+import { afterAll, beforeAll, test } from "vitest";
+
+/** What a stolen login of geo could do in the tables of all services. */
+
+let servers: ServiceStack;
+beforeAll(async () => {
+  servers = await serviceStack();
+});
+afterAll(() => servers.close());
+
+interface Right {
+  readonly name: string;
+  readonly rights: string;
+}
+
+/** Source: aclexplode gives what was granted by name; nothing is granted to all (PUBLIC). */
+const GRANTED = `
+  select relname as name, string_agg(lower(privilege_type), ' ' order by privilege_type) as rights
+    from pg_class, aclexplode(relacl)
+   where relnamespace = current_schema()::regnamespace and grantee = 'vigie_geo'::regrole
+   group by relname order by relname`;
+const COLUMNS = `
+  select distinct relname as name, lower(privilege_type) as rights
+    from pg_attribute join pg_class on pg_class.oid = attrelid, aclexplode(attacl)
+   where relnamespace = current_schema()::regnamespace and grantee = 'vigie_geo'::regrole
+   order by 1, 2`;
+
+test("geo has its own tables, and of others' no more than it needs", async () => {
+  const { rows } = await servers.owner.query<Right>(GRANTED);
+  const others = rows.filter(({ name }) => !/^(molam_|ussd_)/.test(name));
+  assert.deepEqual(others, [
+    { name: "erasure_parts", rights: "insert" },
+    { name: "erasures", rights: "select" },
+    { name: "outbox", rights: "delete insert select" },
+    { name: "sink_offsets", rights: "insert select update" },
+  ]);
+  const columns = await servers.owner.query<Right>(COLUMNS);
+  assert.deepEqual(
+    columns.rows.filter(({ name }) => !/^(molam_|ussd_)/.test(name)),
+    [{ name: "user_sessions", rights: "select" }],
+  );
+  const tooMuch = rows.filter(({ rights }) => /truncate|references|trigger/.test(rights));
+  assert.deepEqual(tooMuch, []);
+});
+
+test("each of its tables shows one tenant at a time", async () => {
+  const { rows } = await servers.owner.query<{ name: string }>(
+    `select distinct relname as name from pg_class, aclexplode(relacl)
+      where relnamespace = current_schema()::regnamespace and grantee = 'vigie_geo'::regrole
+        and relkind = 'r' and not relrowsecurity order by 1`,
+  );
+  // The matrix is of all tenants, purges name nobody, and offsets are the platform's.
+  assert.deepEqual(
+    rows.map(({ name }) => name),
+    ["molam_country_matrix", "molam_gps_purges", "sink_offsets"],
+  );
+});
+
+test("it takes on no other role", async () => {
+  const { rows } = await servers.owner.query(
+    `select roleid::regrole from pg_auth_members where member = 'vigie_geo'::regrole`,
+  );
+  assert.deepEqual(rows, []);
+});
