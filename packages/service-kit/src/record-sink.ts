@@ -57,7 +57,7 @@ export interface RecordSinkOptions {
   readonly groupId: string;
   readonly database: Database;
   readonly takers: readonly RecordTaker[];
-  /** Told after each commit, so that what is written again counts once. */
+  /** Told after each commit, so that what is written again counts once; what is to come again does not count yet. */
   readonly told?: (tally: Tally) => void;
 }
 
@@ -115,6 +115,7 @@ export function createRecordSink(options: RecordSinkOptions): (context: SinkCont
         });
         if ("rewind" in committed) {
           positions.set(committed.rewind);
+          told?.(tallyOf(0, [], []));
           return committed;
         }
         positions.set(next);

@@ -35,7 +35,9 @@ const subject = {
 };
 
 /** What waits to be published. */
-const UNPUBLISHED = "delete from outbox where topic = 'id.geo.prefs' and key = $1";
+const UNPUBLISHED =
+  "delete from outbox where topic = 'id.geo.prefs' and key = $1 and enqueued_at <= $2";
+const CHOSEN_SINCE = "select 1 from molam_user_geo_prefs where tenant_id = $1 and user_id = $2";
 
 /** What is gone of where somebody was, in rows; `unpublished`: records that had not left yet. */
 export type LocationErased = Counts<keyof typeof location | "unpublished">;
@@ -48,7 +50,7 @@ export interface Eraser {
   subject(tx: Queryable, person: Person, untilMs: number): Promise<unknown>;
 }
 
-/** Everybody is told by a tombstone that the defaults count for the person again. */
+/** Everybody is told by a tombstone that the defaults count for the person again, unless they have chosen since. */
 export function createEraser(cache: Pick<PersonCache<unknown>, "forget">): Eraser {
   const erase = async <K extends string>(
     tx: Queryable,
@@ -64,8 +66,9 @@ export function createEraser(cache: Pick<PersonCache<unknown>, "forget">): Erase
     for (const [what, text] of Object.entries<string>(statements)) {
       counts[what] = (await tx.query(text, [tenantId, userId, until])).count;
     }
-    counts.unpublished = (await tx.query(UNPUBLISHED, [key])).count;
-    await enqueue(tx, { topic: "id.geo.prefs", key, value: null });
+    counts.unpublished = (await tx.query(UNPUBLISHED, [key, until])).count;
+    const chosenSince = await tx.query(CHOSEN_SINCE, [tenantId, userId]);
+    if (chosenSince.count === 0) await enqueue(tx, { topic: "id.geo.prefs", key, value: null });
     await cache.forget(person);
     return counts as Counts<K | "unpublished">;
   };

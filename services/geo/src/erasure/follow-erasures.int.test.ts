@@ -71,6 +71,14 @@ function request(person: Person, over: Partial<SinkRecord> = {}): SinkRecord {
 
 const write = (records: readonly SinkRecord[], sink = createSink()) =>
   sink.write(records, nextOf(records));
+/** Of id.geo.prefs, in order. */
+const waiting = async (person: Person) =>
+  (
+    await tables.rows<{ value: Buffer | null }>(
+      "select value from outbox where key = $1 order by id",
+      [keyOf(person)],
+    )
+  ).map(({ value }) => value);
 const parts = () =>
   tables.rows<object>("select erasure_id, part from erasure_parts order by erasure_id");
 
@@ -83,10 +91,7 @@ test("PRV-14: an erasure takes everything of the person out of every table, and 
   }
   assert.deepEqual(await parts(), [{ erasure_id: `x-${AWA.userId}`, part: "geo" }]);
   assert.deepEqual(forgotten, [AWA]);
-  const waiting = await tables.rows<object>("select value from outbox where key = $1", [
-    keyOf(AWA),
-  ]);
-  assert.deepEqual(waiting, [{ value: null }]);
+  assert.deepEqual(await waiting(AWA), [null]);
 });
 
 test("PRV-14: whoever begins anew afterwards keeps it, also when the request is read again", async () => {
@@ -103,6 +108,8 @@ test("PRV-14: whoever begins anew afterwards keeps it, also when the request is 
   await write([asked]);
   assert.deepEqual(await rowsOf(tables, AWA), kept);
   assert.equal((await parts()).length, 1);
+  // Nor does a tombstone come behind what they have chosen since.
+  assert.deepEqual(await waiting(AWA), [null, Buffer.from(AWA.userId)]);
 });
 
 test("each request is carried out once by whoever has the partition, and several in one write", async () => {
@@ -115,6 +122,7 @@ test("each request is carried out once by whoever has the partition, and several
   await tables.owner.query("truncate sink_offsets");
   const rewound = await write([request(AWA)], sink);
   assert.ok(rewound, "a database that was restored is told of them again");
+  assert.equal(tallies.at(-1)?.consumed, 0, "until when nothing counts");
 });
 
 test("what nobody can use is a dead letter, and holds nobody up", async () => {

@@ -73,10 +73,10 @@ export async function live(
       [JSON.stringify(row)],
     );
   }
-  await owner.query("insert into outbox (topic, key, value) values ('id.geo.prefs', $1, $2)", [
-    keyOf(person),
-    Buffer.from(person.userId),
-  ]);
+  await owner.query(
+    "insert into outbox (topic, key, value, enqueued_at) values ('id.geo.prefs', $1, $2, $3)",
+    [keyOf(person), Buffer.from(person.userId), iso(atMs)],
+  );
 }
 
 /** How many rows each table has of the person, of those that have any. */
