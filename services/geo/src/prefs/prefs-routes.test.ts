@@ -140,6 +140,8 @@ describe("PUT refuses, or takes less", () => {
     [{ preferredCurrency: "ABC" }, "preferredCurrency"],
     [{ preferredLocale: "french" }, "preferredLocale"],
     [{ preferredTimezone: "Africa/Atlantis" }, "preferredTimezone"],
+    [{ preferredTimezone: "+0530" }, "preferredTimezone"],
+    [{ preferredTimezone: "africa/dakar" }, "preferredTimezone"],
   ])("400 for %j", async (body, path) => {
     const response = await put(testGeo(), body);
     expect([response.statusCode, response.json().code]).toEqual([400, "VIG_BODY_INVALID"]);

@@ -16,7 +16,8 @@ const precisionLevel = Type.Union(
 const country = orFollows("^[A-Z]{2}$", "ISO 3166-1 alpha-2");
 const currency = orFollows("^[A-Z]{3}$", "ISO 4217");
 const locale = orFollows("^[a-z]{2,3}_[A-Z]{2}$", "as in fr_SN");
-const timezone = orFollows("^[A-Za-z0-9_+/-]{1,64}$", "IANA time zone");
+// By its first letter: the platform also takes offsets, which follow no clock that changes.
+const timezone = orFollows("^[A-Z][A-Za-z0-9_+/-]{0,63}$", "IANA time zone");
 
 const fields = {
   gpsOptIn: Type.Boolean({ description: "whether positions may be used" }),
