@@ -21,7 +21,7 @@ import {
 import { seed } from "#countries/matrix";
 
 /**
- * Detection of countries beside a bare Fastify route that answers the same bytes: each in its own process, the load
+ * Detection of countries beside a bare Fastify route that answers the same bytes, head and body: each in its own process, the load
  * generator in a third, in alternating rounds; then both at half of detection's rate.
  * Usage: detect.ts [--seconds 5] [--rounds 3] [--connections 64] [--profile FOLDER]
  * Works on the installation that the environment names. Prints one JSON line.
@@ -81,8 +81,13 @@ async function startGeo(folder: string): Promise<Server> {
   return geo;
 }
 
+/** Of this very answer or its connection. */
+const OWN_HEADERS = new Set(["connection", "content-length", "date", "keep-alive", "x-request-id"]);
+
+type Answer = readonly [headers: Readonly<Record<string, string>>, text: string];
+
 /** What the service answers each body with. */
-const pairsOf = ({ url }: Server): Promise<readonly (readonly [Body, string])[]> =>
+const pairsOf = ({ url }: Server): Promise<readonly (readonly [Body, Answer])[]> =>
   Promise.all(
     bodies.map(async (body) => {
       const response = await fetch(`${url}/v1/geo/detect`, {
@@ -91,7 +96,8 @@ const pairsOf = ({ url }: Server): Promise<readonly (readonly [Body, string])[]>
         body: JSON.stringify(body),
       });
       assert(response.status === 200, "every body of the benchmark is sound");
-      return [body, await response.text()] as const;
+      const headers = [...response.headers].filter(([name]) => !OWN_HEADERS.has(name));
+      return [body, [Object.fromEntries(headers), await response.text()]] as const;
     }),
   );
 

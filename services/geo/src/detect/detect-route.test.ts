@@ -24,7 +24,10 @@ describe("GEO-13, GEO-14: POST /v1/geo/detect", () => {
     const body = { phone: "+221771234567", mcc: 608, mnc: 1, ip: FRENCH };
     const response = await post(testGeo({ geoip }), body);
     expect(response.statusCode).toBe(200);
-    expect(response.headers["cache-control"]).toBe("no-store");
+    expect(response.headers).toMatchObject({
+      "content-type": "application/json; charset=utf-8",
+      "cache-control": "no-store",
+    });
     expect(response.json()).toEqual({
       country: "SN",
       detectionMethod: "phone",

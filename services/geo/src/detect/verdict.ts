@@ -27,28 +27,31 @@ export interface Verdict {
  * they have none of them in common with it, they are told as a mismatch and change nothing.
  */
 export function decide(candidates: Candidates): Verdict {
-  const said = methods.flatMap((method) => {
-    const countries = candidates[method] ?? [];
-    return countries.length === 0 ? [] : [{ method, countries }];
-  });
-  const [first, ...weaker] = said;
-  if (first === undefined) return { country: null, method: null, mismatch: [] };
-  const left = weaker.reduce((kept, { countries }) => {
-    const both = shared(kept, countries);
-    return both.length === 0 ? kept : both;
-  }, first.countries);
-  const mismatch = said.flatMap((one, at) =>
-    said
-      .slice(at + 1)
-      .filter((other) => shared(one.countries, other.countries).length === 0)
-      .map(
-        (other): Mismatch => ({
-          methods: [one.method, other.method],
-          countries: [one.countries, other.countries],
-        }),
-      ),
-  );
-  return { country: left[0] ?? null, method: first.method, mismatch };
+  const { phone, sim, ip } = candidates;
+  let method: Method | null = null;
+  let left = nothing;
+  for (const name of methods) {
+    const countries = candidates[name] ?? nothing;
+    if (countries.length === 0) continue;
+    method ??= name;
+    const both = left === nothing ? countries : shared(left, countries);
+    if (both.length > 0) left = both;
+  }
+  const mismatch: Mismatch[] = [];
+  compare(mismatch, ["phone", phone], ["sim", sim]);
+  compare(mismatch, ["phone", phone], ["ip", ip]);
+  compare(mismatch, ["sim", sim], ["ip", ip]);
+  return { country: left[0] ?? null, method, mismatch };
+}
+
+const nothing: readonly string[] = [];
+
+type Said = readonly [Method, readonly string[] | null];
+
+function compare(mismatch: Mismatch[], [one, a]: Said, [other, b]: Said): void {
+  if (a === null || b === null || a.length === 0 || b.length === 0) return;
+  if (shared(a, b).length > 0) return;
+  mismatch.push({ methods: [one, other], countries: [a, b] });
 }
 
 const shared = (a: readonly string[], b: readonly string[]): readonly string[] =>
