@@ -11,6 +11,7 @@ import { openRedis, type RedisStore } from "@vigie/service-kit/redis/redis";
 import { createIssuer } from "@vigie/testkit/issuer";
 import { type ServiceStack, serviceStack } from "@vigie/testkit/service-stack";
 import { afterAll, beforeAll, test, vi } from "vitest";
+import { cacheName } from "#geo-context/person-cache";
 import { keyOf, type Person, rowOf } from "#person";
 import { placeTraces, positionTraces, type Traces, textTraces } from "./test-traces.ts";
 
@@ -219,7 +220,7 @@ test("PRV-07: with opt-in others are told of its cell, and the position itself l
   const answer = await ok("POST", "/v1/geo/context", position);
   assert.deepEqual([answer.gps, answer.context.city], ["used", "Ziguinchor"]);
   // Nothing is remembered for some seconds after a change: as if they had passed.
-  await redis.command("DEL", redis.key(`vigie:geo:${keyOf(AWA)}`));
+  await redis.command("DEL", redis.key(cacheName(AWA)));
   await ok("GET", "/v1/geo/context");
   await vi.waitFor(async () => assert.equal(await recordsOf("id.geo.prefs"), 1), SOON);
   assert.equal(await recordsOf("id.geo"), before + 1);

@@ -4,7 +4,7 @@ import { silentLogger } from "@vigie/core/log";
 import { openRedis, type RedisStore } from "@vigie/service-kit/redis/redis";
 import { bearer, NOW_MS } from "@vigie/service-kit/testing/issuer";
 import { afterAll, beforeAll, beforeEach, test, vi } from "vitest";
-import { redisPersonCache } from "#geo-context/person-cache";
+import { cacheName, redisPersonCache } from "#geo-context/person-cache";
 import type { Held } from "#geo-context/place-book";
 import { postgresBook } from "#geo-context/postgres-book";
 import { type GeoEventRow, noPlace } from "#geo-events/geo-events";
@@ -62,7 +62,7 @@ const waiting = (person: Person) =>
     [keyOf(person)],
   );
 const remembered = (person: Person) =>
-  redis.command("GET", redis.key(`vigie:geo:${keyOf(person)}`)).then(String);
+  redis.command("GET", redis.key(cacheName(person))).then(String);
 
 async function callDelete(over: Parameters<typeof testGeo>[0] = {}, claims: object = {}) {
   const geo = testGeo({ database: tables.geo, eraser, ...over });
@@ -151,7 +151,7 @@ test("a second erasure finds nothing, and says so", async () => {
 test("what somebody had read before is not remembered again after an erasure", async () => {
   await leave(AWA);
   const { promise: erasing, resolve: erased } = Promise.withResolvers<void>();
-  await redis.command("DEL", redis.key(`vigie:geo:${keyOf(AWA)}`));
+  await redis.command("DEL", redis.key(cacheName(AWA)));
   const held = { context: { city: "Dakar" } } as unknown as Held;
   const reading = cache().read(AWA, () => erasing.then(() => held));
   await callDelete();

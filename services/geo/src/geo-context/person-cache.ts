@@ -1,8 +1,9 @@
 import { messageOf } from "@vigie/core/errors";
 import type { Logger } from "@vigie/core/log";
 import { MINUTE_MS, SECOND_MS } from "@vigie/core/time";
+import { nameUuid } from "@vigie/service-kit/ids";
 import type { RedisStore } from "@vigie/service-kit/redis/redis";
-import { keyOf, type Person } from "#person";
+import type { Person } from "#person";
 
 /** What is read of a person again and again, remembered for a while (GEO-23). */
 export interface PersonCache<T> {
@@ -23,9 +24,13 @@ export const FORGOTTEN_MS = 2 * MINUTE_MS;
 /** Stands where nothing may be remembered yet. */
 const FORGOTTEN = "-";
 
+/** A name that recognises a person and names nobody: one who is erased leaves "nothing may be remembered" behind. */
+export const cacheName = ({ tenantId, userId }: Person): string =>
+  `vigie:geo:${nameUuid(tenantId, "subject", userId)}`;
+
 /** T goes through JSON and back unchanged. */
 export function redisPersonCache<T>(redis: RedisStore, log: Logger): PersonCache<T> {
-  const nameOf = (person: Person): string => redis.key(`vigie:geo:${keyOf(person)}`);
+  const nameOf = (person: Person): string => redis.key(cacheName(person));
   const unlessAway = async (asked: Promise<unknown>): Promise<unknown> => {
     try {
       return await asked;

@@ -9,7 +9,7 @@ import { createGpsVault, type GpsVault } from "#gps/vault";
 import { keyOf, type Person } from "#person";
 import { defaultPrefs, type Prefs } from "#prefs/prefs";
 import { type GeoTables, geoTables } from "#test-tables";
-import { type PersonCache, redisPersonCache } from "./person-cache.ts";
+import { cacheName, type PersonCache, redisPersonCache } from "./person-cache.ts";
 import { placeBookSuite } from "./place-book.suite.ts";
 import type { Held, PlaceBook } from "./place-book.ts";
 import { postgresBook } from "./postgres-book.ts";
@@ -48,7 +48,7 @@ placeBookSuite("postgres", () => ({
 
 const awa = (name: string): Person => ({ tenantId: "molam-sn", userId: `awa-${name}` });
 const chosen: Prefs = { ...defaultPrefs, homeCountry: "SN" };
-const nameOf = (person: Person): string => redis.key(`vigie:geo:${keyOf(person)}`);
+const nameOf = (person: Person): string => redis.key(cacheName(person));
 const textOf = async (person: Person) => redis.command("GET", nameOf(person));
 
 /** A book over this cache, and how often it asks PostgreSQL. */
