@@ -83,7 +83,9 @@ export function detection(scope: FastifyInstance, context: GeoContext): void {
       count(found);
       const countryData = found.countryData === null ? null : listedOf(found.countryData);
       // The schema describes it; all members are ours, so that none has to be left out.
-      return reply.serializer(JSON.stringify).send({ ...found, countryData });
+      return reply
+        .type("application/json; charset=utf-8")
+        .send(JSON.stringify({ ...found, countryData }));
     },
   );
 }
