@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { checkEvent } from "@vigie/schemas/admit";
 import type { GeoEvent } from "@vigie/schemas/types";
 import { LocalRateLimiter } from "@vigie/service-kit/http/rate-limit";
 import { bearer, issuerAuth, NOW_MS, person } from "@vigie/service-kit/testing/issuer";
@@ -35,6 +36,7 @@ function fed({ output, codecs }: TestGeo): GeoEvent[] {
   return output.produced.map(({ value }) => {
     const outcome = decoder.decode(value);
     assert.ok(outcome.kind === "ok");
+    assert.deepEqual(checkEvent("id.geo", outcome.value), []);
     return outcome.value;
   });
 }
@@ -126,6 +128,8 @@ describe("POST refuses", () => {
     { mnc: 1 },
     { carrier: "Orange" },
     { mcc: 608, carrier: "" },
+    { mcc: 608, carrier: "Orange\n" },
+    { mcc: 608, carrier: "\u0000" },
     { ip: "41.82.0.1" },
   ])("400 for %j, and nothing happens", async (body) => {
     const geo = testGeo();

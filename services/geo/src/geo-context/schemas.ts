@@ -6,6 +6,9 @@ import { contextSources } from "./geo-context.ts";
 const mcc = Type.Integer({ minimum: 200, maximum: 799, description: "mobile country code" });
 const mnc = Type.Integer({ minimum: 0, maximum: 999, description: "mobile network code" });
 
+/** Source: constraints of id.geo: the detector would take no record with one. */
+const NO_CONTROLS = "^[^\\u0000-\\u001f\\u007f]*$";
+
 /** GEO-20. */
 export const captureBody = Type.Object(
   {
@@ -17,7 +20,7 @@ export const captureBody = Type.Object(
     ),
     mcc: Type.Optional(mcc),
     mnc: Type.Optional(mnc),
-    carrier: Type.Optional(Type.String({ minLength: 1, maxLength: 64, pattern: "^[^\\u0000]*$" })),
+    carrier: Type.Optional(Type.String({ minLength: 1, maxLength: 64, pattern: NO_CONTROLS })),
   },
   {
     additionalProperties: false,
