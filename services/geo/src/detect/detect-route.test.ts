@@ -1,7 +1,9 @@
 import { LocalRateLimiter } from "@vigie/service-kit/http/rate-limit";
+import { strictBody } from "@vigie/service-kit/http/strict-body";
 import { issuerAuth, NOW_MS } from "@vigie/service-kit/testing/issuer";
 import { describe, expect, test } from "vitest";
 import { geoipOf, type TestGeo, testGeo } from "#test-geo";
+import { detectionAnswer } from "./detect-route.ts";
 
 const FRENCH = "90.1.0.1";
 const geoip = geoipOf({ [FRENCH]: { country: "FR", region: "Île-de-France", isVpn: true } });
@@ -69,12 +71,12 @@ describe("GEO-13, GEO-14: POST /v1/geo/detect", () => {
     });
   });
 
-  test("the caller's own address is not looked at when something is given", async () => {
-    const response = await post(testGeo({ geoip }), { mcc: 608 }, { remoteAddress: FRENCH });
-    expect(response.json()).toMatchObject({
-      candidates: { phone: null, sim: ["SN"], ip: null },
-      mismatch: [],
-    });
+  test.each([
+    [{ mcc: 608 }, ["SN"]],
+    [{ mnc: 1 }, null],
+  ])("the caller's own address is not looked at when something is given: %j", async (body, sim) => {
+    const response = await post(testGeo({ geoip }), body, { remoteAddress: FRENCH });
+    expect(response.json()).toMatchObject({ candidates: { phone: null, sim, ip: null }, mismatch: [] });
   });
 
   test("nothing that tells a country: null", async () => {
@@ -117,6 +119,17 @@ describe("what is refused", () => {
     const other = await post(geo, { mcc: 608 }, { remoteAddress: "198.51.100.7" });
     expect(other.statusCode).toBe(200);
   });
+});
+
+test("every answer is as its schema describes it", async () => {
+  const judge = strictBody({ schema: detectionAnswer } as Parameters<typeof strictBody>[0]);
+  const geo = testGeo({ geoip });
+  const bodies = [{ phone: "+221771234567", mcc: 608, mnc: 1, ip: FRENCH }, { mcc: 262 }, {}];
+  for (const body of bodies) {
+    const answer = (await post(geo, body)).json();
+    expect(judge(answer)).toEqual({ value: answer });
+  }
+  expect(judge({ country: 1 })).toHaveProperty("error");
 });
 
 test("OBS-04: every lookup is counted by method and outcome", async () => {
