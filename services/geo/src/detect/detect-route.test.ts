@@ -76,7 +76,10 @@ describe("GEO-13, GEO-14: POST /v1/geo/detect", () => {
     [{ mnc: 1 }, null],
   ])("the caller's own address is not looked at when something is given: %j", async (body, sim) => {
     const response = await post(testGeo({ geoip }), body, { remoteAddress: FRENCH });
-    expect(response.json()).toMatchObject({ candidates: { phone: null, sim, ip: null }, mismatch: [] });
+    expect(response.json()).toMatchObject({
+      candidates: { phone: null, sim, ip: null },
+      mismatch: [],
+    });
   });
 
   test("nothing that tells a country: null", async () => {

@@ -45,7 +45,8 @@ export function countriesByLibrary(text: string): readonly string[] {
   );
   if (number === undefined) return [];
   const { country } = number;
-  return country !== undefined && number.isValid() ? [country] : number.getPossibleCountries();
+  if (country !== undefined && number.isValid()) return [country];
+  return number.isPossible() ? number.getPossibleCountries() : [];
 }
 
 function plansOfOne(): ReadonlyMap<string, Plan> {
