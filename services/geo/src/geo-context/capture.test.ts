@@ -119,7 +119,8 @@ describe("PRV-07, GEO-18: nothing is finer than the level", () => {
       { ...defaultPrefs, precisionLevel: "country" },
       sighting({ address: inParis }),
     );
-    expect(captured.context).toMatchObject({ country: "FR", region: null, city: null });
+    const nothing = { region: null, city: null, timezone: null };
+    expect(captured.context).toMatchObject({ country: "FR", ...nothing });
   });
 
   const points = fc.record({

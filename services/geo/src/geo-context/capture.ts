@@ -11,7 +11,7 @@ import {
   type Prefs,
   switchesOf,
 } from "#prefs/prefs";
-import { type ContextSource, cutPlace, type GeoContext } from "./geo-context.ts";
+import { type ContextSource, cutContext, type GeoContext } from "./geo-context.ts";
 import type { Change, Held } from "./place-book.ts";
 import type { LocatedPosition } from "./places.ts";
 
@@ -135,7 +135,7 @@ function contextOf(
     carrier: sim?.carrier ?? null,
     capturedAtMs: atMs,
   };
-  return cutPlace(whole, lengthOf(prefs));
+  return cutContext(whole, lengthOf(prefs));
 }
 
 const sourceOf = ({ country }: AddressSeen): ContextSource => (country === null ? "unknown" : "ip");

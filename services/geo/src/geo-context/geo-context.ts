@@ -13,7 +13,7 @@ export interface GeoContext {
   readonly city: string | null;
   /** Of a position only. */
   readonly geohash: string | null;
-  /** IANA time zone. */
+  /** IANA time zone, from the level region. */
   readonly timezone: string | null;
   readonly isVpn: boolean;
   readonly isMobile: boolean;
@@ -36,6 +36,12 @@ export function cutPlace<P extends PlaceNames>(place: P, length: GeohashLength):
     geohash: place.geohash?.slice(0, length) ?? null,
   };
 }
+
+/** The same of a context: of a country that has several, the time zone tells a region. */
+export const cutContext = (context: GeoContext, length: GeohashLength): GeoContext => ({
+  ...cutPlace(context, length),
+  timezone: length < geohashLengths.region ? null : context.timezone,
+});
 
 /** PRV-06: without opt-in nothing of a position stays. */
 export const withoutPosition = <P extends PlaceNames>(place: P): P => ({ ...place, geohash: null });

@@ -4,7 +4,13 @@ import type { GeoEventRow } from "#geo-events/geo-events";
 import type { Position } from "#gps/position";
 import { keyOf, type Person } from "#person";
 import { defaultPrefs, lengthOf, type Prefs } from "#prefs/prefs";
-import { cutPlace, type GeoContext, type PlaceNames, withoutPosition } from "./geo-context.ts";
+import {
+  cutContext,
+  cutPlace,
+  type GeoContext,
+  type PlaceNames,
+  withoutPosition,
+} from "./geo-context.ts";
 import type { PlaceBook } from "./place-book.ts";
 
 export interface MemoryBook extends PlaceBook {
@@ -74,14 +80,12 @@ const isBefore = (a: Placed, b: Placed): boolean =>
   a.occurredAtMs < b.occurredAtMs || (a.occurredAtMs === b.occurredAtMs && a.id < b.id);
 
 function narrowed(before: Kept, prefs: Prefs): Kept {
-  const narrow = <P extends PlaceNames>(place: P): P => {
-    const cut = cutPlace(place, lengthOf(prefs));
-    return prefs.gpsOptIn ? cut : withoutPosition(cut);
-  };
+  const length = lengthOf(prefs);
+  const narrow = <P extends PlaceNames>(cut: P): P => (prefs.gpsOptIn ? cut : withoutPosition(cut));
   return {
     prefs,
-    context: before.context && narrow(before.context),
-    events: before.events.map(narrow),
+    context: before.context && narrow(cutContext(before.context, length)),
+    events: before.events.map((event) => narrow(cutPlace(event, length))),
     positions: prefs.gpsOptIn ? before.positions : [],
   };
 }

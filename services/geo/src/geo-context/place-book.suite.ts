@@ -141,6 +141,7 @@ export const bookBehaviours: Readonly<Record<string, (opened: BookUnderTest) => 
         const found = [place?.country, place?.region, place?.city, place?.geohash];
         assert.deepEqual(found, [inDakar.country, region, city, geohash]);
       }
+      assert.equal(context?.timezone, region && inDakar.timezone);
     }
   },
   "GEO-09: events come newest first, page by page, and one of an id once": async ({ book }) => {

@@ -1,5 +1,5 @@
 import { assert } from "@vigie/core/assert";
-import { geohashLengths } from "@vigie/core/geohash";
+import { geohashLengths, type PrecisionLevel } from "@vigie/core/geohash";
 import { pageOf } from "@vigie/service-kit/keyset";
 import type { Database, Queryable } from "@vigie/service-kit/postgres/database";
 import { lockName } from "@vigie/service-kit/postgres/locks";
@@ -139,17 +139,23 @@ const PUT_CONTEXT = `
     city = excluded.city, geohash = excluded.geohash, timezone = excluded.timezone,
     is_vpn = excluded.is_vpn, is_mobile = excluded.is_mobile, carrier = excluded.carrier,
     captured_at = excluded.captured_at`;
-/** As `cutPlace` and `withoutPosition` do; only rows that hold more than is allowed. */
-const cut = (table: string): string => `
+/** As `cutContext`, `cutPlace` and `withoutPosition` do; only rows that hold more than is allowed. */
+const cut = (table: string, names: Readonly<Record<string, PrecisionLevel>>): string => {
+  const kept = Object.entries(names).map(
+    ([name, level]) => [name, `$3 >= ${geohashLengths[level]}`] as const,
+  );
+  return `
   update ${table} set
-    region = case when $3 >= ${geohashLengths.region} then region end,
-    city = case when $3 >= ${geohashLengths.city} then city end,
+    ${kept.map(([name, allowed]) => `${name} = case when ${allowed} then ${name} end`)},
     geohash = case when $4 then left(geohash, $3) end
    where tenant_id = $1 and user_id = $2
      and (length(geohash) > (case when $4 then $3 else 0 end)
-          or (city is not null and $3 < ${geohashLengths.city})
-          or (region is not null and $3 < ${geohashLengths.region}))`;
-const CUTS = ["molam_geo_last_context", "molam_geo_events"].map(cut);
+          ${kept.map(([name, allowed]) => `or (${name} is not null and not ${allowed})`).join(" ")})`;
+};
+const CUTS = [
+  cut("molam_geo_last_context", { region: "region", timezone: "region", city: "city" }),
+  cut("molam_geo_events", { region: "region", city: "city" }),
+];
 
 async function write(
   tx: Queryable,

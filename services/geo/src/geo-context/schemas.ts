@@ -42,7 +42,7 @@ const source = Type.Union(
 );
 const country = orNull("ISO 3166-1 alpha-2");
 const city = orNull("no finer than the caller's level");
-const timezone = orNull("IANA time zone");
+const timezone = orNull("IANA time zone, from the level region");
 
 const common = { tags: ["context"], security: [{ bearer: [] }] };
 
