@@ -4,6 +4,7 @@ import { tenantUuid } from "@vigie/service-kit/ids";
 import type { Keys } from "@vigie/service-kit/kms/keys";
 import type { Queryable } from "@vigie/service-kit/postgres/database";
 import { lockName } from "@vigie/service-kit/postgres/locks";
+import { lockPlaces } from "#geo-context/postgres-book";
 import { type Person, rowOf } from "../../person.ts";
 import type { Language } from "../machine/types.ts";
 import { openPhone, phoneHash, phoneHashes, sealPhone } from "./phones.ts";
@@ -114,6 +115,8 @@ export function createLinkBook(keys: Keys, clock: Clock): LinkBook {
     async put(tx, { person, phone, country, language }) {
       const { tenantId } = person;
       const { hash, keyId } = phoneHash(keys, tenantId, phone);
+      // It is there before an erasure, or comes after it; never beside it.
+      await lockPlaces(tx, person);
       // A number may lie under two keys: the row's own uniqueness does not see that.
       await lockName(tx, "phones", hash);
       const before = await change(tx, REMOVE, { tenantId, phone });

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { setTimeout as wait } from "node:timers/promises";
 import { DAY_MS, HOUR_MS } from "@vigie/core/time";
 import { derivedKeys } from "@vigie/service-kit/kms/derived-keys";
 import { NOW_MS } from "@vigie/service-kit/testing/issuer";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { createEraser } from "#erasure/eraser";
+import { noPersonCache } from "#geo-context/person-cache";
 import { type GeoTables, geoTables } from "../../test-tables.ts";
 import {
   ADMIN,
@@ -261,4 +264,18 @@ test("phones are found for years: each run brings them to the key of the day", a
   assert.equal(await find(), null, "no key that is comparable made this hash");
   await job.run();
   assert.equal((await find())?.person.userId, "usr_1");
+});
+
+test("PRV-14: a phone that is linked at the very moment of an erasure goes with it", async () => {
+  const person = { tenantId: TENANT, userId: "usr_1" };
+  const eraser = createEraser(noPersonCache);
+  const book = createLinkBook(service.keys, () => NOW_MS);
+  let erasing: Promise<unknown> = Promise.resolve();
+  await tables.geo.inTenant(TENANT, async (tx) => {
+    await book.put(tx, { person, phone: PHONE, country: "SN", language: null });
+    erasing = tables.geo.inTenant(TENANT, (other) => eraser.subject(other, person, NOW_MS));
+    await Promise.race([erasing, wait(200)]);
+  });
+  await erasing;
+  assert.deepEqual(await tables.rows("select user_id from ussd_links"), []);
 });

@@ -1,6 +1,7 @@
 import type { Clock } from "@vigie/core/time";
 import type { Keys } from "@vigie/service-kit/kms/keys";
 import type { Database, Queryable } from "@vigie/service-kit/postgres/database";
+import { lockPlaces } from "#geo-context/postgres-book";
 import { type Person, rowOf } from "../../person.ts";
 import { lockMs, TRIES_MAX } from "./lock.ts";
 import { isPin, sealPin } from "./pin-hash.ts";
@@ -79,6 +80,8 @@ export function createPinBook(database: Database, keys: Keys, clock: Clock): Pin
     },
     async set(tx, person, pin) {
       const { tenantId, userId } = rowOf(person);
+      // It is there before an erasure, or comes after it; never beside it.
+      await lockPlaces(tx, person);
       const sealed = await sealPin(keys, person, pin);
       const now = new Date(clock()).toISOString();
       const { rows } = await tx.query<{ hadOne: boolean }>(SET, [tenantId, userId, sealed, now]);

@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { setTimeout as wait } from "node:timers/promises";
 import { DAY_MS, MINUTE_MS } from "@vigie/core/time";
 import { derivedKeys } from "@vigie/service-kit/kms/derived-keys";
 import { codeIs } from "@vigie/service-kit/kms/keys.suite";
+import type { Queryable } from "@vigie/service-kit/postgres/database";
 import { afterAll, beforeAll, beforeEach, describe, test } from "vitest";
+import { createEraser } from "#erasure/eraser";
+import { noPersonCache } from "#geo-context/person-cache";
 import { type Person, rowOf } from "#person";
 import { type GeoTables, geoTables } from "../../test-tables.ts";
 import { lockMs, TRIES_MAX } from "./lock.ts";
@@ -188,4 +192,25 @@ describe("reset codes", () => {
     if (first.code !== second.code) assert.equal((await take(first.code)).kind, "wrong");
     assert.deepEqual(await take(second.code), { kind: "ok" });
   });
+});
+
+test("PRV-14: what is set or drawn at the very moment of an erasure goes with it", async () => {
+  const eraser = createEraser(noPersonCache);
+  const erase = () =>
+    tables.geo.inTenant(awa.tenantId, (tx) => eraser.subject(tx, awa, T0 + MINUTE_MS));
+  const writes: ((tx: Queryable) => Promise<unknown>)[] = [
+    (tx) => pins.set(tx, awa, PIN),
+    (tx) => codes.draw(tx, awa),
+  ];
+  for (const write of writes) {
+    let erasing: Promise<unknown> = Promise.resolve();
+    await tables.geo.inTenant(awa.tenantId, async (tx) => {
+      await write(tx);
+      erasing = erase();
+      await Promise.race([erasing, wait(200)]);
+    });
+    await erasing;
+  }
+  assert.deepEqual(await tables.rows("select user_id from ussd_pins"), []);
+  assert.deepEqual(await tables.rows("select user_id from ussd_reset_codes"), []);
 });

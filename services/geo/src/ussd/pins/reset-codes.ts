@@ -2,6 +2,7 @@ import { createHmac, randomInt, timingSafeEqual } from "node:crypto";
 import { type Clock, MINUTE_MS } from "@vigie/core/time";
 import type { Keys } from "@vigie/service-kit/kms/keys";
 import type { Queryable } from "@vigie/service-kit/postgres/database";
+import { lockPlaces } from "#geo-context/postgres-book";
 import { keyOf, type Person, rowOf } from "../../person.ts";
 import { RESET_CODE_DIGITS } from "../machine/types.ts";
 
@@ -51,6 +52,8 @@ export function createResetCodes(keys: Keys, clock: Clock): ResetCodes {
       const code = String(randomInt(10 ** RESET_CODE_DIGITS)).padStart(RESET_CODE_DIGITS, "0");
       const expiresAtMs = clock() + RESET_CODE_VALID_MS;
       const [hash] = hashes(person, code);
+      // It is there before an erasure, or comes after it; never beside it.
+      await lockPlaces(tx, person);
       await tx.query(DRAW, [tenantId, userId, hash, new Date(expiresAtMs).toISOString()]);
       return { code, expiresAtMs };
     },
