@@ -1,6 +1,6 @@
 import { VigError } from "@vigie/core/errors";
 import type { UssdRequest } from "../callback.ts";
-import { fieldsOf, oneStep, phoneOf, serviceCodeOf, typedOf } from "./fields.ts";
+import { fieldsOf, oneStep, phoneOf, serviceCodeOf, sessionIdOf, typedOf } from "./fields.ts";
 import type { Provider, ProviderAnswer, RawCallback } from "./provider.ts";
 import { type UnsignedSource, unsignedVerifier } from "./unsigned.ts";
 
@@ -25,9 +25,12 @@ function read(raw: RawCallback): UssdRequest {
   if (raw.session === null) {
     throw new VigError("VIG_BODY_INVALID", { path: "path", why: "names no session" });
   }
-  const { id: sessionId, method } = raw.session;
-  const session = { provider: "infobip", sessionId } as const;
+  const { method } = raw.session;
+  const session = { provider: "infobip", sessionId: sessionIdOf(raw.session, "id") } as const;
   if (method === "end") return { kind: "over", session };
+  if (method !== "start" && method !== "response") {
+    throw new VigError("VIG_BODY_INVALID", { path: "path", why: "is no method of a session" });
+  }
   const fields = fieldsOf(raw);
   const isStart = method === "start";
   const callback = {

@@ -9,7 +9,6 @@ export interface RawCallback {
   readonly body: Buffer;
   /** Path and query as called. */
   readonly path: string;
-  readonly query: Readonly<Record<string, string>>;
   /** Null: a trusted proxy passed on what is no address. */
   readonly address: string | null;
   /** Parts of the path that only some providers have. */
@@ -27,7 +26,7 @@ export interface Provider {
   readonly name: ProviderName;
   /** ISO 3166-1 alpha-2 of where it serves; null: wherever USSD is supported. Source: USS-08. */
   readonly countries: ReadonlySet<string> | null;
-  /** Whether the request is this provider's own, in constant time where a secret is compared. */
+  /** Whether the request is this provider's own, in constant time where a secret is compared. Never throws. */
   vouchesFor(raw: RawCallback): boolean;
   /** Asked only of what it vouches for. Throws: VIG_BODY_INVALID. */
   read(raw: RawCallback): UssdRequest;

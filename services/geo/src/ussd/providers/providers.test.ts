@@ -30,7 +30,6 @@ const raw = (body: string | object, more: Partial<RawCallback> = {}): RawCallbac
   mediaType: "json",
   body: Buffer.from(typeof body === "string" ? body : JSON.stringify(body)),
   path: "/v1/ussd/webhook",
-  query: {},
   address: "196.201.214.200",
   secret: null,
   session: null,
@@ -90,6 +89,9 @@ describe("USS-04, CNF-27: our own signature", () => {
       assert.ok(!provider.vouchesFor(raw(text, { headers: { "x-ussd-signature": given } })), given);
     }
     assert.ok(!provider.vouchesFor(raw(text)));
+    // Deeper than it can be written again.
+    const deep = `{"a":${"[".repeat(8_000)}${"]".repeat(8_000)}}`;
+    assert.ok(!provider.vouchesFor(raw(deep, { headers: { "x-ussd-signature": signature } })));
     assert.ok(
       !vigieProvider([]).vouchesFor(raw(text, { headers: { "x-ussd-signature": signature } })),
     );
@@ -204,16 +206,19 @@ describe("USS-08: Twilio", () => {
   });
 
   test("reads the digits as one step, numbered by the URL that it was told to call", () => {
-    const turn = turnOf(provider, call(CALL, { query: { step: "3" } }));
+    const turn = turnOf(provider, call(CALL, { path: "/myapp.php?step=3" }));
     assert.deepEqual(turn.input, { kind: "step", text: "1234", number: 3 });
     assert.equal(turn.serviceCode, "+18005551212");
     const dialled = turnOf(provider, call({ ...CALL, Digits: "" }));
     assert.deepEqual(dialled.input, { kind: "step", text: "", number: 0 });
-    assert.throws(() => provider.read(call(CALL, { query: { step: "x" } })), refusesBody("step"));
+    for (const query of ["step=x", "step=1&step=2", "step=10000"]) {
+      const path = `/myapp.php?${query}`;
+      assert.throws(() => provider.read(call(CALL, { path })), refusesBody("step"));
+    }
   });
 
   test("answers TwiML: lines spoken in the language, escaped; an end hangs up", () => {
-    const turn = turnOf(provider, call(CALL, { query: { step: "3" } }));
+    const turn = turnOf(provider, call(CALL, { path: "/myapp.php?step=3" }));
     const head = '<?xml version="1.0" encoding="UTF-8"?><Response>';
     const says =
       '<Say language="fr-FR">Mon compte</Say><Say language="fr-FR">1. Vérifier &lt;mon&gt; identité</Say>';
@@ -257,6 +262,14 @@ describe("USS-08: Infobip", () => {
     const response = read("response", { ...body, text: "1", shortCode: "131" });
     assert.deepEqual(response.input, { kind: "step", text: "1", number: null });
     assert.equal(response.serviceCode, "*131#");
+  });
+
+  test("refuses a path that names no session, or does nothing known to one", () => {
+    const session = (id: string, method: string) => ({ ...call(method), session: { id, method } });
+    for (const id of ["", "x".repeat(129), "s 1", "s\u0000"]) {
+      assert.throws(() => provider.read(session(id, "end")), refusesBody("id"));
+    }
+    assert.throws(() => provider.read(session("s-1", "again")), refusesBody("path"));
   });
 
   test("an end is over, and names no phone", () => {

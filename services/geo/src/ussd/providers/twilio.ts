@@ -57,12 +57,22 @@ function isSigned(raw: RawCallback, { authTokens, publicUrl }: TwilioOptions): b
   const given = raw.headers["x-twilio-signature"];
   // A JSON body would be signed otherwise, and voice callbacks have none.
   if (typeof given !== "string" || raw.mediaType !== "form") return false;
-  const fields = fieldsOf(raw);
+  const fields = signedFields(raw);
+  if (fields === null) return false;
   const url = publicUrl.replace(/\/$/, "") + raw.path;
   return isOneOf(
     given,
     authTokens.map((token) => twilioSignatureOf(token, url, fields)),
   );
+}
+
+/** Null: no form that Twilio sends; nobody is told why before it is known who calls. */
+function signedFields(raw: RawCallback): Fields | null {
+  try {
+    return fieldsOf(raw);
+  } catch {
+    return null;
+  }
 }
 
 function read(raw: RawCallback): UssdRequest {
@@ -78,8 +88,9 @@ function read(raw: RawCallback): UssdRequest {
   return { kind: "turn", callback };
 }
 
-function stepOf({ query }: RawCallback): number {
-  const given = query[STEP] ?? "0";
+function stepOf({ path }: RawCallback): number {
+  const [, query = ""] = path.split("?", 2);
+  const given = new URLSearchParams(query).getAll(STEP).join() || "0";
   if (/^\d{1,4}$/.test(given)) return Number(given);
   throw new VigError("VIG_BODY_INVALID", { path: STEP, why: "is no number" });
 }

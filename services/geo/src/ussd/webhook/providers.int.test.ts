@@ -77,6 +77,18 @@ describe("our own signature", () => {
     assert.equal((await post(signed, json)).statusCode, 200);
   });
 
+  test("what nobody vouches for is refused and counted, whatever else is wrong with it", async () => {
+    const twice = "CallSid=CA1&CallSid=CA2";
+    const none = { "x-twilio-signature": "none", "x-ussd-signature": "sha256=none" };
+    const send = (url: string) =>
+      service.app.inject({ method: "POST", url, headers: { ...FORM, ...none }, payload: twice });
+    assert.equal((await send(`${ROOT}/twilio`)).statusCode, 403);
+    assert.equal((await send(`${ROOT}/twilio?step=1&step=2`)).statusCode, 403);
+    assert.equal((await send(`${ROOT}?a=1&a=2`)).statusCode, 403);
+    assert.equal(await count('provider="twilio",outcome="refused"'), 2);
+    assert.equal(await count('provider="vigie",outcome="refused"'), 1);
+  });
+
   test("a signed body that is no callback: 400; another type: 415", async () => {
     const json = JSON.stringify({ ...fields, phoneNumber: "awa" });
     const headers = {
