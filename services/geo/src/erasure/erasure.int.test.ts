@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { silentLogger } from "@vigie/core/log";
+import { nameUuid } from "@vigie/service-kit/ids";
 import { openRedis, type RedisStore } from "@vigie/service-kit/redis/redis";
 import { bearer, NOW_MS } from "@vigie/service-kit/testing/issuer";
 import { afterAll, beforeAll, beforeEach, test, vi } from "vitest";
@@ -221,6 +222,23 @@ test("PRV-10: a capture that is being written is waited for, and erased with the
   // Then it found what was written, and nothing is left
   assert.partialDeepStrictEqual((await erasing).json().erased, { lastContext: 1, gpsPositions: 1 });
   assert.deepEqual(Object.keys(await rowsOf(tables, AWA)), ["molam_geo_events"]);
+});
+
+test("PRV-14: a capture that came in before an erasure, and is written after it, leaves nothing", async () => {
+  await tables.owner.query(
+    "insert into erasures (tenant_id, erasure_id, subject_id, requested_at) values ($1, 'x', $2, $3)",
+    [
+      rowOf(AWA).tenantId,
+      nameUuid(AWA.tenantId, "subject", AWA.userId),
+      new Date(NOW_MS).toISOString(),
+    ],
+  );
+  const capture = (capturedAtMs: number) =>
+    openBook().change(AWA, () => ({ context: { ...dakar, capturedAtMs }, events: [] }));
+  await assert.rejects(capture(NOW_MS), { code: "VIG_SESSION_ENDED" });
+  assert.deepEqual(await rowsOf(tables, AWA), {});
+  await capture(NOW_MS + 1);
+  assert.deepEqual(await rowsOf(tables, AWA), { molam_geo_last_context: 1 });
 });
 
 test("AUD-01: without a record nothing is erased; with Redis away nothing is, and nobody is told that it was", async () => {

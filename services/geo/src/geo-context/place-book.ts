@@ -34,7 +34,8 @@ export interface PlaceBook {
   read(person: Person): Promise<Held>;
   /**
    * One change of a person at a time. `decide` is pure: it may be asked again. What it is given is never remembered.
-   * Throws: what `decide` throws, and VIG_REDIS_AWAY; then nothing is changed.
+   * Throws: what `decide` throws, VIG_REDIS_AWAY, and VIG_SESSION_ENDED for a context of before the person's erasure;
+   * then nothing is changed.
    */
   change<C extends Change>(person: Person, decide: (held: Held) => C): Promise<C>;
   /** Newest first. */

@@ -1,10 +1,12 @@
 import { assert } from "@vigie/core/assert";
+import { VigError } from "@vigie/core/errors";
 import { geohashLengths, type PrecisionLevel } from "@vigie/core/geohash";
 import { pageOf } from "@vigie/service-kit/keyset";
 import type { Database, Queryable } from "@vigie/service-kit/postgres/database";
 import { lockName } from "@vigie/service-kit/postgres/locks";
 import { enqueue } from "@vigie/service-kit/postgres/outbox";
 import { timeText } from "@vigie/service-kit/postgres/statement";
+import { isErased } from "#erasure/follow-erasures";
 import type { GeoEventRow } from "#geo-events/geo-events";
 import { recordGeoEvents } from "#geo-events/record";
 import type { GpsVault } from "#gps/vault";
@@ -29,6 +31,7 @@ export function postgresBook({ database, cache, vault }: PostgresBookParts): Pla
       database.inTenant(person.tenantId, async (tx) => {
         await lockPlaces(tx, person);
         const change = decide(await heldOf(tx, person));
+        await refuseErased(tx, person, change);
         await write(tx, person, change, vault);
         await cache.forget(person);
         return change;
@@ -43,6 +46,12 @@ export function postgresBook({ database, cache, vault }: PostgresBookParts): Pla
         return pageOf(found, limit, ({ occurredAtMs, id }) => ({ atMs: occurredAtMs, id }));
       }),
   };
+}
+
+/** PRV-14: what came in before an erasure, and waited meanwhile, leaves nothing; its session has ended with it. */
+async function refuseErased(tx: Queryable, person: Person, { context }: Change): Promise<void> {
+  if (context === undefined || !(await isErased(tx, person, context.capturedAtMs))) return;
+  throw new VigError("VIG_SESSION_ENDED");
 }
 
 /** Until the commit nobody else changes, or erases, what is kept of this person's places. */
