@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { silentLogger } from "@vigie/core/log";
+import { type Logger, silentLogger } from "@vigie/core/log";
 import type { DatabaseOptions } from "@vigie/service-kit/postgres/connection";
 import { openSwitch } from "@vigie/testkit/tcp-switch";
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from "vitest";
@@ -54,10 +54,10 @@ interface Followed {
   readonly states: boolean[];
 }
 
-async function follow(database = options()): Promise<Followed> {
+async function follow(database = options(), log: Logger = silentLogger): Promise<Followed> {
   const states: boolean[] = [];
   const onState = (up: boolean) => states.push(up);
-  const matrix = followCountries({ database, log: silentLogger, onState });
+  const matrix = followCountries({ database, log, onState });
   onTestFinished(() => matrix.close());
   await vi.waitFor(() => expect(states.at(-1)).toBe(true), LATER);
   return { matrix, states };
@@ -87,6 +87,18 @@ test("so is one that was made by hand", async () => {
   await vi.waitFor(() => expect(matrix.current.find("SN")?.active).toBe(false), SOON);
   await tables.owner.query("delete from molam_country_matrix where country_code = 'SN'");
   await vi.waitFor(() => expect(matrix.current.find("SN")).toBeUndefined(), SOON);
+});
+
+test("a row made by hand that cannot be read is told of until it can; the matrix stays", async () => {
+  const why: unknown[] = [];
+  const log = { ...silentLogger, warn: (given: object) => void why.push(given) };
+  const { matrix, states } = await follow(options(), log);
+  await tables.owner.query("update molam_country_matrix set metadata = '{}'");
+  await vi.waitFor(() => expect(why.length).toBeGreaterThan(1), LATER);
+  expect(states).toEqual([true, false]);
+  expect(matrix.current.find("SN")?.mcc).toEqual([608]);
+  await reseed();
+  await vi.waitFor(() => expect(states).toEqual([true, false, true]), LATER);
 });
 
 test("a change that is not made tells nobody", async () => {

@@ -50,7 +50,18 @@ test.each([
   "^\\+(?:7|7)*$",
   "^\\+\\d+\\d+$",
   "^\\+(.*)*$",
+  `^\\+${"\\d{0,9}".repeat(20)}$`,
+  `^\\+${"(?:|)".repeat(38)}\\d{12}$`,
+  `^\\+${"(?:\\d|7)".repeat(12)}$`,
   "(a+)+",
 ])("a pattern that could run for ever is refused: %s", (phonePattern) => {
   expect(pathsOf({ phonePattern })).toContain("phonePattern");
+});
+
+test.each([
+  "^\\+2217\\d{8}$",
+  "^\\+221(?:7[05-8]|33)\\d{7}$",
+  "^\\+221(?:(?:70|7[1-9])\\d{3,5}|3\\d{1,2})\\d{2,4}$",
+])("a pattern of few ways is taken: %s", (phonePattern) => {
+  expect(pathsOf({ phonePattern })).toEqual([]);
 });

@@ -57,21 +57,44 @@ function exampleFault({ phoneExample, phonePrefix, code }: Country): string | nu
   return unless(isOfCountry && phoneExample.startsWith(phonePrefix), "is no number of the country");
 }
 
-/**
- * Digits, classes of digits and groups, with counts but no repeated group: whatever it is tried on, it ends soon.
- * Repeated groups are what makes matching exponential.
- */
+/** Digits, classes of digits and groups, with counts but no repeated group, which could be tried without end. */
 const PATTERN =
   /^\^\\\+(?:(?:\\d|\d|\[\d(?:-?\d)*\])(?:\{\d{1,2}(?:,\d{1,2})?\})?|\(\?:|\||\)(?![?*+{]))+\$$/;
 
 function patternFault({ phonePattern, phoneExample }: Country): string | null {
   if (!PATTERN.test(phonePattern)) return "may hold digits, [classes], \\d, {counts} and (?:a|b)";
-  const e164 = `+${phoneExample.replace(/\D/g, "")}`;
+  let pattern: RegExp;
   try {
-    return unless(new RegExp(phonePattern).test(e164), "does not match phoneExample");
+    pattern = new RegExp(phonePattern);
   } catch {
     return "is no regular expression";
   }
+  if (waysOf(phonePattern) > WAYS_MAX) return "may be read in too many ways";
+  const e164 = `+${phoneExample.replace(/\D/g, "")}`;
+  return unless(pattern.test(e164), "does not match phoneExample");
+}
+
+/** A text that nearly matches is tried in each of them. */
+const WAYS_MAX = 1_000;
+/** What there is a choice of in a pattern. */
+const CHOICES = /\(\?:|\||\)|\{(\d+),(\d+)\}/g;
+
+/** In how many ways a pattern may be read: those of alternatives are added, of what follows each other multiplied. */
+function waysOf(pattern: string): number {
+  let group = { alternatives: 0, ways: 1 };
+  const outer: (typeof group)[] = [];
+  for (const [choice, least, most] of pattern.matchAll(CHOICES)) {
+    if (choice === "(?:") {
+      outer.push(group);
+      group = { alternatives: 0, ways: 1 };
+    } else if (choice === "|") {
+      group = { alternatives: group.alternatives + group.ways, ways: 1 };
+    } else if (choice === ")") {
+      const { alternatives = 0, ways = 1 } = outer.pop() ?? {};
+      group = { alternatives, ways: ways * (group.alternatives + group.ways) };
+    } else group.ways *= Number(most) - Number(least) + 1;
+  }
+  return group.alternatives + group.ways;
 }
 
 function zoneFault(zone: string): string | null {

@@ -36,8 +36,8 @@ export function followCountries({
       // By what they say: one changed by hand may keep its version.
       const found = JSON.stringify(rows);
       if (found === known) return;
-      known = found;
       current = matrixOf(rows);
+      known = found;
       log.info({ countries: rows.length, active: current.active.length }, "countries_read");
     },
   });
