@@ -45,20 +45,24 @@ export class MmdbFile<V> {
     if (node <= nodeCount) return null;
     const known = this.known.get(node);
     if (known !== undefined) return known;
-    const record = this.record(family === 4 ? dotted(words[0] as number) : ip);
-    if (record === null) return null;
-    const value = this.convert(record);
-    this.known.set(node, value);
+    const value = this.read(family === 4 ? dotted(words[0] as number) : ip);
+    if (value !== null) this.known.set(node, value);
     return value;
   }
 
-  private record(ip: string): Response | null {
+  private read(ip: string): V | null {
     try {
-      return this.reader.get(ip);
+      const record = this.reader.get(ip);
+      return record === null ? null : this.convert(record);
     } catch {
       // One record that cannot be read is one address without a place.
       return null;
     }
+  }
+
+  /** What the file calls itself. */
+  get type(): string {
+    return this.reader.metadata.databaseType;
   }
 
   /** The node that `bits` steps from `start` lead to: above nodeCount it is a record's position. */
@@ -115,20 +119,26 @@ export function cityOfRecord(record: object, generation: number): City | null {
   const fields = record as FlatCity & NestedCity;
   const place = placeOf(fields, generation);
   if (place === null) return null;
-  const region = fields.state1 || fields.subdivisions?.[0]?.names?.en || null;
-  return { place, region, timezone: fields.timezone || fields.location?.time_zone || null };
+  const region = textOf(fields.state1) ?? textOf(fields.subdivisions?.[0]?.names?.en);
+  return { place, region, timezone: textOf(fields.timezone) ?? textOf(fields.location?.time_zone) };
 }
 
 function placeOf(fields: FlatCity & NestedCity, generation: number): Place | null {
   const lat = fields.latitude ?? fields.location?.latitude;
   const lon = fields.longitude ?? fields.location?.longitude;
-  const country = fields.country_code ?? fields.country?.iso_code ?? "";
-  const city = typeof fields.city === "string" ? fields.city : (fields.city?.names?.en ?? "");
+  const country = textOf(fields.country_code) ?? textOf(fields.country?.iso_code) ?? "";
+  const { city: said } = fields;
+  const city = textOf(typeof said === "string" ? said : said?.names?.en) ?? "";
   if (!isWithin(lat, 90) || !isWithin(lon, 180)) return null;
   const own = fields.location?.accuracy_radius;
-  const radiusKm = own ?? (city === "" ? countryRadiusKm(country) : CITY_RADIUS_KM);
+  const isRadius = typeof own === "number" && own > 0;
+  const radiusKm = isRadius ? own : city === "" ? countryRadiusKm(country) : CITY_RADIUS_KM;
   return placeAt({ lat, lon }, radiusKm, country, city, generation);
 }
+
+/** Null for "", and for what a damaged file has in place of a text. */
+export const textOf = (value: unknown): string | null =>
+  typeof value === "string" && value !== "" ? value : null;
 
 const isWithin = (value: unknown, limit: number): value is number =>
   typeof value === "number" && Math.abs(value) <= limit;

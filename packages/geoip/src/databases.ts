@@ -1,7 +1,8 @@
+import { VigError } from "@vigie/core/errors";
 import { isPublic, parseAddress } from "./address.ts";
 import { AddressCache } from "./address-cache.ts";
 import { AsnRanges, type AsnTable } from "./asn-ranges.ts";
-import { type City, cityOfRecord, MmdbFile } from "./city-db.ts";
+import { type City, cityOfRecord, MmdbFile, textOf } from "./city-db.ts";
 import {
   type Address,
   type GeoFile,
@@ -71,15 +72,31 @@ export class GeoIpDatabases implements GeoIp {
 
 type OrganisationSource = (family: 4 | 6, ip: string) => Organisation | null;
 
+/** What a file calls itself, if that tells what it is of. */
+const isOfPlaces = (type: string): boolean => /city|country|location|enterprise/i.test(type);
+const isOfNetworks = (type: string): boolean => !isOfPlaces(type) && /asn|isp/i.test(type);
+
+/** Throws: VIG_GEOIP_INVALID for one that is of something else: it would answer nothing. */
+function openMmdb<V>(
+  file: GeoFile,
+  convert: (record: object) => V,
+  isOther: (type: string) => boolean,
+): MmdbFile<V> {
+  const mmdb = new MmdbFile(file, convert);
+  if (!isOther(mmdb.type)) return mmdb;
+  const why = `it calls itself ${mmdb.type}`;
+  throw new VigError("VIG_GEOIP_INVALID", { file: file.file, why });
+}
+
 const openCity = ({ city, generation }: GeoFiles): readonly MmdbFile<City | null>[] =>
-  city.map((file) => new MmdbFile(file, (record) => cityOfRecord(record, generation)));
+  city.map((file) => openMmdb(file, (record) => cityOfRecord(record, generation), isOfNetworks));
 
 function openAsn(asn: GeoFiles["asn"]): OrganisationSource {
   if ("names" in asn) {
     const ranges = new AsnRanges(asn);
     return (family) => ranges.find(family);
   }
-  const mmdb = asn.map((file) => new MmdbFile(file, organisationOfRecord));
+  const mmdb = asn.map((file) => openMmdb(file, organisationOfRecord, isOfPlaces));
   return (family, ip) => {
     for (const file of mmdb) {
       const organisation = file.find(family, ip);
@@ -92,8 +109,9 @@ function openAsn(asn: GeoFiles["asn"]): OrganisationSource {
 /** Source: the fields of GeoLite2-ASN, which DB-IP's ASN database shares. */
 function organisationOfRecord(record: object): Organisation | null {
   const { autonomous_system_number: asn, autonomous_system_organization: name } = record as {
-    readonly autonomous_system_number?: number;
-    readonly autonomous_system_organization?: string;
+    readonly autonomous_system_number?: unknown;
+    readonly autonomous_system_organization?: unknown;
   };
-  return name ? organisationOf(asn ?? null, name) : null;
+  const known = textOf(name);
+  return known === null ? null : organisationOf(typeof asn === "number" ? asn : null, known);
 }

@@ -27,6 +27,8 @@ export interface SharedFiles {
   /** As that of GeoFiles. */
   readonly generation: number;
   readonly data: GeoData;
+  /** Which the files were before the first of them was read. */
+  readonly stamp: string;
 }
 
 const inPackage = (path: string): string => fileURLToPath(import.meta.resolve(path));
@@ -50,6 +52,7 @@ const both = (pathOf: (family: string) => string): readonly string[] =>
 
 /** A table of networks is taken apart here, once for all threads. Throws: VIG_GEOIP_INVALID. */
 export async function readGeoFiles(paths: GeoPaths): Promise<SharedFiles> {
+  const stamp = await stampOf(paths);
   const sum = new Sum();
   const city = await readAll(paths.city, sum);
   const asn = await readAll(paths.asn, sum);
@@ -60,7 +63,7 @@ export async function readGeoFiles(paths: GeoPaths): Promise<SharedFiles> {
     city: databaseOfMmdb(city.map(view)),
     network: isCsv ? await databaseOfCsv(paths.asn) : databaseOfMmdb(networks),
   };
-  return { city, asn: isCsv ? parseAsnCsv(networks) : asn, generation, data };
+  return { city, asn: isCsv ? parseAsnCsv(networks) : asn, generation, data, stamp };
 }
 
 const GENERATIONS = 0xffff;
@@ -125,14 +128,18 @@ export interface GeoWatch {
 /** How often files are looked at. A copy in progress is refused, then taken when it has changed again. */
 const LOOK_INTERVAL_MS = 10_000;
 
-/** Tells of changed files, once they can be used; a corrupt one is logged and what was there before stays. */
+/**
+ * Tells of files that are others than the first ones, once they can be used; a corrupt one is logged and what was there
+ * before stays.
+ */
 export function watchGeoFiles(
   paths: GeoPaths,
+  first: Pick<SharedFiles, "stamp">,
   tell: (files: SharedFiles) => void,
   log: Logger,
 ): GeoWatch {
   const all = [...paths.city, ...paths.asn];
-  let taken: Promise<string> = stampOf(all);
+  let taken = first.stamp;
   let last: Promise<unknown> = Promise.resolve();
   /** One after the other: who has looked has what the files held, also when somebody else was about to read it. */
   function look(): Promise<boolean> {
@@ -141,14 +148,13 @@ export function watchGeoFiles(
     return next;
   }
   async function lookOnce(): Promise<boolean> {
-    const before = await taken;
-    const now = await stampOf(all);
-    if (now === before) return false;
-    taken = Promise.resolve(now);
+    const now = await stampOf(paths);
+    if (now === taken) return false;
+    taken = now;
     try {
       const files = await readGeoFiles(paths);
       // Written over while it was read, it may be half of each; the next look takes it.
-      if ((await stampOf(all)) !== now) return false;
+      if (files.stamp !== now || (await stampOf(paths)) !== now) return false;
       // Opened here first: what cannot be used never reaches those who look addresses up.
       new GeoIpDatabases(openShared(files));
       tell(files);
@@ -185,8 +191,8 @@ export function followGeoFiles(take: (files: SharedFiles) => void): { close(): v
 }
 
 /** Sizes and times of the files; "" for one that is not there. */
-async function stampOf(files: readonly string[]): Promise<string> {
-  const stamps = files.map(async (file) => {
+async function stampOf({ city, asn }: GeoPaths): Promise<string> {
+  const stamps = [...city, ...asn].map(async (file) => {
     const found = await stat(file).catch(() => null);
     return found === null ? "" : `${found.size} ${found.mtimeMs} ${found.ino}`;
   });

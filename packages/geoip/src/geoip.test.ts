@@ -260,11 +260,12 @@ describe("a file that changes", () => {
 
   test("is taken; a corrupt one is refused and the old one stays", async () => {
     write(tinyMmdb([{ prefix: PREFIX, record: dakar }]));
-    const geoip = new GeoIpDatabases(openShared(await readGeoFiles(paths)));
+    const first = await readGeoFiles(paths);
+    const geoip = new GeoIpDatabases(openShared(first));
     const refused: string[] = [];
     const log = { ...silentLogger, error: (_: object, text: string) => refused.push(text) };
     const teller = tellGeoFiles();
-    const watch = watchGeoFiles(paths, teller.tell, log);
+    const watch = watchGeoFiles(paths, first, teller.tell, log);
     const following = followGeoFiles((files) => geoip.replace(openShared(files)));
     const cityNow = () => geoip.lookup("41.1.2.3").place?.city;
     const generationNow = () => geoip.lookup("41.1.2.3").place?.generation;
@@ -297,13 +298,23 @@ describe("a file that changes", () => {
   test("who looks while another one looks has what that one found", async () => {
     const told: unknown[] = [];
     write(tinyMmdb([{ prefix: PREFIX, record: dakar }]));
-    const watch = watchGeoFiles(paths, (files) => told.push(files), silentLogger);
+    const first = await readGeoFiles(paths);
+    const watch = watchGeoFiles(paths, first, (files) => told.push(files), silentLogger);
     await watch.look();
     write(tinyMmdb([{ prefix: PREFIX, record: { ...dakar, city: { names: { en: "Thiès" } } } }]));
     const looking = watch.look();
     expect(await watch.look()).toBe(false);
     expect(told).toHaveLength(1);
     expect(await looking).toBe(true);
+    await watch.close();
+  });
+
+  test("one that is replaced before anybody watches is taken by the first look", async () => {
+    write(tinyMmdb([{ prefix: PREFIX, record: dakar }]));
+    const first = await readGeoFiles(paths);
+    write(tinyMmdb([{ prefix: PREFIX, record: { ...dakar, city: { names: { en: "Thiès" } } } }]));
+    const watch = watchGeoFiles(paths, first, () => {}, silentLogger);
+    expect(await watch.look()).toBe(true);
     await watch.close();
   });
 

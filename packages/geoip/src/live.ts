@@ -17,6 +17,7 @@ export async function openGeoIp(paths: GeoPaths, log: Logger): Promise<LiveGeoIp
   let { data } = first;
   const watch = watchGeoFiles(
     paths,
+    first,
     (others) => {
       databases.replace(openShared(others));
       ({ data } = others);

@@ -31,6 +31,7 @@ const look = () => watch.look();
 const recheck = startRecheck({ config, paths, files, look, log, metrics });
 const watch = watchGeoFiles(
   paths,
+  files,
   (others) => {
     files = others;
     teller.tell(others);
