@@ -51,6 +51,8 @@ const addresses = new Map<string, Address>(
         ...unknownAddress,
         place: placeAt(point, 150, country, city, 1),
         country,
+        region: `around ${city}`,
+        timezone: `Area/${city}`,
         asn: 100 + i,
         organisation: `${city} Telecom`,
       },
@@ -284,6 +286,7 @@ describe("PRV-02: what is kept of an event", () => {
     const fine = kept({ ...event, network: HOME });
     expect(address.place?.cell).toBe(coarseCell(fine.address.place?.cell ?? 0, precision));
     expect(places.some((text) => text.includes("Dakar"))).toBe(precision === 5);
+    expect([address.region, address.timezone]).toEqual([null, null]);
     const { lat, lon } = value.location ?? {};
     expect(geohashAt({ lat: lat ?? 0, lon: lon ?? 0 }, precision)).toBe(
       geohashAt(DAKAR, precision),

@@ -65,7 +65,7 @@ export function minimise(
       ...(sim !== undefined && { sim: sim && { mcc: sim.mcc } }),
       ...(geohash !== undefined && { geohash: geohash && coarseHash(geohash, precision) }),
     },
-    address: ip ? coarseAddress(geoip.lookup(ip), precision) : unknownAddress,
+    address: ip ? coarseAddress(askedFor(geoip.lookup(ip)), precision) : unknownAddress,
     userAgent: header ? userAgentOf(header) : null,
     ...(precision !== PRECISION_MAX && { precision }),
   };
@@ -80,6 +80,18 @@ function coarse(location: Location, precision: Precision): Location {
   const known = { source, accuracy_m, country, city: precision < CITY ? null : city };
   if (lat === null || lon === null) return { ...known, lat: null, lon: null };
   return { ...known, ...gridCellCentre(keptCell(gridCellOf({ lat, lon }), precision)) };
+}
+
+const known = new WeakMap<Address, Address>();
+
+/** Without region and time zone: no rule asks for them, and they tell more than some people let be kept. */
+function askedFor(address: Address): Address {
+  let kept = known.get(address);
+  if (kept === undefined) {
+    kept = { ...address, region: null, timezone: null };
+    known.set(address, kept);
+  }
+  return kept;
 }
 
 function coarseAddress(address: Address, precision: Precision): Address {
