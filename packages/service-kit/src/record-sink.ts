@@ -18,13 +18,13 @@ export interface RecordTaker {
   read(record: SinkRecord): Promise<Outcome<object>>;
   /**
    * In the transaction that stores how far the topic was read. Throws: the record comes again.
-   * Returns: why it had no effect, where it had none.
+   * Returns: why it had no effect, where it had none; or what is to be told of it after the commit.
    */
   take(tx: Queryable, value: object, record: SinkRecord): Promise<Taken>;
 }
 
 // biome-ignore lint/suspicious/noConfusingVoidType: most takers have nothing to say
-export type Taken = DropReason | void;
+export type Taken = DropReason | (() => void) | void;
 
 /** V is the type of the topic's contract. */
 export function recordTaker<V extends object>(
@@ -119,6 +119,7 @@ export function createRecordSink(options: RecordSinkOptions): (context: SinkCont
           return committed;
         }
         positions.set(next);
+        for (const tell of committed.effects) tell();
         told?.(
           tallyOf(
             records.length,
@@ -178,15 +179,20 @@ async function readAll(
 const isMisrouted = ({ keyBytes, partition }: SinkRecord, partitions: number): boolean =>
   keyBytes !== null && partitionOf(keyBytes, partitions) !== partition;
 
-async function takeAll(tx: Queryable, items: readonly Read[]): Promise<Ineffective> {
+async function takeAll(
+  tx: Queryable,
+  items: readonly Read[],
+): Promise<Ineffective & { readonly effects: readonly (() => void)[] }> {
   const unusable: UnusableRecord[] = [];
   const dropped: DropReason[] = [];
+  const effects: (() => void)[] = [];
   for (const { record, taker, value } of items) {
     await tx.query("savepoint record");
     try {
-      const reason = await taker.take(tx, value, record);
+      const taken = await taker.take(tx, value, record);
       await tx.query("release savepoint record");
-      if (reason !== undefined) dropped.push(reason);
+      if (typeof taken === "string") dropped.push(taken);
+      if (typeof taken === "function") effects.push(taken);
     } catch (error) {
       if (!isRowRefused(error)) throw error;
       await tx.query("rollback to savepoint record");
@@ -195,5 +201,5 @@ async function takeAll(tx: Queryable, items: readonly Read[]): Promise<Ineffecti
       unusable.push({ record, code: "VIG_ROW_REFUSED", details: { why } });
     }
   }
-  return { unusable, dropped };
+  return { unusable, dropped, effects };
 }

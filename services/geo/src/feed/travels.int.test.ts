@@ -6,6 +6,7 @@ import { sampleAnomaly } from "@vigie/schemas/samples";
 import type { SessionAnomaly } from "@vigie/schemas/types";
 import { nameUuid, tenantUuid } from "@vigie/service-kit/ids";
 import { createMetrics } from "@vigie/service-kit/metrics";
+import type { Database } from "@vigie/service-kit/postgres/database";
 import { createRecordSink } from "@vigie/service-kit/record-sink";
 import type { SinkRecord, UnusableRecord } from "@vigie/stream/kafka/sink";
 import { nextOf } from "@vigie/testkit/sink-records";
@@ -33,12 +34,11 @@ beforeEach(async () => {
   await tables.owner.query("truncate molam_geo_events, erasures, sink_offsets cascade");
 });
 
-const metrics = createMetrics("geo", { processMetrics: false });
-const createSink = () =>
+const createSink = (frauds = fraudMeter(newMetrics()), database = tables.geo) =>
   createRecordSink({
     groupId: "vigie.geo",
-    database: tables.geo,
-    takers: [travelTaker(codecs, fraudMeter(metrics))],
+    database,
+    takers: [travelTaker(codecs, frauds)],
   })({
     deadLetter: async (records) => void dead.push(...records),
     partitionCount: () => PARTITIONS,
@@ -60,7 +60,9 @@ function record(more: Partial<SessionAnomaly> = {}): SinkRecord {
   };
 }
 
-const write = (records: readonly SinkRecord[]) => createSink().write(records, nextOf(records));
+const write = (records: readonly SinkRecord[], sink = createSink()) =>
+  sink.write(records, nextOf(records));
+const newMetrics = () => createMetrics("geo", { processMetrics: false });
 const found = () =>
   tables.rows<object>(
     `select tenant_id, user_id, event_type, details ->> 'speedKmh' as speed
@@ -68,11 +70,24 @@ const found = () =>
   );
 
 test("GEO-24: an impossible journey is on record of whose it is, once, however often it is read", async () => {
+  const metrics = newMetrics();
+  const frauds = fraudMeter(metrics);
   const travel = record();
-  await write([travel, record({ kind: "vpn_detected" }), record({ mode: "SHADOW" })]);
-  await write([record()]);
+  const first = [travel, record({ kind: "vpn_detected" }), record({ mode: "SHADOW" })];
+  // The first write is undone, and comes again.
+  const undoing: Database = {
+    ...tables.geo,
+    transaction: (work) =>
+      tables.geo.transaction(async (tx) => {
+        await work(tx);
+        throw new Error("undone");
+      }),
+  };
+  await assert.rejects(write(first, createSink(frauds, undoing)), /undone/);
+  await write(first, createSink(frauds));
+  await write([record()], createSink(frauds));
   await tables.owner.query("truncate sink_offsets");
-  await write([travel]);
+  await write([travel], createSink(frauds));
   const { tenantId: tenant_id, userId: user_id } = rowOf(AWA);
   const row = { tenant_id, user_id, event_type: "impossible_travel", speed: "8400" };
   assert.deepEqual(await found(), [row]);

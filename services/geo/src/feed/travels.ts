@@ -60,5 +60,6 @@ export const travelTaker = (codecs: Codecs, frauds: FraudMeter): RecordTaker =>
     if (news.kind === "withdrawn") return withdrawGeoEvent(tx, person, news.eventId);
     await lockPlaces(tx, person);
     if (await isErased(tx, person, news.event.occurredAtMs)) return "erased";
-    if (await recordGeoEvent(tx, person, news.event)) frauds.count(news.event.type);
+    const isNew = await recordGeoEvent(tx, person, news.event);
+    return isNew ? () => frauds.count(news.event.type) : undefined;
   });
