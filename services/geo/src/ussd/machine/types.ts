@@ -121,7 +121,8 @@ export interface Outcomes {
   setPin: Ok | { readonly kind: "differs" } | Held | Locked | None | Unavailable;
   infos: { readonly kind: "ok"; readonly infos: Infos } | None | Unavailable;
   setLanguage: Ok | Unavailable;
-  logout: Ok | Unavailable;
+  /** What can not be told now must not be lost: that throws. */
+  logout: Ok;
 }
 
 /** A request and what follows from its outcome. */

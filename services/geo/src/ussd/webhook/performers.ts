@@ -54,12 +54,13 @@ const NONE = { kind: "none" } as const;
 export function performersOf(parts: PerformerParts, call: Call): PerformerAt {
   return (at, name): Performer => {
     const step: StepWork = { parts, call, at };
+    const found = async (): Promise<Link | null> => (name === null ? null : readLink(parts, name));
     const linked = <T extends { readonly kind: string }>(
       nobody: T,
       work: (link: Link) => Promise<T>,
     ): Promise<T | Unavailable> =>
       unlessAway(parts.log, async () => {
-        const link = name === null ? null : await readLink(parts, name);
+        const link = await found();
         return link === null ? nobody : work(link);
       });
     return {
@@ -79,11 +80,12 @@ export function performersOf(parts: PerformerParts, call: Call): PerformerAt {
           );
           return { kind: "ok" };
         }),
-      logout: () =>
-        linked<Outcomes["logout"]>({ kind: "ok" }, async ({ person }) => {
-          await parts.events.login(person, at, { kind: "LOGOUT" });
-          return { kind: "ok" };
-        }),
+      // No screen comes after the last one: what can not be told is taken back, for the next try.
+      async logout() {
+        const link = await found();
+        if (link !== null) await parts.events.login(link.person, at, { kind: "LOGOUT" });
+        return { kind: "ok" };
+      },
     };
   };
 }
@@ -157,10 +159,13 @@ async function checkCode(
   const hours = heldHours(parts, link);
   if (hours !== null) return { kind: "held", hours };
   const { person } = link;
-  const taken = await inTenant(parts, person.tenantId, (tx) => codes.take(tx, person, code));
-  const kind = taken.kind === "ok" ? "SUCCESS" : "FAIL";
-  await events.mfa(person, at, { kind, factor: "RECOVERY_CODE" });
-  return taken;
+  return inTenant(parts, person.tenantId, async (tx) => {
+    const taken = await codes.take(tx, person, code);
+    const kind = taken.kind === "ok" ? "SUCCESS" : "FAIL";
+    // Before it is used up: while nobody can be told, it stays good for the next try.
+    await events.mfa(person, at, { kind, factor: "RECOVERY_CODE" });
+    return taken;
+  });
 }
 
 /** Of a PIN in one dialogue, under a key that the store of dialogues does not have. */

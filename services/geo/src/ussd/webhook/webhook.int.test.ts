@@ -224,17 +224,45 @@ describe("a replayed, reordered or duplicated callback does no harm", () => {
 });
 
 describe("stores and broker away", () => {
+  const unheard = async <T>(work: () => Promise<T>): Promise<T> => {
+    service.output.answer(false);
+    const timer = setInterval(() => service.output.giveUp(), 5);
+    return work().finally(() => {
+      clearInterval(timer);
+      service.output.answer(true);
+    });
+  };
+
   test("no answer before the broker has the login; without it the person is told, and nothing is signed in", async () => {
     const phone = dial(service, PHONE, "s-1");
     await phone.type("1", "2");
-    service.output.answer(false);
-    const waiting = phone.type(PIN);
-    const timer = setInterval(() => service.output.giveUp(), 5);
-    const screen = await waiting.finally(() => clearInterval(timer));
-    assert.match(screen, /^CON Service indisponible/);
+    assert.match(await unheard(() => phone.type(PIN)), /^CON Service indisponible/);
     assert.deepEqual(logins(), []);
-    service.output.answer(true);
     assert.match(await phone.type("0", "2", PIN), /^CON Mes infos/);
+  });
+
+  test("without the broker a reset code is not used up, and it has its three tries", async () => {
+    const url = "/v1/ussd/pin/reset-code";
+    const { code } = (await service.call({ url, claims: personal(AWA) })).json();
+    const phone = dial(service, PHONE, "s-1");
+    for (const typed of [code, "00000000", "00000001", "00000002"]) {
+      const screen = await unheard(() => phone.type("2", typed));
+      assert.match(screen, /^CON Service indisponible/);
+      await phone.type("0");
+    }
+    assert.match(await phone.type("2", code), /^CON .*\nEntrez un nouveau PIN/);
+  });
+
+  test("without the broker nobody is told that they are out: the next try signs out", async () => {
+    await dial(service, PHONE, "s-1").type("1", "2", PIN, "0", "0");
+    const fields = { sessionId: "s-1", phoneNumber: PHONE, text: `1*2*${PIN}*0*0*0` };
+    const refused = await unheard(() => service.callback(fields));
+    assert.equal(refused.statusCode, 503);
+    assert.equal((await service.callback(fields)).body, "END Au revoir.");
+    assert.deepEqual(
+      logins().map(({ kind }) => kind),
+      ["AUTH_SUCCESS", "LOGOUT"],
+    );
   });
 
   test("without PostgreSQL or Redis: 503 with Retry-After, counted", async () => {
