@@ -120,6 +120,9 @@ describe("a PUT that is refused", () => {
     ["a missing member", { ...senegal, capital: undefined }],
     ["another type", { ...senegal, active: "true" }],
     ["a code that is another's", { ...senegal, code: "CI" }],
+    ["a control character", { ...senegal, name: "Sénégal\u0000" }],
+    ["half a character", { ...senegal, capital: "Dakar\ud800" }],
+    ["a control character in an address", { ...senegal, ussdGatewayUrl: "https://a.example/\n" }],
     ["no object", []],
   ])("%s: 400", async (_name, body) => {
     const response = await put(testGeo(), { body });

@@ -52,6 +52,8 @@ export function countryStoreSuite(name: string, open: () => Promise<CountryStore
   test(`${name}: takes a country that is not there yet, once`, async () => {
     const store = await open();
     assert.equal(await store.read("GN"), null);
+    const early = changeOf(1, { code: "GN", ussdPrefix: null, supportsUssd: false });
+    assert.deepEqual(await store.change(early, agree), { kind: "stale", version: 0 });
     const change = changeOf(0, { code: "GN", ussdPrefix: null, supportsUssd: false });
     assert.deepEqual(await store.change(change, agree), { kind: "changed" });
     assert.deepEqual(await store.read("GN"), change.next);

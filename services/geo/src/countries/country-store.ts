@@ -87,9 +87,9 @@ export function postgresCountries(database: Database): CountryStore {
         const { country } = change.next;
         const { rows } = await tx.query<Row>(`${READ} for update`, [country.code]);
         const before = rows[0] === undefined ? null : storedOf(rows[0]);
-        if ((before?.version ?? 0) !== change.seenVersion || !(await put(tx, change))) {
-          return { kind: "stale", version: before?.version ?? 1 };
-        }
+        const version = before?.version ?? 0;
+        if (version !== change.seenVersion) return { kind: "stale", version };
+        if (!(await put(tx, change))) return { kind: "stale", version: change.next.version };
         await beforeCommit(before);
         return { kind: "changed" };
       }),

@@ -1,7 +1,10 @@
 import { Type } from "typebox";
 
+/** Neither control characters nor halves of others: no table takes them as they are. */
+const STORABLE = "^[^\\p{Cc}\\p{Cs}]*$";
+
 const text = (maxLength: number, description: string) =>
-  Type.String({ minLength: 1, maxLength, description });
+  Type.String({ minLength: 1, maxLength, pattern: STORABLE, description });
 const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) =>
   Type.Union([type, Type.Null()]);
 const exact = { additionalProperties: false } as const;
@@ -59,7 +62,11 @@ export const countryBody = Type.Object(
   {
     ...detailed,
     ussdGatewayUrl: nullable(
-      Type.String({ maxLength: 512, description: "https; null: a provider calls us" }),
+      Type.String({
+        maxLength: 512,
+        pattern: STORABLE,
+        description: "https; null: a provider calls us",
+      }),
     ),
   },
   exact,
