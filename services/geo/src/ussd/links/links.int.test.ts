@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
 import { DAY_MS, HOUR_MS } from "@vigie/core/time";
 import { derivedKeys } from "@vigie/service-kit/kms/derived-keys";
+import type { Database } from "@vigie/service-kit/postgres/database";
 import { NOW_MS } from "@vigie/service-kit/testing/issuer";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createEraser } from "#erasure/eraser";
@@ -19,7 +20,7 @@ import {
 } from "../test-phone.ts";
 import { createLinkBook } from "./link-book.ts";
 import { rekeyJob } from "./rekey.ts";
-import { codesOf, findServiceCode, putServiceCode } from "./service-codes.ts";
+import { findServiceCode, putServiceCode } from "./service-codes.ts";
 
 const PHONE = "+221771234567";
 const LINKS = "/v1/ussd/admin/links";
@@ -220,8 +221,6 @@ describe("USS-09: service codes", () => {
   });
 
   test("of two codes that begin what was dialled the longer one counts", async () => {
-    assert.deepEqual(codesOf("*131*1*22#"), ["*131*1*22#", "*131*1#", "*131#"]);
-    assert.deepEqual(codesOf("+221338000000"), ["+221338000000"]);
     await give();
     await give({ tenant_id: "molam-pay", service_code: "*131*7#" });
     const find = async (dialled: string, countries = ["SN"]) =>
@@ -229,7 +228,25 @@ describe("USS-09: service codes", () => {
     assert.equal(await find("*131*1#"), TENANT);
     assert.equal(await find("*131*7*1#"), "molam-pay");
     assert.equal(await find("*131*77#"), TENANT);
+    assert.equal(await find("*131*1*22#"), TENANT);
+    assert.equal(await find("*1311#"), undefined);
     assert.equal(await find("*131#", ["CI"]), undefined);
+    await give({ service_code: "+221338000000" });
+    assert.equal(await find("+221338000000"), TENANT);
+    assert.equal(await find("+2213380000001"), undefined);
+  });
+
+  test("what was dialled after a code may be a PIN: no statement has it", async () => {
+    await give();
+    const asked: unknown[] = [];
+    const database: Pick<Database, "query"> = {
+      query(text, values) {
+        asked.push(text, values);
+        return tables.geo.query(text, values);
+      },
+    };
+    assert.equal((await findServiceCode(database, "*131*1*1*2580#", ["SN"]))?.tenantId, TENANT);
+    assert.ok(!JSON.stringify(asked).includes("2580"));
   });
 });
 

@@ -1,5 +1,6 @@
 import { tenantUuid } from "@vigie/service-kit/ids";
 import type { Database, Queryable } from "@vigie/service-kit/postgres/database";
+import { dialledAfter } from "../sessions/locate.ts";
 
 /** Whose a service code is in a country (USS-09). */
 export interface ServiceCode {
@@ -16,8 +17,8 @@ const COLUMNS = `
   tenant_key as "tenantId", service_code as "serviceCode", country_code as country,
   support_phone as "supportPhone"`;
 const FIND = `
-  select ${COLUMNS} from ussd_service_codes where service_code = any($1) and country_code = any($2)
-   order by length(service_code) desc, country_code limit 1`;
+  select ${COLUMNS} from ussd_service_codes where starts_with(service_code, $1) and country_code = any($2)
+   order by length(service_code) desc, country_code`;
 const OF_TENANT = `
   select ${COLUMNS} from ussd_service_codes where tenant_id = $1 order by service_code, country_code`;
 /** A code that is another tenant's is not seen by the update: nothing comes back. */
@@ -31,26 +32,20 @@ const REMOVE = `
   delete from ussd_service_codes where service_code = $1 and country_code = $2 and tenant_id = $3`;
 const TENANTS = `select distinct tenant_key as "tenantId" from ussd_service_codes order by 1`;
 
-/** The codes that what was dialled may begin with, the longest first: of *131*1# also *131#. */
-export function codesOf(dialled: string): readonly string[] {
-  const codes = [dialled];
-  for (let code = dialled; code.endsWith("#"); ) {
-    const cut = code.lastIndexOf("*");
-    if (cut <= 0) break;
-    code = `${code.slice(0, cut)}#`;
-    codes.push(code);
-  }
-  return codes;
-}
+/** What every code begins with that `dialled` can be of: what follows may hold a PIN, and no statement has one. */
+const rootOf = (dialled: string): string => /^[*#]\d+/.exec(dialled)?.[0] ?? dialled;
 
-/** Whose the code is that was dialled from a phone of one of these countries; null: nobody's. */
+/**
+ * Whose the code is that was dialled from a phone of one of these countries; of two that it begins with the longer one
+ * counts. Null: nobody's.
+ */
 export async function findServiceCode(
   database: Pick<Database, "query">,
   dialled: string,
   countries: readonly string[],
 ): Promise<ServiceCode | null> {
-  const { rows } = await database.query<ServiceCode>(FIND, [codesOf(dialled), countries]);
-  return rows[0] ?? null;
+  const { rows } = await database.query<ServiceCode>(FIND, [rootOf(dialled), countries]);
+  return rows.find(({ serviceCode }) => dialledAfter(serviceCode, dialled) !== null) ?? null;
 }
 
 export async function serviceCodesOf(

@@ -14,6 +14,8 @@ const examples: [code: string, dialled: string, rest: readonly string[] | null][
   ["*131#", "*131", null],
   ["*131#", "*131*#", [""]],
   ["*131#", "", null],
+  ["+221338000000", "+221338000000", []],
+  ["+221338000000", "+221338000001", null],
 ];
 
 test.each(examples)("USS-06: with the code %s, %s has dialled %j", (code, dialled, rest) => {

@@ -69,9 +69,9 @@ const stepsOf = (text: string): readonly string[] => (text === "" ? [] : text.sp
  * Null: `dialled` is of another code.
  */
 export function dialledAfter(serviceCode: string, dialled: string): readonly string[] | null {
+  if (dialled === serviceCode) return [];
   const root = serviceCode.slice(0, -1);
   if (!dialled.startsWith(root) || !dialled.endsWith("#")) return null;
   const rest = dialled.slice(root.length, -1);
-  if (rest === "") return [];
   return rest.startsWith("*") ? rest.slice(1).split("*") : null;
 }
