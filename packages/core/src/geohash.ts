@@ -97,9 +97,6 @@ export function geohashCell(text: string): GeohashCell {
   return halving.cell();
 }
 
-/** The same place no finer than `length` characters. */
-export const cutGeohash = (text: string, length: number): string => text.slice(0, length);
-
 /** A rectangle of degrees that is halved along longitude and latitude in turns. */
 class Halving {
   private readonly low = { lat: -90, lon: -180 };
