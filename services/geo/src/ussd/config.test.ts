@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { DAY_MS, MINUTE_MS } from "@vigie/core/time";
 import { parseConfig } from "@vigie/service-kit/config";
 import { describe, expect, test } from "vitest";
-import { providersOf, ussdConfig } from "./config.ts";
+import { redisAway } from "../test-geo.ts";
+import { providersOf, ussdConfig, ussdParts } from "./config.ts";
 
 const SECRET = "9f8b7c6d5e4f3a2b1c0d9e8f7a6b5c4d";
 const OTHER = "1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d";
@@ -58,4 +60,18 @@ test("production refuses the default secret, a short one, and one that repeats i
     INFOBIP_SOURCES: "1.2.3.4",
   };
   assert.match(faults({ ...production, ...path }), /INFOBIP_PATH_SECRETS/);
+});
+
+test("a dialogue is kept for minutes, that its id was used for a day", async () => {
+  const parsing = parseConfig(ussdConfig, {});
+  assert.ok("config" in parsing);
+  let kept: readonly unknown[] = [];
+  const script = () => async (_keys: readonly string[], args: readonly unknown[]) => {
+    kept = args;
+    return 1;
+  };
+  const { dialogues } = ussdParts(parsing.config, { ...redisAway, script });
+  const one = { first: "", steps: 0, mark: "", stepsBefore: 0, markBefore: "", answered: null };
+  await dialogues.swap("d-1", { ...one, version: 1, answeredAtMs: 0, busyUntilMs: 0 });
+  assert.deepEqual(kept.slice(-2), [3 * MINUTE_MS, DAY_MS]);
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Clock, HOUR_MS, MINUTE_MS } from "@vigie/core/time";
+import { type Clock, DAY_MS, HOUR_MS, MINUTE_MS } from "@vigie/core/time";
 import type { TopicName } from "@vigie/schemas/catalogue";
 import { derivedKeys } from "@vigie/service-kit/kms/derived-keys";
 import { bearer, NOW_MS } from "@vigie/service-kit/testing/issuer";
@@ -44,7 +44,7 @@ export function ussdParts(clock: Clock = () => NOW_MS): UssdParts {
       infobipProvider(source),
       twilioProvider({ authTokens: [TWILIO_TOKEN], publicUrl: PUBLIC_URL }),
     ],
-    dialogues: memoryDialogues(clock, { idleMs: 3 * MINUTE_MS, usedMs: HOUR_MS }),
+    dialogues: memoryDialogues(clock, { idleMs: 3 * MINUTE_MS, usedMs: DAY_MS }),
     simHoldMs: HOLD_MS,
   };
 }
