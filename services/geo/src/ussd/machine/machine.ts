@@ -140,8 +140,6 @@ function codeChecked(state: State, outcome: Outcomes["checkCode"]): Step {
       return entry(state, { at: "newPin", by: "code" });
     case "wrong":
       return entry(state, { at: "code" }, words.wrongCode(outcome.triesLeft));
-    case "locked":
-      return bye(state, words.locked(outcome.minutes));
     case "held":
       return notice(state, "main", words.held(outcome.hours));
     case "unavailable":
@@ -165,8 +163,6 @@ function pinSet(state: State, { by }: NewPinEntry, outcome: Outcomes["setPin"]):
       return entry(state, { at: "newPin", by }, words.differs);
     case "held":
       return notice(state, menuOf(by), words.held(outcome.hours));
-    case "locked":
-      return bye(state, words.locked(outcome.minutes));
     case "none":
       return bye(state, words.gone);
     case "unavailable":

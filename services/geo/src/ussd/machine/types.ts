@@ -116,9 +116,9 @@ type Ok = { readonly kind: "ok" };
 
 export interface Outcomes {
   checkPin: Ok | Wrong | Locked | None | Unavailable;
-  checkCode: Ok | Wrong | Locked | Held | Unavailable;
+  checkCode: Ok | Wrong | Held | Unavailable;
   markPin: { readonly kind: "ok"; readonly mark: string } | Unavailable;
-  setPin: Ok | { readonly kind: "differs" } | Held | Locked | None | Unavailable;
+  setPin: Ok | { readonly kind: "differs" } | Held | None | Unavailable;
   infos: { readonly kind: "ok"; readonly infos: Infos } | None | Unavailable;
   setLanguage: Ok | Unavailable;
   /** What can not be told now must not be lost: that throws. */

@@ -30,8 +30,8 @@ const outcomes: { readonly [K in RequestKind]: readonly Outcomes[K][] } = {
   ],
   checkCode: [
     { kind: "ok" },
-    { kind: "wrong", triesLeft: 4 },
-    { kind: "locked", minutes: 99_999 },
+    { kind: "wrong", triesLeft: 2 },
+    { kind: "wrong", triesLeft: 0 },
     { kind: "held", hours: 999 },
     { kind: "unavailable" },
   ],
@@ -40,7 +40,6 @@ const outcomes: { readonly [K in RequestKind]: readonly Outcomes[K][] } = {
     { kind: "ok" },
     { kind: "differs" },
     { kind: "held", hours: 999 },
-    { kind: "locked", minutes: 99_999 },
     { kind: "none" },
     { kind: "unavailable" },
   ],
