@@ -121,6 +121,7 @@ describe("a PUT that is refused", () => {
     ["another type", { ...senegal, active: "true" }],
     ["a code that is another's", { ...senegal, code: "CI" }],
     ["a control character", { ...senegal, name: "Sénégal\u0000" }],
+    ["more than a column takes", { ...senegal, ussdPrefix: `*131${"*1".repeat(40)}#` }],
     ["half a character", { ...senegal, capital: "Dakar\ud800" }],
     ["a control character in an address", { ...senegal, ussdGatewayUrl: "https://a.example/\n" }],
     ["no object", []],

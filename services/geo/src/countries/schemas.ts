@@ -12,7 +12,7 @@ const exact = { additionalProperties: false } as const;
 const locale = Type.String({ pattern: "^[a-z]{2,3}_[A-Z]{2}$", description: "fr_SN" });
 const zone = text(64, "IANA name");
 /** Source: 3GPP TS 22.090, section 5, of digits only. */
-const ussdPrefix = Type.String({ pattern: "^[*#]\\d{1,8}(\\*\\d{1,10})*#$" });
+const ussdPrefix = Type.String({ maxLength: 64, pattern: "^[*#]\\d{1,8}(\\*\\d{1,10})*#$" });
 
 const carrier = Type.Object(
   {
