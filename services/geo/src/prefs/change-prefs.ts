@@ -1,6 +1,7 @@
 import { VigError } from "@vigie/core/errors";
 import { needsOptIn, PRECISION_DEFAULT } from "@vigie/core/geohash";
 import type { GeoPrefs } from "@vigie/schemas/types";
+import { cutContext } from "#geo-context/geo-context";
 import type { Held } from "#geo-context/place-book";
 import { type GeoEventRow, noPlace } from "#geo-events/geo-events";
 import type { Person } from "#person";
@@ -23,6 +24,8 @@ export function changedPrefs(before: Prefs, body: PrefsBody): Prefs {
 export interface ChangedPrefs {
   readonly prefs: Prefs;
   readonly events: readonly GeoEventRow[];
+  /** What is held from then on. */
+  readonly held: Held;
 }
 
 /** CNF-25: what follows from a change, whether it was chosen or follows the country that was. */
@@ -36,8 +39,9 @@ export function changePrefs(
   },
 ): ChangedPrefs {
   const after = changedPrefs(prefs, body);
-  const effective = (each: Prefs) => effectivePrefs(each, context, atlas.countryOf);
-  const events = switchesOf(effective(prefs), effective(after)).map(
+  const held = { prefs: after, context: context && cutContext(context, lengthOf(after)) };
+  const effective = (each: Held) => effectivePrefs(each.prefs, each.context, atlas.countryOf);
+  const events = switchesOf(effective({ prefs, context }), effective(held)).map(
     ({ type, from, to }): GeoEventRow => ({
       ...noPlace,
       id: atlas.newId(),
@@ -46,7 +50,7 @@ export function changePrefs(
       details: { from, to },
     }),
   );
-  return { prefs: after, events };
+  return { prefs: after, events, held };
 }
 
 /** The record for id.geo.prefs. */

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import type { GeoContext } from "#geo-context/geo-context";
+import { changePrefs } from "./change-prefs.ts";
 import { defaultPrefs, effectivePrefs, type Prefs, switchesOf } from "./prefs.ts";
 
 const served: Readonly<Record<string, { currency: string; timezone: string; locale: string }>> = {
@@ -78,5 +80,27 @@ test("CNF-25: a changed currency and a changed time zone are told of, each by it
   ]);
   expect(switchesOf(before, { ...before, preferredTimezone: null })).toEqual([
     { type: "timezone_updated", from: "Africa/Dakar", to: null },
+  ]);
+});
+
+test("a level without time zones brings back that of the country, and tells of it", () => {
+  const context: GeoContext = {
+    source: "gps",
+    country: "FR",
+    region: "Guyane",
+    city: "Cayenne",
+    geohash: "dbqg1",
+    timezone: "America/Cayenne",
+    isVpn: false,
+    isMobile: true,
+    carrier: null,
+    capturedAtMs: 0,
+  };
+  const body = { precisionLevel: "country" } as const;
+  const atlas = { countryOf, newId: () => "e-1", nowMs: 1 };
+  const { held, events } = changePrefs({ prefs: defaultPrefs, context }, body, atlas);
+  expect(held.context).toMatchObject({ country: "FR", city: null, timezone: null });
+  expect(events).toMatchObject([
+    { type: "timezone_updated", details: { from: "America/Cayenne", to: "Europe/Paris" } },
   ]);
 });

@@ -48,10 +48,10 @@ export function prefs(scope: FastifyInstance, context: GeoContext): void {
       const changed = await book.change(owner, (held) => {
         const next = changePrefs(held, body, { countryOf, newId: randomUUID, nowMs });
         const value = encoder.encode(prefsRecord(owner, next.prefs, nowMs));
-        return { ...next, held, record: { topic: TOPIC, key: keyOf(owner), value } };
+        return { ...next, record: { topic: TOPIC, key: keyOf(owner), value } };
       });
       reply.header("cache-control", "no-store");
-      return answer({ prefs: changed.prefs, context: changed.held.context });
+      return answer(changed.held);
     },
   );
 }

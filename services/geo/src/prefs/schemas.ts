@@ -1,5 +1,5 @@
 import { countryExtent } from "@vigie/core/countries";
-import { precisionLevels } from "@vigie/core/geohash";
+import { type PrecisionLevel, precisionLevels } from "@vigie/core/geohash";
 import { problemResponses } from "@vigie/service-kit/http/problem-responses";
 import { type Static, Type } from "typebox";
 
@@ -8,9 +8,11 @@ const orFollows = (pattern: string, description: string) =>
     description: `${description}; null: it follows the country`,
   });
 
-const precisionLevel = Type.Union(
-  precisionLevels.map((level) => Type.Literal(level)),
-  { description: "geohash characters kept: 2, 3, 5, 6, 7; the last two need gpsOptIn" },
+const precisionLevel = Type.Unsafe<PrecisionLevel>(
+  Type.Union(
+    precisionLevels.map((level) => Type.Literal(level)),
+    { description: "geohash characters kept: 2, 3, 5, 6, 7; the last two need gpsOptIn" },
+  ),
 );
 
 const country = orFollows("^[A-Z]{2}$", "ISO 3166-1 alpha-2");
