@@ -7,9 +7,13 @@ export { type Statement, timeText, Values } from "@vigie/service-kit/postgres/st
  * What comes after a place in a list that is sorted newest first, by a column of time and the id. The bound on the time
  * alone lets PostgreSQL leave out the days after it.
  */
-export function afterPlace(values: Values, after: Place | null): (time: string) => string {
+export function afterPlace(
+  values: Values,
+  after: Place | null,
+): (time: string, id?: string) => string {
   if (after === null) return () => "";
   const atTime = values.put(timeText(after.atMs), "timestamp");
   const atId = values.put(after.id, "uuid");
-  return (time) => `and ${time} <= ${atTime} and (${time}, id) < (${atTime}, ${atId})`;
+  return (time, id = "id") =>
+    `and ${time} <= ${atTime} and (${time}, ${id}) < (${atTime}, ${atId})`;
 }

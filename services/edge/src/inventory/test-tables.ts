@@ -11,6 +11,17 @@ import { NOW_MS } from "../test-edge.ts";
 
 const ROOT = join(import.meta.dirname, "../../../..");
 
+/** No foreign key leads from a tenant to these. */
+const GEO_TABLES = [
+  "molam_user_geo_prefs",
+  "molam_geo_last_context",
+  "molam_geo_events",
+  "molam_gps_ephemeral",
+  "ussd_links",
+  "ussd_pins",
+  "ussd_reset_codes",
+];
+
 /** The tables of the read model in a schema of their own. */
 export interface TestTables {
   /** Sees and may do everything. */
@@ -28,7 +39,7 @@ export async function testTables({
 } = {}): Promise<TestTables> {
   const servers = await stack();
   const { postgres: url, schema } = servers;
-  const owners = ["platform", "audit-sink", "edge", "session-sink"];
+  const owners = ["platform", "audit-sink", "edge", "geo", "session-sink"];
   const folders = migrationFolders(ROOT).filter(({ owner }) => owners.includes(owner));
   await migrate({ url, schema, folders, log: silentLogger });
   const open = (more: { readonly role?: string }): Database =>
@@ -55,7 +66,7 @@ export async function testTables({
       );
     },
     async clear() {
-      await owner.query("truncate tenants, session_activities cascade");
+      await owner.query(`truncate tenants, session_activities, ${GEO_TABLES.join(", ")} cascade`);
     },
     async close() {
       await owner.query(`drop schema "${schema}" cascade`);

@@ -52,16 +52,16 @@ async function* rowsOf(read: Read, each: ExportedTable, person: Person): AsyncGe
 
 async function pageAfter(
   tx: Queryable,
-  { table, person: owner, time, columns }: ExportedTable,
+  { table, person: owner, time, key = "id", columns }: ExportedTable,
   { tenantId, userId }: Person,
   last: Row | null,
 ): Promise<readonly Row[]> {
   const values = new Values();
   const mine = `tenant_id = ${values.put(tenantId, "uuid")} and ${owner} = ${values.put(userId, "uuid")}`;
   const place =
-    last === null ? null : { atMs: (last[time] as Date).getTime(), id: String(last.id) };
+    last === null ? null : { atMs: (last[time] as Date).getTime(), id: String(last[key]) };
   const text = `select ${Object.keys(columns).join(", ")} from ${table}
-    where ${mine} ${afterPlace(values, place)(time)}
-    order by ${time} desc, id desc limit ${ROWS_AT_ONCE}`;
+    where ${mine} ${afterPlace(values, place)(time, key)}
+    order by ${time} desc, ${key} desc limit ${ROWS_AT_ONCE}`;
   return (await tx.query<Row>(text, values.all)).rows;
 }

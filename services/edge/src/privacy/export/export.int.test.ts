@@ -92,6 +92,54 @@ test("every column that is exported is explained, and who acted is withheld", as
   assert.equal(response.body.includes("adm_77"), false);
 });
 
+test("what geo holds is told, and no position, number or secret", async () => {
+  const rows = { ...ids("molam-sn", "usr_1") };
+  const id = uuidOf("molam-sn", "event", "l-1");
+  const at = new Date(NOW_MS).toISOString();
+  const bytes = `\\x${"5e".repeat(32)}`;
+  await tables.insert("molam_user_geo_prefs", [
+    { ...rows, gps_opt_in: true, precision_level: 7, updated_at: at },
+  ]);
+  await tables.insert("molam_geo_last_context", [
+    { ...rows, source: "gps", geohash: "edeedfx", is_vpn: false, is_mobile: true, captured_at: at },
+  ]);
+  await tables.insert(
+    "molam_geo_events",
+    ["usr_1", "usr_2"].map((user) => ({
+      ...ids("molam-sn", user),
+      id: uuidOf("molam-sn", "event", user),
+      event_type: "vpn_detected",
+      occurred_at: at,
+      city: user,
+      details: {},
+    })),
+  );
+  const link = { ...rows, id, user_key: "usr_1", country_code: "SN", linked_at: at };
+  const phone = { phone_hash: "5e".repeat(32), key_id: "k-1", sealed_phone: bytes };
+  await tables.insert("ussd_links", [{ ...link, ...phone }]);
+  await tables.insert("ussd_pins", [
+    { ...rows, sealed_hash: bytes, set_at: at, tries: 1, locks: 0 },
+  ]);
+  await tables.insert("ussd_reset_codes", [
+    { ...rows, code_hash: bytes, expires_at: at, tries: 0 },
+  ]);
+  await tables.owner.query(
+    `insert into molam_gps_ephemeral (tenant_id, user_id, id, wrapped_key, sealed, expires_at)
+     values ($1, $2, $3, $4, $4, now() + interval '1 hour')`,
+    [rows.tenant_id, rows.user_id, id, bytes],
+  );
+  const { response } = await exported();
+  const { data, tables: told, complete } = response.json();
+  assert.equal(complete, true, response.body.slice(-500));
+  for (const table of Object.keys(data).filter((name) => /^(molam|ussd)_/.test(name))) {
+    assert.equal(data[table].length, 1, table);
+    assert.deepEqual(Object.keys(data[table][0]), Object.keys(told[table].columns), table);
+  }
+  assert.equal(data.molam_geo_last_context[0].geohash, "edeedfx");
+  assert.equal(data.molam_geo_events[0].city, "usr_1");
+  assert.equal(response.body.includes("5e5e5e"), false);
+});
+
 test("a table or column that holds people's data and is not in the export is found", async () => {
   const { rows } = await tables.owner.query<{ table: string; column: string }>(
     `select c.table_name as table, c.column_name as column

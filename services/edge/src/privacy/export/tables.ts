@@ -5,6 +5,8 @@ export interface ExportedTable {
   /** The column of the person's id, and that of the time by which rows are told, the newest first. */
   readonly person: string;
   readonly time: string;
+  /** What tells rows of the same time apart, a UUID; `id` unless said. */
+  readonly key?: string;
   readonly columns: Readonly<Record<string, string>>;
   readonly withheld: Readonly<Record<string, string>>;
 }
@@ -12,18 +14,25 @@ export interface ExportedTable {
 const OF_STAFF = "names the person of staff who acted";
 const INNER = "serves the platform's own bookkeeping and says nothing about the person";
 
-const ids = {
-  id: "id of this row",
+const ofPerson = {
   tenant_id: "organisation that holds the data",
   user_id: "you, as the tables name you",
 };
+const ids = { id: "id of this row", ...ofPerson };
 const keys = { user_key: "you, as tokens and events name you" };
+const place = {
+  country: "country",
+  region: "region",
+  city: "city",
+  geohash: "cell of the map",
+};
+
+const SEALED = "sealed; nobody reads it here";
 
 /** The version of these words and shapes; it grows with any change that a reader must know of. */
 export const EXPORT_VERSION = "1";
 
-/** PRV-05, PRV-14: every table that holds rows of a person. */
-export const exportedTables: readonly ExportedTable[] = [
+const ofSessions: readonly ExportedTable[] = [
   {
     table: "users",
     about: "your account",
@@ -265,6 +274,111 @@ export const exportedTables: readonly ExportedTable[] = [
     withheld: {},
   },
 ];
+
+/** What geo keeps; it has a row a person where nothing else tells rows apart. */
+const ofPlaces: readonly ExportedTable[] = [
+  {
+    table: "molam_user_geo_prefs",
+    about: "what you consent to and prefer",
+    person: "user_id",
+    time: "updated_at",
+    key: "user_id",
+    columns: {
+      ...ofPerson,
+      gps_opt_in: "whether your positions may be kept",
+      precision_level: "how finely others may know where you are: characters of a geohash",
+      preferred_country: "your country; null: where you are",
+      preferred_currency: "your currency; null: your country's",
+      preferred_locale: "your language; null: your country's",
+      preferred_timezone: "your time zone; null: where you are",
+      home_country: "where you are at home",
+      updated_at: "when this was last changed",
+    },
+    withheld: {},
+  },
+  {
+    table: "molam_geo_last_context",
+    about: "where you were last, as finely as you allowed then",
+    person: "user_id",
+    time: "captured_at",
+    key: "user_id",
+    columns: {
+      ...ofPerson,
+      source: "what told it: position, SIM, address",
+      ...place,
+      timezone: "time zone there",
+      is_vpn: "whether the address was a VPN's",
+      is_mobile: "whether you were on a mobile network",
+      carrier: "whose",
+      captured_at: "when",
+    },
+    withheld: {},
+  },
+  {
+    table: "molam_geo_events",
+    about: "what happened to your places",
+    person: "user_id",
+    time: "occurred_at",
+    columns: {
+      ...ids,
+      event_type: "what happened",
+      occurred_at: "when",
+      ...place,
+      details: "more of it",
+    },
+    withheld: {},
+  },
+  {
+    table: "molam_gps_ephemeral",
+    about: "positions of the last day; GET /v1/geo/positions opens them for you",
+    person: "user_id",
+    time: "stored_at",
+    columns: { ...ids, stored_at: "when it was stored", expires_at: "when it goes" },
+    withheld: { wrapped_key: SEALED, sealed: SEALED },
+  },
+  {
+    table: "ussd_links",
+    about: "phones that are yours",
+    person: "user_id",
+    time: "linked_at",
+    columns: {
+      ...ids,
+      ...keys,
+      country_code: "country of the number",
+      language: "language of its menus",
+      linked_at: "since when it is yours",
+      sim_changed_at: "when it got another SIM",
+    },
+    withheld: { phone_hash: SEALED, key_id: INNER, sealed_phone: SEALED },
+  },
+  {
+    table: "ussd_pins",
+    about: "your PIN",
+    person: "user_id",
+    time: "set_at",
+    key: "user_id",
+    columns: {
+      ...ofPerson,
+      set_at: "when it was set",
+      tries: "wrong tries since it was last right",
+      locks: "how often it was locked since then",
+      locked_until: "until when it is locked",
+    },
+    withheld: { sealed_hash: "a secret" },
+  },
+  {
+    table: "ussd_reset_codes",
+    about: "the code by which your phone may set another PIN",
+    person: "user_id",
+    time: "expires_at",
+    key: "user_id",
+    columns: { ...ofPerson, expires_at: "until when it is good", tries: "wrong tries" },
+    withheld: { code_hash: "a secret" },
+  },
+];
+
+/** PRV-05, PRV-14: every table that holds rows of a person. */
+export const exportedTables: readonly ExportedTable[] = [...ofSessions, ...ofPlaces];
 
 /** Tables with rows of a person that are told of below, not row by row: of the audit. */
 export const tablesOfElsewhere: readonly string[] = ["audit_subjects"];
