@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { silentLogger } from "@vigie/core/log";
+import { openDatabase } from "@vigie/service-kit/postgres/database";
+import { lockOffsets, storeOffsets } from "@vigie/service-kit/postgres/sink-offsets";
 import { type ServiceStack, serviceStack } from "@vigie/testkit/service-stack";
-import { afterAll, beforeAll, test } from "vitest";
+import { afterAll, beforeAll, onTestFinished, test } from "vitest";
 
 /** What a stolen login of geo could do in the tables of all services. */
 
@@ -51,10 +54,10 @@ test("each of its tables shows one tenant at a time", async () => {
       where relnamespace = current_schema()::regnamespace and grantee = 'vigie_geo'::regrole
         and relkind = 'r' and not relrowsecurity order by 1`,
   );
-  // The matrix is of all tenants, purges name nobody, and offsets are the platform's.
+  // The matrix is of all tenants, and purges name nobody.
   assert.deepEqual(
     rows.map(({ name }) => name),
-    ["molam_country_matrix", "molam_gps_purges", "sink_offsets"],
+    ["molam_country_matrix", "molam_gps_purges"],
   );
 });
 
@@ -64,3 +67,35 @@ test("it takes on no other role", async () => {
   );
   assert.deepEqual(rows, []);
 });
+
+test.each(["geo", "session-sink", "audit-sink"])(
+  "%s moves its own offsets and nobody else's",
+  async (service) => {
+    const { owner } = servers;
+    const group = `vigie.${service}`;
+    await owner.query("delete from sink_offsets");
+    await owner.query("insert into sink_offsets values ('vigie.other', 'id.login', 0, 5)");
+    const login = openDatabase({
+      url: servers.postgres,
+      schema: servers.schema,
+      role: `vigie_${service.replace("-", "_")}`,
+      applicationName: "rights-test",
+      statementTimeoutMs: 15_000,
+      poolMax: 1,
+      log: silentLogger,
+    });
+    onTestFinished(() => login.close());
+    const next = [{ topic: "id.login", partition: 0, from: 0, offset: 9 }];
+    await storeOffsets(login, group, next);
+    assert.deepEqual(await lockOffsets(login, group, next), [
+      { topic: "id.login", partition: 0, offset: 9 },
+    ]);
+    await assert.rejects(storeOffsets(login, "vigie.new", next), /row-level security/);
+    const moved = await login.query("update sink_offsets set next_offset = 0");
+    assert.equal(moved.count, 1);
+    const { rows } = await owner.query(
+      "select next_offset from sink_offsets where group_id = 'vigie.other'",
+    );
+    assert.deepEqual(rows, [{ next_offset: 5 }]);
+  },
+);
