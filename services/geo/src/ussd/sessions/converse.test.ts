@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "vitest";
 import { type Conversation, LEASE_MS, openConversation } from "./converse.ts";
 import type { DialogueStore } from "./dialogue-store.ts";
-import { READ_MS } from "./locate.ts";
+import { READ_MS, STEPS_MAX } from "./locate.ts";
 import { memoryDialogues } from "./memory-dialogues.ts";
 import { type Caller, caller, LIFETIMES, PIN, testKeys } from "./testing.ts";
 
@@ -278,4 +278,24 @@ test("a text of more steps than a person takes is not walked", async () => {
   const one = caller("s-1");
   assert.equal(await say(talk, one, Array(51).fill("1").join("*")), "over END bye");
   assert.deepEqual(one.told, []);
+});
+
+test("whoever types on and on is signed out at the limit, by one text or step by step", async () => {
+  const talk = world();
+  const typed = ["1", "1", PIN, ...Array<string>(STEPS_MAX - 3).fill("9")];
+  const whole = caller("s-1");
+  assert.equal(await say(talk, whole, typed.join("*")), "opened CON account");
+  assert.equal(await say(talk, whole, [...typed, "0", "0"].join("*")), "next END bye");
+  assert.equal(await say(talk, whole, [...typed, "0", "0"].join("*")), "stale END bye");
+  const single = caller("s-2");
+  const press = async (number: number) => {
+    const input = { kind: "step", text: typed[number - 1] ?? "", number } as const;
+    const { kind, screen } = await talk.hear(single.heard("", { provider: "twilio", input }));
+    return `${kind} ${screen.kind} ${screen.name}`;
+  };
+  for (let number = 0; number <= STEPS_MAX; number += 1) await press(number);
+  assert.equal(await press(STEPS_MAX + 1), "next END bye");
+  assert.equal(await press(STEPS_MAX + 1), "stale END bye");
+  const logout = `${STEPS_MAX + 1} logout`;
+  assert.deepEqual([whole.asked, single.asked], Array(2).fill(["3 checkPin 8305", logout]));
 });

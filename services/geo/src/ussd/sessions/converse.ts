@@ -107,9 +107,7 @@ export function openConversation(options: ConversationOptions): Conversation {
         if (kept === "over" || kept.first !== marks.first) return OVER;
         const plan = planOf(kept, heard, marks, heardAtMs);
         if ("screen" in plan) return plan;
-        const next = await change(name, kept, () =>
-          taken(kept, plan.steps, { name, heard, marks }),
-        );
+        const next = await change(name, kept, () => taken(kept, plan, { name, heard, marks }));
         if (next?.answered) return { kind: plan.kind, screen: next.answered.screen };
       }
     },
@@ -136,6 +134,8 @@ const OVER: Conversed = { kind: "over", screen: overScreen };
 interface Plan {
   readonly kind: "opened" | "next";
   readonly steps: readonly string[];
+  /** Whatever they are, no more are heard. */
+  readonly isEnd: boolean;
 }
 
 /** Either the answer that there is already, or the steps to take for one. */
@@ -146,9 +146,11 @@ function planOf(
   heardAtMs: number,
 ): Conversed | Plan {
   const located = locate(kept, callback.input, dialled, marks, heardAtMs);
-  if (kept.answered === null)
-    return located.kind === "next" ? { ...located, kind: "opened" } : OVER;
-  if (located.kind === "next" && isLive(kept)) return located;
+  if (kept.answered === null) {
+    return located.kind === "next" ? { ...located, kind: "opened", isEnd: false } : OVER;
+  }
+  if (isLive(kept) && located.kind === "next") return { ...located, isEnd: false };
+  if (isLive(kept) && located.kind === "excess") return { kind: "next", steps: [], isEnd: true };
   const { screen } = kept.answered;
   return { kind: located.kind === "repeat" ? "repeat" : "stale", screen };
 }
@@ -161,7 +163,7 @@ const isLive = (kept: Kept): kept is Answered =>
 /** The dialogue after `steps`, each of them performed. Steps after the end are not taken. */
 async function taken(
   kept: Kept,
-  steps: readonly string[],
+  { steps, isEnd }: Plan,
   { name, heard, marks }: { name: string; heard: Heard; marks: Marks },
 ): Promise<Kept> {
   let id: StepId = { dialogue: name, position: kept.steps };
@@ -175,6 +177,10 @@ async function taken(
     if (at.state.place.at === "ended") break;
     id = { dialogue: name, position: id.position + 1 };
     at = await settled(step(at.state, typed), at.state.link);
+  }
+  if (isEnd) {
+    id = { dialogue: name, position: id.position + 1 };
+    at = await settled(hangUp(at.state), at.state.link);
   }
   await heard.tell(id, at.screen);
   return {

@@ -12,13 +12,17 @@ export const READ_MS = 500;
 export type Located =
   /** `steps` are new, `markBefore` is that of the `stepsBefore` before them. */
   | { readonly kind: "next"; readonly steps: readonly string[] }
+  /** New, and more than a person types: the dialogue ends. */
+  | { readonly kind: "excess" }
   /** The last one again. */
   | { readonly kind: "repeat" }
   /** An earlier one, or one that nobody can have typed here. */
   | { readonly kind: "stale" };
 
 const STALE: Located = { kind: "stale" };
-const next = (steps: readonly string[]): Located => ({ kind: "next", steps });
+/** `before` were taken already. */
+const next = (steps: readonly string[], before: number): Located =>
+  before + steps.length > STEPS_MAX ? { kind: "excess" } : { kind: "next", steps };
 
 /**
  * Shape: `dialled` is what followed the service code as it was dialled: `1` of `*131*1#`.
@@ -37,14 +41,14 @@ export function locate(
   const located = locateStep(kept, input, dialled, marks);
   // Without a number nothing but its time tells a step from a repeat of the last one.
   const isUnread = input.number === null && heardAtMs < kept.answeredAtMs + READ_MS;
-  return located.kind === "next" && isUnread ? STALE : located;
+  return located.kind !== "repeat" && isUnread ? STALE : located;
 }
 
 function locateWhole(kept: Kept, all: readonly string[], marks: Marks): Located {
-  if (all.length < kept.steps || all.length > STEPS_MAX) return STALE;
+  if (all.length < kept.steps) return STALE;
   if (marks.after(marks.first, all.slice(0, kept.steps)) !== kept.mark) return STALE;
   const isNew = kept.answered === null || all.length > kept.steps;
-  return isNew ? next(all.slice(kept.steps)) : { kind: "repeat" };
+  return isNew ? next(all.slice(kept.steps), kept.steps) : { kind: "repeat" };
 }
 
 function locateStep(
@@ -55,11 +59,11 @@ function locateStep(
 ): Located {
   const opens = number === 0 || (number === null && text === "");
   const steps = opens ? dialled : [text];
-  if (kept.answered === null) return opens ? next(steps) : STALE;
+  if (kept.answered === null) return opens ? next(steps, 0) : STALE;
   const before = opens ? 0 : number === null ? kept.steps : dialled.length + number - 1;
   const isRepeat = before === kept.stepsBefore && marks.after(kept.markBefore, steps) === kept.mark;
   if (isRepeat) return { kind: "repeat" };
-  return before === kept.steps && before + steps.length <= STEPS_MAX ? next(steps) : STALE;
+  return before === kept.steps ? next(steps, before) : STALE;
 }
 
 const stepsOf = (text: string): readonly string[] => (text === "" ? [] : text.split("*"));
