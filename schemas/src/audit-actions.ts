@@ -1,5 +1,12 @@
-/** Who puts an action on record. */
-export type AuditEmitter = "edge" | "geo" | "sessions" | "audit-sink" | "operator" | "upstream";
+/** Who puts an action on record; http: every service with routes, edge and geo. */
+export type AuditEmitter =
+  | "edge"
+  | "geo"
+  | "http"
+  | "sessions"
+  | "audit-sink"
+  | "operator"
+  | "upstream";
 
 export interface AuditActionFacts {
   readonly by: AuditEmitter;
@@ -219,28 +226,28 @@ export const auditActions = {
     when: "somebody with id:audit, or an operator's command, exports entries, before the first byte",
   },
   "impersonation.acted": {
-    by: "edge",
+    by: "http",
     subject: "the impersonated user",
     payload: ["method", "route"],
     when: "somebody impersonating calls a route that has no record of its own before its answer",
   },
   "access.denied": {
-    by: "edge",
+    by: "http",
     subject: NOBODY,
     payload: ["count", "first_at", "last_at", "attempts (method, route, fault: count)"],
     when: "a caller was refused (403, or 404 in place of it): the first at once, what follows gathered to one record a minute and client",
   },
   "audit.series_opened": {
-    by: "edge",
+    by: "http",
     subject: NOBODY,
     payload: ["emitter"],
-    when: "an edge started: the first record of its series",
+    when: "an edge or a geo started: the first record of its series",
   },
   "audit.series_closed": {
-    by: "edge",
+    by: "http",
     subject: NOBODY,
     payload: ["emitter", "records"],
-    when: "an edge or an operator's command ended: the last record of its series",
+    when: "an edge, a geo or an operator's command ended: the last record of its series",
   },
   "anomaly.detected": {
     by: "audit-sink",

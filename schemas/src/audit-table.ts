@@ -7,6 +7,7 @@ const END = "<!-- end of actions -->";
 const emitters: Readonly<Record<AuditEmitter, string>> = {
   edge: "edge",
   geo: "geo",
+  http: "edge, geo",
   sessions: "sessions",
   "audit-sink": "audit-sink",
   operator: "operator's command",
