@@ -27,6 +27,15 @@ tellDataAge({
   metrics,
   clock: Date.now,
 });
+const workers = await startWorkers<DetectorData>({
+  service: "detector",
+  module: new URL("./worker.ts", import.meta.url),
+  count: config.DETECTOR_WORKERS,
+  data: { config, geoFiles: files },
+  metrics,
+  logLevel: config.LOG_LEVEL,
+});
+// After them: nobody is told of other files who does not listen yet.
 const look = () => watch.look();
 const recheck = startRecheck({ config, paths, files, look, log, metrics });
 const watch = watchGeoFiles(
@@ -39,14 +48,6 @@ const watch = watchGeoFiles(
   },
   log,
 );
-const workers = await startWorkers<DetectorData>({
-  service: "detector",
-  module: new URL("./worker.ts", import.meta.url),
-  count: config.DETECTOR_WORKERS,
-  data: { config, geoFiles: files },
-  metrics,
-  logLevel: config.LOG_LEVEL,
-});
 const ops = await startOpsServer({
   port: config.METRICS_PORT,
   host: config.HOST,
