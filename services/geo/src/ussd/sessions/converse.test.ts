@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { derivedKeys } from "@vigie/service-kit/kms/derived-keys";
 import { test } from "vitest";
 import { type Conversation, LEASE_MS, openConversation } from "./converse.ts";
 import type { DialogueStore } from "./dialogue-store.ts";
@@ -7,14 +8,14 @@ import { memoryDialogues } from "./memory-dialogues.ts";
 import { type Caller, caller, LIFETIMES, PIN, testKeys } from "./testing.ts";
 
 /** A conversation with time in hand: pausing lets it pass. */
-function world(wrap: (store: DialogueStore) => DialogueStore = (store) => store) {
+function world(wrap: (store: DialogueStore) => DialogueStore = (store) => store, keys = testKeys) {
   const time = { nowMs: Date.UTC(2026, 0, 5, 10) };
   const clock = () => time.nowMs;
   const store = wrap(memoryDialogues(clock, LIFETIMES));
   const pause = async (ms: number) => {
     time.nowMs += ms;
   };
-  return { ...openConversation({ store, keys: testKeys, clock, pause }), time, store };
+  return { ...openConversation({ store, keys, clock, pause }), time, store };
 }
 
 const say = async ({ hear }: Conversation, who: Caller, text: string) => {
@@ -298,4 +299,26 @@ test("whoever types on and on is signed out at the limit, by one text or step by
   assert.equal(await press(STEPS_MAX + 1), "stale END bye");
   const logout = `${STEPS_MAX + 1} logout`;
   assert.deepEqual([whole.asked, single.asked], Array(2).fill(["3 checkPin 8305", logout]));
+});
+
+test("a new key in mid-dialogue cuts it in two for nobody, and frees no id", async () => {
+  let keyMs = 0;
+  const masters = [0, 10].map((activeFromMs) => ({
+    keyId: `k${activeFromMs}`,
+    activeFromMs,
+    secret: Buffer.alloc(32, activeFromMs),
+  }));
+  const talk = world(
+    (store) => store,
+    derivedKeys(masters, () => keyMs),
+  );
+  const one = caller("s-1");
+  assert.equal(await say(talk, one, `1*1*${PIN}`), "opened CON notice");
+  keyMs = 10;
+  assert.equal(await say(talk, one, `1*1*${PIN}`), "repeat CON notice");
+  assert.equal(await say(talk, one, `1*1*${PIN}*0*0*0`), "next END bye");
+  assert.deepEqual(one.asked, ["3 checkPin 8305", "6 logout"]);
+  talk.time.nowMs += LIFETIMES.idleMs;
+  assert.equal(await say(talk, one, `1*1*${PIN}`), "over END bye");
+  assert.equal(await say(talk, caller("s-2"), ""), "opened CON main");
 });

@@ -1,7 +1,8 @@
 import { setTimeout as wait } from "node:timers/promises";
+import { assert } from "@vigie/core/assert";
 import { VigError } from "@vigie/core/errors";
 import { type Clock, SECOND_MS } from "@vigie/core/time";
-import type { Keys } from "@vigie/service-kit/kms/keys";
+import type { HmacKey, Keys } from "@vigie/service-kit/kms/keys";
 import type { UssdCallback } from "../callback.ts";
 import { hangUp, open, step } from "../machine/machine.ts";
 import { settle } from "../machine/run.ts";
@@ -9,7 +10,7 @@ import { overScreen } from "../machine/screens.ts";
 import type { Facts, Performer, Screen, Step } from "../machine/types.ts";
 import type { DialogueStore, Kept } from "./dialogue-store.ts";
 import { locate } from "./locate.ts";
-import { type DialogueId, type Marks, marksOf, nameOf } from "./marks.ts";
+import { type DialogueId, dialogueKeys, type Marks, marksOf, nameOf } from "./marks.ts";
 
 /** Names what one step of one dialogue does: the same again when a crash lets it be done again. */
 export interface StepId {
@@ -70,6 +71,19 @@ const POLL_MS = 20;
 export function openConversation(options: ConversationOptions): Conversation {
   const { store, keys, clock, pause = wait } = options;
 
+  /** Under the current key, unless there was one of this id under a key before it. */
+  async function named(
+    id: DialogueId,
+  ): Promise<{ readonly under: HmacKey; readonly name: string }> {
+    const [current, ...before] = dialogueKeys(keys);
+    assert(current !== undefined, "there is a current key");
+    for (const under of before) {
+      const name = nameOf(under, id);
+      if ((await store.read(name)) !== null) return { under, name };
+    }
+    return { under: current, name: nameOf(current, id) };
+  }
+
   /** Throws: VIG_USSD_BUSY when another callback is still being answered at `giveUpAtMs`. */
   async function idle(name: string, giveUpAtMs: number): Promise<Kept | "over" | null> {
     for (;;) {
@@ -97,9 +111,9 @@ export function openConversation(options: ConversationOptions): Conversation {
 
   return {
     async hear(heard) {
-      const name = nameOf(keys, heard.callback);
-      const marks = marksOf(keys, name, heard.tenantId, heard.callback);
       const heardAtMs = clock();
+      const { under, name } = await named(heard.callback);
+      const marks = marksOf(under, name, heard.tenantId, heard.callback);
       const giveUpAtMs = heardAtMs + WAIT_MAX_MS;
       for (;;) {
         const kept = (await idle(name, giveUpAtMs)) ?? unheard(marks);
@@ -112,7 +126,7 @@ export function openConversation(options: ConversationOptions): Conversation {
       }
     },
     async end(over, performerAt) {
-      const name = nameOf(keys, over);
+      const { name } = await named(over);
       const giveUpAtMs = clock() + WAIT_MAX_MS;
       for (;;) {
         const kept = await idle(name, giveUpAtMs);

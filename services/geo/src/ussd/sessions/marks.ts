@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import type { Keys } from "@vigie/service-kit/kms/keys";
+import type { HmacKey, Keys } from "@vigie/service-kit/kms/keys";
 import type { UssdCallback } from "../callback.ts";
 
 export type DialogueId = Pick<UssdCallback, "provider" | "sessionId">;
@@ -18,25 +18,27 @@ export interface Marks {
   after(mark: string, steps: readonly string[]): string;
 }
 
+/** The keys that a dialogue may have been opened under, newest first: a rotation cuts none in two. */
+export const dialogueKeys = (keys: Keys): readonly HmacKey[] => keys.comparableHmacKeys(KEY_OF_ALL);
+
 /** The name that a dialogue is kept under. */
-export function nameOf(keys: Keys, { provider, sessionId }: DialogueId): string {
-  return hmac(keys, "dialogue", [provider, sessionId]);
+export function nameOf(under: HmacKey, { provider, sessionId }: DialogueId): string {
+  return hmac(under, "dialogue", [provider, sessionId]);
 }
 
 export function marksOf(
-  keys: Keys,
+  under: HmacKey,
   name: string,
   tenantId: string,
   { phone }: UssdCallback,
 ): Marks {
   return {
-    first: hmac(keys, "first", [name, tenantId, phone]),
-    after: (mark, steps) => steps.reduce((last, typed) => hmac(keys, "step", [last, typed]), mark),
+    first: hmac(under, "first", [name, tenantId, phone]),
+    after: (mark, steps) => steps.reduce((last, typed) => hmac(under, "step", [last, typed]), mark),
   };
 }
 
-function hmac(keys: Keys, purpose: string, parts: readonly string[]): string {
-  const { key } = keys.hmacKey(KEY_OF_ALL);
+function hmac({ key }: HmacKey, purpose: string, parts: readonly string[]): string {
   const text = JSON.stringify([`ussd.${purpose}`, ...parts]);
   return createHmac("sha256", key).update(text).digest("base64url");
 }

@@ -60,7 +60,7 @@ test("redis: nothing that was typed, and no phone, is kept, and nothing for long
   });
   const one = caller(randomUUID());
   for (const text of ["", "2", "2*73910586", "2*73910586*4071"]) await hear(one.heard(text));
-  const name = nameOf(testKeys, one.heard("").callback);
+  const name = nameOf(testKeys.hmacKey("*"), one.heard("").callback);
   const keys = (await redis.command("KEYS", redis.key(`*${name}*`))) as string[];
   assert.equal(keys.length, 2);
   for (const key of keys) {
