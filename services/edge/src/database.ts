@@ -1,7 +1,6 @@
-import { messageOf } from "@vigie/core/errors";
-import { SECOND_MS } from "@vigie/core/time";
 import { startJobs } from "@vigie/service-kit/jobs";
 import type { Metrics } from "@vigie/service-kit/metrics";
+import { pingJobs } from "@vigie/service-kit/pings";
 import { type Database, openDatabase } from "@vigie/service-kit/postgres/database";
 import { kafkaCarrier } from "@vigie/service-kit/postgres/outbox-kafka";
 import { startOutboxPublisher } from "@vigie/service-kit/postgres/outbox-publisher";
@@ -11,7 +10,8 @@ import type { KafkaClient } from "@vigie/stream/kafka/client";
 import type { Wiring } from "./wiring.ts";
 
 export const EDGE_ROLE = "vigie_edge";
-const PING_EVERY_MS = 5 * SECOND_MS;
+/** One transactional id for all edges of an installation, so that the broker fences whoever was before. */
+export const EDGE_OUTBOX = "vigie.outbox";
 
 export interface EdgeDatabase {
   /** Null without DATABASE_URL. */
@@ -27,22 +27,17 @@ export function openEdgeDatabase(
 ): EdgeDatabase {
   const { DATABASE_URL, DATABASE_ROLE } = config;
   if (DATABASE_URL === null) return { database: null, closables: [] };
-  for (const part of ["database", "outbox"]) health.declare(part, { needed: false });
+  health.declare("outbox", { needed: false });
   const role = DATABASE_ROLE ?? EDGE_ROLE;
   const options = databaseOptions({ ...config, DATABASE_URL }, { name: "edge", role, log });
   const database = openDatabase(options);
   const outbox = startOutboxPublisher({
     database: { ...options, applicationName: "vigie-edge-outbox" },
-    openCarrier: () => kafkaCarrier(kafka.client, kafka.prefix),
+    openCarrier: () => kafkaCarrier(kafka.client, kafka.prefix, EDGE_OUTBOX),
     log,
     metrics: kafka.metrics,
     onState: (up, why) => health.set("outbox", up, why),
   });
-  const ping = (): Promise<void> =>
-    database.ping().then(
-      () => health.set("database", true),
-      (error: unknown) => health.set("database", false, messageOf(error)),
-    );
-  const jobs = startJobs([{ name: "ping", everyMs: PING_EVERY_MS, run: ping }], log);
+  const jobs = startJobs(pingJobs({ database }, health), log);
   return { database, closables: [outbox, jobs, database] };
 }

@@ -1,11 +1,10 @@
-import { messageOf } from "@vigie/core/errors";
 import type { Logger } from "@vigie/core/log";
-import { SECOND_MS } from "@vigie/core/time";
 import type { Health } from "@vigie/service-kit/health";
 import { startJobs } from "@vigie/service-kit/jobs";
 import type { Metrics } from "@vigie/service-kit/metrics";
+import { pingJobs } from "@vigie/service-kit/pings";
 import { type Database, openDatabase } from "@vigie/service-kit/postgres/database";
-import { kafkaCarrier, OUTBOX_OF_GEO } from "@vigie/service-kit/postgres/outbox-kafka";
+import { kafkaCarrier } from "@vigie/service-kit/postgres/outbox-kafka";
 import { startOutboxPublisher } from "@vigie/service-kit/postgres/outbox-publisher";
 import { openRedis, type RedisStore } from "@vigie/service-kit/redis/redis";
 import type { Closable } from "@vigie/service-kit/shutdown";
@@ -16,7 +15,8 @@ import type { CountryMatrix } from "./countries/countries.ts";
 import { followCountries } from "./countries/follow-countries.ts";
 
 export const GEO_ROLE = "vigie_geo";
-const PING_EVERY_MS = 5 * SECOND_MS;
+/** One transactional id for all instances, and none of the edge's: each may end transactions of its own only. */
+const GEO_OUTBOX = "vigie.geo.outbox";
 
 export interface StoresOptions {
   readonly config: GeoConfig;
@@ -47,11 +47,10 @@ export function openStores({
   client,
   prefix,
 }: StoresOptions): Stores {
-  for (const part of ["database", "redis", "outbox"]) health.declare(part, { needed: false });
+  for (const part of ["outbox", "countries"]) health.declare(part, { needed: false });
   const role = config.DATABASE_ROLE ?? GEO_ROLE;
   const options = databaseOptions(config, { name: "geo", role, log });
   const database = openDatabase(options);
-  health.declare("countries", { needed: false });
   const countries = followCountries({
     database: { ...options, applicationName: "vigie-geo-countries" },
     log,
@@ -60,20 +59,12 @@ export function openStores({
   const redis = openRedis(redisOptions(config, { name: "geo", log }));
   const outbox = startOutboxPublisher({
     database: { ...options, applicationName: "vigie-geo-outbox" },
-    openCarrier: () => kafkaCarrier(client, prefix, OUTBOX_OF_GEO),
+    openCarrier: () => kafkaCarrier(client, prefix, GEO_OUTBOX),
     log,
     metrics,
     onState: (up, why) => health.set("outbox", up, why),
   });
-  const pings = Object.entries({ database, redis }).map(([name, store]) => ({
-    name: `ping_${name}`,
-    everyMs: PING_EVERY_MS,
-    run: () =>
-      store.ping().then(
-        () => health.set(name, true),
-        (error: unknown) => health.set(name, false, messageOf(error)),
-      ),
-  }));
-  const closables = [outbox, countries, startJobs(pings, log), database, redis];
+  const pings = startJobs(pingJobs({ database, redis }, health), log);
+  const closables = [outbox, countries, pings, database, redis];
   return { database, countries, redis, closables };
 }

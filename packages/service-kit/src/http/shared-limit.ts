@@ -2,7 +2,7 @@ import type { Logger } from "@vigie/core/log";
 import type { RedisStore } from "../redis/redis.ts";
 import type { SharedDebt } from "./rate-limit.ts";
 
-/** Where all edges put their debts together. */
+/** Where all instances put their debts together. */
 export interface DebtBook {
   /**
    * Adds to each key's debt and answers what it is then, in milliseconds, in the order given.
@@ -12,7 +12,7 @@ export interface DebtBook {
 }
 
 /**
- * How often debts are put together. Between two times an edge sees the others' work late, so N edges may let
+ * How often debts are put together. Between two times each sees the others' work late, so N instances may let
  * through (N - 1) x 200 ms of a rate more than it says.
  */
 const SHARE_EVERY_MS = 200;

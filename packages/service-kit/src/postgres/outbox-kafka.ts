@@ -8,20 +8,11 @@ import type { OutgoingMessage, TopicMessages } from "@vigie/stream/kafka/types";
 import type { OutboxRecord } from "./outbox.ts";
 import type { OutboxCarrier } from "./outbox-publisher.ts";
 
-/** One for all edges of an installation, so that the broker fences whoever was before. */
-export const OUTBOX_OF_EDGE = "vigie.outbox";
-/** Another's, for what geo alone may write. */
-export const OUTBOX_OF_GEO = "vigie.geo.outbox";
-
 /**
  * Carries to Kafka in transactions, so that a publisher that was cut off cannot write an old record behind a newer
- * one: on a compacted topic that would be the one that is kept.
+ * one: on a compacted topic that would be the one that is kept. `name`: of all publishers that carry the same records.
  */
-export function kafkaCarrier(
-  client: KafkaClient,
-  prefix: string,
-  name: string = OUTBOX_OF_EDGE,
-): OutboxCarrier {
+export function kafkaCarrier(client: KafkaClient, prefix: string, name: string): OutboxCarrier {
   const producer = openTransactionalProducer(client, { transactionalId: prefix + name });
   let partitions: ReadonlyMap<string, number> = new Map();
 

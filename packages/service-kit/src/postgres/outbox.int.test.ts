@@ -224,8 +224,8 @@ test("a lost connection is replaced", async () => {
 });
 
 test("on Kafka, one that was cut off can write nothing behind its successor", async () => {
-  const old = kafkaCarrier(client, servers.prefix);
-  const heir = kafkaCarrier(client, servers.prefix);
+  const old = kafkaCarrier(client, servers.prefix, "vigie.outbox");
+  const heir = kafkaCarrier(client, servers.prefix, "vigie.outbox");
   onTestFinished(async () => void (await Promise.all([old.close(), heir.close()])));
   await old.claim();
   await old.carry([record("acme", "1"), record("acme", "2")]);

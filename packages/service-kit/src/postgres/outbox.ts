@@ -15,7 +15,7 @@ export interface OutboxRecord {
   readonly value: Buffer | null;
 }
 
-/** Every edge of one schema listens here; the name is built where it is used, by the connection's own schema. */
+/** Every publisher of one schema listens here; the name is built where it is used, by the connection's own schema. */
 export const OUTBOX_CHANNEL = "'vigie_outbox_' || md5(current_schema())";
 
 const ENQUEUE = `

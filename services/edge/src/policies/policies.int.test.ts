@@ -16,7 +16,7 @@ import { kafkaCarrier } from "@vigie/service-kit/postgres/outbox-kafka";
 import { startOutboxPublisher } from "@vigie/service-kit/postgres/outbox-publisher";
 import { type ServiceStack, serviceStack } from "@vigie/testkit/service-stack";
 import { afterAll, beforeAll, onTestFinished, test, vi } from "vitest";
-import { EDGE_ROLE } from "../database.ts";
+import { EDGE_OUTBOX, EDGE_ROLE } from "../database.ts";
 import { bearer, testEdge } from "../test-edge.ts";
 import { postgresPolicies } from "./policy-store.ts";
 
@@ -41,7 +41,7 @@ function edge() {
   publishers.push(
     startOutboxPublisher({
       database: options,
-      openCarrier: () => kafkaCarrier(servers.client, servers.prefix),
+      openCarrier: () => kafkaCarrier(servers.client, servers.prefix, EDGE_OUTBOX),
       log: silentLogger,
       metrics: createMetrics("edge", { processMetrics: false }),
     }),
