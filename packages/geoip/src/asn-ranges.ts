@@ -35,18 +35,19 @@ export interface AsnTable {
 
 /**
  * Reads CSV lines `start,end,asn,organisation` sorted by start, as in the npm package @ip-location-db/asn.
- * Throws: VIG_GEOIP_INVALID at a line that is no range.
+ * Throws: VIG_GEOIP_INVALID at a line that is no range, and for a file without any.
  */
 export function parseAsnCsv(files: readonly GeoFile[]): AsnTable {
   const v4 = new RangesBuilder();
   const v6 = new RangesBuilder();
   const names = new Names();
   for (const file of files) {
-    for (let at = 0; at < file.bytes.length; ) {
+    let at = 0;
+    do {
       const line = new Line(file, at);
       (line.isV6 ? v6 : v4).add(line, names);
       at = line.next;
-    }
+    } while (at < file.bytes.length);
   }
   return { v4: v4.done(), v6: v6.done(), ...names.done() };
 }
