@@ -18,46 +18,50 @@ export interface Machine {
   hangUp(state: State): Step;
 }
 
-/** Every outcome of every request, with the numbers that make the widest screens. */
-const outcomes: { readonly [K in RequestKind]: readonly Outcomes[K][] } = {
-  checkPin: [
-    { kind: "ok" },
-    { kind: "wrong", triesLeft: 4 },
-    { kind: "wrong", triesLeft: 0 },
-    { kind: "locked", minutes: 99_999 },
-    { kind: "none" },
-    { kind: "unavailable" },
-  ],
-  checkCode: [
-    { kind: "ok" },
-    { kind: "wrong", triesLeft: 2 },
-    { kind: "wrong", triesLeft: 0 },
-    { kind: "held", hours: 999 },
-    { kind: "unavailable" },
-  ],
-  markPin: [{ kind: "ok", mark: "a-mark" }, { kind: "unavailable" }],
-  setPin: [
-    { kind: "ok" },
-    { kind: "differs" },
-    { kind: "held", hours: 999 },
-    { kind: "none" },
-    { kind: "unavailable" },
-  ],
-  infos: [
-    {
-      kind: "ok",
-      infos: { country: "SN", currency: "XOF", phoneEnding: "67", linkedOn: "2026-01-05" },
-    },
-    {
-      kind: "ok",
-      infos: { country: null, currency: null, phoneEnding: "67", linkedOn: "2026-01-05" },
-    },
-    { kind: "none" },
-    { kind: "unavailable" },
-  ],
-  setLanguage: [{ kind: "ok" }, { kind: "unavailable" }],
-  logout: [{ kind: "ok" }],
+type ByKind<T extends { readonly kind: string }> = {
+  readonly [K in T["kind"]]: readonly Omit<Extract<T, { readonly kind: K }>, "kind">[];
 };
+
+const plain = [{}];
+/** Every outcome of every request, none left out, with the numbers that make the widest screens. */
+const outcomes: { readonly [K in RequestKind]: ByKind<Outcomes[K]> } = {
+  checkPin: {
+    ok: plain,
+    wrong: [{ triesLeft: 4 }, { triesLeft: 0 }],
+    locked: [{ minutes: 99_999 }],
+    none: plain,
+    unavailable: plain,
+  },
+  checkCode: {
+    ok: plain,
+    wrong: [{ triesLeft: 2 }, { triesLeft: 0 }],
+    held: [{ hours: 999 }],
+    unavailable: plain,
+  },
+  markPin: { ok: [{ mark: "a-mark" }], unavailable: plain },
+  setPin: {
+    ok: plain,
+    differs: plain,
+    held: [{ hours: 999 }],
+    none: plain,
+    unavailable: plain,
+  },
+  infos: {
+    ok: [
+      { infos: { country: "SN", currency: "XOF", phoneEnding: "67", linkedOn: "2026-01-05" } },
+      { infos: { country: null, currency: null, phoneEnding: "67", linkedOn: "2026-01-05" } },
+    ],
+    none: plain,
+    unavailable: plain,
+  },
+  setLanguage: { ok: plain, unavailable: plain },
+  logout: { ok: plain },
+};
+
+const outcomesOf = <K extends RequestKind>(kind: K): readonly Outcomes[K][] =>
+  Object.entries<readonly object[]>(outcomes[kind]).flatMap(([name, list]) =>
+    list.map((rest) => ({ kind: name, ...rest }) as Outcomes[K]),
+  );
 
 /** PINs and codes that occur nowhere else, so that a trace of them is found. */
 export const SECRETS = ["8305", "83052", "830529", "73910586"];
@@ -119,7 +123,7 @@ export function endings(taken: Step, asked: readonly Asked[] = []): readonly End
 
 function branches<K extends RequestKind>(ask: Ask<K>): readonly (readonly [Step, Asked])[] {
   const { kind, request } = ask;
-  return outcomes[ask.kind].map((outcome) => [
+  return outcomesOf<K>(ask.kind).map((outcome) => [
     ask.next(outcome),
     { kind, request, outcome } as Asked,
   ]);
