@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { silentLogger } from "@vigie/core/log";
-import { openDatabase } from "@vigie/service-kit/postgres/database";
+import { tenantUuid } from "@vigie/service-kit/ids";
+import { type Database, openDatabase } from "@vigie/service-kit/postgres/database";
 import { lockOffsets, storeOffsets } from "@vigie/service-kit/postgres/sink-offsets";
 import { type ServiceStack, serviceStack } from "@vigie/testkit/service-stack";
 import { afterAll, beforeAll, onTestFinished, test } from "vitest";
@@ -68,6 +69,34 @@ test("it takes on no other role", async () => {
   assert.deepEqual(rows, []);
 });
 
+/** With the rights of a service. */
+function loginOf(role: string): Database {
+  const login = openDatabase({
+    url: servers.postgres,
+    schema: servers.schema,
+    role,
+    applicationName: "rights-test",
+    statementTimeoutMs: 15_000,
+    poolMax: 1,
+    log: silentLogger,
+  });
+  onTestFinished(() => login.close());
+  return login;
+}
+
+test("PRV-14: it says of an erasure that geo has done it, and nothing for others", async () => {
+  const geo = loginOf("vigie_geo");
+  const tell = (part: string) =>
+    geo.inTenant("molam-sn", (tx) =>
+      tx.query("insert into erasure_parts (tenant_id, erasure_id, part) values ($1, 'e-1', $2)", [
+        tenantUuid("molam-sn"),
+        part,
+      ]),
+    );
+  await tell("geo");
+  await assert.rejects(tell("audit-sink"), /row-level security/);
+});
+
 test.each(["geo", "session-sink", "audit-sink"])(
   "%s moves its own offsets and nobody else's",
   async (service) => {
@@ -75,16 +104,7 @@ test.each(["geo", "session-sink", "audit-sink"])(
     const group = `vigie.${service}`;
     await owner.query("delete from sink_offsets");
     await owner.query("insert into sink_offsets values ('vigie.other', 'id.login', 0, 5)");
-    const login = openDatabase({
-      url: servers.postgres,
-      schema: servers.schema,
-      role: `vigie_${service.replace("-", "_")}`,
-      applicationName: "rights-test",
-      statementTimeoutMs: 15_000,
-      poolMax: 1,
-      log: silentLogger,
-    });
-    onTestFinished(() => login.close());
+    const login = loginOf(`vigie_${service.replace("-", "_")}`);
     const next = [{ topic: "id.login", partition: 0, from: 0, offset: 9 }];
     await storeOffsets(login, group, next);
     assert.deepEqual(await lockOffsets(login, group, next), [
