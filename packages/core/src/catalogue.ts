@@ -161,6 +161,11 @@ export const catalogue = {
   VIG_TOKEN_EXPIRED: { status: 401, retry: false, text: "the token has expired" },
   VIG_SCOPE_MISSING: { status: 403, retry: false, text: "scope {scope} is required" },
   VIG_PERSON_ONLY: { status: 403, retry: false, text: "this is for a person's own token" },
+  VIG_IMPERSONATED: {
+    status: 403,
+    retry: false,
+    text: "this is for the person alone, not for who acts as them",
+  },
   VIG_ID_DOMAIN_ONLY: {
     status: 403,
     retry: false,

@@ -84,6 +84,45 @@ test("AUD-12: who acts as somebody else is on record before it is done, or it is
   assert.equal(answer.statusCode, 500);
 });
 
+describe("PRV-06: whoever acts as somebody else gives no consent for them", () => {
+  const alone = [
+    ["PUT", "/v1/geo/prefs", { payload: { gpsOptIn: true } }],
+    ["DELETE", "/v1/geo/prefs", {}],
+    ["POST", "/v1/geo/context", { payload: { latitude: 14.7, longitude: -17.4 } }],
+    ["GET", "/v1/geo/positions", {}],
+  ] as const;
+  const byHeaders = { "x-impersonation-admin": "admin-1", "x-impersonation-target": person.sub };
+
+  test.each(alone)("%s %s is the person's alone", async (method, url, body) => {
+    const geo = testGeo({ trustedProxies: ["127.0.0.1"] });
+    const own = await bearer(person);
+    const acting = [
+      await bearer({ ...person, act: { sub: "admin-1" } }),
+      await bearer({ ...person, impersonator_id: "admin-1" }),
+      { ...own, ...byHeaders, "x-forwarded-for": "192.0.2.7" },
+    ];
+    for (const headers of acting) {
+      const response = await geo.app.inject({ method, url, headers, ...body });
+      assert.deepEqual([response.statusCode, response.json().code], [403, "VIG_IMPERSONATED"]);
+    }
+    const owner = { tenantId: "molam-sn", userId: person.sub };
+    assert.equal((await geo.book.read(owner)).prefs.gpsOptIn, false);
+    // The refusals are on record, and no deed is.
+    assert.equal(geo.audit.refusals.length, acting.length);
+    assert.deepEqual(geo.audit.entries, []);
+    const { statusCode } = await geo.app.inject({ method, url, headers: own, ...body });
+    assert.notEqual(statusCode, 403, "the person themselves is let in");
+  });
+
+  test.each(["prefs", "context", "events"])("%s is read as them, on record", async (what) => {
+    const { app, audit } = testGeo();
+    const headers = await bearer({ ...person, act: { sub: "admin-1" } });
+    const { statusCode } = await app.inject({ method: "GET", url: `/v1/geo/${what}`, headers });
+    assert.notEqual(statusCode, 403);
+    assert.equal(audit.entries[0]?.action, "impersonation.acted");
+  });
+});
+
 test("SEC-12: each route is described, with its answers, problems and security", async () => {
   const { app } = testGeo();
   const { paths } = (await app.inject("/docs/json")).json();

@@ -1,6 +1,7 @@
 import { assert } from "@vigie/core/assert";
 import { VigError } from "@vigie/core/errors";
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from "fastify";
+import { impersonationOf } from "../audit-trail/impersonation.ts";
 import type { SessionView } from "../sessions/view.ts";
 import { type AuthOptions, requireToken } from "./auth.ts";
 import type { Caller } from "./jwt.ts";
@@ -33,7 +34,10 @@ export const person = (context: Guarded): Guard => [
   livesNow(context),
 ];
 
-/** The same, though their session may have ended: for what goes on after it and tells of nobody else. */
+/** The same, and nobody acts as them: consent, and what it protects, is the person's alone (PRV-06). */
+export const personAlone = (context: Guarded): Guard => [...person(context), isNotImpersonated];
+
+/** A person, though their session may have ended: for what goes on after it and tells of nobody else. */
 export const personOfAnySession = (context: Guarded): Guard => [
   requireToken(context.auth),
   isPerson,
@@ -92,6 +96,11 @@ export const hasScope = (scope: string): onRequestHookHandler =>
 const isPerson: onRequestHookHandler = function check(request, reply, done) {
   if (callerOf(request).kind === "user") done();
   else sendProblem(reply, "VIG_PERSON_ONLY");
+};
+
+const isNotImpersonated: onRequestHookHandler = function check(request, reply, done) {
+  if (impersonationOf(callerOf(request), request) === null) done();
+  else sendProblem(reply, "VIG_IMPERSONATED");
 };
 
 const isAdmin = (context: Guarded): onRequestHookHandler =>

@@ -1,6 +1,6 @@
 import { SEGMENT_MS, topics } from "@vigie/schemas/catalogue";
 import { beforeAnswer } from "@vigie/service-kit/audit-trail/declared";
-import { callerOf, person, schemasKnown } from "@vigie/service-kit/http/access";
+import { callerOf, personAlone, schemasKnown } from "@vigie/service-kit/http/access";
 import { problemResponses } from "@vigie/service-kit/http/problem-responses";
 import type { FastifyInstance } from "fastify";
 import { type Static, Type } from "typebox";
@@ -47,7 +47,7 @@ export function erasure(scope: FastifyInstance, context: GeoContext): void {
         response: { 200: erasedSchema, ...problemResponses },
       },
       config: { audit: beforeAnswer(ACTION) },
-      onRequest: [schemasKnown(context), ...person(context)],
+      onRequest: [schemasKnown(context), ...personAlone(context)],
     },
     async (request): Promise<Static<typeof erasedSchema>> => {
       const caller = callerOf(request);

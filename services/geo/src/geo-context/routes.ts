@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { VigError } from "@vigie/core/errors";
 import type { GeoEvent } from "@vigie/schemas/types";
 import { nothing, ownData } from "@vigie/service-kit/audit-trail/declared";
-import { callerOf, person, schemasKnown } from "@vigie/service-kit/http/access";
+import { callerOf, person, personAlone, schemasKnown } from "@vigie/service-kit/http/access";
 import { addressOf } from "@vigie/service-kit/http/address";
 import { sendProblem } from "@vigie/service-kit/http/problem";
 import type { Rate } from "@vigie/service-kit/http/rate-limit";
@@ -39,7 +39,7 @@ export function geoContext(scope: FastifyInstance, service: Service): void {
     {
       schema: captureRoute,
       config: { audit },
-      onRequest: [...person(service), schemasKnown(service), captureLimit(service)],
+      onRequest: [...personAlone(service), schemasKnown(service), captureLimit(service)],
     },
     async (request) => {
       const owner = personOf(request);

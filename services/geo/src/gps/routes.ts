@@ -1,5 +1,5 @@
 import { ownData } from "@vigie/service-kit/audit-trail/declared";
-import { person } from "@vigie/service-kit/http/access";
+import { personAlone } from "@vigie/service-kit/http/access";
 import { problemResponses } from "@vigie/service-kit/http/problem-responses";
 import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
@@ -35,7 +35,7 @@ export function gpsPositions(scope: FastifyInstance, context: GeoContext): void 
         response: { 200: positionsSchema, ...problemResponses },
       },
       config: { audit: ownData },
-      onRequest: [...person(context)],
+      onRequest: [...personAlone(context)],
     },
     async (request, reply) => {
       const owner = personOf(request);

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { VigError } from "@vigie/core/errors";
 import type { GeoPrefs } from "@vigie/schemas/types";
 import { nothing, ownData } from "@vigie/service-kit/audit-trail/declared";
-import { callerOf, person, schemasKnown } from "@vigie/service-kit/http/access";
+import { callerOf, person, personAlone, schemasKnown } from "@vigie/service-kit/http/access";
 import { strictBody } from "@vigie/service-kit/http/strict-body";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { GeoContext } from "#context";
@@ -37,7 +37,7 @@ export function prefs(scope: FastifyInstance, context: GeoContext): void {
     {
       schema: changePrefsRoute,
       config: { audit: nothing("a person chooses for themselves; id.geo.prefs tells of it") },
-      onRequest: [...person(context), schemasKnown(context)],
+      onRequest: [...personAlone(context), schemasKnown(context)],
     },
     async (request, reply) => {
       const body = request.body as PrefsBody;
