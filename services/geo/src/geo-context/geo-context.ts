@@ -43,5 +43,23 @@ export const cutContext = (context: GeoContext, length: GeohashLength): GeoConte
   timezone: length < geohashLengths.region ? null : context.timezone,
 });
 
-/** PRV-06: without opt-in nothing of a position stays. */
-export const withoutPosition = <P extends PlaceNames>(place: P): P => ({ ...place, geohash: null });
+/** What of a person's choice places are cut by. */
+export interface PlaceConsent {
+  readonly gpsOptIn: boolean;
+  readonly length: GeohashLength;
+}
+
+/** PRV-06: of a place that came from a position, which alone has a geohash, no more than the country without opt-in. */
+const allowedOf = ({ geohash }: PlaceNames, { gpsOptIn, length }: PlaceConsent): GeohashLength =>
+  gpsOptIn || geohash === null ? length : geohashLengths.country;
+
+const withoutCell = <P extends PlaceNames>(place: P, { gpsOptIn }: PlaceConsent): P =>
+  gpsOptIn ? place : { ...place, geohash: null };
+
+/** What stays of a place that is kept when its person has chosen anew. */
+export const narrowedPlace = <P extends PlaceNames>(place: P, consent: PlaceConsent): P =>
+  withoutCell(cutPlace(place, allowedOf(place, consent)), consent);
+
+/** The same of a context. */
+export const narrowedContext = (context: GeoContext, consent: PlaceConsent): GeoContext =>
+  withoutCell(cutContext(context, allowedOf(context, consent)), consent);

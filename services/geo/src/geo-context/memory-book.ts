@@ -3,14 +3,8 @@ import type { OutboxRecord } from "@vigie/service-kit/postgres/outbox";
 import type { GeoEventRow } from "#geo-events/geo-events";
 import type { Position } from "#gps/position";
 import { keyOf, type Person } from "#person";
-import { defaultPrefs, lengthOf, type Prefs } from "#prefs/prefs";
-import {
-  cutContext,
-  cutPlace,
-  type GeoContext,
-  type PlaceNames,
-  withoutPosition,
-} from "./geo-context.ts";
+import { consentOf, defaultPrefs, type Prefs } from "#prefs/prefs";
+import { type GeoContext, narrowedContext, narrowedPlace } from "./geo-context.ts";
 import type { PlaceBook } from "./place-book.ts";
 
 export interface MemoryBook extends PlaceBook {
@@ -80,12 +74,11 @@ const isBefore = (a: Placed, b: Placed): boolean =>
   a.occurredAtMs < b.occurredAtMs || (a.occurredAtMs === b.occurredAtMs && a.id < b.id);
 
 function narrowed(before: Kept, prefs: Prefs): Kept {
-  const length = lengthOf(prefs);
-  const narrow = <P extends PlaceNames>(cut: P): P => (prefs.gpsOptIn ? cut : withoutPosition(cut));
+  const consent = consentOf(prefs);
   return {
     prefs,
-    context: before.context && narrow(cutContext(before.context, length)),
-    events: before.events.map((event) => narrow(cutPlace(event, length))),
+    context: before.context && narrowedContext(before.context, consent),
+    events: before.events.map((event) => narrowedPlace(event, consent)),
     positions: prefs.gpsOptIn ? before.positions : [],
   };
 }

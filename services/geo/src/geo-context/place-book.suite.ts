@@ -31,6 +31,7 @@ const inDakar: GeoContext = {
   carrier: "Orange",
   capturedAtMs: T0,
 };
+const country = { country: "SN", region: null, city: null, geohash: null };
 const event = (minute: number, more: Partial<GeoEventRow> = {}): GeoEventRow => {
   const { country, region, city, geohash } = inDakar;
   return {
@@ -120,7 +121,22 @@ export const bookBehaviours: Readonly<Record<string, (opened: BookUnderTest) => 
     await book.change(awa, () => ({ prefs: defaultPrefs, events: [] }));
     assert.deepEqual(await positions(awa), []);
     const { context } = await book.read(awa);
-    assert.deepEqual(context, { ...inDakar, geohash: null });
+    assert.deepEqual(context, { ...inDakar, ...country, timezone: null });
+  },
+  "PRV-06: of a position the country stays, of an address all that the level allows": async (
+    of,
+  ) => {
+    const { book } = of;
+    const awa = somebody();
+    const elsewhere = event(1, { geohash: null });
+    await book.change(awa, () => ({ prefs: precise, events: [event(0), elsewhere] }));
+    const byAddress = { ...inDakar, source: "ip", geohash: null } as const;
+    await book.change(awa, () => ({ ...none, context: byAddress }));
+    await book.change(awa, () => ({ prefs: defaultPrefs, events: [] }));
+    assert.deepEqual((await book.read(awa)).context, byAddress);
+    const [kept, cut] = (await book.events(awa, all)).items;
+    assert.deepEqual(kept, elsewhere);
+    assert.partialDeepStrictEqual(cut, country);
   },
   "PRV-07: what is kept is cut with the level, of the context and of events": async ({ book }) => {
     const awa = somebody();

@@ -148,10 +148,11 @@ const PUT_CONTEXT = `
     city = excluded.city, geohash = excluded.geohash, timezone = excluded.timezone,
     is_vpn = excluded.is_vpn, is_mobile = excluded.is_mobile, carrier = excluded.carrier,
     captured_at = excluded.captured_at`;
-/** As `cutContext`, `cutPlace` and `withoutPosition` do; only rows that hold more than is allowed. */
+/** As `narrowedContext` and `narrowedPlace` do; only rows that hold more than is allowed. */
 const cut = (table: string, names: Readonly<Record<string, PrecisionLevel>>): string => {
+  const length = `(case when $4 or geohash is null then $3 else ${geohashLengths.country} end)`;
   const kept = Object.entries(names).map(
-    ([name, level]) => [name, `$3 >= ${geohashLengths[level]}`] as const,
+    ([name, level]) => [name, `${length} >= ${geohashLengths[level]}`] as const,
   );
   return `
   update ${table} set

@@ -1,3 +1,4 @@
+import { textOrNull } from "@vigie/service-kit/http/or-null";
 import { problemResponses, problems } from "@vigie/service-kit/http/problem-responses";
 import { type Static, Type } from "typebox";
 import { contextSources } from "./geo-context.ts";
@@ -35,14 +36,13 @@ export const captureBody = Type.Object(
 );
 export type CaptureBody = Static<typeof captureBody>;
 
-const orNull = (description: string) => Type.Union([Type.String(), Type.Null()], { description });
 const source = Type.Union(
   contextSources.map((each) => Type.Literal(each)),
   { description: "the best that there was" },
 );
-const country = orNull("ISO 3166-1 alpha-2");
-const city = orNull("no finer than the caller's level");
-const timezone = orNull("IANA time zone, from the level region");
+const country = textOrNull("ISO 3166-1 alpha-2");
+const city = textOrNull("no finer than the caller's level");
+const timezone = textOrNull("IANA time zone, from the level region");
 
 const common = { tags: ["context"], security: [{ bearer: [] }] };
 
@@ -72,13 +72,13 @@ export const readContextRoute = {
       context: Type.Object({
         source,
         country,
-        region: orNull("no finer than the caller's level"),
+        region: textOrNull("no finer than the caller's level"),
         city,
-        geohash: orNull("of a position, cut to the caller's level"),
+        geohash: textOrNull("of a position, cut to the caller's level"),
         timezone,
         isVpn: Type.Boolean(),
         isMobile: Type.Boolean(),
-        carrier: orNull("of the SIM"),
+        carrier: textOrNull("of the SIM"),
         capturedAt: Type.String({ format: "date-time" }),
       }),
     }),

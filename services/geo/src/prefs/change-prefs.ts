@@ -1,11 +1,18 @@
 import { VigError } from "@vigie/core/errors";
 import { needsOptIn, PRECISION_DEFAULT } from "@vigie/core/geohash";
 import type { GeoPrefs } from "@vigie/schemas/types";
-import { cutContext } from "#geo-context/geo-context";
+import { narrowedContext } from "#geo-context/geo-context";
 import type { Held } from "#geo-context/place-book";
 import { type GeoEventRow, noPlace } from "#geo-events/geo-events";
 import type { Person } from "#person";
-import { type CountriesServed, effectivePrefs, lengthOf, type Prefs, switchesOf } from "./prefs.ts";
+import {
+  type CountriesServed,
+  consentOf,
+  effectivePrefs,
+  lengthOf,
+  type Prefs,
+  switchesOf,
+} from "./prefs.ts";
 import type { PrefsBody } from "./schemas.ts";
 
 /**
@@ -39,7 +46,7 @@ export function changePrefs(
   },
 ): ChangedPrefs {
   const after = changedPrefs(prefs, body);
-  const held = { prefs: after, context: context && cutContext(context, lengthOf(after)) };
+  const held = { prefs: after, context: context && narrowedContext(context, consentOf(after)) };
   const effective = (each: Held) => effectivePrefs(each.prefs, each.context, atlas.countryOf);
   const events = switchesOf(effective({ prefs, context }), effective(held)).map(
     ({ type, from, to }): GeoEventRow => ({

@@ -83,7 +83,10 @@ test("CNF-25: a changed currency and a changed time zone are told of, each by it
   ]);
 });
 
-test("a level without time zones brings back that of the country, and tells of it", () => {
+test.each([
+  ["a level without time zones", { precisionLevel: "country" }],
+  ["PRV-06: withdrawing what the time zone was known by", { gpsOptIn: false }],
+] as const)("%s brings back that of the country, and tells of it", (_what, body) => {
   const context: GeoContext = {
     source: "gps",
     country: "FR",
@@ -96,9 +99,9 @@ test("a level without time zones brings back that of the country, and tells of i
     carrier: null,
     capturedAtMs: 0,
   };
-  const body = { precisionLevel: "country" } as const;
   const atlas = { countryOf, newId: () => "e-1", nowMs: 1 };
-  const { held, events } = changePrefs({ prefs: defaultPrefs, context }, body, atlas);
+  const prefs = chosen({ gpsOptIn: true });
+  const { held, events } = changePrefs({ prefs, context }, body, atlas);
   expect(held.context).toMatchObject({ country: "FR", city: null, timezone: null });
   expect(events).toMatchObject([
     { type: "timezone_updated", details: { from: "America/Cayenne", to: "Europe/Paris" } },

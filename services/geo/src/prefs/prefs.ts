@@ -5,6 +5,7 @@ import {
   type PrecisionLevel,
   precisionLevels,
 } from "@vigie/core/geohash";
+import type { PlaceConsent } from "#geo-context/geo-context";
 
 /** What a person has chosen; null: it follows from where they are. */
 export interface Prefs {
@@ -34,6 +35,12 @@ export const defaultPrefs: Prefs = {
 
 export const lengthOf = ({ precisionLevel }: Pick<Prefs, "precisionLevel">): GeohashLength =>
   geohashLengths[precisionLevel];
+
+/** What of it places are cut by. */
+export const consentOf = (prefs: Prefs): PlaceConsent => ({
+  gpsOptIn: prefs.gpsOptIn,
+  length: lengthOf(prefs),
+});
 
 /** The level of a length that is stored; the table takes no other. */
 export const levelOf = (length: number): PrecisionLevel =>
