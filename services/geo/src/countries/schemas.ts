@@ -1,3 +1,4 @@
+import { orNull } from "@vigie/service-kit/http/or-null";
 import { Type } from "typebox";
 
 /** Neither control characters nor halves of others: no table takes them as they are. */
@@ -5,8 +6,6 @@ const STORABLE = "^[^\\p{Cc}\\p{Cs}]*$";
 
 const text = (maxLength: number, description: string) =>
   Type.String({ minLength: 1, maxLength, pattern: STORABLE, description });
-const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) =>
-  Type.Union([type, Type.Null()]);
 const exact = { additionalProperties: false } as const;
 
 const locale = Type.String({ pattern: "^[a-z]{2,3}_[A-Z]{2}$", description: "fr_SN" });
@@ -46,7 +45,7 @@ const detailed = {
   phonePattern: text(200, "regular expression of its mobile numbers in E.164"),
   timezones: Type.Array(zone, { minItems: 1, maxItems: 64 }),
   locales: Type.Array(locale, { minItems: 1, maxItems: 32 }),
-  ussdPrefix: nullable(ussdPrefix),
+  ussdPrefix: orNull(ussdPrefix),
   carriers: Type.Array(carrier, { maxItems: 64 }),
   mcc: Type.Array(Type.Integer({ minimum: 200, maximum: 799 }), { minItems: 1, maxItems: 8 }),
   capital: text(64, "its capital"),
@@ -61,7 +60,7 @@ export const detailedCountry = Type.Object({ ...code, ...detailed });
 export const countryBody = Type.Object(
   {
     ...detailed,
-    ussdGatewayUrl: nullable(
+    ussdGatewayUrl: orNull(
       Type.String({
         maxLength: 512,
         pattern: STORABLE,

@@ -1,4 +1,5 @@
 import { nothing } from "@vigie/service-kit/audit-trail/declared";
+import { orNull } from "@vigie/service-kit/http/or-null";
 import { problemResponses } from "@vigie/service-kit/http/problem-responses";
 import { strictBody } from "@vigie/service-kit/http/strict-body";
 import type { Metrics } from "@vigie/service-kit/metrics";
@@ -12,8 +13,6 @@ import { type Detection, detect } from "./detection.ts";
 import { methods } from "./verdict.ts";
 
 const optional = Type.Optional;
-const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) =>
-  Type.Union([type, Type.Null()]);
 const method = Type.Union(methods.map((name) => Type.Literal(name)));
 const codes = Type.Array(Type.String());
 
@@ -31,20 +30,20 @@ const body = Type.Object(
 
 /** What is answered; tests hold it to this. */
 export const detectionAnswer = Type.Object({
-  country: nullable(Type.String({ description: "ISO 3166-1 alpha-2; null: nothing tells" })),
-  detectionMethod: nullable(method),
+  country: orNull(Type.String({ description: "ISO 3166-1 alpha-2; null: nothing tells" })),
+  detectionMethod: orNull(method),
   active: Type.Boolean({ description: "whether the platform serves the country" }),
-  countryData: nullable(listedCountry),
+  countryData: orNull(listedCountry),
   geoData: Type.Object({
-    city: nullable(Type.String({ description: "of the address, if it is in the country" })),
-    region: nullable(Type.String({ description: "likewise" })),
-    timezone: nullable(Type.String()),
+    city: orNull(Type.String({ description: "of the address, if it is in the country" })),
+    region: orNull(Type.String({ description: "likewise" })),
+    timezone: orNull(Type.String()),
     isVpn: Type.Boolean({ description: "of the address" }),
     isMobile: Type.Boolean({ description: "there is a SIM, or the address is of phones" }),
-    carrier: nullable(Type.String({ description: "by the SIM's network" })),
+    carrier: orNull(Type.String({ description: "by the SIM's network" })),
   }),
   candidates: Type.Object(
-    { phone: nullable(codes), sim: nullable(codes), ip: nullable(codes) },
+    { phone: orNull(codes), sim: orNull(codes), ip: orNull(codes) },
     { description: "what each may mean; empty: it tells nothing; null: not given" },
   ),
   mismatch: Type.Array(

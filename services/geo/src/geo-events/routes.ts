@@ -1,5 +1,6 @@
 import { ownData } from "@vigie/service-kit/audit-trail/declared";
 import { person } from "@vigie/service-kit/http/access";
+import { textOrNull } from "@vigie/service-kit/http/or-null";
 import { problemResponses } from "@vigie/service-kit/http/problem-responses";
 import { strictQuery } from "@vigie/service-kit/http/strict-body";
 import { cursorOf, placeOf } from "@vigie/service-kit/keyset";
@@ -14,8 +15,6 @@ const PAGE_MAX = 100;
 const PAGE_DEFAULT = 20;
 
 const type = Type.Union(geoEventTypes.map((each) => Type.Literal(each)));
-const orNull = (description?: string) =>
-  Type.Union([Type.String(), Type.Null()], { ...(description && { description }) });
 
 const query = Type.Object(
   {
@@ -38,14 +37,14 @@ const route = {
           id: Type.String(),
           type,
           occurredAt: Type.String({ format: "date-time" }),
-          country: orNull("ISO 3166-1 alpha-2"),
-          region: orNull(),
-          city: orNull(),
-          geohash: orNull("cut to the caller's level"),
+          country: textOrNull("ISO 3166-1 alpha-2"),
+          region: textOrNull(),
+          city: textOrNull(),
+          geohash: textOrNull("cut to the caller's level"),
           details: Type.Unsafe<object>({ type: "object", additionalProperties: true }),
         }),
       ),
-      next: orNull("cursor of the next page; null at the end"),
+      next: textOrNull("cursor of the next page; null at the end"),
     }),
     ...problemResponses,
   },

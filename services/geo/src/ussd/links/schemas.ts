@@ -1,4 +1,5 @@
 import { ID_MAX_LENGTH } from "@vigie/schemas/constraints";
+import { orNull } from "@vigie/service-kit/http/or-null";
 import { type Static, type TProperties, Type } from "typebox";
 import { languages } from "../machine/types.ts";
 
@@ -15,8 +16,6 @@ const userId = Type.String({
 });
 const language = Type.Union(languages.map((each) => Type.Literal(each)));
 const time = Type.String({ format: "date-time" });
-const orNull = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) =>
-  Type.Union([type, Type.Null()]);
 
 export const linkBody = strict({ phone, user_id: userId, language: Type.Optional(language) });
 export const phoneBody = strict({ phone });
