@@ -16,7 +16,7 @@ import { codecsOptions, kafkaOptions } from "@vigie/service-kit/kafka-config";
 import { awaitKeys } from "@vigie/service-kit/kms/open-keys";
 import { createLogger } from "@vigie/service-kit/log";
 import { createMetrics } from "@vigie/service-kit/metrics";
-import { kafkaOutput } from "@vigie/service-kit/output/kafka-output";
+import { openServiceOutput } from "@vigie/service-kit/output/service-output";
 import { followPolicies } from "@vigie/service-kit/policy-book";
 import { readiness } from "@vigie/service-kit/readiness";
 import { followTicks } from "@vigie/service-kit/sessions/follow-ticks";
@@ -25,7 +25,6 @@ import { geoipPaths } from "@vigie/service-kit/shared-config";
 import { runUntilSignal } from "@vigie/service-kit/shutdown";
 import { streamObserver } from "@vigie/service-kit/stream-observer";
 import { openKafka } from "@vigie/stream/kafka/client";
-import { openBatchingProducer } from "@vigie/stream/kafka/producer";
 import { buildApp } from "./app.ts";
 import { geoConfig } from "./config.ts";
 import { postgresCountries } from "./countries/country-store.ts";
@@ -60,14 +59,7 @@ const codecs = await openCodecs({ ...codecsOptions(config), log, observer });
 const { isReady, prepare } = readiness(codecs, health);
 const { prefix, ...kafka } = kafkaOptions(config);
 const client = openKafka({ ...kafka, clientId: "vigie.geo", log });
-const producer = await openBatchingProducer(client, {
-  lingerMs: config.PRODUCE_LINGER_MS,
-  bufferBytesMax: config.PRODUCE_BUFFER_MAX_BYTES,
-  deliveryTimeoutMs: config.PRODUCE_TIMEOUT_MS,
-  onBroker: (up, why) => observer.dependency({ name: "kafka", up, ...(why && { why }) }),
-});
-observer.dependency({ name: "kafka", up: producer.healthy });
-const output = kafkaOutput(producer, prefix);
+const { output, producer } = await openServiceOutput(client, prefix, config, observer);
 const idDomainOrgs = new Set(config.ID_DOMAIN_ORGS);
 const emitter = emitterOf("geo", config, randomUUID());
 const audit = createKafkaAudit({ output, codecs, emitter, idDomainOrgs, clock, log, metrics });
