@@ -84,12 +84,14 @@ test("AUD-12: who acts as somebody else is on record before it is done, or it is
   assert.equal(answer.statusCode, 500);
 });
 
-describe("PRV-06: whoever acts as somebody else gives no consent for them", () => {
+describe("PRV-06, USS-02: whoever acts as somebody else gives no consent and sets no PIN for them", () => {
   const alone = [
     ["PUT", "/v1/geo/prefs", { payload: { gpsOptIn: true } }],
     ["DELETE", "/v1/geo/prefs", {}],
     ["POST", "/v1/geo/context", { payload: { latitude: 14.7, longitude: -17.4 } }],
     ["GET", "/v1/geo/positions", {}],
+    ["PUT", "/v1/ussd/pin", { payload: { pin: "2580" } }],
+    ["POST", "/v1/ussd/pin/reset-code", {}],
   ] as const;
   const byHeaders = { "x-impersonation-admin": "admin-1", "x-impersonation-target": person.sub };
 

@@ -34,7 +34,7 @@ export const person = (context: Guarded): Guard => [
   livesNow(context),
 ];
 
-/** The same, and nobody acts as them: consent, and what it protects, is the person's alone (PRV-06). */
+/** The same, and nobody acts as them: consent, what it protects, and a PIN are the person's alone (PRV-06). */
 export const personAlone = (context: Guarded): Guard => [...person(context), isNotImpersonated];
 
 /** A person, though their session may have ended: for what goes on after it and tells of nobody else. */

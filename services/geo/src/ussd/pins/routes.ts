@@ -1,6 +1,6 @@
 import { VigError } from "@vigie/core/errors";
 import { beforeAnswer } from "@vigie/service-kit/audit-trail/declared";
-import { callerOf, person, schemasKnown } from "@vigie/service-kit/http/access";
+import { callerOf, personAlone, schemasKnown } from "@vigie/service-kit/http/access";
 import { problemResponses } from "@vigie/service-kit/http/problem-responses";
 import { strictBody } from "@vigie/service-kit/http/strict-body";
 import type { FastifyInstance } from "fastify";
@@ -38,7 +38,7 @@ export function ussdPins(scope: FastifyInstance, context: GeoContext): void {
   const codes = createResetCodes(keys, clock);
   const shared = {
     validatorCompiler: strictBody,
-    onRequest: [schemasKnown(context), ...person(context)],
+    onRequest: [schemasKnown(context), ...personAlone(context)],
   };
   const head = { tags: ["ussd"], security: [{ bearer: [] }] };
   scope.put<{ Body: Static<typeof pinBody> }>(
