@@ -4,6 +4,7 @@ import { timeText } from "@vigie/service-kit/postgres/statement";
 import type { PersonCache } from "#geo-context/person-cache";
 import { lockPlaces } from "#geo-context/postgres-book";
 import { keyOf, type Person, rowOf } from "#person";
+import { recordLocationErased } from "./location-erased.ts";
 
 /** How each kind of what is held goes. $1 tenant and $2 user as rows have them, $3 up to when. */
 type Statements<K extends string> = Readonly<Record<K, string>>;
@@ -44,8 +45,8 @@ export type LocationErased = Counts<keyof typeof location | "unpublished">;
 
 /** Of both: `tx` is a transaction in the person's tenant. Throws: VIG_DATABASE_AWAY, VIG_REDIS_AWAY. */
 export interface Eraser {
-  /** CNF-26, PRV-10: all that is held of where somebody was and what they chose. */
-  location(tx: Queryable, person: Person): Promise<LocationErased>;
+  /** CNF-26, PRV-10: all that is held of where somebody was and what they chose; their record says that it is gone. */
+  location(tx: Queryable, person: Person, atMs: number): Promise<LocationErased>;
   /** PRV-14: everything that is held of a person, up to a time. */
   subject(tx: Queryable, person: Person, untilMs: number): Promise<unknown>;
 }
@@ -73,7 +74,11 @@ export function createEraser(cache: Pick<PersonCache<unknown>, "forget">): Erase
     return counts as Counts<K | "unpublished">;
   };
   return {
-    location: (tx, person) => erase(tx, person, location, "infinity"),
+    async location(tx, person, atMs) {
+      const erased = await erase(tx, person, location, "infinity");
+      await recordLocationErased(tx, person, atMs);
+      return erased;
+    },
     subject: (tx, person, untilMs) => erase(tx, person, subject, timeText(untilMs)),
   };
 }

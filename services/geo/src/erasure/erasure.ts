@@ -54,10 +54,11 @@ export function erasure(scope: FastifyInstance, context: GeoContext): void {
       const { tenantId, subject: userId } = caller;
       // AUD-01: on record before anything is done.
       await audit.record({ action: ACTION, caller, request, subjectUserId: userId, payload: {} });
+      const nowMs = clock();
       const erased = await database.inTenant(tenantId, (tx) =>
-        eraser.location(tx, { tenantId, userId }),
+        eraser.location(tx, { tenantId, userId }, nowMs),
       );
-      return { status: "erased", erased, retained: retainedAt(clock()) };
+      return { status: "erased", erased, retained: retainedAt(nowMs) };
     },
   );
 }

@@ -10,7 +10,7 @@ import type { Eraser } from "./eraser.ts";
 /** The name under which geo says that it has erased. */
 const PART = "geo";
 /** Rows are dated by other clocks than the request. Source: DESIGN, what is wrong with a record. */
-const CLOCKS_APART_MS = 5 * MINUTE_MS;
+export const CLOCKS_APART_MS = 5 * MINUTE_MS;
 
 const DONE = `
   insert into erasure_parts (tenant_id, erasure_id, part) values ($1, $2, '${PART}')

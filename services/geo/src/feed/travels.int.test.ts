@@ -11,8 +11,10 @@ import { createRecordSink } from "@vigie/service-kit/record-sink";
 import type { SinkRecord, UnusableRecord } from "@vigie/stream/kafka/sink";
 import { nextOf } from "@vigie/testkit/sink-records";
 import { afterAll, beforeAll, beforeEach, test } from "vitest";
+import { createEraser } from "#erasure/eraser";
+import { noPersonCache } from "#geo-context/person-cache";
 import { fraudMeter } from "#geo-events/fraud-meter";
-import { rowOf } from "#person";
+import { type Person, rowOf } from "#person";
 import { type GeoTables, geoTables } from "#test-tables";
 import { travelTaker } from "./travels.ts";
 
@@ -121,6 +123,31 @@ test("PRV-14: a journey of before its person's erasure stays away, however late 
   assert.deepEqual(await found(), []);
   await write([record({ anomaly_id: "a-2", occurred_at: T + 2 * MINUTE_MS })]);
   assert.equal((await found()).length, 1);
+});
+
+test("CNF-26: a journey of before its person erased where they were comes without places", async () => {
+  const eraser = createEraser(noPersonCache);
+  const erase = (person: Person) =>
+    tables.geo.inTenant(person.tenantId, (tx) => eraser.location(tx, person, T + MINUTE_MS));
+  await erase(AWA);
+  await erase({ ...AWA, tenantId: "molam-ci" });
+  await erase({ ...AWA, userId: "somebody" });
+  const evidence = { from_country: "SN", to_country: "FR" };
+  await write([
+    record({ evidence }),
+    record({ anomaly_id: "a-2", occurred_at: T + 7 * MINUTE_MS, evidence }),
+    record({ anomaly_id: "a-3", tenant_id: "molam-gh", evidence }),
+  ]);
+  const told = await tables.rows<{ details: object }>(
+    `select details from molam_geo_events where event_type = 'impossible_travel'
+      order by tenant_id = $1 desc, occurred_at`,
+    [tenantUuid(AWA.tenantId)],
+  );
+  const places = { fromCountry: "SN", toCountry: "FR" };
+  assert.deepEqual(told[0], { details: {} });
+  for (const row of told.slice(1)) assert.partialDeepStrictEqual(row, { details: places });
+  assert.equal(told.length, 3);
+  assert.deepEqual(dead, []);
 });
 
 test("a record that is none is a dead letter, and the next is taken", async () => {

@@ -4,6 +4,7 @@ import { uuidOf } from "@vigie/service-kit/ids";
 import { enterTenant } from "@vigie/service-kit/postgres/database";
 import { type RecordTaker, recordTaker } from "@vigie/service-kit/record-sink";
 import { isErased } from "#erasure/follow-erasures";
+import { withoutErasedPlace } from "#erasure/location-erased";
 import { lockPlaces } from "#geo-context/postgres-book";
 import type { FraudMeter } from "#geo-events/fraud-meter";
 import { type GeoEventRow, noPlace } from "#geo-events/geo-events";
@@ -60,6 +61,7 @@ export const travelTaker = (codecs: Codecs, frauds: FraudMeter): RecordTaker =>
     if (news.kind === "withdrawn") return withdrawGeoEvent(tx, person, news.eventId);
     await lockPlaces(tx, person);
     if (await isErased(tx, person, news.event.occurredAtMs)) return "erased";
-    const isNew = await recordGeoEvent(tx, person, news.event);
+    const event = await withoutErasedPlace(tx, person, news.event);
+    const isNew = await recordGeoEvent(tx, person, event);
     return isNew ? () => frauds.count(news.event.type) : undefined;
   });

@@ -1,6 +1,6 @@
 import type { PlaceNames } from "#geo-context/geo-context";
 
-/** Source: GEO-24, GEO-25. */
+/** Source: GEO-24, GEO-25; the last one CNF-26. */
 export const geoEventTypes = [
   "location_captured",
   "country_mismatch",
@@ -9,6 +9,7 @@ export const geoEventTypes = [
   "ussd_routed",
   "currency_switched",
   "timezone_updated",
+  "location_erased",
 ] as const;
 export type GeoEventType = (typeof geoEventTypes)[number];
 
