@@ -13,6 +13,7 @@ import { framesOf, PROBLEM_TYPE, problemOf, publicError, sendProblem } from "./p
 import type { RequestLog } from "./request-log.ts";
 import { RequestMeter } from "./request-meter.ts";
 import { securityHeaders } from "./security-headers.ts";
+import { handleTogether } from "./together.ts";
 import { refuseHalfCharacters } from "./well-formed.ts";
 
 export interface HttpOptions {
@@ -79,6 +80,7 @@ export function createHttp(options: HttpOptions): FastifyInstance {
   app.decorateReply("problemCode", null);
   closeIdleWhileDraining(app);
   observe(app, options);
+  handleTogether(app);
   answerErrors(app, options.log);
   answerUnknownRoutes(app);
   describeApi(app, options);
