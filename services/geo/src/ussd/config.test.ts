@@ -41,6 +41,30 @@ describe("USS-08: which providers are served", () => {
     assert.match(faults(env), new RegExp(`${name} is missing`));
   });
 
+  test.each([
+    ["AFRICASTALKING_PATH_SECRETS", { AFRICASTALKING_SOURCES: "196.201.214.0/24" }],
+    ["INFOBIP_PATH_SECRETS", { INFOBIP_SOURCES: "193.105.74.0/24" }],
+    ["TWILIO_AUTH_TOKENS", { USSD_PUBLIC_URL: "https://geo.molam.example" }],
+  ])("without %s nobody would be served, and that is said", (name, env) => {
+    assert.match(faults(env), new RegExp(`is set, but ${name} is not`));
+  });
+
+  test("a list of nothing but blanks is none", () => {
+    const env = { INFOBIP_PATH_SECRETS: SECRET, INFOBIP_SOURCES: " , " };
+    assert.match(faults(env), /INFOBIP_SOURCES is missing/);
+  });
+
+  test("production has no phone's input come in clear", () => {
+    const env = {
+      NODE_ENV: "production",
+      USSD_WEBHOOK_SECRET: SECRET,
+      TWILIO_AUTH_TOKENS: OTHER,
+      USSD_PUBLIC_URL: "http://geo.molam.example",
+    };
+    assert.match(faults(env), /USSD_PUBLIC_URL is http/);
+    assert.equal(faults({ ...env, NODE_ENV: "development" }), "");
+  });
+
   test("addresses that are none are refused", () => {
     const env = { AFRICASTALKING_PATH_SECRETS: SECRET, AFRICASTALKING_SOURCES: "196.201.214.0/33" };
     assert.match(faults(env), /AFRICASTALKING_SOURCES has 196\.201\.214\.0\/33/);

@@ -19,11 +19,22 @@ import { vigieProvider } from "./providers/vigie.ts";
 import { redisDialogues } from "./sessions/redis-dialogues.ts";
 import type { UssdParts } from "./ussd.ts";
 
-/** A provider that signs nothing is known by both its addresses and its path. */
-const pathNeeded =
-  (path: string, name: string) =>
-  ({ env }: KindContext): string | null =>
-    env[path] && !env[name] ? `is missing, and ${path} is set` : null;
+/** A list of blanks is none. */
+const isSet = (given = ""): boolean => /[^\s,]/.test(given);
+
+/** What a provider is known by takes both: with one alone it would not be served, and nobody would be told. */
+const pairedWith =
+  (secret: string, name: string) =>
+  ({ env }: KindContext): string | null => {
+    if (isSet(env[secret]) === isSet(env[name])) return null;
+    return isSet(env[name]) ? `is set, but ${secret} is not` : `is missing, and ${secret} is set`;
+  };
+
+/** What is typed on a phone goes there: PINs. */
+const inClear = ({ env, production }: KindContext): string | null =>
+  production && env.USSD_PUBLIC_URL?.startsWith("http:")
+    ? "is http, which production refuses"
+    : null;
 
 export const ussdConfig = {
   USSD_WEBHOOK_SECRET: secret({
@@ -36,19 +47,22 @@ export const ussdConfig = {
   }),
   AFRICASTALKING_SOURCES: given(
     networks("AFRICASTALKING_SOURCES", "addresses that Africa's Talking calls from"),
-    pathNeeded("AFRICASTALKING_PATH_SECRETS", "AFRICASTALKING_SOURCES"),
+    pairedWith("AFRICASTALKING_PATH_SECRETS", "AFRICASTALKING_SOURCES"),
   ),
   INFOBIP_PATH_SECRETS: secrets({
     about: "part of the path that Infobip calls; unset: it is not served",
   }),
   INFOBIP_SOURCES: given(
     networks("INFOBIP_SOURCES", "addresses that Infobip calls from"),
-    pathNeeded("INFOBIP_PATH_SECRETS", "INFOBIP_SOURCES"),
+    pairedWith("INFOBIP_PATH_SECRETS", "INFOBIP_SOURCES"),
   ),
   TWILIO_AUTH_TOKENS: secrets({ about: "auth tokens of the Twilio account; unset: not served" }),
   USSD_PUBLIC_URL: given(
-    optional(url({ about: "where Twilio calls, without the path", schemes: ["https", "http"] })),
-    pathNeeded("TWILIO_AUTH_TOKENS", "USSD_PUBLIC_URL"),
+    given(
+      optional(url({ about: "where Twilio calls, without the path", schemes: ["https", "http"] })),
+      pairedWith("TWILIO_AUTH_TOKENS", "USSD_PUBLIC_URL"),
+    ),
+    inClear,
   ),
   USSD_SESSION_IDLE_MS: integer({
     about: "a USSD dialogue that is silent for so long is forgotten",
