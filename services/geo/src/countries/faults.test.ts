@@ -18,6 +18,7 @@ describe("what cannot be so is told by its member", () => {
     ["timezones", { timezones: ["Africa/Dakar", "Africa/Atlantis"] }],
     ["timezones", { timezones: ["Africa/Dakar", "Africa/Dakar"] }],
     ["timezones", { timezones: ["Africa/Dakar", "UTC"] }],
+    ["timezones", { timezones: ["africa/dakar"], timezone: "africa/dakar" }],
     ["timezone", { timezone: "Africa/Abidjan" }],
     ["locales", { locales: ["fr_SN", "fr_CI"] }],
     ["locales", { locales: ["fr_SN", "qx_SN"] }],

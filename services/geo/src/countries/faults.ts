@@ -6,6 +6,7 @@ import {
   isSupportedCountry,
   parsePhoneNumberFromString,
 } from "libphonenumber-js";
+import { isTimeZone } from "#time-zone";
 import type { Country } from "./country.ts";
 
 /** What of a well-formed country cannot be so; none: it can. */
@@ -98,12 +99,8 @@ function waysOf(pattern: string): number {
 }
 
 function zoneFault(zone: string): string | null {
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: zone });
-    return unless(zone.includes("/"), `has ${zone}, which is no Area/City`);
-  } catch {
-    return `has ${zone}, which no IANA time zone is called`;
-  }
+  if (!isTimeZone(zone)) return `has ${zone}, which no IANA time zone is called`;
+  return unless(zone.includes("/"), `has ${zone}, which is no Area/City`);
 }
 
 const languages = new Intl.DisplayNames("en", { type: "language", fallback: "none" });

@@ -2,6 +2,7 @@ import { countryExtent } from "@vigie/core/countries";
 import { type PrecisionLevel, precisionLevels } from "@vigie/core/geohash";
 import { problemResponses } from "@vigie/service-kit/http/problem-responses";
 import { type Static, Type } from "typebox";
+import { isTimeZone } from "#time-zone";
 
 const orFollows = (pattern: string, description: string) =>
   Type.Union([Type.String({ pattern, description }), Type.Null()], {
@@ -18,8 +19,7 @@ const precisionLevel = Type.Unsafe<PrecisionLevel>(
 const country = orFollows("^[A-Z]{2}$", "ISO 3166-1 alpha-2");
 const currency = orFollows("^[A-Z]{3}$", "ISO 4217");
 const locale = orFollows("^[a-z]{2,3}_[A-Z]{2}$", "as in fr_SN");
-// By its first letter: the platform also takes offsets, which follow no clock that changes.
-const timezone = orFollows("^[A-Z][A-Za-z0-9_+/-]{0,63}$", "IANA time zone");
+const timezone = orFollows("^[A-Za-z0-9_+/-]{1,64}$", "IANA time zone");
 
 const fields = {
   gpsOptIn: Type.Boolean({ description: "whether positions may be used" }),
@@ -81,13 +81,3 @@ export function unknownValue(body: PrefsBody): { path: string; why: string } | n
 }
 
 const currencies: ReadonlySet<string> = new Set(Intl.supportedValuesOf("currency"));
-
-/** Asked of the platform, since its list has each zone under one name only. */
-function isTimeZone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
-}
