@@ -3,7 +3,7 @@ import type { HealthReport } from "@vigie/service-kit/health";
 import type { RequestLog } from "@vigie/service-kit/http/request-log";
 import { createHttp } from "@vigie/service-kit/http/server";
 import type { FastifyInstance } from "fastify";
-import { attribution, creditLine } from "./attribution/attribution.ts";
+import { attribution } from "./attribution/attribution.ts";
 import type { Feature, GeoContext } from "./context.ts";
 import { countryAdministration } from "./countries/admin-routes.ts";
 import { countries } from "./countries/public-routes.ts";
@@ -43,14 +43,17 @@ const features: readonly Feature[] = [
   ussdServiceCodes,
 ];
 
-const ABOUT =
-  "Countries, places and what people consent to. Errors are RFC 9457 problem documents.";
+/** Names nobody who made data: its files may be replaced by another maker's while this runs. */
+const ABOUT = [
+  "Countries, places and what people consent to. Errors are RFC 9457 problem documents.",
+  "Whom to name where places are shown is told by `GET /v1/geo/attribution`, for the data in use.",
+].join("\n\n");
 
 /** The geo service without a port: calls in, events out. */
 export function buildApp(options: GeoOptions): FastifyInstance {
   const app = createHttp({
     title: "Vigie geo",
-    description: `${ABOUT}\n\n${creditLine(options.geoip.data())}`,
+    description: ABOUT,
     version: "1",
     log: options.log,
     requestLog: options.requestLog,

@@ -11,12 +11,6 @@ export function creditsOf({ city, network }: GeoData): readonly Credit[] {
   return [...new Set([...city.credits, ...network.credits])];
 }
 
-/** The same in one line of Markdown. */
-export const creditLine = (data: GeoData): string =>
-  creditsOf(data)
-    .map(({ text, url }) => `[${text}](${url})`)
-    .join(" · ");
-
 const credit = Type.Object({
   name: Type.String(),
   text: Type.String({ description: "To be shown where answers are, as a link to `url`" }),
