@@ -14,6 +14,8 @@ const CHANGELOG_SEGMENT_BYTES = 64 * 1_048_576;
 export const DEAD_LETTER_RETENTION_MS = 7 * DAY_MS;
 /** For how long a record may outlive its retention or its tombstone in a segment. Source: DESIGN, events and topics. */
 export const SEGMENT_MS = DAY_MS;
+/** Kafka keeps a tombstone for this long after compaction. Source: default of delete.retention.ms. */
+const TOMBSTONE_KEPT_MS = DAY_MS;
 
 /** What a topic's key is made of. */
 export type KeyShape =
@@ -246,6 +248,14 @@ export const deadLetterName = (topic: string): string => `${topic}.dlq`;
 /** The registry's name of a topic's values. Source: Confluent's TopicNameStrategy. */
 export const subjectOf = (prefix: string, topic: string): string =>
   `${physicalName(prefix, topic)}-value`;
+
+/** How long what was written before, or has a tombstone since, may still lie in a topic. */
+export const lingersMs = ({ keep }: Pick<TopicSpec, "keep">): number =>
+  keep === "compacted" ? 2 * SEGMENT_MS + TOMBSTONE_KEPT_MS : keep.retentionMs + SEGMENT_MS;
+/** The same of every topic's dead letters. */
+export const DEAD_LETTERS_LINGER_MS = lingersMs({
+  keep: { retentionMs: DEAD_LETTER_RETENTION_MS },
+});
 
 /** One topic as the broker is asked for it; @vigie/stream/kafka/admin takes this shape. */
 export interface TopicDefinition {

@@ -108,9 +108,21 @@ test("CNF-26, PRV-10: a person erases where they were: told in numbers, on recor
     placesOfEvents: 1,
     unpublished: 1,
   });
+  const after = (days: number) => new Date(NOW_MS + days * 86_400_000).toISOString();
   assert.deepEqual(
     retained.map(({ where, until }: { where: string; until: string }) => [where, until]),
-    [["id.geo", new Date(NOW_MS + 8 * 86_400_000).toISOString()]],
+    [
+      ["id.geo", after(8)],
+      ["id.login", after(8)],
+      ["id.heartbeat", after(8)],
+      ["id.mfa", after(8)],
+      ["id.session.anomaly", after(31)],
+      ["id.geo.prefs", after(3)],
+      ["vigie.detector.changelog", after(3)],
+      ["<topic>.dlq", after(8)],
+      ["detector", null],
+      ["sessions", null],
+    ],
   );
   assert.deepEqual(
     audit.entries.map(({ action, subjectUserId, payload }) => ({ action, subjectUserId, payload })),

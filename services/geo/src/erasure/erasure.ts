@@ -1,10 +1,10 @@
-import { SEGMENT_MS, topics } from "@vigie/schemas/catalogue";
 import { beforeAnswer } from "@vigie/service-kit/audit-trail/declared";
 import { callerOf, personAlone, schemasKnown } from "@vigie/service-kit/http/access";
 import { problemResponses } from "@vigie/service-kit/http/problem-responses";
 import type { FastifyInstance } from "fastify";
 import { type Static, Type } from "typebox";
 import type { GeoContext } from "../context.ts";
+import { retainedAt } from "./retained.ts";
 
 const ACTION = "privacy.location_erased";
 
@@ -26,7 +26,9 @@ const erasedSchema = Type.Object(
       Type.Object({
         where: Type.String(),
         what: Type.String(),
-        until: Type.String({ format: "date-time" }),
+        until: Type.Union([Type.String({ format: "date-time" }), Type.Null()], {
+          description: "null: no date is known, see what",
+        }),
       }),
       { description: "what no deletion reaches before its time" },
     ),
@@ -62,13 +64,3 @@ export function erasure(scope: FastifyInstance, context: GeoContext): void {
     },
   );
 }
-
-const { retentionMs } = topics["id.geo"].keep;
-
-const retainedAt = (nowMs: number) => [
-  {
-    where: "id.geo",
-    what: "cells at the precision that was chosen then: the topic keeps every record for its time",
-    until: new Date(nowMs + retentionMs + SEGMENT_MS).toISOString(),
-  },
-];

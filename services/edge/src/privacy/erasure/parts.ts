@@ -1,9 +1,9 @@
-import { DAY_MS } from "@vigie/core/time";
 import {
   changelogs,
+  DEAD_LETTERS_LINGER_MS,
   internals,
   type KeyShape,
-  SEGMENT_MS,
+  lingersMs,
   type TopicSpec,
   topics,
 } from "@vigie/schemas/catalogue";
@@ -28,11 +28,8 @@ export interface Retained {
   readonly untilMs: number | null;
 }
 
-/** Kafka keeps a tombstone for this long after compaction. Source: default of delete.retention.ms. */
-const TOMBSTONE_KEPT_MS = DAY_MS;
 /** Audit entries lie on their topic, too, whoever they are of. */
 const AUDIT_TOPIC = "id.audit";
-const DEAD_LETTERS_MS = 7 * DAY_MS;
 
 /** Logins by address: those that succeeded name the person. */
 const TRIES_TOPIC = "vigie.detector.tries";
@@ -47,14 +44,14 @@ export function retainedOf(requestedAtMs: number): readonly Retained[] {
   const byRetention = Map.groupBy(
     Object.entries(specs).flatMap(([name, { key, keep }]) => {
       const isPersons = key === "tenant|user" || name === AUDIT_TOPIC || name === TRIES_TOPIC;
-      return isPersons && keep !== "compacted" ? [{ name, keptMs: keep.retentionMs }] : [];
+      return isPersons && keep !== "compacted" ? [{ name, forMs: lingersMs({ keep }) }] : [];
     }),
-    ({ keptMs }) => keptMs,
+    ({ forMs }) => forMs,
   );
-  const retained = [...byRetention].map(([keptMs, named]) => ({
+  const retained = [...byRetention].map(([forMs, named]) => ({
     where: named.map(({ name }) => name),
     why: "the topic keeps every record for its time",
-    untilMs: requestedAtMs + keptMs + SEGMENT_MS,
+    untilMs: requestedAtMs + forMs,
   }));
   const compacted = Object.entries(specs).flatMap(([name, { key, keep }]) =>
     keep === "compacted" && PERSONS_KEYS.includes(key) ? [name] : [],
@@ -63,13 +60,13 @@ export function retainedOf(requestedAtMs: number): readonly Retained[] {
     {
       where: compacted,
       why: "removed at once; older values go with the next compaction",
-      untilMs: requestedAtMs + 2 * SEGMENT_MS + TOMBSTONE_KEPT_MS,
+      untilMs: requestedAtMs + lingersMs({ keep: "compacted" }),
     },
     ...retained,
     {
       where: ["<topic>.dlq"],
       why: "records that could not be used, as they came",
-      untilMs: requestedAtMs + DEAD_LETTERS_MS + SEGMENT_MS,
+      untilMs: requestedAtMs + DEAD_LETTERS_LINGER_MS,
     },
     {
       where: ["audit"],
