@@ -84,8 +84,9 @@ const unless = (wrong: (state: State, input: string) => Step | null): Machine =>
 const believing = (kind: "checkPin" | "checkCode"): Machine =>
   faulty((state, input) => {
     const taken = machine.step(state, input);
-    return taken.kind === kind ? { ...taken, next: () => taken.next({ kind: "ok" }) } : taken;
+    return taken.kind === kind ? ({ ...taken, next: () => taken.next(RIGHT) } as Step) : taken;
   });
+const RIGHT = { kind: "ok", proven: "a-proven-pin" } as const;
 
 const signedOutBy = (taken: Step): Step =>
   taken.kind === "logout" ? taken.next({ kind: "ok" }) : taken;
@@ -135,6 +136,12 @@ const planted: Readonly<Record<string, Machine>> = {
       ? machine.step({ ...state, place: { ...place, at: "repeatPin", mark: "a-mark" } }, input)
       : null,
   ),
+  "a PIN is set in place of the one that was right": faulty((state, input) => {
+    const taken = machine.step(state, input);
+    if (taken.kind !== "setPin") return taken;
+    const proof = { by: "pin", proven: "whatever it is now" } as const;
+    return { ...taken, request: { ...taken.request, proof } };
+  }),
   "no PIN that everybody tries is set": unless((state, input) => {
     const taken = WEAK_PINS.includes(input) ? machine.step(state, "8305") : null;
     return taken?.kind === "markPin" ? { ...taken, request: { pin: input } } : null;

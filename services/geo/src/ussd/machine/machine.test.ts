@@ -21,7 +21,7 @@ function attendant(over: Partial<Performer> = {}) {
       noted(
         "checkPin",
         request,
-        request.pin === PIN ? { kind: "ok" } : { kind: "wrong", triesLeft: 4 },
+        request.pin === PIN ? { kind: "ok", proven: "p-1" } : { kind: "wrong", triesLeft: 4 },
       ),
     checkCode: async (request) =>
       noted(
@@ -134,7 +134,10 @@ test("a PIN is reset with the code, then typed twice", async () => {
   assert.deepEqual(asked, [
     ["checkCode", { code: CODE }],
     ["markPin", { pin: "4071" }],
-    ["setPin", { pin: "4071", mark: "mark of 4", by: "code" } satisfies Requests["setPin"]],
+    [
+      "setPin",
+      { pin: "4071", mark: "mark of 4", proof: { by: "code" } } satisfies Requests["setPin"],
+    ],
   ]);
   assert.equal(state.hasPin, true);
   assert.equal(state.signedIn, false);

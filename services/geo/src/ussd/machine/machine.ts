@@ -1,13 +1,13 @@
 import { assert } from "@vigie/core/assert";
 import { bye, entry, menu, notice, wordsOf } from "./screens.ts";
 import {
-  type Authority,
   type Entry,
   type Facts,
   type Menu,
   type Outcomes,
   PIN,
   type PinPurpose,
+  type Proof,
   RESET_CODE,
   type State,
   type Step,
@@ -78,11 +78,11 @@ const menus: Readonly<Record<Menu, ReadonlyMap<string, Move>>> = {
 /** Where 0 leads, and where one arrives when it is done. */
 function backOf(place: Entry): Menu {
   if (place.at === "code") return "main";
-  return place.at === "pin" ? "account" : menuOf(place.by);
+  return place.at === "pin" ? "account" : menuOf(place.proof);
 }
 
 /** The menu from which a new PIN is set. */
-const menuOf = (by: Authority): Menu => (by === "pin" ? "account" : "main");
+const menuOf = ({ by }: Proof): Menu => (by === "pin" ? "account" : "main");
 
 function entered(state: State, place: Entry, typed: string): Step {
   const words = wordsOf(state);
@@ -100,7 +100,7 @@ function entered(state: State, place: Entry, typed: string): Step {
       if (isWeakPin(typed)) return entry(state, place, words.weakPin);
       return { kind: "markPin", request: { pin: typed }, next: (o) => pinMarked(state, place, o) };
     case "repeatPin": {
-      const request = { pin: typed, mark: place.mark, by: place.by };
+      const request = { pin: typed, mark: place.mark, proof: place.proof };
       return { kind: "setPin", request, next: (o) => pinSet(state, place, o) };
     }
   }
@@ -118,10 +118,12 @@ function pinChecked(state: State, place: PinEntry, outcome: Outcomes["checkPin"]
   const words = wordsOf(state);
   const signedIn: State = { ...state, signedIn: true };
   switch (outcome.kind) {
-    case "ok":
+    case "ok": {
+      const proof = { by: "pin", proven: outcome.proven } as const;
       if (place.purpose === "infos") return seeInfos(signedIn);
-      if (place.purpose === "change") return entry(signedIn, { at: "newPin", by: "pin" });
+      if (place.purpose === "change") return entry(signedIn, { at: "newPin", proof });
       return verified(signedIn);
+    }
     case "wrong":
       return entry(state, place, words.wrongPin(outcome.triesLeft));
     case "locked":
@@ -137,7 +139,7 @@ function codeChecked(state: State, outcome: Outcomes["checkCode"]): Step {
   const words = wordsOf(state);
   switch (outcome.kind) {
     case "ok":
-      return entry(state, { at: "newPin", by: "code" });
+      return entry(state, { at: "newPin", proof: { by: "code" } });
     case "wrong":
       return entry(state, { at: "code" }, words.wrongCode(outcome.triesLeft));
     case "held":
@@ -147,26 +149,28 @@ function codeChecked(state: State, outcome: Outcomes["checkCode"]): Step {
   }
 }
 
-type NewPinEntry = { readonly at: "newPin" | "repeatPin"; readonly by: Authority };
+type NewPinEntry = { readonly at: "newPin" | "repeatPin"; readonly proof: Proof };
 
-function pinMarked(state: State, { by }: NewPinEntry, outcome: Outcomes["markPin"]): Step {
-  if (outcome.kind === "ok") return entry(state, { at: "repeatPin", by, mark: outcome.mark });
-  return notice(state, menuOf(by), wordsOf(state).unavailable);
+function pinMarked(state: State, { proof }: NewPinEntry, outcome: Outcomes["markPin"]): Step {
+  if (outcome.kind === "ok") return entry(state, { at: "repeatPin", proof, mark: outcome.mark });
+  return notice(state, menuOf(proof), wordsOf(state).unavailable);
 }
 
-function pinSet(state: State, { by }: NewPinEntry, outcome: Outcomes["setPin"]): Step {
+function pinSet(state: State, { proof }: NewPinEntry, outcome: Outcomes["setPin"]): Step {
   const words = wordsOf(state);
   switch (outcome.kind) {
     case "ok":
-      return notice({ ...state, hasPin: true }, menuOf(by), words.pinSet);
+      return notice({ ...state, hasPin: true }, menuOf(proof), words.pinSet);
     case "differs":
-      return entry(state, { at: "newPin", by }, words.differs);
+      return entry(state, { at: "newPin", proof }, words.differs);
+    case "changed":
+      return entry(state, { at: "pin", purpose: "change" }, words.pinChanged);
     case "held":
-      return notice(state, menuOf(by), words.held(outcome.hours));
+      return notice(state, menuOf(proof), words.held(outcome.hours));
     case "none":
       return bye(state, words.gone);
     case "unavailable":
-      return notice(state, menuOf(by), words.unavailable);
+      return notice(state, menuOf(proof), words.unavailable);
   }
 }
 

@@ -40,9 +40,9 @@ function promptOf(place: Entry, words: Texts): readonly string[] {
     case "code":
       return [words.authorities.code, words.code];
     case "newPin":
-      return [words.authorities[place.by], words.newPin];
+      return [words.authorities[place.proof.by], words.newPin];
     case "repeatPin":
-      return [words.authorities[place.by], words.repeatPin];
+      return [words.authorities[place.proof.by], words.repeatPin];
     default:
       return assertNever(place);
   }

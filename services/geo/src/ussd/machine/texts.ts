@@ -1,4 +1,4 @@
-import type { Authority, Infos, Language, Menu, PinPurpose } from "./types.ts";
+import type { Infos, Language, Menu, PinPurpose, Proof } from "./types.ts";
 
 /**
  * Every text of one language, in letters of the GSM 7 bit alphabet: it has é, è, à and ù, but no ç
@@ -8,7 +8,7 @@ export interface Texts {
   readonly menus: Readonly<Record<Menu, string>>;
   readonly back: string;
   readonly purposes: Readonly<Record<PinPurpose, string>>;
-  readonly authorities: Readonly<Record<Authority, string>>;
+  readonly authorities: Readonly<Record<Proof["by"], string>>;
   /** What an entry asks for. */
   readonly currentPin: string;
   readonly code: string;
@@ -20,6 +20,7 @@ export interface Texts {
   readonly badCode: string;
   readonly weakPin: string;
   readonly differs: string;
+  readonly pinChanged: string;
   readonly wrongPin: (triesLeft: number) => string;
   readonly wrongCode: (triesLeft: number) => string;
   /** To be read. */
@@ -60,6 +61,7 @@ const fr: Texts = {
   badCode: "Le code a 8 chiffres.",
   weakPin: "PIN trop facile à deviner.",
   differs: "Les deux PIN diffèrent.",
+  pinChanged: "Le PIN a changé entre-temps.",
   wrongPin: (triesLeft) => `PIN incorrect. Essais restants: ${triesLeft}.`,
   wrongCode: (triesLeft) => `Code incorrect. Essais restants: ${triesLeft}.`,
   support: (phone) =>
@@ -105,6 +107,7 @@ const en: Texts = {
   badCode: "The code has 8 digits.",
   weakPin: "This PIN is too easy to guess.",
   differs: "The two PINs differ.",
+  pinChanged: "The PIN has changed meanwhile.",
   wrongPin: (triesLeft) => `Wrong PIN. Tries left: ${triesLeft}.`,
   wrongCode: (triesLeft) => `Wrong code. Tries left: ${triesLeft}.`,
   support: (phone) => `Support\n${phone === null ? "See the help in the app." : `Call ${phone}.`}`,

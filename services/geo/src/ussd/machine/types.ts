@@ -26,15 +26,17 @@ export interface Facts {
 export type Menu = "main" | "account" | "language";
 /** Why a PIN is asked for. */
 export type PinPurpose = "identity" | "infos" | "change";
-/** What allows a new PIN: the current one, or a reset code (the second proof). */
-export type Authority = "pin" | "code";
+/** What allows a new PIN: the one before it, while it is still that one, or a reset code (the second proof). */
+export type Proof = { readonly by: "pin"; readonly proven: ProvenPin } | { readonly by: "code" };
+/** Names the PIN that was right, and no other one after it; tells nothing of it. */
+export type ProvenPin = string;
 
 /** Something to type in. */
 export type Entry =
   | { readonly at: "pin"; readonly purpose: PinPurpose }
   | { readonly at: "code" }
-  | { readonly at: "newPin"; readonly by: Authority }
-  | { readonly at: "repeatPin"; readonly by: Authority; readonly mark: string };
+  | { readonly at: "newPin"; readonly proof: Proof }
+  | { readonly at: "repeatPin"; readonly proof: Proof; readonly mark: string };
 
 /** Where the dialogue stands: what the next input means. */
 export type Place =
@@ -93,8 +95,8 @@ export interface Requests {
   checkCode: { readonly code: string };
   /** A keyed hash of a new PIN, bound to this dialogue: the PIN itself is not kept for the repeat. */
   markPin: { readonly pin: string };
-  /** Sets `pin` if it has `mark`. */
-  setPin: { readonly pin: string; readonly mark: string; readonly by: Authority };
+  /** Sets `pin` if it has `mark` and the proof still holds. */
+  setPin: { readonly pin: string; readonly mark: string; readonly proof: Proof };
   infos: Record<never, never>;
   /** Remembers the language of the phone; this dialogue has it already. */
   setLanguage: { readonly language: Language };
@@ -115,10 +117,22 @@ type None = { readonly kind: "none" };
 type Ok = { readonly kind: "ok" };
 
 export interface Outcomes {
-  checkPin: Ok | Wrong | Locked | None | Unavailable;
+  checkPin:
+    | { readonly kind: "ok"; readonly proven: ProvenPin }
+    | Wrong
+    | Locked
+    | None
+    | Unavailable;
   checkCode: Ok | Wrong | Held | Unavailable;
   markPin: { readonly kind: "ok"; readonly mark: string } | Unavailable;
-  setPin: Ok | { readonly kind: "differs" } | Held | None | Unavailable;
+  /** changed: the PIN that was proven is another one by now. */
+  setPin:
+    | Ok
+    | { readonly kind: "differs" }
+    | { readonly kind: "changed" }
+    | Held
+    | None
+    | Unavailable;
   infos: { readonly kind: "ok"; readonly infos: Infos } | None | Unavailable;
   setLanguage: Ok | Unavailable;
   /** What can not be told now must not be lost: that throws. */

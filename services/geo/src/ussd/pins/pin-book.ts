@@ -1,13 +1,15 @@
+import { createHash } from "node:crypto";
 import type { Clock } from "@vigie/core/time";
 import type { Keys } from "@vigie/service-kit/kms/keys";
 import type { Database, Queryable } from "@vigie/service-kit/postgres/database";
 import { lockPlaces } from "#geo-context/postgres-book";
 import { type Person, rowOf } from "../../person.ts";
+import type { ProvenPin } from "../machine/types.ts";
 import { lockMs, TRIES_MAX } from "./lock.ts";
 import { isPin, sealPin } from "./pin-hash.ts";
 
 export type PinCheck =
-  | { readonly kind: "ok" }
+  | { readonly kind: "ok"; readonly proven: ProvenPin }
   | { readonly kind: "wrong"; readonly triesLeft: number }
   | { readonly kind: "locked"; readonly untilMs: number }
   /** Nobody has set one. */
@@ -22,6 +24,8 @@ export interface PinBook {
   check(person: Person, pin: string): Promise<PinCheck>;
   /** Sets a PIN, or another one; the tries begin anew. Returns: whether there was one before. */
   set(tx: Queryable, person: Person, pin: string): Promise<boolean>;
+  /** The same in place of a PIN that was right. Returns: false when it is another one by now; then nothing is set. */
+  replace(tx: Queryable, person: Person, pin: string, proven: ProvenPin): Promise<boolean>;
 }
 
 /**
@@ -48,6 +52,13 @@ const SET = `
         tries = 0, locks = 0, locked_until = null
   returning (xmax <> 0) as "hadOne"`;
 
+/** What is sealed is sealed anew with each PIN, with a nonce and a salt: its hash names one PIN of one person. */
+const REPLACE = `
+  update ussd_pins
+     set sealed_hash = $3, set_at = $4, tries = 0, locks = 0, locked_until = null
+   where tenant_id = $1 and user_id = $2 and encode(sha256(sealed_hash), 'hex') = $5`;
+const nameOf = (sealed: Uint8Array): ProvenPin => createHash("sha256").update(sealed).digest("hex");
+
 /** From here on locks are as long as they get; see lockMs. */
 const LOCKS_COUNTED = 6;
 const LOCKS_MS = Array.from({ length: LOCKS_COUNTED + 1 }, (_, before) => lockMs(before));
@@ -67,6 +78,12 @@ export function createPinBook(database: Database, keys: Keys, clock: Clock): Pin
       const [taken] = rows;
       return taken ?? untaken(tx, tenantId, userId);
     });
+  const rowFor = async (tx: Queryable, person: Person, pin: string): Promise<unknown[]> => {
+    const { tenantId, userId } = rowOf(person);
+    // It is there before an erasure, or comes after it; never beside it.
+    await lockPlaces(tx, person);
+    return [tenantId, userId, await sealPin(keys, person, pin), new Date(clock()).toISOString()];
+  };
   return {
     async check(person, pin) {
       const taken = await takeTry(person);
@@ -76,16 +93,15 @@ export function createPinBook(database: Database, keys: Keys, clock: Clock): Pin
       await database.inTenant(person.tenantId, (tx) =>
         tx.query(RIGHT, [tenantId, userId, taken.sealed]),
       );
-      return { kind: "ok" };
+      return { kind: "ok", proven: nameOf(taken.sealed) };
     },
     async set(tx, person, pin) {
-      const { tenantId, userId } = rowOf(person);
-      // It is there before an erasure, or comes after it; never beside it.
-      await lockPlaces(tx, person);
-      const sealed = await sealPin(keys, person, pin);
-      const now = new Date(clock()).toISOString();
-      const { rows } = await tx.query<{ hadOne: boolean }>(SET, [tenantId, userId, sealed, now]);
+      const { rows } = await tx.query<{ hadOne: boolean }>(SET, await rowFor(tx, person, pin));
       return rows[0]?.hadOne === true;
+    },
+    async replace(tx, person, pin, proven) {
+      const values = [...(await rowFor(tx, person, pin)), proven];
+      return (await tx.query(REPLACE, values)).count === 1;
     },
   };
 }

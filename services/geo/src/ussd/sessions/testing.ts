@@ -58,7 +58,7 @@ function performer(at: StepId, self: Caller): Performer {
     return outcome;
   };
   const proven = (isRight: boolean): Outcomes["checkPin"] & Outcomes["checkCode"] =>
-    isRight ? { kind: "ok" } : { kind: "wrong", triesLeft: 4 };
+    isRight ? { kind: "ok", proven: "a-proven-pin" } : { kind: "wrong", triesLeft: 4 };
   return {
     checkPin: ({ pin }) => done("checkPin", pin, proven(pin === PIN)),
     checkCode: ({ code }) => done("checkCode", code, proven(code === "73910586")),

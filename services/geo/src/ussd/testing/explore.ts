@@ -22,11 +22,14 @@ type ByKind<T extends { readonly kind: string }> = {
   readonly [K in T["kind"]]: readonly Omit<Extract<T, { readonly kind: K }>, "kind">[];
 };
 
+/** What a right PIN is named. */
+const PROVEN = "a-proven-pin";
+
 const plain = [{}];
 /** Every outcome of every request, none left out, with the numbers that make the widest screens. */
 const outcomes: { readonly [K in RequestKind]: ByKind<Outcomes[K]> } = {
   checkPin: {
-    ok: plain,
+    ok: [{ proven: PROVEN }],
     wrong: [{ triesLeft: 4 }, { triesLeft: 0 }],
     locked: [{ minutes: 99_999 }],
     none: plain,
@@ -42,6 +45,7 @@ const outcomes: { readonly [K in RequestKind]: ByKind<Outcomes[K]> } = {
   setPin: {
     ok: plain,
     differs: plain,
+    changed: plain,
     held: [{ hours: 999 }],
     none: plain,
     unavailable: plain,
@@ -191,12 +195,20 @@ export const rules: Readonly<Record<string, (edge: Edge, machine: Machine) => bo
     screen.name !== "infos" || state.signedIn,
   "a new PIN needs a right PIN or code": ({ before, state, asked }) => {
     if (state.place.at !== "newPin") return true;
-    if (before?.place.at === "newPin" || before?.place.at === "repeatPin") return true;
-    const proof = state.place.by === "pin" ? "checkPin" : "checkCode";
+    const wasProven = before?.place.at === "newPin" || before?.place.at === "repeatPin";
+    if (wasProven && asked.every(({ outcome }) => outcome.kind !== "changed")) return true;
+    const proof = state.place.proof.by === "pin" ? "checkPin" : "checkCode";
     return asked.some(({ kind, outcome }) => kind === proof && outcome.kind === "ok");
   },
   "a PIN is typed twice before it is set": ({ before, asked }) =>
     before?.place.at === "repeatPin" || asked.every(({ kind }) => kind !== "setPin"),
+  "a PIN is set in place of the one that was right": ({ asked }) =>
+    asked.every(
+      (one) =>
+        one.kind !== "setPin" ||
+        one.request.proof.by === "code" ||
+        one.request.proof.proven === PROVEN,
+    ),
   "no PIN that everybody tries is set": ({ asked }) =>
     asked.every((one) => one.kind !== "markPin" || !WEAK_PINS.includes(one.request.pin)),
   "no phone without a link is asked for a PIN": ({ state, asked }) =>

@@ -10,6 +10,7 @@ import type { Database, Queryable } from "@vigie/service-kit/postgres/database";
 import type { FastifyRequest } from "fastify";
 import type { CountryMatrix } from "#countries/countries";
 import { lockPlaces } from "#geo-context/postgres-book";
+import type { Person } from "#person";
 import type { Link, LinkBook } from "../links/link-book.ts";
 import type { Outcomes, Performer, Requests, Unavailable } from "../machine/types.ts";
 import type { PinBook, PinCheck } from "../pins/pin-book.ts";
@@ -177,7 +178,7 @@ const markOf = ({ parts, at }: StepWork, pin: string): string =>
 async function setPin(
   step: StepWork,
   link: Link,
-  { pin, mark, by }: Requests["setPin"],
+  { pin, mark, proof }: Requests["setPin"],
 ): Promise<Outcomes["setPin"]> {
   const { parts, at, call } = step;
   if (markOf(step, pin) !== mark) return { kind: "differs" };
@@ -189,18 +190,30 @@ async function setPin(
     // An erasure meanwhile took the link: no PIN comes after it.
     await lockPlaces(tx, person);
     if ((await parts.links.byId(tx, tenantId, id)) === null) return NONE;
-    const replaced = await parts.pins.set(tx, person, pin);
+    const replaced = await replacedBy(parts.pins, tx, person, { pin, proof });
+    if (replaced === null) return { kind: "changed" };
     // On record before it holds.
     await parts.audit.record({
       action: "ussd.pin_set",
       caller: callerOfUssd(link, at),
       request: call.request,
       subjectUserId: person.userId,
-      payload: { by, replaced },
+      payload: { by: proof.by, replaced },
       reported: reportedOf(link, parts.clock()),
     });
     return { kind: "ok" };
   });
+}
+
+/** Returns: whether there was a PIN before; null: it is not the one any more that was proven. */
+async function replacedBy(
+  pins: PinBook,
+  tx: Queryable,
+  person: Person,
+  { pin, proof }: Pick<Requests["setPin"], "pin" | "proof">,
+): Promise<boolean | null> {
+  if (proof.by === "code") return pins.set(tx, person, pin);
+  return (await pins.replace(tx, person, pin, proof.proven)) ? true : null;
 }
 
 async function infos({ parts, call }: StepWork, link: Link): Promise<Outcomes["infos"]> {

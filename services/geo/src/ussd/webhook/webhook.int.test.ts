@@ -141,6 +141,21 @@ describe("USS-02: a PIN links the session to the ID", () => {
   });
 });
 
+test("a PIN that was set elsewhere after it was proven here is asked for, not replaced", async () => {
+  const phone = dial(service, PHONE, "s-1");
+  await phone.type("1", "3", PIN, "8642");
+  const elsewhere = { method: "PUT" as const, url: "/v1/ussd/pin", claims: personal(AWA) };
+  await service.call({ ...elsewhere, payload: { pin: "7931" } });
+  const told = service.audit.entries.length;
+  assert.match(
+    await phone.type("8642"),
+    /^CON Le PIN a changé entre-temps\.\n.*\nEntrez votre PIN/,
+  );
+  assert.equal(service.audit.entries.length, told, "what was not done is not on record");
+  assert.match(await phone.type("7931", "8642", "8642"), /^CON Votre PIN est enregistré/);
+  assert.match(await dial(service, PHONE, "s-2").type("1", "2", "8642"), /^CON Mes infos/);
+});
+
 describe("a reset needs a second proof, and is held after a change of SIM", () => {
   const draw = async (): Promise<string> => {
     const url = "/v1/ussd/pin/reset-code";
