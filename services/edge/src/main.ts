@@ -89,6 +89,7 @@ const consents = followConsents({
   prefix,
   codecs,
   log,
+  metrics,
   onState: (up, why) => health.set("consents", up, why),
 });
 

@@ -1,14 +1,18 @@
 import { allowedLength } from "@vigie/core/geohash";
+import { userKey } from "@vigie/core/keys";
 import type { Logger } from "@vigie/core/log";
+import { dlq, type Outcome, ok } from "@vigie/core/outcome";
+import { SECOND_MS } from "@vigie/core/time";
 import { checkEvent } from "@vigie/schemas/admit";
 import { physicalName } from "@vigie/schemas/catalogue";
 import type { Codecs, Decoder } from "@vigie/schemas/codec-core";
 import type { GeoPrefs } from "@vigie/schemas/types";
 import { type KeptFollowing, keepFollowing } from "@vigie/service-kit/keep-following";
+import type { Metrics } from "@vigie/service-kit/metrics";
 import type { KafkaClient } from "@vigie/stream/kafka/client";
-import type { Following, LoneReader } from "@vigie/stream/kafka/lone-reader";
+import type { FollowTarget, LoneReader } from "@vigie/stream/kafka/lone-reader";
 import type { FetchedRecord } from "@vigie/stream/kafka/types";
-import { ConsentBook, type Consents } from "./consents.ts";
+import { ConsentBook, type Consents, SILENCE_MAX_MS } from "./consents.ts";
 import { LENGTH_DEFAULT, Precisions } from "./precisions.ts";
 
 export interface FollowConsentsOptions {
@@ -16,50 +20,82 @@ export interface FollowConsentsOptions {
   readonly prefix: string;
   readonly codecs: Codecs;
   readonly log: Logger;
-  /** Told when all was read, and why it was not; afterwards what was last known counts. */
+  readonly metrics: Metrics;
+  readonly silenceMaxMs?: number;
+  /** Told when what is known counts, and why it does not: not read yet, or nothing heard for too long. */
   onState(up: boolean, why?: string): void;
 }
 
 export interface FollowedConsents extends Consents, KeptFollowing {}
 
 const TOPIC = "id.geo.prefs";
-const FIELDS = ["gps_opt_in", "precision"] as const;
+const FIELDS = ["tenant_id", "user_id", "gps_opt_in", "precision"] as const;
 type Consent = Pick<GeoPrefs, (typeof FIELDS)[number]>;
+/** How often it is looked whether all is heard still: little beside the silence that is borne. */
+const LOOK_MS = SECOND_MS;
 
 /** Reads what people consent to whole, in the background, and follows it; anew whenever that breaks off. */
 export function followConsents(options: FollowConsentsOptions): FollowedConsents {
-  const { client, prefix, codecs, log, onState } = options;
+  const { client, prefix, codecs, onState, silenceMaxMs = SILENCE_MAX_MS } = options;
   const topic = physicalName(prefix, TOPIC);
   const decoder = codecs.decoder<Consent>(TOPIC, { fields: FIELDS });
-  const book = new ConsentBook();
+  const book = new ConsentBook(undefined, silenceMaxMs);
+  const refuse = refusals(options);
+  let wasCurrent = false;
+  const tell = (why: string): void => {
+    const { isCurrent } = book;
+    if (isCurrent && !wasCurrent) onState(true);
+    if (!isCurrent) onState(false, why);
+    wasCurrent = isCurrent;
+  };
+  const looking = setInterval(() => {
+    if (book.isRead) tell(`nothing was heard of ${TOPIC} for ${silenceMaxMs / SECOND_MS} s`);
+  }, LOOK_MS).unref();
   const following = keepFollowing({
     client,
     async begin(reader, broken) {
       // Beside what is known: an older consent that is read again must not count meanwhile.
-      const taking = new Taking(decoder, log);
-      const begun = await readAndFollow(reader, { topic, taking, broken });
-      book.replace(taking.precisions);
-      onState(true);
-      return begun;
+      const taking = new Taking(decoder, refuse);
+      const targets = await readWhole(reader, topic, taking);
+      book.replace(taking.precisions, targets.length);
+      tell("");
+      return reader.follow(targets, {
+        records: (records, _, { partition }) => taking.take(records, () => book.heard(partition)),
+        failed: broken,
+      });
     },
     interrupted(why) {
-      log.warn({ why }, "consents_interrupted");
-      if (!book.isRead) onState(false, why);
+      options.log.warn({ why }, "consents_interrupted");
+      tell(why);
     },
   });
-  return { lengthOf: (key) => book.lengthOf(key), stop: () => following.stop() };
+  return {
+    lengthOf: (key) => book.lengthOf(key),
+    stop() {
+      clearInterval(looking);
+      return following.stop();
+    },
+  };
 }
 
-interface Reading {
-  readonly topic: string;
-  readonly taking: Taking;
-  readonly broken: (error: Error) => void;
+type Refuse = (record: FetchedRecord, code: string) => void;
+
+/** What cannot count is logged by its place, and counted. */
+function refusals({ log, metrics }: FollowConsentsOptions): Refuse {
+  const name = "vigie_consents_unreadable_total";
+  const refused = metrics.counter(name, "Records of consent that were passed over", ["code"]);
+  return ({ topic, partition, offset }, code) => {
+    refused.inc({ code });
+    log.error({ topic, partition, offset, code }, "consent_unreadable");
+  };
 }
 
-async function readAndFollow(
+/** Returns: where to go on. */
+async function readWhole(
   reader: LoneReader,
-  { topic, taking, broken }: Reading,
-): Promise<Following> {
+  topic: string,
+  taking: Taking,
+): Promise<readonly FollowTarget[]> {
   const low = await reader.lowOffsets(topic);
   const reached = await Promise.all(
     low.map((from, partition) =>
@@ -67,8 +103,7 @@ async function readAndFollow(
     ),
   );
   await taking.done;
-  const targets = reached.map((from, partition) => ({ topic, partition, from }));
-  return reader.follow(targets, { records: (records) => taking.take(records), failed: broken });
+  return reached.map((from, partition) => ({ topic, partition, from }));
 }
 
 /** Takes records in order, also when one waits for its schema. */
@@ -76,40 +111,51 @@ class Taking {
   readonly precisions = new Precisions();
   done: Promise<void> = Promise.resolve();
   private readonly decoder: Decoder<Consent>;
-  private readonly log: Logger;
+  private readonly refuse: Refuse;
 
-  constructor(decoder: Decoder<Consent>, log: Logger) {
+  constructor(decoder: Decoder<Consent>, refuse: Refuse) {
     this.decoder = decoder;
-    this.log = log;
+    this.refuse = refuse;
   }
 
-  take(records: readonly FetchedRecord[]): void {
-    if (records.length === 0) return;
+  /** `taken`: told when these are, and all before. */
+  take(records: readonly FetchedRecord[], taken?: () => void): void {
     this.done = this.done.then(async () => {
       for (const record of records) {
         const later = this.takeOne(record);
         if (later !== null) await later;
       }
+      taken?.();
     });
   }
 
   /** Null: taken, or unusable; then what was known counts. */
   private takeOne(record: FetchedRecord): Promise<void> | null {
-    const { topic, partition, offset, key, value } = record;
-    if (value === null) {
-      this.precisions.set(String(key), LENGTH_DEFAULT);
+    const key = String(record.key);
+    if (record.value === null) {
+      this.precisions.set(key, LENGTH_DEFAULT);
       return null;
     }
-    const decoded = this.decoder.decode(value);
+    const decoded = this.decoder.decode(record.value);
     if (decoded.kind === "later") {
       return decoded.ready.then(() => this.takeOne(record) ?? undefined);
     }
-    if (decoded.kind !== "ok" || checkEvent(TOPIC, decoded.value).length > 0) {
-      this.log.error({ topic, partition, offset }, "consent_unreadable");
+    const admitted = decoded.kind === "ok" ? admit(decoded.value, key) : decoded;
+    if (admitted.kind !== "ok") {
+      this.refuse(record, admitted.kind === "dlq" ? admitted.code : admitted.reason);
       return null;
     }
-    const { gps_opt_in, precision } = decoded.value;
-    this.precisions.set(String(key), allowedLength(gps_opt_in, precision));
+    const { gps_opt_in, precision } = admitted.value;
+    this.precisions.set(key, allowedLength(gps_opt_in, precision));
     return null;
   }
+}
+
+/** A consent is its own person's only, as the detector has it. */
+function admit(value: Consent, key: string): Outcome<Consent> {
+  const [fault] = checkEvent(TOPIC, value);
+  if (fault !== undefined) return dlq("VIG_EVENT_FIELD_INVALID", { ...fault });
+  return userKey(value.tenant_id, value.user_id) === key
+    ? ok(value)
+    : dlq("VIG_RECORD_KEY_MISMATCH");
 }
