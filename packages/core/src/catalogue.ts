@@ -150,7 +150,7 @@ export const catalogue = {
   VIG_BODY_INVALID: { status: 400, retry: false, text: "{path}: {why}" },
   VIG_QUERY_INVALID: { status: 400, retry: false, text: "{path}: {why}" },
   VIG_BODY_TOO_LARGE: { status: 413, retry: false, text: "body exceeds {limitBytes} bytes" },
-  VIG_MEDIA_TYPE: { status: 415, retry: false, text: "send application/json, uncompressed" },
+  VIG_MEDIA_TYPE: { status: 415, retry: false, text: "send {types}, uncompressed" },
   VIG_BATCH_TOO_LARGE: {
     status: 413,
     retry: false,

@@ -103,11 +103,17 @@ const fastifyCodes: Readonly<Record<string, (request: FastifyRequest) => VigErro
     const limitBytes = request.routeOptions.bodyLimit ?? 0;
     return new VigError("VIG_BODY_TOO_LARGE", { limitBytes });
   },
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: () => new VigError("VIG_MEDIA_TYPE"),
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: otherTypeNeeded,
   FST_ERR_CTP_EMPTY_JSON_BODY: () => notJson("is empty"),
   FST_ERR_CTP_INVALID_JSON_BODY: () => notJson("is not JSON"),
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: () => notJson("is not as long as Content-Length says"),
 };
+
+/** What the route takes, by its description; JSON if that says nothing. */
+export function otherTypeNeeded({ routeOptions }: FastifyRequest): VigError {
+  const types = routeOptions.schema?.consumes ?? ["application/json"];
+  return new VigError("VIG_MEDIA_TYPE", { types: types.join(" or ") });
+}
 
 const notJson = (why: string): VigError => new VigError("VIG_BODY_INVALID", { path: "body", why });
 

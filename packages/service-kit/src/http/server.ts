@@ -9,7 +9,14 @@ import fastify, { type FastifyError, type FastifyInstance, type FastifyRequest }
 import { type HealthReport, healthAnswer, healthPaths } from "../health.ts";
 import type { Metrics } from "../metrics.ts";
 import { originMatcher } from "./origins.ts";
-import { framesOf, PROBLEM_TYPE, problemOf, publicError, sendProblem } from "./problem.ts";
+import {
+  framesOf,
+  otherTypeNeeded,
+  PROBLEM_TYPE,
+  problemOf,
+  publicError,
+  sendProblem,
+} from "./problem.ts";
 import type { RequestLog } from "./request-log.ts";
 import { RequestMeter } from "./request-meter.ts";
 import { securityHeaders } from "./security-headers.ts";
@@ -153,7 +160,7 @@ function observe(app: FastifyInstance, { metrics, requestLog }: HttpOptions): vo
     reply.header("x-request-id", request.id);
     const encoding = request.headers["content-encoding"];
     if (encoding === undefined || encoding === "identity") done();
-    else sendProblem(reply, "VIG_MEDIA_TYPE");
+    else sendProblem(reply, ...problemArguments(otherTypeNeeded(request)));
   });
   app.addHook("onResponse", (request, reply, done) => {
     const route = routeOf(request);

@@ -156,4 +156,5 @@ test("a body that is no form is refused", async () => {
   };
   const response = await form(lively, JSON.stringify({ token: await issued() }), headers);
   assert.equal(response.json().code, "VIG_MEDIA_TYPE");
+  assert.equal(response.json().detail, "send application/x-www-form-urlencoded, uncompressed");
 });

@@ -100,6 +100,10 @@ describe("our own signature", () => {
     assert.equal(answer.json().detail, "phoneNumber: is no phone number in E.164");
     const xml = await post({ "content-type": "text/xml" }, "<a/>");
     assert.equal(xml.statusCode, 415);
+    const types = "send application/json or application/x-www-form-urlencoded, uncompressed";
+    assert.equal(xml.json().detail, types);
+    const packed = await post({ ...headers, "content-encoding": "gzip" }, json);
+    assert.deepEqual([packed.statusCode, packed.json().detail], [415, types]);
   });
 });
 
