@@ -5,6 +5,7 @@ import { type AdmitLimits, admitEvent, checkEvent } from "./admit.ts";
 import {
   SAMPLE_KEY,
   SAMPLE_TIME_MS,
+  sampleAnomaly,
   sampleGeo,
   sampleHeartbeat,
   sampleLogin,
@@ -32,6 +33,9 @@ describe("a sound event is admitted as it is", () => {
     expect(outcome.kind === "ok" && outcome.value).toBe(value);
   });
 });
+
+/** The last moment that ISO 8601 writes with four digits of year. */
+const LAST_MS = Date.parse("9999-12-31T23:59:59.999Z");
 
 const faults: readonly [string, object, string][] = [
   ["latitude 100", { location: { ...sampleLogin.location, lat: 100 } }, "location.lat"],
@@ -69,6 +73,13 @@ const faults: readonly [string, object, string][] = [
   ["a session id of 129 characters", { session_id: "s".repeat(129) }, "session_id"],
   ["AUTH_SUCCESS without a session", { session_id: null }, "session_id"],
   ["LOGOUT without a session", { kind: "LOGOUT", session_id: null }, "session_id"],
+  ["a time of before 1970", { occurred_at: -1 }, "occurred_at"],
+  ["a time that no Date takes", { occurred_at: 8_640_000_000_000_001 }, "occurred_at"],
+  [
+    "an end that PostgreSQL does not take",
+    { absolute_expires_at: LAST_MS + 1 },
+    "absolute_expires_at",
+  ],
   ["a NUL in an id", { session_id: "s\u0000" }, "session_id"],
 ];
 
@@ -86,6 +97,7 @@ describe("a field out of range goes to the dead letters under its path", () => {
 describe("what is at the limit passes", () => {
   test.each([
     ["poles", { location: { ...sampleLogin.location, lat: -90, lon: 180, accuracy_m: 0 } }],
+    ["the end of 9999", { absolute_expires_at: LAST_MS }],
     ["mcc 200", { sim: { mcc: 200, mnc: 0, carrier: "" } }],
     ["32 roles of 128", { roles: Array.from({ length: 32 }, () => "r".repeat(128)) }],
     ["a failure without a session", { kind: "AUTH_FAIL", session_id: null }],
@@ -169,4 +181,16 @@ test("a command names what it is about", () => {
   expect(paths("REVOKE_DEVICE")).toEqual(["device_id"]);
   expect(paths("REVOKE_CHANNEL")).toEqual(["channel"]);
   expect(paths("REVOKE_ALL")).toEqual([]);
+});
+
+test("a time that no store takes is a fault of any contract, whoever reads it", () => {
+  const anomaly = sampleAnomaly(SAMPLE_TIME_MS);
+  const key = `${anomaly.tenant_id}|${anomaly.user_id}`;
+  for (const field of ["occurred_at", "detected_at"]) {
+    for (const ms of [-1, LAST_MS + 1, Number.MAX_SAFE_INTEGER, Number.NaN]) {
+      const outcome = admitEvent("id.session.anomaly", { ...anomaly, [field]: ms }, key, limits);
+      expect(outcome).toMatchObject({ kind: "dlq", details: { path: field } });
+    }
+  }
+  expect(admitEvent("id.session.anomaly", anomaly, key, limits).kind).toBe("ok");
 });

@@ -3,6 +3,7 @@ import { MINUTE_MS } from "@vigie/core/time";
 import { type TopicName, topics } from "./catalogue.ts";
 import { contractOf } from "./codec-core.ts";
 import {
+  anyTime,
   type Constraint,
   constraints,
   kindFields,
@@ -10,7 +11,14 @@ import {
   timeFields,
   USER_AGENT_MAX_LENGTH,
 } from "./constraints.ts";
-import { type AvroRecord, type AvroSchema, isRecord, namedTypes, nonNull } from "./contracts.ts";
+import {
+  type AvroRecord,
+  type AvroSchema,
+  isRecord,
+  isTime,
+  namedTypes,
+  nonNull,
+} from "./contracts.ts";
 
 /** What is wrong with one field of a value. */
 export interface Fault {
@@ -143,6 +151,7 @@ function compileRecord(
     const constraint = table[field];
     const at = path + field;
     if (constraint !== undefined) steps.push({ field, check: compileField(constraint, at) });
+    else if (isTime(type)) steps.push({ field, check: compileField(anyTime, at) });
     else if (type === "double") steps.push({ field, check: finite(at) });
     else if (isRecord(type)) {
       const check = compileRecord(type, `${at}.`, resolve);

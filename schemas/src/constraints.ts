@@ -43,6 +43,13 @@ const reason = text(100);
 const upstreamRef = text(255);
 const name = text(255);
 
+/**
+ * Of every timestamp-millis: 1970 to the end of 9999. Source: what a Date and PostgreSQL's timestamp have in common,
+ * in years of four digits: ISO 8601 writes later ones in a form that PostgreSQL does not read.
+ */
+export const TIME_MAX_MS = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+export const anyTime = number(0, TIME_MAX_MS);
+
 const subject = { tenant_id: tenantId, user_id: userId } as const;
 const event = { event_id: id, ...subject, session_id: id, source: name } as const;
 

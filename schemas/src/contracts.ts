@@ -58,6 +58,11 @@ export function loadContracts(from: URL = folder): ReadonlyMap<string, Contract>
 export const isRecord = (schema: AvroSchema): schema is AvroRecord =>
   typeof schema === "object" && !Array.isArray(schema) && (schema as AvroRecord).type === "record";
 
+export const isTime = (schema: AvroSchema): boolean =>
+  typeof schema === "object" &&
+  "logicalType" in schema &&
+  schema.logicalType === "timestamp-millis";
+
 export const isEnum = (schema: AvroSchema): schema is AvroEnum =>
   typeof schema === "object" && !Array.isArray(schema) && (schema as AvroEnum).type === "enum";
 

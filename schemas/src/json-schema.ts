@@ -1,13 +1,14 @@
 import { assert } from "@vigie/core/assert";
 import { isTopicName, type TopicName } from "./catalogue.ts";
 import { contractOf } from "./codec-core.ts";
-import { type Constraint, constraints, kindFields, required } from "./constraints.ts";
+import { type Constraint, constraints, kindFields, required, TIME_MAX_MS } from "./constraints.ts";
 import {
   type AvroField,
   type AvroRecord,
   type AvroSchema,
   isEnum,
   isRecord,
+  isTime,
   isUnion,
   namedTypes,
   nonNull,
@@ -110,10 +111,7 @@ function ofType(schema: AvroSchema, types: Resolve): JsonSchema {
   if (schema.type === "map") {
     return { type: "object", additionalProperties: ofType(schema.values ?? "null", types) };
   }
-  if (schema.logicalType === "timestamp-millis") {
-    // Source: ECMAScript, the last moment that a Date can hold.
-    return { type: "integer", minimum: 0, maximum: 8_640_000_000_000_000 };
-  }
+  if (isTime(schema)) return { type: "integer", minimum: 0, maximum: TIME_MAX_MS };
   return ofScalar(schema.type);
 }
 

@@ -150,11 +150,15 @@ test("CNF-26: a journey of before its person erased where they were comes withou
   assert.deepEqual(dead, []);
 });
 
-test("a record that is none is a dead letter, and the next is taken", async () => {
-  await write([{ ...record(), value: Buffer.from("garbage") }, record({ anomaly_id: "a-2" })]);
+test("a record that is none, or of a time that no store takes, is a dead letter, and the next is taken", async () => {
+  await write([
+    { ...record(), value: Buffer.from("garbage") },
+    record({ anomaly_id: "a-1", occurred_at: 8_640_000_000_000_001 }),
+    record({ anomaly_id: "a-2" }),
+  ]);
   assert.deepEqual(
     dead.map(({ code }) => code),
-    ["VIG_RECORD_NOT_AVRO"],
+    ["VIG_RECORD_NOT_AVRO", "VIG_EVENT_FIELD_INVALID"],
   );
   assert.equal((await found()).length, 1);
 });
