@@ -11,7 +11,7 @@ export interface PersonCache<T> {
   read(person: Person, load: () => Promise<T>): Promise<T>;
   /**
    * Forgets, and remembers nothing for a while: to be called within a transaction that changes what `load` reads, so
-   * that nobody puts back what they have read before its commit. As its last step: marked before, it would have to
+   * that nobody puts back what they have read before its commit. Late in it: marked before, the mark would have to
    * outlive the whole transaction, of which statements alone have a limit. Throws: VIG_REDIS_AWAY.
    */
   forget(person: Person): Promise<void>;
