@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { setImmediate } from "node:timers/promises";
 import { derivedKeys } from "@vigie/service-kit/kms/derived-keys";
 import { test } from "vitest";
-import { type Conversation, LEASE_MS, openConversation } from "./converse.ts";
+import { type Conversation, openConversation } from "./converse.ts";
 import type { DialogueStore } from "./dialogue-store.ts";
+import { LEASE_MS, RENEW_MS } from "./lease.ts";
 import { READ_MS, STEPS_MAX } from "./locate.ts";
 import { memoryDialogues } from "./memory-dialogues.ts";
 import { type Caller, caller, LIFETIMES, PIN, testKeys } from "./testing.ts";
@@ -15,7 +17,27 @@ function world(wrap: (store: DialogueStore) => DialogueStore = (store) => store,
   const pause = async (ms: number) => {
     time.nowMs += ms;
   };
-  return { ...openConversation({ store, keys, clock, pause }), time, store };
+  const renewals = new Set<() => void>();
+  const every = (ms: number, work: () => void) => {
+    assert.equal(ms, RENEW_MS);
+    renewals.add(work);
+    return () => renewals.delete(work);
+  };
+  /** Time passes in processes that live. */
+  const live = async (ms: number): Promise<void> => {
+    for (const endMs = time.nowMs + ms; time.nowMs < endMs; ) {
+      time.nowMs += RENEW_MS;
+      for (const renew of renewals) renew();
+      await setImmediate();
+    }
+  };
+  return {
+    ...openConversation({ store, keys, clock, pause, every }),
+    time,
+    store,
+    live,
+    renewals,
+  };
 }
 
 const say = async ({ hear }: Conversation, who: Caller, text: string) => {
@@ -196,6 +218,43 @@ test("one that waits too long for another is told so, and may come again", async
   assert.equal((await answer).kind, "next");
   assert.equal(await say(talk, one, `1*1*${PIN}`), "repeat CON notice");
   assert.deepEqual(one.asked, ["3 checkPin 8305"]);
+});
+
+test("what a process takes long for is done once, however long, also when a renewal fails", async () => {
+  let failing = 0;
+  const talk = world((store) => ({
+    read: store.read,
+    async swap(name, next) {
+      if (failing-- > 0) throw new Error("Redis is away");
+      return store.swap(name, next);
+    },
+  }));
+  const one = caller("s-1");
+  await say(talk, one, "1*1");
+  const { answer, go } = await stuck(talk, one, `1*1*${PIN}`);
+  await talk.live(3 * LEASE_MS);
+  failing = 2;
+  await talk.live(LEASE_MS);
+  await assert.rejects(say(talk, one, `1*1*${PIN}`), { code: "VIG_USSD_BUSY" });
+  go();
+  assert.equal((await answer).kind, "next");
+  assert.deepEqual(one.asked, ["3 checkPin 8305"]);
+  assert.equal(talk.renewals.size, 0);
+  assert.equal(await say(talk, one, `1*1*${PIN}`), "repeat CON notice");
+});
+
+test("what fails after long is at once free for the next try", async () => {
+  const talk = world();
+  const one = caller("s-1");
+  await say(talk, one, "1*1");
+  one.before = async () => {
+    one.before = async () => {};
+    await talk.live(LEASE_MS);
+    throw new Error("the broker is away");
+  };
+  await assert.rejects(say(talk, one, `1*1*${PIN}`), /the broker is away/);
+  assert.equal(talk.renewals.size, 0);
+  assert.equal(await say(talk, one, `1*1*${PIN}`), "next CON notice");
 });
 
 test("a process that died is not waited for; if it lives after all, it changes nothing", async () => {

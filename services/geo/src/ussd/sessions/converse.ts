@@ -9,6 +9,7 @@ import { settle } from "../machine/run.ts";
 import { overScreen } from "../machine/screens.ts";
 import type { Facts, Performer, Screen, Step } from "../machine/types.ts";
 import type { DialogueStore, Kept } from "./dialogue-store.ts";
+import { claim, type Every, everyReal } from "./lease.ts";
 import { locate } from "./locate.ts";
 import { type DialogueId, dialogueKeys, type Marks, marksOf, nameOf } from "./marks.ts";
 
@@ -57,19 +58,15 @@ export interface ConversationOptions {
   readonly keys: Keys;
   readonly clock: Clock;
   readonly pause?: (ms: number) => Promise<unknown>;
+  readonly every?: Every;
 }
 
-/**
- * A callback whose process died is answered anew after this. What takes longer is done twice, under
- * the same StepId, and answered once.
- */
-export const LEASE_MS = 10 * SECOND_MS;
 /** How long one callback waits for another one of its dialogue. Less than a gateway waits for us. */
 const WAIT_MAX_MS = 5 * SECOND_MS;
 const POLL_MS = 20;
 
 export function openConversation(options: ConversationOptions): Conversation {
-  const { store, keys, clock, pause = wait } = options;
+  const { store, keys, clock, pause = wait, every = everyReal } = options;
 
   /** Under the current key, unless there was one of this id under a key before it. */
   async function named(
@@ -96,14 +93,15 @@ export function openConversation(options: ConversationOptions): Conversation {
 
   /** Returns null when another callback was faster: nothing was done, or nothing of it is kept. */
   async function change(name: string, kept: Kept, work: () => Promise<Kept>): Promise<Kept | null> {
-    const claimed = { ...kept, version: kept.version + 1, busyUntilMs: clock() + LEASE_MS };
-    if (!(await store.swap(name, claimed))) return null;
-    const version = claimed.version + 1;
+    const lease = await claim({ store, clock, every }, name, kept);
+    if (lease === null) return null;
     try {
-      const next = { ...(await work()), version, answeredAtMs: clock() };
+      const done = await work();
+      const next = { ...done, version: await lease.end(), busyUntilMs: 0, answeredAtMs: clock() };
       return (await store.swap(name, next)) ? next : null;
     } catch (error) {
       // The gateway's next try finds it as it was; if this fails too, once the lease is over.
+      const version = await lease.end();
       await store.swap(name, { ...kept, version, busyUntilMs: 0 }).catch(() => false);
       throw error;
     }
