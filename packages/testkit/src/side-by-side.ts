@@ -153,42 +153,42 @@ export async function measured(
 /** Compiled code, warm servers, and each token's signature verified once, as for a caller that comes again. */
 const WARM_UP_SECONDS = 4;
 
-export interface Rounds {
-  readonly bare: readonly Measured[];
-  readonly ours: readonly Measured[];
-}
+/** By the name of what was measured. */
+export type Rounds<Name extends string> = Readonly<Record<Name, readonly Measured[]>>;
 
 /** What is measured side by side, in alternating rounds: a server, and what it is asked. */
 export type Asked = readonly [server: Server, traffic: Traffic];
 
 /** Throws: VIG_INVARIANT when an answer was not what it had to be. */
-export async function sideBySide(
-  bare: Asked,
-  ours: Asked,
+export async function sideBySide<Name extends string>(
+  asked: Readonly<Record<Name, Asked>>,
   pace: Pace & { readonly rounds: number },
-): Promise<Rounds> {
-  for (const [{ url }, traffic] of [bare, ours]) {
+): Promise<Rounds<Name>> {
+  for (const [{ url }, traffic] of Object.values<Asked>(asked)) {
     await load(url, traffic, { seconds: WARM_UP_SECONDS });
   }
-  return alternating(bare, ours, pace);
+  return alternating(asked, pace);
 }
 
 /** As `sideBySide`, of servers that are warm. */
-export async function alternating(
-  bare: Asked,
-  ours: Asked,
+export async function alternating<Name extends string>(
+  asked: Readonly<Record<Name, Asked>>,
   { rounds, ...pace }: Pace & { readonly rounds: number },
-): Promise<Rounds> {
-  const all = { bare: [] as Measured[], ours: [] as Measured[] };
+): Promise<Rounds<Name>> {
+  const names = Object.keys(asked) as Name[];
+  const all = {} as Record<Name, Measured[]>;
+  for (const name of names) all[name] = [];
   for (let round = 0; round < rounds; round += 1) {
-    all.bare.push(await measured(...bare, pace));
-    all.ours.push(await measured(...ours, pace));
+    for (const name of names) {
+      const [server, traffic] = asked[name];
+      all[name].push(await measured(server, traffic, pace));
+    }
   }
   return all;
 }
 
 /** The figures of both, and their ratios. */
-export function compared({ bare, ours }: Rounds) {
+export function compared({ bare, ours }: Rounds<"bare" | "ours">) {
   const [barePerSecond, ourPerSecond] = [middle(bare, "perSecond"), middle(ours, "perSecond")];
   const [bareCpuUs, ourCpuUs] = [middle(bare, "serverCpuUs"), middle(ours, "serverCpuUs")];
   return {

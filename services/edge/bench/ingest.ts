@@ -7,6 +7,7 @@ import { physicalName } from "@vigie/schemas/catalogue";
 import { openCodecs } from "@vigie/schemas/codecs";
 import { createIssuer } from "@vigie/testkit/issuer";
 import {
+  type Asked,
   compared,
   type Rounds,
   sideBySide,
@@ -94,7 +95,7 @@ async function recordsOf(servers: Installation, cacheDir: string): Promise<objec
   return records;
 }
 
-interface Result extends ReturnType<typeof compared>, Rounds {
+interface Result extends ReturnType<typeof compared>, Rounds<"bare" | "ours"> {
   readonly benchmark: "edge-ingest";
   readonly connections: number;
 }
@@ -112,7 +113,11 @@ async function measure(servers: Installation, folder: string): Promise<Result> {
   const edge = await startServer({ folder, file, env, input: "", profile });
   const traffic = trafficOf(token(SERVICE));
   try {
-    const all = await sideBySide([bare, traffic], [edge, traffic], { seconds, rounds });
+    const sides: Record<"bare" | "ours", Asked> = {
+      bare: [bare, traffic],
+      ours: [edge, traffic],
+    };
+    const all = await sideBySide(sides, { seconds, rounds });
     return { benchmark: "edge-ingest", connections, ...compared(all), ...all };
   } finally {
     await Promise.all([bare, edge].map(stopServer));

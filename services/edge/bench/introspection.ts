@@ -5,6 +5,7 @@ import { layoutOf, sessionName } from "@vigie/service-kit/sessions/layout";
 import { textOf } from "@vigie/service-kit/sessions/session-text";
 import { createIssuer } from "@vigie/testkit/issuer";
 import {
+  type Asked,
   alternating,
   compared,
   middle,
@@ -92,10 +93,11 @@ async function measure(installation: Installation, folder: string) {
   const [asked, plain] = [introspections(), gets()];
   const [bare, edge] = await start(installation, folder);
   try {
-    const all = await sideBySide([bare, plain], [edge, asked], { seconds, rounds });
+    const sides: Record<"bare" | "ours", Asked> = { bare: [bare, plain], ours: [edge, asked] };
+    const all = await sideBySide(sides, { seconds, rounds });
     const figures = compared(all);
     const perSecond = Math.round(figures.ourPerSecond / 2);
-    const half = await alternating([bare, plain], [edge, asked], { seconds, rounds, perSecond });
+    const half = await alternating(sides, { seconds, rounds, perSecond });
     return {
       benchmark: "introspection",
       connections,

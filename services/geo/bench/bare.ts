@@ -1,8 +1,8 @@
 import fastify from "fastify";
 
 /**
- * The baseline: a bare Fastify route that answers each body with the bytes that the geo service answered it with, head and
- * body. It looks nothing up, validates nothing, counts nothing, limits nobody and logs nothing.
+ * The baseline: a bare Fastify route that answers each body with the headers and the text that it is given for it.
+ * It looks nothing up, validates nothing, counts nothing, limits nobody and logs nothing.
  * Input: JSON on standard input: pairs of body and answer.
  */
 const chunks: Buffer[] = [];

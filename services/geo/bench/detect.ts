@@ -21,8 +21,9 @@ import {
 import { seed } from "#countries/matrix";
 
 /**
- * Detection of countries beside a bare Fastify route that answers the same bytes, head and body: each in its own process, the load
- * generator in a third, in alternating rounds; then both at half of detection's rate.
+ * Detection of countries beside two bare Fastify routes: `bare` answers the same bytes, head and body (`ratio`), `plain`
+ * the same body only, with Fastify's own headers (`plainRatio`). Each in its own process, the load generator in another,
+ * in alternating rounds; then detection and `bare` at half of detection's rate.
  * Usage: detect.ts [--seconds 5] [--rounds 3] [--connections 64] [--profile FOLDER]
  * Works on the installation that the environment names. Prints one JSON line.
  */
@@ -101,20 +102,45 @@ const pairsOf = ({ url }: Server): Promise<readonly (readonly [Body, Answer])[]>
     }),
   );
 
+/** The bare route, answering with these. Its own folder: each server's log is named after its file. */
+async function startBare(
+  folder: string,
+  answers: readonly (readonly [Body, Answer])[],
+  profile?: string,
+): Promise<Server> {
+  const own = await mkdtemp(join(folder, "bare-"));
+  const input = JSON.stringify(answers);
+  return startServer({ folder: own, file: fileHere("./bare.ts"), env: {}, input, profile });
+}
+
+/** The same with no header but those that Fastify sets itself for a body of this type. */
+const plainOf = ([body, [headers, text]]: readonly [Body, Answer]): readonly [Body, Answer] => {
+  const type = headers["content-type"];
+  assert(type !== undefined, "every answer has a type");
+  return [body, [{ "content-type": type }, text]];
+};
+
 async function measure(folder: string) {
   const geo = await startGeo(folder);
-  const input = JSON.stringify(await pairsOf(geo));
-  const bare = await startServer({ folder, file: fileHere("./bare.ts"), env: {}, input, profile });
+  const pairs = await pairsOf(geo);
+  const bare = await startBare(folder, pairs, profile);
+  const plain = await startBare(folder, pairs.map(plainOf));
   const traffic = trafficOf();
+  const sides = { bare: [bare, traffic], ours: [geo, traffic] } as const;
   try {
-    const all = await sideBySide([bare, traffic], [geo, traffic], { seconds, rounds });
+    const all = await sideBySide({ ...sides, plain: [plain, traffic] }, { seconds, rounds });
     const figures = compared(all);
+    const beside = compared({ bare: all.plain, ours: all.ours });
     const perSecond = Math.round(figures.ourPerSecond / 2);
-    const half = await alternating([bare, traffic], [geo, traffic], { seconds, rounds, perSecond });
+    const half = await alternating(sides, { seconds, rounds, perSecond });
     return {
       benchmark: "detect",
       connections,
       ...figures,
+      plainRatio: beside.ratio,
+      plainCpuRatio: beside.cpuRatio,
+      plainPerSecond: beside.barePerSecond,
+      plainCpuUs: beside.bareCpuUs,
       halfLoadPerSecond: middle(half.ours, "perSecond"),
       halfLoadP50Ms: middle(half.ours, "p50Ms"),
       halfLoadP99Ms: middle(half.ours, "p99Ms"),
@@ -122,7 +148,7 @@ async function measure(folder: string) {
       bareHalfLoadP99MsOfRounds: half.bare.map(({ p99Ms }) => p99Ms),
     };
   } finally {
-    await Promise.all([bare, geo].map(stopServer));
+    await Promise.all([bare, plain, geo].map(stopServer));
   }
 }
 
