@@ -1,4 +1,4 @@
-import { gridCellCentre, haversineKm } from "@vigie/core/geo";
+import { gridCellCentre, haversineKm, type Point } from "@vigie/core/geo";
 import { silentLogger } from "@vigie/core/log";
 import { DAY_MS, MINUTE_MS } from "@vigie/core/time";
 import { type Address, type GeoIp, unknownAddress } from "@vigie/geoip/geoip";
@@ -288,4 +288,55 @@ describe("what is found of coarse places", () => {
       ),
       { numRuns: 50 },
     ));
+});
+
+describe("what is found between the homes of people", () => {
+  /** A day at each place, then a minute from the last but one to the last: is that a trip? */
+  const found = (precision: number | null, places: readonly Point[]): boolean => {
+    const { driver, prefs, login } = start();
+    driver.setGlobal("policy", "acme", policy(DEFAULTS));
+    if (precision !== null) prefs(precision);
+    places.forEach((at, day) => {
+      login(at, day === places.length - 1 ? (day - 1) * DAY_MINUTES + 1 : day * DAY_MINUTES);
+    });
+    return driver
+      .read<SessionAnomaly>("impossible_travel")
+      .some(({ value }) => value.kind === "impossible_travel");
+  };
+
+  test.each([2, 3, 5])(
+    "is none of coarse places either where one home lies in two cells, at %d",
+    (precision) => {
+      // Cells of each of these lengths end at 11.25 degrees west; the homes are 11 and 3,000 km apart.
+      const [west, east, far] = [-11.3, -11.2, 16.7].map((lon) => ({ lat: 14, lon })) as [
+        Point,
+        Point,
+        Point,
+      ];
+      const days = [west, far, west, far, west, far, west, far, west, far, east, far];
+      expect([found(null, days), found(precision, days)]).toEqual([false, false]);
+    },
+  );
+
+  test("is found of the fine ones, too, whatever cells two homes lie in", () =>
+    fc.assert(
+      fc.property(
+        fc.array(anyHome, { minLength: 4, maxLength: 4 }),
+        fc.array(fc.nat(3), { minLength: 11, maxLength: 14 }),
+        fc.constantFrom(2, 3, 5),
+        (offsets, visits, precision) => {
+          const homes = offsets.map(({ lat, lon }, i) => ({ lat, lon: lon + (i % 2) * 28 }));
+          const days = visits.map((home) => homes[home] as Point);
+          if (found(precision, days)) expect(found(null, days)).toBe(true);
+        },
+      ),
+      { numRuns: 300 },
+    ));
+});
+
+const DAY_MINUTES = DAY_MS / MINUTE_MS;
+/** Any two of them are less than 100 km apart, in up to four cells. */
+const anyHome = fc.record({
+  lat: fc.double({ min: 13.8, max: 14.4, noNaN: true }),
+  lon: fc.double({ min: -11.55, max: -10.95, noNaN: true }),
 });

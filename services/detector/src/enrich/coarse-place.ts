@@ -25,6 +25,21 @@ export function coarsePlace(place: Place, length: number): Place {
 export const coarseCell = (cell: GridCell, length: number): GridCell =>
   gridCellOf(around(cell, length).centre);
 
+const { country, region, city } = geohashLengths;
+const lengthsThatCut = [country, region, city] as const;
+
+/**
+ * How far the truth may lie from a cell that is the centre of a coarse one; 0: it is none. One fine cell in 19 is such
+ * a centre by chance, nearly always of a geohash of 5 characters, which is worth 3 km.
+ */
+export function coarsenessKm(cell: GridCell): number {
+  for (const length of lengthsThatCut) {
+    const { centre, radiusKm } = around(cell, length);
+    if (gridCellOf(centre) === cell) return radiusKm + GRID_RADIUS_KM;
+  }
+  return 0;
+}
+
 const around = (cell: GridCell, length: number): GeohashCell =>
   cellAround(gridCellCentre(cell), length);
 

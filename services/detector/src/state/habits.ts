@@ -3,7 +3,7 @@ import { type GridCell, gridCellCentre, haversineKm } from "@vigie/core/geo";
 import { DAY_MS, SECOND_MS } from "@vigie/core/time";
 import { GIVEN, type Place } from "@vigie/geoip/place";
 import type { Channel } from "@vigie/schemas/types";
-import { coarseCell } from "#enrich/coarse-place";
+import { coarseCell, coarsenessKm } from "#enrich/coarse-place";
 import type { Precision } from "./precision.ts";
 import type { Part } from "./user-state.ts";
 
@@ -121,9 +121,13 @@ export class Habits {
   /** Whether the user, once known, is often at this place. */
   isOftenAt(place: Place, atMs: number): boolean {
     if (!this.isKnownAt(atMs)) return false;
-    const haunt = this.haunts[indexOfHaunt(this.haunts, place.cell)];
-    if (haunt === undefined || haunt.days < HAUNT_DAYS_MIN) return false;
-    return Math.floor(atMs / DAY_MS) - haunt.lastDay <= HAUNT_FADES_DAYS;
+    let days = 0;
+    let lastDay = 0;
+    for (const haunt of hauntsAt(this.haunts, place.cell)) {
+      days += haunt.days;
+      lastDay = Math.max(lastDay, haunt.lastDay);
+    }
+    return days >= HAUNT_DAYS_MIN && Math.floor(atMs / DAY_MS) - lastDay <= HAUNT_FADES_DAYS;
   }
 
   /** With one more login. */
@@ -252,6 +256,22 @@ function indexOfHaunt(haunts: readonly Haunt[], cell: GridCell): number {
   return haunts.findIndex(
     (haunt) => haversineKm(gridCellCentre(haunt.cell), centre) <= HAUNT_RADIUS_KM,
   );
+}
+
+/**
+ * The haunt that a place is at, and with coarse places all that it may be at, by the radii, which speak for the user as
+ * they do of a trip: what is one haunt of fine places may lie in several cells.
+ */
+function hauntsAt(haunts: readonly Haunt[], cell: GridCell): readonly Haunt[] {
+  const own = indexOfHaunt(haunts, cell);
+  const centre = gridCellCentre(cell);
+  const reachKm = coarsenessKm(cell);
+  return haunts.filter((haunt, index) => {
+    if (index === own) return true;
+    const bothKm = reachKm + coarsenessKm(haunt.cell);
+    if (bothKm === 0) return false;
+    return haversineKm(gridCellCentre(haunt.cell), centre) <= HAUNT_RADIUS_KM + bothKm;
+  });
 }
 
 function withHaunt(haunts: readonly Haunt[], cell: GridCell, atMs: number): readonly Haunt[] {
