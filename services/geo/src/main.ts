@@ -43,6 +43,7 @@ import { takeRecords } from "./take-records.ts";
 import { ussdParts } from "./ussd/config.ts";
 import { createLinkBook } from "./ussd/links/link-book.ts";
 import { rekeyJob } from "./ussd/links/rekey.ts";
+import { simMemoryJob } from "./ussd/links/sim-memory.ts";
 
 const config = loadConfig(geoConfig, process);
 const clock = Date.now;
@@ -87,6 +88,7 @@ const jobs = startJobs(
     purgeJob({ database, clock, health, metrics }),
     eventRetentionJob({ database, metrics, keptDays: config.GEO_EVENTS_KEPT_DAYS }),
     rekeyJob(database, links),
+    simMemoryJob(database, config.USSD_SIM_HOLD_HOURS),
   ],
   log,
 );

@@ -30,6 +30,12 @@ const location = {
 const subject = {
   ...ofNow,
   events: held("molam_geo_events", "occurred_at"),
+  // Theirs by the link, so it goes first.
+  ussdSimChanges: `
+    delete from ussd_sim_changes
+     where tenant_id = $1 and phone_hash in (
+       select phone_hash from ussd_links
+        where tenant_id = $1 and user_id = $2 and linked_at <= $3)`,
   ussdLinks: held("ussd_links", "linked_at"),
   ussdPins: held("ussd_pins", "set_at"),
   ussdResetCodes: held("ussd_reset_codes"),

@@ -8,6 +8,7 @@ import { lockPlaces } from "#geo-context/postgres-book";
 import { type Person, rowOf } from "../../person.ts";
 import type { Language } from "../machine/types.ts";
 import { openPhone, phoneHash, phoneHashes, sealPhone } from "./phones.ts";
+import { lastSimChange, moveSimChange } from "./sim-memory.ts";
 
 /** A phone of a person. */
 export interface Link {
@@ -39,7 +40,7 @@ export interface LinkBook {
   put(tx: Queryable, link: NewLink): Promise<Person | null>;
   /** Returns: whose it was; null: nobody's. */
   remove(tx: Queryable, tenantId: string, phone: string): Promise<Person | null>;
-  /** Returns: whose it is; null: nobody's. */
+  /** Remembered whether or not the phone is linked. Returns: whose it is; null: nobody's. */
   noteSimChange(
     tx: Queryable,
     tenantId: string,
@@ -63,7 +64,7 @@ const OF_PERSON = `
   select ${COLUMNS} from ussd_links link where tenant_id = $1 and user_id = $2 order by linked_at, id`;
 const REMOVE = `
   delete from ussd_links where tenant_id = $1 and phone_hash = any($2)
-  returning user_key as "userId", sim_changed_at as "simChangedAt", language`;
+  returning user_key as "userId", phone_hash as hash, sim_changed_at as "simChangedAt", language`;
 const ADD = `
   insert into ussd_links (tenant_id, id, phone_hash, key_id, sealed_phone, user_id, user_key,
                           country_code, language, linked_at, sim_changed_at)
@@ -71,10 +72,10 @@ const ADD = `
 const SIM_CHANGED = `
   update ussd_links set sim_changed_at = greatest(sim_changed_at, $3::timestamptz)
    where tenant_id = $1 and phone_hash = any($2)
-  returning user_key as "userId", sim_changed_at as "simChangedAt", language`;
+  returning user_key as "userId", phone_hash as hash, sim_changed_at as "simChangedAt", language`;
 const SET_LANGUAGE = "update ussd_links set language = $3 where tenant_id = $1 and id = $2";
 const OF_OLD_KEYS = `
-  select id, sealed_phone as sealed from ussd_links
+  select id, phone_hash as before, sealed_phone as sealed from ussd_links
    where tenant_id = $1 and key_id <> $2 order by id limit $3 for update skip locked`;
 const REKEY = `
   update ussd_links set phone_hash = $3, key_id = $4, sealed_phone = $5 where tenant_id = $1 and id = $2`;
@@ -82,6 +83,7 @@ const REKEY = `
 type Row = Omit<Link, "person"> & { readonly userId: string };
 interface Changed {
   readonly userId: string;
+  readonly hash: string;
   readonly simChangedAt: Date | null;
   readonly language: Language | null;
 }
@@ -126,16 +128,27 @@ export function createLinkBook(keys: Keys, clock: Clock): LinkBook {
       const now = new Date(clock()).toISOString();
       const values = [row.tenantId, id, hash, keyId, sealed, row.userId, person.userId];
       // The number's SIM was changed, whoever has it now.
-      const simChangedAt = before?.simChangedAt?.toISOString() ?? null;
+      const hashed = { tenantId, phone, hash };
+      const simChangedAt = await lastSimChange(tx, keys, hashed, before?.simChangedAt ?? null);
       const chosen = before?.userId === person.userId ? before.language : null;
-      await tx.query(ADD, [...values, country, language ?? chosen, now, simChangedAt]);
+      await tx.query(ADD, [
+        ...values,
+        country,
+        language ?? chosen,
+        now,
+        simChangedAt?.toISOString() ?? null,
+      ]);
       return personOf(tenantId, before);
     },
     remove: async (tx, tenantId, phone) =>
       personOf(tenantId, await change(tx, REMOVE, { tenantId, phone })),
     async noteSimChange(tx, tenantId, phone, atMs) {
-      const at = new Date(atMs).toISOString();
-      return personOf(tenantId, await change(tx, SIM_CHANGED, { tenantId, phone }, at));
+      const at = new Date(atMs);
+      const current = phoneHash(keys, tenantId, phone).hash;
+      await lockName(tx, "phones", current);
+      const link = await change(tx, SIM_CHANGED, { tenantId, phone }, at.toISOString());
+      await lastSimChange(tx, keys, { tenantId, phone, hash: link?.hash ?? current }, at);
+      return personOf(tenantId, link);
     },
     async setLanguage(tx, tenantId, linkId, language) {
       await tx.query(SET_LANGUAGE, [tenantUuid(tenantId), linkId, language]);
@@ -160,15 +173,16 @@ async function rekeyed(
 ): Promise<number> {
   const tenant = tenantUuid(tenantId);
   const { keyId } = keys.hmacKey(tenantId);
-  const { rows } = await tx.query<{ id: string; sealed: Buffer }>(OF_OLD_KEYS, [
-    tenant,
-    keyId,
-    rowsMax,
-  ]);
-  for (const { id, sealed } of rows) {
+  const values = [tenant, keyId, rowsMax];
+  const { rows } = await tx.query<{ id: string; before: string; sealed: Buffer }>(
+    OF_OLD_KEYS,
+    values,
+  );
+  for (const { id, before, sealed } of rows) {
     const phone = openPhone(keys, tenantId, id, sealed);
     const { hash } = phoneHash(keys, tenantId, phone);
     await tx.query(REKEY, [tenant, id, hash, keyId, sealPhone(keys, tenantId, id, phone)]);
+    await moveSimChange(tx, tenantId, { from: before, to: hash });
   }
   return rows.length;
 }

@@ -21,6 +21,7 @@ import {
 import { createLinkBook } from "./link-book.ts";
 import { rekeyJob } from "./rekey.ts";
 import { findServiceCode, putServiceCode } from "./service-codes.ts";
+import { simMemoryJob } from "./sim-memory.ts";
 
 const PHONE = "+221771234567";
 const LINKS = "/v1/ussd/admin/links";
@@ -34,7 +35,7 @@ beforeAll(async () => {
 });
 afterAll(() => tables.close());
 beforeEach(async () => {
-  await tables.owner.query("truncate ussd_service_codes, ussd_links, ussd_pins");
+  await tables.owner.query("truncate ussd_service_codes, ussd_links, ussd_sim_changes, ussd_pins");
   service = ussdService(tables);
 });
 
@@ -271,16 +272,51 @@ test("phones are found for years: each run brings them to the key of the day", a
     });
     const person = { tenantId: TENANT, userId: "usr_1" };
     await book.put(tx, { person, phone: PHONE, country: "SN", language: null });
+    await book.noteSimChange(tx, TENANT, PHONE, NOW_MS);
   });
+  const hashes = "select phone_hash as hash from";
+  const together = async () =>
+    expect(await tables.rows(`${hashes} ussd_sim_changes`)).toEqual(
+      await tables.rows(`${hashes} ussd_links`),
+    );
+  await together();
   nowMs = NOW_MS + 11 * DAY_MS;
   assert.ok(await find(), "the key before compares for a while");
+  await tables.geo.inTenant(TENANT, (tx) => book.noteSimChange(tx, TENANT, PHONE, nowMs));
+  await together();
   await job.run();
+  await together();
   nowMs = NOW_MS + 45 * DAY_MS;
   assert.equal((await find())?.person.userId, "usr_1");
   nowMs = NOW_MS + 400 * DAY_MS;
   assert.equal(await find(), null, "no key that is comparable made this hash");
   await job.run();
   assert.equal((await find())?.person.userId, "usr_1");
+});
+
+test("a change of SIM is forgotten after the hold, and with the person whose phone it is", async () => {
+  const book = createLinkBook(service.keys, () => NOW_MS);
+  const person = { tenantId: TENANT, userId: "usr_1" };
+  const other = "+221770000000";
+  const old = "+221770000001";
+  const left = async () => (await tables.rows("select 1 from ussd_sim_changes")).length;
+  await tables.geo.inTenant(TENANT, async (tx) => {
+    await book.put(tx, { person, phone: PHONE, country: "SN", language: null });
+    for (const phone of [PHONE, other]) await book.noteSimChange(tx, TENANT, phone, Date.now());
+    await book.noteSimChange(tx, TENANT, old, Date.now() - 73 * HOUR_MS);
+  });
+  const rows = await tables.rows<{ text: string }>(
+    "select s::text as text from ussd_sim_changes s",
+  );
+  for (const { text } of rows) assert.doesNotMatch(text, /22177|usr_1/);
+  assert.equal(await left(), 3);
+  await simMemoryJob(tables.geo, 72).run();
+  assert.equal(await left(), 2, "of all tenants, those that hold no longer");
+  await simMemoryJob(tables.geo, 0).run();
+  assert.equal(await left(), 2, "a day is kept at least");
+  const eraser = createEraser(noPersonCache);
+  await tables.geo.inTenant(TENANT, (tx) => eraser.subject(tx, person, NOW_MS));
+  assert.equal(await left(), 1, "of nobody else");
 });
 
 test("PRV-14: a phone that is linked at the very moment of an erasure goes with it", async () => {

@@ -32,7 +32,7 @@ beforeAll(async () => {
 });
 afterAll(() => tables.close());
 beforeEach(async () => {
-  await tables.owner.query("truncate ussd_service_codes, ussd_links, ussd_pins");
+  await tables.owner.query("truncate ussd_service_codes, ussd_links, ussd_sim_changes, ussd_pins");
   service = ussdService(tables);
   await linkedPhone(service, { phone: PHONE, user: "usr_awa", pin: PIN });
 });

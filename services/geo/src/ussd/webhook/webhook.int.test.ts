@@ -31,7 +31,7 @@ beforeAll(async () => {
 afterAll(() => tables.close());
 beforeEach(async () => {
   await tables.owner.query(
-    "truncate ussd_service_codes, ussd_links, ussd_pins, ussd_reset_codes, molam_geo_events",
+    "truncate ussd_service_codes, ussd_links, ussd_sim_changes, ussd_pins, ussd_reset_codes, molam_geo_events",
   );
   service = ussdService(tables);
   await linkedPhone(service, { phone: PHONE, user: AWA, pin: PIN });
