@@ -1,4 +1,5 @@
 import { gridCellCentre, haversineKm, type Point } from "@vigie/core/geo";
+import { cellAround } from "@vigie/core/geohash";
 import { silentLogger } from "@vigie/core/log";
 import { DAY_MS, MINUTE_MS } from "@vigie/core/time";
 import { type Address, type GeoIp, unknownAddress } from "@vigie/geoip/geoip";
@@ -317,6 +318,14 @@ describe("what is found between the homes of people", () => {
       expect([found(null, days), found(precision, days)]).toEqual([false, false]);
     },
   );
+
+  test("is none where an edge cuts a login at 2 still that the detector allows 5 of", () => {
+    const { centre, radiusKm } = cellAround(PARIS, 2);
+    const fine = { ...centre, accuracy_m: 10 };
+    const cut = { ...centre, accuracy_m: Math.round(radiusKm * 1_000) + 10 };
+    expect(haversineKm(centre, PARIS)).toBeGreaterThan(200);
+    expect([found(5, [PARIS, cut]), found(5, [PARIS, fine])]).toEqual([false, true]);
+  });
 
   test("is found of the fine ones, too, whatever cells two homes lie in", () =>
     fc.assert(

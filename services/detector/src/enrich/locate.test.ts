@@ -1,3 +1,4 @@
+import { cellAround } from "@vigie/core/geohash";
 import { type Address, organisationOf, unknownAddress } from "@vigie/geoip/geoip";
 import { placeAt } from "@vigie/geoip/place";
 import { describe, expect, test } from "vitest";
@@ -44,12 +45,12 @@ describe("where an address says that the user was", () => {
   );
 });
 
-describe("where a producer says that the user was", () => {
-  const none = { lat: null, lon: null, accuracy_m: null, country: null, city: null };
-  const given = (location: Partial<Parameters<typeof locateGiven>[0]>) =>
-    locateGiven({ source: "GPS", ...none, ...location }, null, () => sonatel);
-  const point = { lat: 14.7167, lon: -17.4677 };
+const none = { lat: null, lon: null, accuracy_m: null, country: null, city: null };
+const given = (location: Partial<Parameters<typeof locateGiven>[0]>) =>
+  locateGiven({ source: "GPS", ...none, ...location }, null, () => sonatel);
+const point = { lat: 14.7167, lon: -17.4677 };
 
+describe("where a producer says that the user was", () => {
   test.each([
     ["GPS", null, 0.1],
     ["UNKNOWN", null, 25],
@@ -96,5 +97,40 @@ describe("where a producer says that the user was", () => {
   test("what was derived from an address that is no place is none", () => {
     const vpn = () => addressOf("NordVPN");
     expect(locateGiven({ source: "IP", ...none, ...point }, null, vpn)).toBeNull();
+  });
+});
+
+describe("what an edge cut to less than a city", () => {
+  const cut = (length: number, at = point) => cellAround(at, length);
+  const ofCell = { source: "GPS", country: "SN" } as const;
+
+  test.each([
+    ["country", 2, 0.1, 685.7],
+    ["country, the fix itself being poor", 2, 900, 685.7],
+    ["region", 3, 0, 108.8],
+  ])("without a geohash, cut by an edge to a %s, is the cell as a whole", (_, length, own, km) => {
+    const { centre, radiusKm } = cut(length);
+    const accuracy_m = Math.round((own + radiusKm) * 1_000);
+    expect(given({ ...ofCell, ...centre, accuracy_m })?.radiusKm).toBe(km);
+  });
+
+  test("cut to a city counts with its accuracy", () => {
+    const { centre, radiusKm } = cut(5);
+    const accuracy_m = Math.round(radiusKm * 1_000) + 10;
+    expect(given({ ...ofCell, ...centre, accuracy_m })?.radiusKm).toBe(3.4);
+  });
+
+  test("beside the centre of a cell, or with less than the cell's radius, is 50 km uncertain at most", () => {
+    const { centre, radiusKm } = cut(2);
+    const accuracy_m = Math.round(radiusKm * 1_000);
+    const beside = { ...ofCell, ...centre, lat: centre.lat + 1e-9, accuracy_m };
+    expect(given(beside)?.radiusKm).toBe(50);
+    expect(given({ ...ofCell, ...centre, accuracy_m: accuracy_m - 1_000 })?.radiusKm).toBe(50);
+    expect(given({ ...ofCell, ...centre, accuracy_m: null })?.radiusKm).toBe(0.1);
+  });
+
+  test("on the centre of a country's cell, once cut to a city by an edge, lies on no such centre", () => {
+    const { centre } = cut(2);
+    expect(cut(5, centre).centre).not.toEqual(centre);
   });
 });

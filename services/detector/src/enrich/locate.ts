@@ -1,5 +1,5 @@
 import { gridCellCentre, type Point } from "@vigie/core/geo";
-import { cellAround } from "@vigie/core/geohash";
+import { cellAround, geohashLengths } from "@vigie/core/geohash";
 import { countryCentre, countryRadiusKm } from "@vigie/geoip/countries";
 import type { Address } from "@vigie/geoip/geoip";
 import { Place, placeAt } from "@vigie/geoip/place";
@@ -63,7 +63,8 @@ export function locateGiven(
   // A location that was derived from a VPN's address is no better than the address.
   if (source === "IP" && !address().isAnchor) return null;
   if (lat !== null && lon !== null) {
-    const radiusKm = Math.max(radiusOf(location), cellRadiusKm({ lat, lon }, geohash));
+    const length = geohash?.length ?? lengthCutTo({ lat, lon }, location.accuracy_m);
+    const radiusKm = Math.max(radiusOf(location), cellRadiusKm({ lat, lon }, length));
     return placeAt({ lat, lon }, radiusKm, country, city);
   }
   if (country === null || isOrigin(location)) return null;
@@ -77,5 +78,24 @@ function radiusOf({ source, accuracy_m }: Location): number {
 }
 
 /** A cell is as coarse as the user wanted it; that is no claim of a producer. */
-const cellRadiusKm = (centre: Point, geohash: string | null): number =>
-  geohash === null ? 0 : cellAround(centre, geohash.length).radiusKm;
+const cellRadiusKm = (centre: Point, length: number | null): number =>
+  length === null ? 0 : cellAround(centre, length).radiusKm;
+
+/** Levels with cells that reach further than an accuracy counts. */
+const beyondAccuracy = [geohashLengths.country, geohashLengths.region] as const;
+
+/**
+ * The length of the geohash that an edge cut a location to which carries none, as logins do: it lies on the very centre
+ * of a cell, with an accuracy of the cell's radius at least. Null: it was not cut to less than a city.
+ * Nobody gains by claiming a cell: what is given counts before the address, so a claim of the user's own town hides more.
+ */
+function lengthCutTo(point: Point, accuracyM: number | null): number | null {
+  if (accuracyM === null || accuracyM <= ACCURACY_MAX_KM * 1_000) return null;
+  for (const length of beyondAccuracy) {
+    const { centre, radiusKm } = cellAround(point, length);
+    // Edges round to metres.
+    const isWhole = accuracyM >= Math.floor(radiusKm * 1_000);
+    if (isWhole && centre.lat === point.lat && centre.lon === point.lon) return length;
+  }
+  return null;
+}
