@@ -343,13 +343,21 @@ test("PRV-14: an erasure while a step is under way: nothing is told of the perso
   assert.deepEqual(await tables.rows("select 1 from molam_geo_events"), []);
 });
 
-test("a link that is taken away ends what its phone was signed in for", async () => {
+test("a link that is taken away, or to another person, ends what its phone was signed in for", async () => {
   const phone = dial(service, PHONE, "s-1");
   await phone.type("1", "3", PIN, "8642");
   await service.call({ url: "/v1/ussd/admin/links/remove", payload: { phone: PHONE } });
   assert.match(await phone.type("8642"), /^END /);
+  assert.deepEqual(
+    logins().map(({ kind }) => kind),
+    ["AUTH_SUCCESS"],
+    "nobody is named any more: the session ends by its idle timeout",
+  );
   await linkedPhone(service, { phone: PHONE, user: AWA, pin: null });
-  assert.match(await dial(service, PHONE, "s-2").type("1", "2", PIN), /^CON Mes infos/);
+  const anew = dial(service, PHONE, "s-2");
+  assert.match(await anew.type("1", "2", PIN), /^CON Mes infos/);
+  await linkedPhone(service, { phone: PHONE, user: "usr_modou", pin: null });
+  assert.match(await anew.type("0", "2"), /^END /);
 });
 
 test("nothing that was typed or dialled is logged, kept or published", async () => {
