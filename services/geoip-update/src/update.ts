@@ -1,5 +1,4 @@
 import { createHash, randomUUID } from "node:crypto";
-import { createWriteStream } from "node:fs";
 import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -107,13 +106,15 @@ async function write(
   };
   const member = { name: `${edition}.mmdb`, bytesMax };
   const archive = await source.archive(edition, signal);
+  // Opened here: a stream that fails early would make its file after that has been removed.
+  await using file = await open(part, "wx");
   try {
     await pipeline(
       archive,
       hashed,
       createGunzip(),
       (unpacked: AsyncIterable<Buffer>) => memberOf(unpacked, member),
-      createWriteStream(part, { flags: "wx", flush: true }),
+      file.createWriteStream({ flush: true }),
     );
   } catch (error) {
     throw failed(edition, messageOf(error), error);

@@ -52,6 +52,9 @@ test("redis: one callback at two processes at once is done once and answered twi
   assert.deepEqual(one.asked, ["3 checkPin 8305"]);
 });
 
+/** As words of their own: a hash or a time may hold their digits by chance. */
+const typed = /(?<![\w-])(73910586|4071|771234567)(?![\w-])/;
+
 test("redis: nothing that was typed, and no phone, is kept, and nothing for long", async () => {
   const { hear } = openConversation({
     store: redisDialogues(redis, LIFETIMES),
@@ -66,9 +69,7 @@ test("redis: nothing that was typed, and no phone, is kept, and nothing for long
   for (const key of keys) {
     const isMarker = key.endsWith(":used");
     const held = isMarker ? "" : JSON.stringify(await redis.command("HGETALL", key));
-    for (const typed of ["73910586", "4071", "771234567"]) {
-      assert.ok(!held.includes(typed) && !key.includes(typed));
-    }
+    assert.doesNotMatch(`${held} ${key}`, typed);
     const ttlMs = Number(await redis.command("PTTL", key));
     assert.ok(ttlMs <= (isMarker ? LIFETIMES.usedMs : LIFETIMES.idleMs));
   }
