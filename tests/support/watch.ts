@@ -37,6 +37,8 @@ export function startWatch(urls: readonly string[], introspect: Introspect): Wat
 
   async function ask(url: string, userId: string, knownDead: Set<string>): Promise<void> {
     const begunMs = performance.now();
+    // What an edge has once called dead has reached it; a question that was under way then may be older.
+    const wasDead = knownDead.has(userId);
     // An edge that is being started anew does not answer.
     const said = await introspect(url, { userId }).catch(() => null);
     if (said === null) return void (await pause(10));
@@ -45,8 +47,7 @@ export function startWatch(urls: readonly string[], introspect: Introspect): Wat
     else if (said === "inactive") knownDead.add(userId);
     else if (said === "active") {
       const afterMs = begunMs - (revokedAtMs.get(userId) ?? begunMs);
-      // What an edge has once called dead has reached it.
-      const isLate = afterMs < REACHES_WITHIN_MS && !knownDead.has(userId);
+      const isLate = afterMs < REACHES_WITHIN_MS && !wasDead;
       if (isLate) lateMs.push(afterMs);
       else wrong.push(`${userId} after ${afterMs.toFixed(0)} ms at ${url}`);
     } else wrong.push(`${userId}: ${said}`);
