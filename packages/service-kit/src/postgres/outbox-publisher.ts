@@ -1,9 +1,9 @@
-import { messageOf, VigError } from "@vigie/core/errors";
+import { VigError } from "@vigie/core/errors";
 import type { Logger } from "@vigie/core/log";
-import pg from "pg";
+import type pg from "pg";
 import type { Metrics } from "../metrics.ts";
-import { clientConfig, type DatabaseOptions } from "./connection.ts";
-import { databaseError } from "./errors.ts";
+import type { DatabaseOptions } from "./connection.ts";
+import { type Ears, keepListening, type Listening } from "./listening.ts";
 import { LOCKS } from "./locks.ts";
 import { OUTBOX_CHANNEL, type OutboxRecord } from "./outbox.ts";
 
@@ -29,11 +29,6 @@ export interface OutboxPublisherOptions {
   readonly onState?: (up: boolean, why?: string) => void;
 }
 
-export interface OutboxPublisher {
-  /** Finishes what is under way. */
-  stop(): Promise<void>;
-}
-
 /** A commit wakes the one in charge; this finds what a lost notification left behind, and a vacant post. */
 const LOOK_EVERY_MS = 500;
 /** A connection that is silent for longer has lost its process: the server ends it, and its lock goes to another. */
@@ -43,7 +38,6 @@ const CARRY_MAX_MS = 12_000;
 const RECORDS_MAX = 200;
 /** Far under the drain limit of a service. */
 const STOP_MAX_MS = 500;
-const BACKOFF_MS = 500;
 
 const LOOK = `
   select case when $1 then true
@@ -76,68 +70,37 @@ interface Row {
  * Carries what is enqueued to its topics, as far as its role may see it; of all publishers of one role and schema only
  * one is in charge at a time.
  */
-export function startOutboxPublisher(options: OutboxPublisherOptions): OutboxPublisher {
+export function startOutboxPublisher(options: OutboxPublisherOptions): Listening {
   const publisher = new Publisher(options);
-  const running = publisher.run();
-  return {
-    async stop() {
-      publisher.stop();
-      await running;
-    },
-  };
+  const { database, log, onState } = options;
+  return keepListening({
+    database,
+    channel: OUTBOX_CHANNEL,
+    serve: (client, ears) => publisher.serve(client, ears),
+    closed: () => publisher.resign(),
+    // What waits for a broker that is away is given up; it is carried again by whoever is next in charge.
+    stopMaxMs: STOP_MAX_MS,
+    interrupted: "outbox_interrupted",
+    log,
+    onState,
+  });
 }
 
 class Publisher {
   private readonly options: OutboxPublisherOptions;
   private readonly meters: ReturnType<typeof meters>;
-  private readonly stopping = Promise.withResolvers<void>();
-  private stopped = false;
-  private isUp: boolean | null = null;
-  private woken = false;
-  private wake: () => void = () => {};
 
   constructor(options: OutboxPublisherOptions) {
     this.options = options;
     this.meters = meters(options.metrics);
   }
 
-  stop(): void {
-    this.stopped = true;
-    this.rouse();
-    // What waits for a broker that is away is given up; it is carried again by whoever is next in charge.
-    setTimeout(this.stopping.resolve, STOP_MAX_MS).unref();
-  }
-
-  /** One connection after another; each is a candidate, then perhaps in charge, until it breaks. */
-  async run(): Promise<void> {
-    while (!this.stopped) {
-      const client = new pg.Client({ ...clientConfig(this.options.database), keepAlive: true });
-      const broken = Promise.withResolvers<never>();
-      broken.promise.catch(() => {});
-      client.on("error", broken.reject);
-      client.on("notification", () => this.rouse());
-      try {
-        await client.connect();
-        await Promise.race([this.serve(client), broken.promise, this.stopping.promise]);
-      } catch (error) {
-        const why = messageOf(databaseError(error));
-        this.options.log.warn({ why }, "outbox_interrupted");
-        this.tell(false, why);
-      } finally {
-        this.meters.leads.set(0);
-        await client.end().catch(() => {});
-      }
-      if (!this.stopped) await this.rest(BACKOFF_MS);
-    }
-  }
-
-  private async serve(client: pg.Client): Promise<void> {
+  /** Each connection is a candidate, then perhaps in charge, until it breaks. */
+  async serve(client: pg.Client, ears: Ears): Promise<void> {
     await client.query(`set idle_session_timeout = ${SILENCE_MAX_MS}`);
-    const { rows } = await client.query<{ channel: string }>(`select ${OUTBOX_CHANNEL} as channel`);
-    await client.query(`listen ${rows[0]?.channel}`);
     let carrier: OutboxCarrier | null = null;
     try {
-      while (!this.stopped) {
+      while (!ears.stopped) {
         const { leads, waiting } = await this.look(client, carrier !== null);
         if (leads && carrier === null) {
           carrier = this.options.openCarrier();
@@ -145,13 +108,18 @@ class Publisher {
           this.options.log.info({ waiting }, "outbox_claimed");
         }
         this.meters.leads.set(leads ? 1 : 0);
-        this.tell(true);
+        ears.tellUp();
         const more = carrier !== null && waiting > 0 && (await this.carry(client, carrier));
-        if (!more) await this.rest(LOOK_EVERY_MS);
+        if (!more) await ears.rest(LOOK_EVERY_MS);
       }
     } finally {
       await carrier?.close();
     }
+  }
+
+  /** Another may be in charge now. */
+  resign(): void {
+    this.meters.leads.set(0);
   }
 
   private async look(client: pg.Client, leads: boolean): Promise<Look> {
@@ -173,30 +141,6 @@ class Publisher {
     }
     await client.query(DONE, [rows.map(({ id }) => id)]);
     return rows.length > 0;
-  }
-
-  private async rest(ms: number): Promise<void> {
-    if (!this.woken && !this.stopped) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, ms);
-        this.wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-    this.woken = false;
-  }
-
-  private rouse(): void {
-    this.woken = true;
-    this.wake();
-  }
-
-  private tell(up: boolean, why?: string): void {
-    if (up === this.isUp) return;
-    this.isUp = up;
-    this.options.onState?.(up, why);
   }
 }
 

@@ -1,0 +1,131 @@
+import { messageOf } from "@vigie/core/errors";
+import type { Logger } from "@vigie/core/log";
+import pg from "pg";
+import { clientConfig, type DatabaseOptions } from "./connection.ts";
+import { databaseError } from "./errors.ts";
+
+/** What is done on a listening connection, turn by turn. */
+export interface Ears {
+  readonly stopped: boolean;
+  /** Until the next notice, a stop, or so long. A notice that came since the last rest ends it at once. */
+  rest(ms: number): Promise<void>;
+  /** Says that all is well. */
+  tellUp(): void;
+}
+
+export interface ListenOptions {
+  readonly database: DatabaseOptions;
+  /** An expression of SQL that names the channel: one database has the schemas of many. */
+  readonly channel: string;
+  /** Works until `stopped`; whatever it throws condemns its connection. */
+  serve(client: pg.Client, ears: Ears): Promise<void>;
+  /** Called when a connection is given up, for whatever reason. */
+  readonly closed?: () => void;
+  /** How long a stop waits for what `serve` has under way. */
+  readonly stopMaxMs: number;
+  /** The event that the log has for a connection that broke. */
+  readonly interrupted: string;
+  readonly log: Logger;
+  /** Told of changes only. */
+  readonly onState?: ((up: boolean, why?: string) => void) | undefined;
+}
+
+export interface Listening {
+  stop(): Promise<void>;
+}
+
+const BACKOFF_MS = 500;
+
+/** Keeps a connection that listens for notices; anew whenever one breaks. */
+export function keepListening(options: ListenOptions): Listening {
+  const listener = new Listener(options);
+  const running = listener.run();
+  return {
+    async stop() {
+      listener.stop();
+      await running;
+    },
+  };
+}
+
+class Listener implements Ears {
+  stopped = false;
+  private readonly options: ListenOptions;
+  private readonly stopping = Promise.withResolvers<void>();
+  private isUp: boolean | null = null;
+  private woken = false;
+  private wake: () => void = () => {};
+
+  constructor(options: ListenOptions) {
+    this.options = options;
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.rouse();
+    setTimeout(this.stopping.resolve, this.options.stopMaxMs).unref();
+  }
+
+  async run(): Promise<void> {
+    while (!this.stopped) {
+      await this.serveOnce();
+      if (!this.stopped) await this.rest(BACKOFF_MS);
+    }
+  }
+
+  async rest(ms: number): Promise<void> {
+    if (!this.woken && !this.stopped) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, ms);
+      this.wake = resolve;
+      await promise;
+      clearTimeout(timer);
+    }
+    this.woken = false;
+  }
+
+  tellUp(): void {
+    this.tell(true);
+  }
+
+  /** One connection, until it breaks or this is stopped. */
+  private async serveOnce(): Promise<void> {
+    const { database, interrupted, log, closed } = this.options;
+    const client = new pg.Client({ ...clientConfig(database), keepAlive: true });
+    const broken = Promise.withResolvers<never>();
+    broken.promise.catch(() => {});
+    client.on("error", broken.reject);
+    client.on("end", () => broken.reject(new Error("connection terminated")));
+    client.on("notification", () => this.rouse());
+    try {
+      await client.connect();
+      await Promise.race([this.serve(client), broken.promise, this.stopping.promise]);
+    } catch (error) {
+      const why = messageOf(databaseError(error));
+      log.warn({ why }, interrupted);
+      this.tell(false, why);
+    } finally {
+      closed?.();
+      await client.end().catch(() => {});
+    }
+  }
+
+  private async serve(client: pg.Client): Promise<void> {
+    const { channel, serve } = this.options;
+    const { rows } = await client.query<{ name: string }>(`select ${channel} as name`);
+    // Listening first: what is changed while it is read is read again.
+    await client.query(`listen ${client.escapeIdentifier(rows[0]?.name ?? "")}`);
+    await serve(client, this);
+  }
+
+  private rouse(): void {
+    this.woken = true;
+    this.wake();
+  }
+
+  private tell(up: boolean, why?: string): void {
+    if (up === this.isUp) return;
+    this.isUp = up;
+    this.options.onState?.(up, why);
+  }
+}
