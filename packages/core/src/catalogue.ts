@@ -79,7 +79,12 @@ export const catalogue = {
   VIG_COMPRESSION_UNSUPPORTED: {
     status: 500,
     retry: false,
-    text: "records are compressed by codec {codec}, which is not supported",
+    text: "{topic}[{partition}] at {offset} is compressed by codec {codec}, which is not supported",
+  },
+  VIG_UNPACKED_TOO_LARGE: {
+    status: 500,
+    retry: false,
+    text: "{topic}[{partition}] at {offset} unpacks to more than {limitBytes} bytes",
   },
   VIG_KAFKA_CLIENT_UNFIT: {
     status: 500,

@@ -1,6 +1,7 @@
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { assert } from "@vigie/core/assert";
 import { VigError } from "@vigie/core/errors";
+import type { TopicPartitionOffset } from "./types.ts";
 
 // Source: Kafka record batch attributes, bits 0-2.
 const GZIP = 1;
@@ -8,22 +9,47 @@ const SNAPPY = 2;
 const LZ4 = 3;
 const ZSTD = 4;
 
-/** The records of a compressed batch. Throws: VIG_COMPRESSION_UNSUPPORTED, VIG_INVARIANT for bytes that are not what they claim. */
-export function decompress(codec: number, packed: Buffer): Buffer {
-  if (codec === GZIP) return gunzipSync(packed);
-  if (codec === ZSTD) return zstdDecompressSync(packed);
-  if (codec === LZ4) return unpackLz4(packed);
-  if (codec === SNAPPY) return unpackSnappy(packed);
-  throw new VigError("VIG_COMPRESSION_UNSUPPORTED", { codec });
+/**
+ * What a batch may unpack to. A broker bounds it as it is packed only (message.max.bytes), and zeros pack 32,000 to 1
+ * (zstd; gzip 1,000, lz4 255). Producers bound it before they pack it, to 1 MiB by default: Java's max.request.size,
+ * librdkafka's batch.size. 16 times that leaves room for one that was told otherwise.
+ */
+export const UNPACKED_BYTES_MAX = 16 * 1_024 * 1_024;
+
+/** Thrown by the codecs, so that the position is told in one place. */
+class TooLarge extends Error {}
+
+/**
+ * The records of a compressed batch.
+ * Throws: VIG_COMPRESSION_UNSUPPORTED, VIG_UNPACKED_TOO_LARGE, an Error for bytes that are not what they claim.
+ */
+export function decompress(codec: number, packed: Buffer, at: TopicPartitionOffset): Buffer {
+  try {
+    return unpack(codec, packed, at);
+  } catch (error) {
+    const tooLarge =
+      error instanceof TooLarge || (error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE";
+    if (!tooLarge) throw error;
+    throw new VigError("VIG_UNPACKED_TOO_LARGE", { ...at, limitBytes: UNPACKED_BYTES_MAX });
+  }
 }
 
-/** Grows as it is written; back references reach all that was written before. */
+function unpack(codec: number, packed: Buffer, at: TopicPartitionOffset): Buffer {
+  const bound = { maxOutputLength: UNPACKED_BYTES_MAX };
+  if (codec === GZIP) return gunzipSync(packed, bound);
+  if (codec === ZSTD) return zstdDecompressSync(packed, bound);
+  if (codec === LZ4) return unpackLz4(packed);
+  if (codec === SNAPPY) return unpackSnappy(packed);
+  throw new VigError("VIG_COMPRESSION_UNSUPPORTED", { codec, ...at });
+}
+
+/** Grows as it is written, to UNPACKED_BYTES_MAX; back references reach all that was written before. */
 class Output {
   private bytes: Buffer;
   private length = 0;
 
   constructor(expected: number) {
-    this.bytes = Buffer.allocUnsafe(Math.max(64, expected));
+    this.bytes = Buffer.allocUnsafe(Math.min(Math.max(64, expected), UNPACKED_BYTES_MAX));
   }
 
   append(source: Buffer, start: number, end: number): void {
@@ -45,13 +71,20 @@ class Output {
     this.length = to;
   }
 
+  get size(): number {
+    return this.length;
+  }
+
   done(): Buffer {
     return this.bytes.subarray(0, this.length);
   }
 
   private reserve(more: number): void {
-    if (this.length + more <= this.bytes.length) return;
-    const grown = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, this.length + more));
+    const needed = this.length + more;
+    if (needed <= this.bytes.length) return;
+    if (needed > UNPACKED_BYTES_MAX) throw new TooLarge();
+    const doubled = Math.min(this.bytes.length * 2, UNPACKED_BYTES_MAX);
+    const grown = Buffer.allocUnsafe(Math.max(doubled, needed));
     this.bytes.copy(grown, 0, 0, this.length);
     this.bytes = grown;
   }
@@ -135,8 +168,12 @@ function unpackSnappy(packed: Buffer): Buffer {
 /** Source: Snappy format description. */
 function unpackSnappyBlock(block: Buffer, output: Output): void {
   let at = 0;
-  // The length of the whole comes first; the output grows by itself.
-  while ((block[at++] as number) >= 0x80);
+  let expected = output.size;
+  for (let scale = 1, byte = 0x80; byte >= 0x80; scale *= 128) {
+    assert(at < block.length, "compressed bytes are complete");
+    byte = block[at++] as number;
+    expected += (byte & 0x7f) * scale;
+  }
   while (at < block.length) {
     const tag = block[at++] as number;
     const kind = tag & 3;
@@ -157,4 +194,5 @@ function unpackSnappyBlock(block: Buffer, output: Output): void {
       at += bytes;
     }
   }
+  assert(output.size === expected, "compressed bytes are complete");
 }

@@ -1,4 +1,5 @@
 import { AbortedFilter, type AbortedTransaction } from "./aborted.ts";
+import { UNPACKED_BYTES_MAX } from "./decompress.ts";
 import { fetchProtocol, type ProtocolRequest, READ_COMMITTED } from "./internals.ts";
 import {
   isAbortMarker,
@@ -140,7 +141,11 @@ export function fetchRequest(
   };
 }
 
-/** Decodes a partition's batches: no control records, none of aborted transactions, none below the asked offset. */
+/**
+ * Decodes a partition's batches: no control records, none of aborted transactions, none below the asked offset. Ends
+ * early once UNPACKED_BYTES_MAX are unpacked, so that many small batches do not fill the memory either; the rest is
+ * fetched again.
+ */
 export function toChunk(
   fetched: FetchedPartition,
   fetchOffset: number,
@@ -151,7 +156,8 @@ export function toChunk(
   const records: FetchedChunk["records"] = [];
   let nextOffset = fetchOffset;
   let at = 0;
-  for (;;) {
+  let unpackedBytes = 0;
+  while (unpackedBytes < UNPACKED_BYTES_MAX) {
     const header = readBatchHeader(recordSet, at);
     if (header === null) break;
     const { baseOffset: offset, producerId } = header;
@@ -160,7 +166,8 @@ export function toChunk(
     } else if (
       !(filter?.covers({ offset, producerId, transactional: isTransactional(header) }) ?? false)
     ) {
-      readRecords(fetched, recordSet, at, header, { fromOffset: fetchOffset, into: records });
+      const into = { fromOffset: fetchOffset, into: records };
+      unpackedBytes += readRecords(fetched, recordSet, at, header, into);
     }
     nextOffset = Math.max(nextOffset, header.lastOffset + 1);
     at = header.end;

@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { VigError } from "@vigie/core/errors";
 import fc from "fast-check";
 import { test } from "vitest";
+import { UNPACKED_BYTES_MAX } from "./decompress.ts";
 import { toChunk } from "./protocol.ts";
 import { type BatchIdentity, encodeBatch, messageBytes } from "./record-batch.ts";
 import { javaBatches } from "./testing/java-batches.ts";
@@ -123,8 +124,33 @@ test("a codec that nobody knows is named", () => {
   batch.writeInt16BE(7, 21);
   assert.throws(
     () => chunkOf(batch, 100),
-    (error) => error instanceof VigError && error.code === "VIG_COMPRESSION_UNSUPPORTED",
+    (error) =>
+      error instanceof VigError &&
+      error.code === "VIG_COMPRESSION_UNSUPPORTED" &&
+      error.message.includes("t[3] at 100"),
   );
+});
+
+test("a batch that says it holds more records than it has bytes for is not read", () => {
+  const batch = encodeBatch([{ partition: 3, key: "k", value: null }], NOBODY, { nowMs: NOW_MS });
+  batch.writeInt32BE(2_000_000_000, 57);
+  assert.throws(() => chunkOf(batch), /VIG_INVARIANT.*as many records as it says/);
+});
+
+test("batches that unpack to much are read a few at a time, none twice and none left out", () => {
+  const value = Buffer.alloc(UNPACKED_BYTES_MAX * 0.4);
+  const message = { partition: 3, key: "k", value };
+  const packed = encodeBatch([message], NOBODY, { nowMs: NOW_MS, compression: "gzip" });
+  const batches = [0, 1, 2, 3].map((offset) => {
+    const batch = Buffer.from(packed);
+    batch.writeInt32BE(offset, 4);
+    return batch;
+  });
+  const first = chunkOf(Buffer.concat(batches));
+  assert.deepEqual([first.records.length, first.nextOffset], [3, 3]);
+  assert.equal(first.bytes, packed.length * 3);
+  const second = chunkOf(Buffer.concat(batches.slice(3)), first.nextOffset);
+  assert.deepEqual([second.records[0]?.offset, second.nextOffset], [3, 4]);
 });
 
 test("records before the asked offset are left out, and a batch that was cut off is not read", () => {

@@ -18,6 +18,8 @@ const LOG_APPEND_TIME = 0x08;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
 const GZIP = 1;
+/** A record's length, attributes, two deltas, and the lengths of key, value and headers. */
+const RECORD_BYTES_MIN = 7;
 const INT32 = 2 ** 32;
 
 /** What the header of a record batch says. */
@@ -242,23 +244,28 @@ export function readBatchHeader(
   };
 }
 
-/** Appends the records of one batch, from `fromOffset` on, to `into`. */
+/**
+ * Appends the records of one batch, from `fromOffset` on, to `into`. Returns: bytes of all its records, unpacked.
+ * Throws: VIG_COMPRESSION_UNSUPPORTED, VIG_UNPACKED_TOO_LARGE, an Error for bytes that are not what they claim.
+ */
 export function readRecords(
   { topic, partition }: TopicPartition,
   set: Buffer,
   at: number,
   header: BatchHeader & { readonly end: number },
   options: { readonly fromOffset: number; readonly into: FetchedRecord[] },
-): void {
+): number {
   const codec = header.attributes & COMPRESSION_MASK;
-  const start = at + BATCH_OVERHEAD;
+  const place = { topic, partition };
+  const packed = set.subarray(at + BATCH_OVERHEAD, header.end);
   const cursor =
     codec === 0
-      ? new Cursor(set, start)
-      : new Cursor(decompress(codec, set.subarray(start, header.end)), 0);
+      ? new Cursor(set, at + BATCH_OVERHEAD)
+      : new Cursor(decompress(codec, packed, { ...place, offset: header.baseOffset }), 0);
+  const bytes = (codec === 0 ? header.end : cursor.buffer.length) - cursor.at;
+  assert(header.count * RECORD_BYTES_MIN <= bytes, "a batch holds as many records as it says");
   const baseMs = readInt64(set, at + 27);
   const appendMs = (header.attributes & LOG_APPEND_TIME) !== 0 ? readInt64(set, at + 35) : null;
-  const place = { topic, partition };
   for (let i = 0; i < header.count; i += 1) {
     const length = cursor.varInt();
     const end = cursor.at + length;
@@ -272,6 +279,7 @@ export function readRecords(
     options.into.push(new LogRecord(place, cursor, offset, appendMs ?? baseMs + deltaMs));
     cursor.at = end;
   }
+  return bytes;
 }
 
 /** Whether a control batch ends its transaction by abort. Source: control record key = version int16, type int16. */
