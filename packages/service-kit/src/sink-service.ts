@@ -7,7 +7,7 @@ import { openKafka } from "@vigie/stream/kafka/client";
 import { type RunningSink, type Sink, type SinkContext, startSink } from "@vigie/stream/kafka/sink";
 import type { StreamObserver } from "@vigie/stream/observer";
 import { integer, type Parsed } from "./config.ts";
-import { createHealth, type Health } from "./health.ts";
+import { createHealth, type Health, mergeHealth } from "./health.ts";
 import { type Job, startJobs } from "./jobs.ts";
 import { codecsOptions, kafkaOptions } from "./kafka-config.ts";
 import { createLogger } from "./log.ts";
@@ -31,6 +31,7 @@ import {
 } from "./start-in-background.ts";
 import { databaseOptions } from "./store-config.ts";
 import { streamObserver } from "./stream-observer.ts";
+import { startWorkers, type Workers, type WorkersOptions } from "./workers.ts";
 
 /** What every sink into PostgreSQL is configured by. */
 export const sinkServiceConfig = (fallback: {
@@ -209,26 +210,42 @@ const pingOf = (database: Database, health: Health): Job => ({
   },
 });
 
-/** A sink as a process of its own: log, metrics and health, until a signal comes. */
+/** Work of a sink that would take its thread's time: see WorkersOptions. */
+export type Beside = Pick<WorkersOptions<unknown>, "module" | "data">;
+
+/** A sink as a process of its own: log, metrics and health, until a signal comes. `beside`: on a second thread. */
 export async function runSinkService<C extends SinkProcessConfig>(
   name: string,
   config: C,
   startService: (parts: SinkServiceParts<C>) => Running,
+  beside?: Beside,
 ): Promise<void> {
   const log = createLogger(name, { level: config.LOG_LEVEL });
   const metrics = createMetrics(name);
   const health = createHealth(name);
+  const logLevel = config.LOG_LEVEL;
+  const workers =
+    beside === undefined
+      ? noWorkers(metrics)
+      : await startWorkers({ service: name, count: 1, logLevel, metrics, ...beside });
   const ops = await startOpsServer({
     port: config.METRICS_PORT,
     host: config.HOST,
-    metrics: () => metrics.registry.metrics(),
-    health: () => health.report(),
+    metrics: () => workers.metrics(),
+    health: async () => mergeHealth(name, [health.report(), await workers.health()]),
   });
   log.info({ metricsPort: ops.port }, "started");
   const running = startService({ config, log, metrics, health });
-  await runUntilSignal([running, ops], {
+  await runUntilSignal([running, workers, ops], {
     log,
     drainTimeoutMs: config.DRAIN_TIMEOUT_MS,
-    failed: [running.failed],
+    failed: [running.failed, workers.failed],
   });
 }
+
+const noWorkers = (metrics: Metrics): Workers => ({
+  metrics: () => metrics.registry.metrics(),
+  health: async () => mergeHealth(metrics.service, []),
+  stop: async () => undefined,
+  failed: new Promise(() => undefined),
+});

@@ -143,6 +143,11 @@ async function entries(): Promise<number> {
   return rows[0]?.n ?? 0;
 }
 
+async function searchable(): Promise<number> {
+  const { rows } = await database.query<{ n: number }>("select count(*) as n from audit_log");
+  return rows[0]?.n ?? 0;
+}
+
 test("each event is appended once and in order, however often the service is killed", async () => {
   const EVENTS = 1_500;
   await publish(0, EVENTS);
@@ -157,6 +162,7 @@ test("each event is appended once and in order, however often the service is kil
   await vi.waitFor(async () => expect(await entries()).toBe(all), WAIT);
   await publish(EVENTS, 10);
   await vi.waitFor(async () => expect(await entries()).toBe(all + 11), WAIT);
+  await vi.waitFor(async () => expect(await searchable()).toBe(all + 11), WAIT);
 
   await expectSound({ owner: database });
   const leaves = await leavesOf({ owner: database });
@@ -186,6 +192,8 @@ async function tellsOfItself(url: string): Promise<void> {
   expect(metrics).toMatch(/vigie_audit_records_total\{outcome="appended"\} \d+/);
   expect(metrics).toMatch(/vigie_audit_leaves \d+/);
   expect(metrics).toMatch(/vigie_audit_signs 1/);
+  // Of the thread that fills what is searched.
+  expect(metrics).toMatch(/vigie_audit_projection_lag_leaves 0/);
   expect(metrics).toMatch(/vigie_audit_checkpoint_seconds_count \d+/);
   expect(metrics).toMatch(/vigie_consumer_lag_records\{topic="id.audit",partition="0"\} \d+/);
 }

@@ -3,11 +3,9 @@ import type { Job } from "@vigie/service-kit/jobs";
 import { awaitKeys } from "@vigie/service-kit/kms/open-keys";
 import { type SinkServiceParts, startSinkService } from "@vigie/service-kit/sink-service";
 import type { StartedInBackground } from "@vigie/service-kit/start-in-background";
-import { databaseOptions } from "@vigie/service-kit/store-config";
 import { startCheckpoints } from "./checkpoint/start.ts";
 import type { AuditSinkConfig } from "./config.ts";
 import { checkUnchangeable, ROLE } from "./guard.ts";
-import { startProjection } from "./projection/start.ts";
 import { createSigners } from "./signer.ts";
 import { auditTopics, createAuditSink, writeDueGaps } from "./sink.ts";
 import { createAuditStore, GROUP } from "./store.ts";
@@ -49,12 +47,6 @@ export function startAuditSink(parts: AuditSinkParts): StartedInBackground {
         tell(told);
         checkpoints.appended(BigInt(told.size));
       };
-      const projection = startProjection({
-        database: databaseOptions(config, { name: "audit-projection", role: ROLE, log }),
-        keys,
-        log,
-        metrics,
-      });
       return {
         sink: (context) => guard(createAuditSink({ store, codecs, log, observe })(context)),
         jobs: [
@@ -63,9 +55,7 @@ export function startAuditSink(parts: AuditSinkParts): StartedInBackground {
             if (isOpen()) await writeDueGaps({ store, log, observe });
           }),
         ],
-        async stop() {
-          await Promise.all([checkpoints.stop(), projection.stop()]);
-        },
+        stop: () => checkpoints.stop(),
       };
     },
   });

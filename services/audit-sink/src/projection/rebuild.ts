@@ -3,16 +3,14 @@ import { createOpenLeaves } from "@vigie/service-kit/audit/subjects";
 import { loadConfig } from "@vigie/service-kit/config";
 import { openKeys } from "@vigie/service-kit/kms/open-keys";
 import { openDatabase } from "@vigie/service-kit/postgres/database";
-import { databaseConfig, keysConfig, prefixConfig } from "@vigie/service-kit/shared-config";
 import { databaseOptions } from "@vigie/service-kit/store-config";
 import { type Command, EXIT_USAGE } from "../commands.ts";
 import { ROLE } from "../guard.ts";
 import { everySoOften } from "../progress.ts";
+import { projectionConfig } from "./config.ts";
 import { createProjector, type Progress, type Projector } from "./projector.ts";
 
 const USAGE = "main.ts rebuild: empties what the audit is searched by and fills it again\n";
-
-const rebuildConfig = { ...databaseConfig, ...prefixConfig, ...keysConfig };
 
 /** Whoever searches meanwhile finds what is filled in again. The sink may run: both fill, neither twice. */
 export const rebuild: Command = async (args) => {
@@ -20,7 +18,7 @@ export const rebuild: Command = async (args) => {
     process.stderr.write(USAGE);
     return EXIT_USAGE;
   }
-  const config = loadConfig(rebuildConfig, process);
+  const config = loadConfig(projectionConfig, process);
   const options = databaseOptions(config, { name: "audit-rebuild", role: ROLE, log: silentLogger });
   const db = openDatabase(options);
   try {
