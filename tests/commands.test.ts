@@ -102,6 +102,7 @@ test("REV-01, REV-11, REV-14: a revoked session is dead at the other edge, on th
   const answer = await call("/api/id/sessions/own-2/revoke", { claims, body: { reason: "lost" } });
   assert.equal(answer.status, 200, JSON.stringify(answer.body));
   assert.equal(answer.body.terminated_count, 1);
+  assert.equal(await isActive("u-own", "own-2", 0), false, "at once where it was answered");
   await untilTrue(
     "introspection says inactive",
     async () => !(await isActive("u-own", "own-2", 1)),
@@ -197,6 +198,7 @@ test("REV-03, REV-12: an organisation is signed out by one record, at once and e
     body: { filter: { org_id: "shop" }, reason: "breach" },
   });
   assert.equal(answer.status, 200, JSON.stringify(answer.body));
+  assert.equal(await isActive("u-org-1", "org-1", 0), false, "at once where it was answered");
   for (const edge of [0, 1]) {
     await untilTrue(
       "introspection says inactive",

@@ -103,7 +103,7 @@ const followingOutcomes = followTopics({
   client,
   prefix,
   codecs,
-  takers: outcomeTakers(outcomes),
+  takers: outcomeTakers(outcomes, liveness.book),
   log,
   name: "outcomes",
   onState: (up, why) => health.set("outcomes", up, why),

@@ -32,6 +32,38 @@ test("a revocation denies its session and no other", () => {
   }
 });
 
+test("REV-12: the result of a command denies what it revoked for a minute, by when its topic has told", () => {
+  let nowMs = NOW_MS;
+  const book = new DenialBook(() => nowMs);
+  const result = {
+    command_id: "c-1",
+    batch_id: null,
+    tenant_id: "acme",
+    user_id: "u-1",
+    revoked_session_ids: ["s-1", "s-2"],
+    already_ended: 1,
+    // Told late: a clock of long ago makes it no shorter.
+    decided_at: NOW_MS - 3_600_000,
+  };
+  book.takeResult(result);
+  const denied = { by: "revocation", deniedAtMs: result.decided_at } as const;
+  for (const sessionId of ["s-1", "s-2"]) {
+    assert.deepEqual(book.denialOf(storedSession({ sessionId })), denied);
+  }
+  assert.equal(book.denialOf(storedSession({ sessionId: "s-3" })), null);
+  assert.equal(book.denialOf(storedSession({ userId: "u-2" })), null);
+  book.takeRevocation({
+    tenant_id: "acme",
+    user_id: "u-1",
+    session_id: "s-1",
+    revoked_at: result.decided_at,
+    session_expires_at: NOW_MS + 3_600_000,
+  });
+  nowMs += 60_000;
+  assert.notEqual(book.denialOf(storedSession()), null);
+  assert.equal(book.denialOf(storedSession({ sessionId: "s-2" })), null);
+});
+
 test.each([
   ["TENANT", null],
   ["ORG", "shop-7"],

@@ -1,7 +1,7 @@
 import { type Epoch, epochCovers, epochKey, epochKeysOf } from "@vigie/core/epochs";
 import { sessionKey } from "@vigie/core/keys";
-import type { Clock } from "@vigie/core/time";
-import type { SessionEpoch, SessionRevoked } from "@vigie/schemas/types";
+import { type Clock, MINUTE_MS } from "@vigie/core/time";
+import type { SessionCommandResult, SessionEpoch, SessionRevoked } from "@vigie/schemas/types";
 import { DeniedSessions } from "./denied-sessions.ts";
 import type { DeniableSession, Denial } from "./view.ts";
 
@@ -15,13 +15,18 @@ export const REVOKED_FIELDS = [
 ] as const;
 export type RevokedRecord = Pick<SessionRevoked, (typeof REVOKED_FIELDS)[number]>;
 
+/** By then id.session.revoked has told for how long, or its follower lags and nobody is sure of any session. */
+const RESULT_KEPT_MS = MINUTE_MS;
+
 /** What revocations and epochs say, in memory: asked synchronously, and it beats every store. */
 export class DenialBook {
+  readonly #clock: Clock;
   readonly #revoked: DeniedSessions;
   /** The greatest of each scope and value; a few a tenant. */
   readonly #epochs = new Map<string, Epoch>();
 
   constructor(clock: Clock) {
+    this.#clock = clock;
     this.#revoked = new DeniedSessions(clock);
   }
 
@@ -34,6 +39,15 @@ export class DenialBook {
       deniedAtMs: record.revoked_at,
       expiresAtMs: record.session_expires_at,
     });
+  }
+
+  /** Committed with the revocations that it tells of, but read apart from them: whichever comes first counts. */
+  takeResult({ tenant_id, user_id, revoked_session_ids, decided_at }: SessionCommandResult): void {
+    const expiresAtMs = this.#clock() + RESULT_KEPT_MS;
+    for (const id of revoked_session_ids) {
+      const name = sessionKey(tenant_id, user_id, id);
+      this.#revoked.add(name, { deniedAtMs: decided_at, expiresAtMs });
+    }
   }
 
   takeEpoch({ epoch_id: id, tenant_id: tenantId, scope, value, not_before }: SessionEpoch): void {

@@ -6,7 +6,7 @@ import type { Codecs, Decoder } from "@vigie/schemas/codec-core";
 import type { SessionEpoch } from "@vigie/schemas/types";
 import type { Following, FollowTarget, LoneReader } from "@vigie/stream/kafka/lone-reader";
 import type { FetchedRecord } from "@vigie/stream/kafka/types";
-import { DenialBook, REVOKED_FIELDS, type RevokedRecord } from "./denial-book.ts";
+import { type DenialBook, REVOKED_FIELDS, type RevokedRecord } from "./denial-book.ts";
 import { createTopicEnds, type TopicEnds } from "./topic-ends.ts";
 
 const REVOKED = "id.session.revoked";
@@ -15,6 +15,7 @@ const EPOCHS = "id.session.epoch";
 const FOLLOW_LAG_MAX_MS = 2 * SECOND_MS;
 
 export interface DenialsOptions {
+  readonly book: DenialBook;
   /** Stays open: it is its owner's to close. */
   readonly reader: LoneReader;
   readonly prefix: string;
@@ -25,7 +26,6 @@ export interface DenialsOptions {
 }
 
 export interface Denials {
-  readonly book: DenialBook;
   /** Whether all is known that could deny a session of this user, but for the last 2 s at most. */
   isCurrent(tenantId: string, userId: string): boolean;
   stop(): void;
@@ -34,7 +34,7 @@ export interface Denials {
 }
 
 /**
- * Reads all revocations and epochs that are retained, and follows them from then on: in no group, every process all.
+ * Reads all revocations and epochs that are retained into the book, and follows them from then on: in no group, every process all.
  * Throws: VIG_BROKER_AWAY, VIG_TOPIC_MISSING.
  */
 export async function followDenials(options: DenialsOptions): Promise<Denials> {
@@ -44,28 +44,26 @@ export async function followDenials(options: DenialsOptions): Promise<Denials> {
 }
 
 class Follower implements Denials {
-  readonly book: DenialBook;
   readonly #options: DenialsOptions;
   readonly #failure = Promise.withResolvers<Error>();
   readonly #topics: readonly FollowedTopic[];
   #following: Following | null = null;
 
   constructor(options: DenialsOptions) {
-    const { codecs, clock } = options;
+    const { book, codecs } = options;
     this.#options = options;
-    this.book = new DenialBook(clock);
     const revoked = codecs.decoder<RevokedRecord>(REVOKED, { fields: REVOKED_FIELDS });
     const epochs = codecs.decoder<SessionEpoch>(EPOCHS);
     this.#topics = [
       new FollowedTopic(
         options,
         REVOKED,
-        takeWith(revoked, (r) => this.book.takeRevocation(r)),
+        takeWith(revoked, (r) => book.takeRevocation(r)),
       ),
       new FollowedTopic(
         options,
         EPOCHS,
-        takeWith(epochs, (e) => this.book.takeEpoch(e)),
+        takeWith(epochs, (e) => book.takeEpoch(e)),
       ),
     ];
   }

@@ -15,6 +15,7 @@ import {
   type StartedInBackground,
   startInBackground,
 } from "../start-in-background.ts";
+import { DenialBook } from "./denial-book.ts";
 import { followDenials } from "./denials.ts";
 import { postgresSessions } from "./postgres-sessions.ts";
 import { redisSessions } from "./redis-sessions.ts";
@@ -40,18 +41,21 @@ export interface OpenViewOptions {
 
 export interface OpenedView extends StartedInBackground {
   readonly view: SessionView;
+  /** What the view denies, whatever a store says; others may tell it of what they hear first. */
+  readonly book: Pick<DenialBook, "takeResult" | "takeEpoch">;
 }
 
 /** A view of real servers. Until revocations and epochs have been read whole it is sure of no session. */
 export function openSessionView(options: OpenViewOptions): OpenedView {
   const { log, onFollowing } = options;
+  const book = new DenialBook(options.clock);
   let started: Following | null = null;
   const running = startInBackground(async (signal) => {
     const onAway = (error: Error): void => onFollowing(false, error.message);
-    const work = () => orAborted(follow(options), signal, (late) => late.stop());
+    const work = () => orAborted(follow(options, book), signal, (late) => late.stop());
     started = await retryWhileAway(work, { log, what: "revocations", signal, onAway });
     onFollowing(true);
-    log.info({ revocations: started.revocations }, "revocations_read");
+    log.info({ revocations: book.revocations }, "revocations_read");
     return started;
   });
   const unsure = (): VigError =>
@@ -70,24 +74,27 @@ export function openSessionView(options: OpenViewOptions): OpenedView {
       return started.view.denialOf(session);
     },
   };
-  return { ...running, view };
+  return { ...running, view, book };
 }
 
 interface Following extends Running {
   readonly view: SessionView;
-  /** Held in memory at first. */
-  readonly revocations: number;
 }
 
 const STATE_TOPIC = "id.session.state";
 
-async function follow(options: OpenViewOptions): Promise<Following> {
+async function follow(options: OpenViewOptions, book: DenialBook): Promise<Following> {
   const { client, prefix, redis, database, clock, log } = options;
   const reader = await openLoneReader(client);
   const stable = () => reader.stableOffsets(prefix + STATE_TOPIC);
   const ends = createTopicEnds({ stable, clock, log });
   try {
-    const denials = await followDenials({ ...options, reader, onBroker: options.onFollowing });
+    const denials = await followDenials({
+      ...options,
+      book,
+      reader,
+      onBroker: options.onFollowing,
+    });
     await ends.look();
     ends.start();
     const rows = database === null ? null : postgresSessions(database);
@@ -95,7 +102,7 @@ async function follow(options: OpenViewOptions): Promise<Following> {
     const view = createSessionView({
       ...options,
       stores: stores.map((store) => restingStore(store, clock)),
-      book: denials.book,
+      book,
       isBookCurrent: (tenantId, userId) => denials.isCurrent(tenantId, userId),
       ends,
       ownerOf: async (tenantId, sessionId) => {
@@ -108,7 +115,7 @@ async function follow(options: OpenViewOptions): Promise<Following> {
       denials.stop();
       await reader.close();
     };
-    return { view, revocations: denials.book.revocations, failed: denials.failed, stop };
+    return { view, failed: denials.failed, stop };
   } catch (error) {
     await reader.close();
     throw error;

@@ -17,7 +17,7 @@ import { type OpenedView, openSessionView } from "./open-view.ts";
 /** Redis answers within a millisecond, or PostgreSQL is asked. */
 const REDIS_TIMEOUT_MS = 500;
 
-export interface ServiceView extends Pick<OpenedView, "view" | "failed"> {
+export interface ServiceView extends Pick<OpenedView, "view" | "book" | "failed"> {
   /** In the order in which they are to be closed. */
   readonly closables: readonly Closable[];
 }
@@ -52,7 +52,7 @@ export function openServiceView(options: ServiceViewOptions): ServiceView {
     onFollowing: (up, why) => health.set("revocations", up, why),
   });
   const closables = redis === null ? [opened] : [opened, redis];
-  return { view: opened.view, failed: opened.failed, closables };
+  return { view: opened.view, book: opened.book, failed: opened.failed, closables };
 }
 
 /** A connection of its own: rate limits may take longer, and must not be what liveness waits for. */

@@ -8,6 +8,7 @@ import type { SessionCommandResult, SessionEpoch } from "@vigie/schemas/types";
 import { followTopics } from "@vigie/service-kit/follow-topics";
 import type { EventOutput } from "@vigie/service-kit/output/event-output";
 import { kafkaOutput } from "@vigie/service-kit/output/kafka-output";
+import { DenialBook } from "@vigie/service-kit/sessions/denial-book";
 import { openBatchingProducer } from "@vigie/stream/kafka/producer";
 import { type ServiceStack, serviceStack } from "@vigie/testkit/service-stack";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
@@ -55,6 +56,7 @@ const told = (id: string) =>
 
 async function follow() {
   const outcomes = createOutcomes();
+  const book = new DenialBook(Date.now);
   const states: boolean[] = [];
   const { client, prefix } = servers;
   const onState = (up: boolean) => void states.push(up);
@@ -62,13 +64,13 @@ async function follow() {
     client,
     prefix,
     codecs,
-    takers: outcomeTakers(outcomes),
+    takers: outcomeTakers(outcomes, book),
     log: silentLogger,
     name: "outcomes",
     onState,
   });
   await vi.waitFor(() => expect(states.at(-1)).toBe(true), { timeout: 10_000 });
-  return { outcomes, stop: () => following.stop() };
+  return { outcomes, book, stop: () => following.stop() };
 }
 
 test("outcomes of all partitions are told as they come; what lay there before is not", async () => {
@@ -82,8 +84,33 @@ test("outcomes of all partitions are told as they come; what lay there before is
   await stop();
 });
 
+const session = (userId: string) => ({
+  tenantId: "acme",
+  userId,
+  sessionId: "s-1",
+  orgId: null,
+  roles: [],
+  channel: "WEB" as const,
+  startedAtMs: 1_767_607_200_000,
+});
+
+test("REV-12: whoever is told what a command did finds it denied already", async () => {
+  const { outcomes, book, stop } = await follow();
+  const ids = Array.from({ length: 30 }, (_, i) => `d-${i}`);
+  const denied = ids.map(async (id) => {
+    await outcomes.commands.wait(id, 10_000);
+    return book.denialOf(session(`u-${id}`))?.by;
+  });
+  await Promise.all(ids.map(told));
+  assert.deepEqual(
+    await Promise.all(denied),
+    ids.map(() => "revocation"),
+  );
+  await stop();
+});
+
 test("an epoch is told, and a record that cannot be read does not end the following", async () => {
-  const { outcomes, stop } = await follow();
+  const { outcomes, book, stop } = await follow();
   await output.publish({
     topic: "id.session.epoch",
     key: "acme|TENANT|",
@@ -101,5 +128,6 @@ test("an epoch is told, and a record that cannot be read does not end the follow
   const value = codecs.encoder<SessionEpoch>("id.session.epoch").encode(epoch);
   await output.publish({ topic: "id.session.epoch", key: "acme|TENANT|", value });
   assert.deepEqual(await outcomes.epochs.wait("e-1", 10_000), epoch);
+  assert.equal(book.denialOf(session("u-1"))?.by, "epoch");
   await stop();
 });
