@@ -42,6 +42,8 @@ const loginMethod = text(50);
 const reason = text(100);
 const upstreamRef = text(255);
 const name = text(255);
+/** The parts that have no database to say it in themselves: nobody says it for the others. */
+const toldPart = text(64, /^(sessions|detector)$/, "sessions or detector");
 
 /**
  * Of every timestamp-millis: 1970 to the end of 9999. Source: what a Date and PostgreSQL's timestamp have in common,
@@ -97,7 +99,7 @@ export const constraints: Readonly<Record<string, Readonly<Record<string, Constr
   RiskDecision: { decision_id: id, ...subject, session_id: id, anomaly_id: id, reason },
   AnomalyLabel: { anomaly_id: id, ...subject },
   SubjectErasure: { erasure_id: id, ...subject },
-  SubjectErasurePart: { erasure_id: id, tenant_id: tenantId, part: text(64) },
+  SubjectErasurePart: { erasure_id: id, tenant_id: tenantId, part: toldPart },
   GeoPrefs: { ...subject, precision: number(2, 7) },
   SessionEpoch: { epoch_id: id, tenant_id: tenantId, value: id, reason },
   SessionAnomaly: { anomaly_id: id, ...subject, session_id: id, kind: text(64), retracts: id },

@@ -84,17 +84,32 @@ function loginOf(role: string): Database {
   return login;
 }
 
-test("PRV-14: it says of an erasure that geo has done it, and nothing for others", async () => {
-  const geo = loginOf("vigie_geo");
-  const tell = (part: string) =>
-    geo.inTenant("molam-sn", (tx) =>
+const PARTS = ["edge", "sessions", "detector", "session-sink", "audit-sink", "geo"];
+
+test.each([
+  ["edge", ["edge"]],
+  ["geo", ["geo"]],
+  ["audit-sink", ["audit-sink"]],
+  // The stateful services have no database: they tell the sink on a topic.
+  ["session-sink", ["sessions", "detector", "session-sink"]],
+])("PRV-14: %s says of an erasure that %j did it, and nothing for others", async (service, own) => {
+  await servers.owner.query("delete from erasure_parts");
+  const login = loginOf(`vigie_${service.replace("-", "_")}`);
+  for (const part of PARTS) {
+    const told = login.inTenant("molam-sn", (tx) =>
       tx.query("insert into erasure_parts (tenant_id, erasure_id, part) values ($1, 'e-1', $2)", [
         tenantUuid("molam-sn"),
         part,
       ]),
     );
-  await tell("geo");
-  await assert.rejects(tell("audit-sink"), /row-level security/);
+    if (own.includes(part)) await told;
+    else await assert.rejects(told, /row-level security/, part);
+  }
+  const { rows } = await servers.owner.query<{ part: string }>("select part from erasure_parts");
+  assert.deepEqual(
+    rows.map(({ part }) => part),
+    own,
+  );
 });
 
 test.each(["geo", "session-sink", "audit-sink"])(
