@@ -2,8 +2,9 @@ import { assert } from "@vigie/core/assert";
 import { silentLogger } from "@vigie/core/log";
 import { openCodecs } from "@vigie/schemas/codecs";
 import type { KafkaClient } from "@vigie/stream/kafka/client";
-import { openBatchingProducer } from "@vigie/stream/kafka/producer";
+import { openBatchingProducer, type Published } from "@vigie/stream/kafka/producer";
 import type { Workload, WorkloadEvent } from "@vigie/testkit/workload/workload";
+import { until } from "./processes.ts";
 
 export const inputTopics = ["id.login", "id.heartbeat", "id.mfa"] as const;
 
@@ -32,7 +33,7 @@ export async function preload(
   const startMs = performance.now();
   let events = 0;
   let bytes = 0;
-  let sent: Promise<unknown>[] = [];
+  let sent: Promise<Published>[] = [];
   for (const event of workload.events()) {
     const encoder = encoders[event.topic];
     assert(encoder !== undefined, "a workload writes to input topics only");
@@ -48,35 +49,52 @@ export async function preload(
     bytes += value.length;
     events += 1;
     if (sent.length < IN_FLIGHT_MAX) continue;
-    await Promise.all(sent);
+    checkTimes(await Promise.all(sent));
     sent = [];
   }
-  await Promise.all(sent);
+  checkTimes(await Promise.all(sent));
   await producer.close();
   const seconds = (performance.now() - startMs) / 1_000;
   return { events, seconds, valueBytesAverage: Math.round(bytes / events) };
 }
 
+/** A broker that puts in its own times says so; then inputs would be merged in another order than that of the events. */
+function checkTimes(published: readonly Published[]): void {
+  const areKept = published.every(({ appendedAtMs }) => appendedAtMs === -1);
+  assert(areKept, "the broker keeps the times of events");
+}
+
 /** Source: kafkajs ConfigResourceTypes. */
 const TOPIC = 2;
+
+/** Topics that keep the times of events, and keep them for good. */
+const kept = [
+  { name: "message.timestamp.type", value: "CreateTime" },
+  { name: "retention.ms", value: "-1" },
+] as const;
 
 /**
  * Days of events are written within seconds: with the broker's times they would all fall into every window that goes by
  * record time, and none is old enough to be removed.
+ * A broker shows a change before its logs go by it, and takes changes one after another: what is changed first is in
+ * force once the second change shows. Source: Kafka, BrokerMetadataPublisher.
  */
 async function keepEventTimes({ kafkajs }: KafkaClient, prefix: string): Promise<void> {
   const admin = kafkajs.admin();
   await admin.connect();
-  await admin.alterConfigs({
-    validateOnly: false,
-    resources: inputTopics.map((topic) => ({
-      type: TOPIC,
-      name: prefix + topic,
-      configEntries: [
-        { name: "message.timestamp.type", value: "CreateTime" },
-        { name: "retention.ms", value: "-1" },
-      ],
-    })),
-  });
+  const topics = inputTopics.map((topic) => ({ type: TOPIC, name: prefix + topic }));
+  for (const [before, last] of kept.entries()) {
+    const configEntries = kept.slice(0, before + 1);
+    await admin.alterConfigs({
+      validateOnly: false,
+      resources: topics.map((topic) => ({ ...topic, configEntries })),
+    });
+    const asked = topics.map((topic) => ({ ...topic, configNames: [last.name] }));
+    await until(`${last.name} is ${last.value}`, async () => {
+      const told = await admin.describeConfigs({ resources: asked, includeSynonyms: false });
+      const values = told.resources.flatMap(({ configEntries: [entry] }) => entry?.configValue);
+      return values.every((value) => value === last.value) ? values : null;
+    });
+  }
   await admin.disconnect();
 }
