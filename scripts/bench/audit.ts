@@ -1,19 +1,29 @@
 import { randomBytes, randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { type ProjectionConfig, projectionConfig } from "@vigie/audit-sink/projection/config";
 import { createSigners } from "@vigie/audit-sink/signer";
 import { auditTopics, createAuditSink } from "@vigie/audit-sink/sink";
 import { createAuditStore } from "@vigie/audit-sink/store";
 import { silentLogger } from "@vigie/core/log";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import type { AuditEvent } from "@vigie/schemas/types";
-import { derivedKeys } from "@vigie/service-kit/kms/derived-keys";
+import { parseConfig } from "@vigie/service-kit/config";
+import type { Keys } from "@vigie/service-kit/kms/keys";
+import { createKeysFile } from "@vigie/service-kit/kms/keys-file";
+import { openKeys } from "@vigie/service-kit/kms/open-keys";
 import { type Database, openDatabase } from "@vigie/service-kit/postgres/database";
 import { migrate, migrationFolders } from "@vigie/service-kit/postgres/migrate";
+import { startWorkers } from "@vigie/service-kit/workers";
 import type { SinkRecord } from "@vigie/stream/kafka/sink";
 import { type DurablePostgres, openDurablePostgres } from "./durable-postgres.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const SCHEMA = "vigie_bench_audit";
+/** What fills audit_log, on its thread. */
+const PROJECTION = new URL("../../services/audit-sink/src/projection/worker.ts", import.meta.url);
 /** As many as the service writes at once. */
 const BATCH_RECORDS = 2_000;
 /** Batches whose records are held in memory. */
@@ -31,18 +41,27 @@ export interface AuditBenchOptions {
 /**
  * The audit sink from records to committed leaves, on one connection of a PostgreSQL that waits for the disk: decoding,
  * two boxes a leaf (an administrator's and a subject's), hashes, signature, tree, emitters, offsets. First while all
- * subjects are new, then with their keys known, then leaves of the same size without persons.
+ * subjects are new, then with their keys known, then leaves of the same size without persons; at last with their keys
+ * known while a second thread fills what is searched, as fast as it can, as in the service.
  */
 export async function benchAudit({ leaves, subjects }: AuditBenchOptions) {
   const postgres = await openDurablePostgres();
+  const folder = await mkdtemp(join(tmpdir(), "vigie-bench-audit-"));
   try {
+    const config = configOf(postgres.url, join(folder, "keys.json"));
     const database = await openTables(postgres.url);
-    const bench = new Bench(postgres, database, subjects);
+    const bench = new Bench(postgres, database, { subjects, keys: await openKeys(config) });
     const first = await bench.measure("sealed", subjects);
     const sealed = await bench.measure("sealed", leaves);
     const clear = await bench.measure("clear", leaves);
+    const thread = { service: "audit-sink", module: PROJECTION, count: 1, logLevel: "error" };
+    const workers = await startWorkers({ ...thread, data: config });
+    const searched = await bench.measure("sealed", leaves);
+    await workers.stop();
     const figures = {
       ...named("", sealed),
+      ...named("while_searchable_", searched),
+      while_searchable_filled_per_s: searched.filledPerSecond,
       ...named("first_sight_", first),
       ...named("without_encryption_", clear),
       encryption_costs: 1 - sealed.leavesPerSecond / clear.leavesPerSecond,
@@ -52,7 +71,16 @@ export async function benchAudit({ leaves, subjects }: AuditBenchOptions) {
     return figures;
   } finally {
     await postgres.close();
+    await rm(folder, { recursive: true, force: true });
   }
+}
+
+function configOf(url: string, keysFile: string): ProjectionConfig {
+  createKeysFile(keysFile, 0);
+  const env = { DATABASE_URL: url, VIGIE_KEYS_FILE: keysFile, VIGIE_TOPIC_PREFIX: SCHEMA };
+  const parsed = parseConfig(projectionConfig, env);
+  if ("faults" in parsed) throw new Error(parsed.faults.join("; "));
+  return parsed.config;
 }
 
 async function openTables(url: string): Promise<Database> {
@@ -79,8 +107,12 @@ async function settingsOf(database: Database): Promise<Readonly<Record<string, s
 interface Measured {
   readonly leavesPerSecond: number;
   readonly leafBytes: number;
+  /** Leaves that became searchable meanwhile. */
+  readonly filledPerSecond: number;
   /** CPU ms of 1,000 leaves. */
   readonly nodeMs: number;
+  /** Of it, of the thread that appends. */
+  readonly appenderMs: number;
   readonly backendMs: number;
   readonly postgresMs: number;
 }
@@ -89,12 +121,15 @@ const named = (prefix: string, measured: Measured): Readonly<Record<string, numb
   [`${prefix}leaves_per_s`]: measured.leavesPerSecond,
   [`${prefix}leaf_bytes`]: measured.leafBytes,
   [`${prefix}node_cpu_ms_per_1000`]: measured.nodeMs,
+  [`${prefix}appender_cpu_ms_per_1000`]: measured.appenderMs,
   [`${prefix}backend_cpu_ms_per_1000`]: measured.backendMs,
   [`${prefix}postgres_cpu_ms_per_1000`]: measured.postgresMs,
 });
 
 const SIZE =
   "select coalesce(sum(octet_length(leaf)), 0)::float8 as bytes from audit_leaves where index >= $1";
+
+const FILLED = "select next_index as filled from audit_projection";
 
 type Kind = "sealed" | "clear";
 
@@ -106,12 +141,14 @@ class Bench {
   private readonly sink;
   private offset = 0;
 
-  constructor(postgres: DurablePostgres, database: Database, subjects: number) {
+  constructor(
+    postgres: DurablePostgres,
+    database: Database,
+    { subjects, keys }: { readonly subjects: number; readonly keys: Keys },
+  ) {
     this.postgres = postgres;
     this.database = database;
     this.subjects = subjects;
-    const master = { keyId: "k1", activeFromMs: 0, secret: randomBytes(32) };
-    const keys = derivedKeys([master], Date.now);
     const signers = createSigners(randomBytes(32).toString("hex"));
     const store = createAuditStore(database, { keys, signers, clock: Date.now });
     const observe = (): void => undefined;
@@ -124,20 +161,19 @@ class Bench {
 
   async measure(kind: Kind, leaves: number): Promise<Measured> {
     const from = this.offset;
-    const spent = { seconds: 0, node: 0, backend: 0, all: 0 };
+    const spent = { seconds: 0, filled: 0, node: 0, appender: 0, backend: 0, all: 0 };
     while (this.offset - from < leaves) {
       const round = await this.round(kind);
-      spent.seconds += round.seconds;
-      spent.node += round.node;
-      spent.backend += round.backend;
-      spent.all += round.all;
+      for (const each of keysOf(spent)) spent[each] += round[each];
     }
     const count = this.offset - from;
     const { rows } = await this.database.query<{ bytes: number }>(SIZE, [from]);
     return {
       leavesPerSecond: count / spent.seconds,
       leafBytes: (rows[0]?.bytes ?? 0) / count,
+      filledPerSecond: spent.filled / spent.seconds,
       nodeMs: (spent.node * 1e6) / count,
+      appenderMs: (spent.appender * 1e6) / count,
       backendMs: (spent.backend * 1e6) / count,
       postgresMs: (spent.all * 1e6) / count,
     };
@@ -149,8 +185,10 @@ class Bench {
     const batches = Array.from({ length: ROUND_BATCHES }, () => this.batch(kind));
     const { rows } = await this.database.query<{ pid: number }>("select pg_backend_pid() as pid");
     const pid = rows[0]?.pid ?? 0;
+    const filled = await this.filled();
     const before = await this.postgres.cpuSeconds(pid);
     const cpu = process.cpuUsage();
+    const thread = process.threadCpuUsage();
     const startedMs = performance.now();
     for (const batch of batches) {
       const next = { topic: TOPIC, partition: 0, from: at, offset: at + batch.length };
@@ -158,14 +196,22 @@ class Bench {
       at = next.offset;
     }
     const seconds = (performance.now() - startedMs) / 1_000;
-    const { user, system } = process.cpuUsage(cpu);
+    const node = secondsOf(process.cpuUsage(cpu));
+    const appender = secondsOf(process.threadCpuUsage(thread));
     const after = await this.postgres.cpuSeconds(pid);
     return {
       seconds,
-      node: (user + system) / 1e6,
+      filled: (await this.filled()) - filled,
+      node,
+      appender,
       backend: after.backend - before.backend,
       all: after.all - before.all,
     };
+  }
+
+  private async filled(): Promise<number> {
+    const { rows } = await this.database.query<{ filled: number }>(FILLED);
+    return rows[0]?.filled ?? 0;
   }
 
   private batch(kind: Kind): SinkRecord[] {
@@ -218,6 +264,10 @@ class Bench {
     };
   }
 }
+
+const keysOf = <T extends object>(of: T) => Object.keys(of) as (keyof T)[];
+
+const secondsOf = ({ user, system }: NodeJS.CpuUsage): number => (user + system) / 1e6;
 
 /** A leaf of `clear` without its text. */
 const CLEAR_BYTES = 470;
