@@ -20,6 +20,7 @@ import {
 import type { RequestLog } from "./request-log.ts";
 import { RequestMeter } from "./request-meter.ts";
 import { securityHeaders } from "./security-headers.ts";
+import { serializerOf } from "./serializers.ts";
 import { handleTogether } from "./together.ts";
 import { refuseHalfCharacters } from "./well-formed.ts";
 
@@ -80,6 +81,7 @@ export function createHttp(options: HttpOptions): FastifyInstance {
     },
     clientErrorHandler: refuseConnection,
   });
+  app.setSerializerCompiler(serializerOf);
   // JSON only: whatever else comes is answered 415.
   app.removeContentTypeParser("text/plain");
   takeJson(app);

@@ -98,7 +98,7 @@ async function follow(options: OpenViewOptions, book: DenialBook): Promise<Follo
     await ends.look();
     ends.start();
     const rows = database === null ? null : postgresSessions(database);
-    const stores = [redis === null ? [] : redisSessions(redis), rows ?? []].flat();
+    const stores = [redis === null ? [] : redisSessions(redis, clock), rows ?? []].flat();
     const view = createSessionView({
       ...options,
       stores: stores.map((store) => restingStore(store, clock)),

@@ -1,10 +1,11 @@
 import { partitionOf, sessionKey, userKey } from "@vigie/core/keys";
-import { SECOND_MS } from "@vigie/core/time";
+import { type Clock, SECOND_MS } from "@vigie/core/time";
 import { PARTITIONS_DEFAULT } from "@vigie/schemas/catalogue";
 import type { RedisStore } from "../redis/redis.ts";
 import { layoutOf, offsetField } from "./layout.ts";
 import type { SessionStore, StoreAnswer } from "./session-store.ts";
 import { foundIn, type SessionNames } from "./session-text.ts";
+import { StoreProgress } from "./store-progress.ts";
 
 /** Filled within milliseconds; one that lags more than this is not believed. */
 const LAG_MAX_MS = 2 * SECOND_MS;
@@ -22,9 +23,14 @@ interface Question extends SessionNames {
  * Sessions as the session cache keeps them in Redis; one round trip a question. Questions of requests that came in
  * together go together, which halves what one costs under load and delays none that is alone.
  */
-export function redisSessions(redis: RedisStore, partitions = PARTITIONS_DEFAULT): SessionStore {
+export function redisSessions(
+  redis: RedisStore,
+  clock: Clock,
+  partitions = PARTITIONS_DEFAULT,
+): SessionStore {
   const layout = layoutOf(redis.key);
   const offsetFields = Array.from({ length: partitions }, (_, partition) => offsetField(partition));
+  const progress = new StoreProgress(clock);
   let waiting: Question[] = [];
 
   function flush(): void {
@@ -45,7 +51,7 @@ export function redisSessions(redis: RedisStore, partitions = PARTITIONS_DEFAULT
       ["HMGET", layout.progress, ...offsetFields],
       ["MGET", ...keys],
     ])) as [(string | null)[], (string | null)[]];
-    const offsets = applied.map(Number);
+    const offsets = applied.map((offset, partition) => progress.told(partition, Number(offset)));
     for (const [at, question] of questions.entries()) {
       const { partition, answered } = question;
       const found = foundIn(texts[at] ?? null, question);

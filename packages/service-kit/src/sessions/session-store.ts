@@ -13,7 +13,10 @@ export type EndStatus = Exclude<SessionStatus, "UNKNOWN" | "ACTIVE">;
 
 export interface StoreAnswer {
   readonly found: Found;
-  /** Partition of id.session.state in which the user lies, and up to where the store has applied it; 0: nothing. */
+  /**
+   * Partition of id.session.state in which the user lies, and up to where the store has applied it; 0: nothing;
+   * GONE_BACK: less than it told of before.
+   */
   readonly partition: number;
   readonly appliedOffset: number;
 }

@@ -35,7 +35,18 @@ function shapeOnly(schema: unknown): unknown {
 // A body without a fault costs the same with allErrors; one with faults is bounded by its bytes.
 const ajv = new Ajv2020({ allErrors: true, strict: true, allowUnionTypes: true });
 
+const validators = new Map<EventTopic, Validate>();
+
+/** Compiled once: a contract does not change while its process lives. */
 export function bodyValidator(topic: EventTopic): Validate {
+  const known = validators.get(topic);
+  if (known !== undefined) return known;
+  const made = compiled(topic);
+  validators.set(topic, made);
+  return made;
+}
+
+function compiled(topic: EventTopic): Validate {
   const validate = ajv.compile(shapeOnly(bodySchema(topic)) as JsonSchema);
   return (value) => (validate(value) ? null : faultsOf(validate.errors ?? []));
 }
