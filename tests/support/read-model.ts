@@ -45,7 +45,7 @@ export async function inRedis(
   userId: string,
   sessionId: string,
 ): Promise<Found["kind"]> {
-  const { found } = await redisSessions(redis).find(TENANT, userId, sessionId);
+  const { found } = await redisSessions(redis, Date.now).find(TENANT, userId, sessionId);
   return found.kind;
 }
 

@@ -5,6 +5,7 @@ import type { SessionState } from "@vigie/schemas/types";
 import { openRedis, type RedisStore } from "@vigie/service-kit/redis/redis";
 import { layoutOf } from "@vigie/service-kit/sessions/layout";
 import { redisSessions } from "@vigie/service-kit/sessions/redis-sessions";
+import { GONE_BACK } from "@vigie/service-kit/sessions/store-progress";
 import { freshPrefix, stack, type TestStack } from "@vigie/testkit/stack";
 import fc from "fast-check";
 import { afterAll, beforeAll, test } from "vitest";
@@ -41,7 +42,7 @@ function openCache(nowMs: () => number = Date.now) {
     return result;
   };
   const layout = layoutOf(redis.key);
-  const sessions = redisSessions(redis, 1);
+  const sessions = redisSessions(redis, nowMs, 1);
   const answer = (sessionId = "s-1") => sessions.find("acme", "u-1", sessionId);
   const found = async (sessionId?: string) => (await answer(sessionId)).found;
   return { redis, cache, write, layout, answer, found };
@@ -81,6 +82,25 @@ test("HBT-04: a live session is kept as long as an outage could let it live", as
   assert.equal(keptUntilMs, state.idle_expires_at + 2 * HOUR_MS);
   assert.deepEqual(await cache.sessionsOf("acme", "u-1"), ["s-1"]);
   assert.equal(await cache.countActive(), 1);
+});
+
+test("a replica that lagged and takes over vouches for nobody until it is as far as the one before", async () => {
+  let nowMs = Date.now();
+  const { redis, write, layout, answer } = openCache(() => nowMs);
+  const state = sessionState(nowMs);
+  await write([recordOf(state)]);
+  const lagging = await redis.command("GET", layout.session("acme|u-1|s-1"));
+  await write([recordOf(ended(nowMs))]);
+  assert.equal((await answer()).appliedOffset, 2);
+  // As the replica has it: the session lives, and its end has not come yet.
+  await redis.command("SET", layout.session("acme|u-1|s-1"), String(lagging));
+  await redis.command("HSET", layout.progress, "offset:0", 1);
+  nowMs += 4_000;
+  const told = await answer();
+  assert.deepEqual([told.found.kind, told.appliedOffset], ["active", GONE_BACK]);
+  await write([recordOf(ended(nowMs))], { fromOffset: 1, nextOffset: 2 });
+  const caughtUp = await answer();
+  assert.deepEqual([caughtUp.found.kind, caughtUp.appliedOffset], ["ended", 2]);
 });
 
 test("nothing is kept beyond the absolute end; an adopted session's start is not known", async () => {
@@ -166,7 +186,7 @@ test("with every answer comes up to where the partition is applied", async () =>
   await write([], { fromOffset: 1, nextOffset: 7 });
   assert.equal((await answer()).appliedOffset, 7);
   await cache.reset([0]);
-  assert.equal((await answer()).appliedOffset, 0);
+  assert.equal((await answer()).appliedOffset, GONE_BACK);
 });
 
 test("a write that was taken before is recognised; one that skips is refused", async () => {

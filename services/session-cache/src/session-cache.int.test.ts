@@ -128,7 +128,7 @@ async function kindsAsOfNow(redis: RedisStore, stable: () => Promise<readonly nu
   // A broker that is busy takes a moment to lead the partitions of a new topic.
   await vi.waitFor(() => ends.look(), { timeout: DEADLINE_MS });
   const view = createSessionView({
-    stores: [redisSessions(redis)],
+    stores: [redisSessions(redis, Date.now)],
     book: new DenialBook(Date.now),
     isBookCurrent: () => true,
     ends,

@@ -16,7 +16,7 @@ test("a store that goes on is as far as it says", () => {
   }
 });
 
-test("REV-12: one that goes back vouches for nobody until it is as far again; other partitions go on", () => {
+test("one that goes back vouches for nobody until it is as far again; other partitions go on", () => {
   const { progress, pass } = open();
   progress.told(0, 9);
   progress.told(1, 3);
