@@ -22,6 +22,7 @@ import { openKeys } from "@vigie/service-kit/kms/open-keys";
 import { openAdmin } from "@vigie/stream/kafka/admin";
 import { openKafka } from "@vigie/stream/kafka/client";
 import { type BatchingProducer, openBatchingProducer } from "@vigie/stream/kafka/producer";
+import { processEnv } from "@vigie/testkit/process-env";
 import { stack, type TestStack } from "@vigie/testkit/stack";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { listHistory, readEvents } from "./history/history-file.ts";
@@ -45,7 +46,7 @@ beforeAll(async () => {
   const { prefix, registry, kafka } = servers;
   const keysFile = join(directory, "keys.json");
   createKeysFile(keysFile, 0);
-  env = { ...servers.env, VIGIE_KEYS_FILE: keysFile, PATH: process.env.PATH ?? "" };
+  env = { ...servers.env, VIGIE_KEYS_FILE: keysFile, ...processEnv };
   const client = openKafka({ brokers: [kafka], clientId: "whatif-test", log: silentLogger });
   const admin = await openAdmin(client);
   await provisionTopics(admin, { prefix, replicationFactor: 1 });

@@ -7,6 +7,8 @@ const FOLDER = join(ROOT, ".vigie");
 export const HOME = process.env.VIGIE_HOME || FOLDER;
 /** What was downloaded and unpacked; kept, and shared by all stacks. */
 export const TOOLS = join(FOLDER, "native");
+/** What Node has compiled of our sources: a service starts in half the CPU time when it is there. */
+export const COMPILED = join(FOLDER, "compiled");
 /** Held while node_modules, of which there is one, changes. */
 export const INSTALL_LOCK = join(FOLDER, "install.lock");
 export const LOGS = join(HOME, "log");

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort } from "@vigie/testkit/free-port";
+import { processEnv } from "@vigie/testkit/process-env";
 import { Hopeless, until } from "./until.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
@@ -113,7 +114,7 @@ export async function createService(options: ServiceOptions): Promise<ServicePro
 
 /** Only what a process needs to run; the configuration comes from the test. */
 const baseEnv = (): Record<string, string> => ({
-  PATH: process.env.PATH ?? "",
+  ...processEnv,
   NODE_ENV: "test",
   HOST: "127.0.0.1",
   LOG_LEVEL: "info",

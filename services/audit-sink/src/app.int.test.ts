@@ -16,6 +16,7 @@ import { migrate, migrationFolders } from "@vigie/service-kit/postgres/migrate";
 import { type KafkaAdmin, openAdmin } from "@vigie/stream/kafka/admin";
 import { openKafka } from "@vigie/stream/kafka/client";
 import { type BatchingProducer, openBatchingProducer } from "@vigie/stream/kafka/producer";
+import { processEnv } from "@vigie/testkit/process-env";
 import { stack, type TestStack } from "@vigie/testkit/stack";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { ROLE } from "./guard.ts";
@@ -88,7 +89,7 @@ afterAll(async () => {
 async function startService(): Promise<{ child: ChildProcess; url: string }> {
   const child = spawn(process.execPath, [join(root, "services/audit-sink/src/main.ts")], {
     env: {
-      PATH: process.env.PATH,
+      ...processEnv,
       ...servers.env,
       VIGIE_STATE_DIR: join(folder, "state"),
       VIGIE_KEYS_FILE: join(folder, "keys.json"),

@@ -14,6 +14,7 @@ import { openCodecs } from "@vigie/schemas/codecs";
 import { SAMPLE_KEY, sampleHeartbeat, sampleLogin } from "@vigie/schemas/samples";
 import type { AnomalyLabel, GeoEvent, GeoPrefs, LoginEvent } from "@vigie/schemas/types";
 import { openBatchingProducer } from "@vigie/stream/kafka/producer";
+import { processEnv } from "@vigie/testkit/process-env";
 import { type ServiceStack, serviceStack } from "@vigie/testkit/service-stack";
 import { SignJWT } from "jose";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
@@ -52,7 +53,7 @@ afterAll(async () => {
 async function startEdge(overrides: Record<string, string> = {}): Promise<Running> {
   const env = {
     ...servers.env,
-    PATH: process.env.PATH,
+    ...processEnv,
     PORT: "0",
     HOST: "127.0.0.1",
     VIGIE_STATE_DIR: stateDir,

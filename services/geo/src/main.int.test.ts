@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { DAY_MS } from "@vigie/core/time";
 import { tinyMmdb } from "@vigie/geoip/tiny-mmdb";
 import type { Facts } from "@vigie/service-kit/health";
+import { processEnv } from "@vigie/testkit/process-env";
 import { type ServiceStack, serviceStack } from "@vigie/testkit/service-stack";
 import { afterAll, beforeAll, test, vi } from "vitest";
 
@@ -39,7 +40,7 @@ afterAll(async () => {
 
 const environment = (overrides: Record<string, string>): NodeJS.ProcessEnv => ({
   ...servers.env,
-  PATH: process.env.PATH,
+  ...processEnv,
   PORT: "0",
   HOST: "127.0.0.1",
   VIGIE_STATE_DIR: folder,

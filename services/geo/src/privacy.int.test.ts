@@ -9,6 +9,7 @@ import { silentLogger } from "@vigie/core/log";
 import { deadLetterName, internals, topics } from "@vigie/schemas/catalogue";
 import { openRedis, type RedisStore } from "@vigie/service-kit/redis/redis";
 import { createIssuer } from "@vigie/testkit/issuer";
+import { processEnv } from "@vigie/testkit/process-env";
 import { type ServiceStack, serviceStack } from "@vigie/testkit/service-stack";
 import { afterAll, beforeAll, test, vi } from "vitest";
 import { cacheName } from "#geo-context/person-cache";
@@ -43,7 +44,7 @@ beforeAll(async () => {
   redis = openRedis({ url: address, prefix, connectionName: "test", log: silentLogger });
   const env = {
     ...servers.env,
-    PATH: process.env.PATH,
+    ...processEnv,
     PORT: "0",
     HOST: "127.0.0.1",
     LOG_LEVEL: "debug",

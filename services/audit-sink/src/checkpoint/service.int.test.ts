@@ -15,6 +15,7 @@ import { type KafkaAdmin, openAdmin } from "@vigie/stream/kafka/admin";
 import { type KafkaClient, openKafka } from "@vigie/stream/kafka/client";
 import { openLoneReader } from "@vigie/stream/kafka/lone-reader";
 import { type BatchingProducer, openBatchingProducer } from "@vigie/stream/kafka/producer";
+import { processEnv } from "@vigie/testkit/process-env";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { auditTopics } from "#sink";
 import { asOwner, expectSound, testLog } from "#test-store";
@@ -87,7 +88,7 @@ afterAll(async () => {
 type Env = Readonly<Record<string, string>>;
 
 const environment = (over: Env): Env => ({
-  PATH: String(process.env.PATH),
+  ...processEnv,
   ...log.servers.env,
   VIGIE_STATE_DIR: join(folder, "state", "one"),
   VIGIE_KEYS_FILE: join(folder, "keys.json"),

@@ -6,6 +6,7 @@ import { formatVerifierKey } from "@vigie/audit-log/note";
 import { silentLogger } from "@vigie/core/log";
 import { openAdmin } from "@vigie/stream/kafka/admin";
 import { openKafka } from "@vigie/stream/kafka/client";
+import { processEnv } from "@vigie/testkit/process-env";
 import { afterAll, expect, test } from "vitest";
 import { signCheckpoint } from "../checkpoint/keys.ts";
 import { logKeys } from "../checkpoint/testing.ts";
@@ -29,7 +30,7 @@ function fsck(...args: readonly string[]): {
   const { status, stdout, stderr } = spawnSync(process.execPath, [main, "fsck", ...key, ...args], {
     encoding: "utf8",
     env: {
-      PATH: process.env.PATH,
+      ...processEnv,
       ...servers.env,
       AUDIT_ORIGIN: keys.origin,
       WORM_SIGNING_SECRET: SECRET,

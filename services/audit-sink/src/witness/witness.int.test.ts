@@ -7,6 +7,7 @@ import { openCheckpoint, verifyCosignature } from "@vigie/audit-log/checkpoint";
 import { formatVerifierKey, parseVerifierKey, type VerifierKey } from "@vigie/audit-log/note";
 import { EXIT_CONFIG } from "@vigie/service-kit/config";
 import { createSigningKey } from "@vigie/service-kit/kms/signing-key";
+import { processEnv } from "@vigie/testkit/process-env";
 import { afterEach, expect, test } from "vitest";
 import { originHash } from "./records.ts";
 import { freshFolder, TestLog } from "./testing.ts";
@@ -33,7 +34,7 @@ function home(): Home {
 function start({ folder }: Home, logs: string): ChildProcess {
   const child = spawn(process.execPath, [main, "witness"], {
     env: {
-      PATH: process.env.PATH,
+      ...processEnv,
       VIGIE_STATE_DIR: join(folder, "state"),
       WITNESS_KEY_FILE: join(folder, "witness.key"),
       WITNESS_LOGS: logs,
