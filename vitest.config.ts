@@ -21,6 +21,9 @@ export default defineConfig({
           ...common,
           name: "unit",
           sequence: { groupOrder: 0 },
+          // They share no state that one could change for another, and to load what they test again for each file
+          // would take half as long as to test it.
+          isolate: false,
           // A starved core makes the slowest tests ten times slower; none waits for time to pass.
           testTimeout: 30_000,
           include: [
