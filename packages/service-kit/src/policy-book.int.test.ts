@@ -29,7 +29,7 @@ test("POL-05: the book waits for its topic, knows what lies there, and follows w
     prefix,
     codecs,
     log: silentLogger,
-    onState: (up) => states.push(up),
+    health: { declare: () => {}, set: (_, up) => states.push(up) },
   });
   onTestFinished(async () => {
     await book.stop();

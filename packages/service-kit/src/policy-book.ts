@@ -8,6 +8,7 @@ import type { SessionPolicy } from "@vigie/schemas/types";
 import type { KafkaClient } from "@vigie/stream/kafka/client";
 import { openLoneReader } from "@vigie/stream/kafka/lone-reader";
 import { GlobalTables } from "@vigie/stream/runtime/global-tables";
+import type { Health } from "./health.ts";
 
 /** The policies in force, for whoever asks without being a processor. */
 export interface PolicyBook {
@@ -26,15 +27,18 @@ export interface FollowPoliciesOptions {
   readonly prefix: string;
   readonly codecs: Codecs;
   readonly log: Logger;
-  readonly onState?: (up: boolean, why?: string) => void;
+  /** Told of as `policies`, without which a service goes on. */
+  readonly health: Pick<Health, "declare" | "set">;
 }
 
 const TOPIC = "id.session.policy";
 const TABLE = "policy";
+const PART = "policies";
 const BACKOFF_MS = 500;
 
 /** Follows id.session.policy in the background, anew whenever that fails; meanwhile what was last known counts. */
 export function followPolicies(options: FollowPoliciesOptions): FollowedPolicies {
+  options.health.declare(PART, { needed: false });
   const book = new Book(options);
   const running = book.run();
   return {
@@ -79,12 +83,12 @@ class Book {
   }
 
   async run(): Promise<void> {
-    const { log, onState } = this.options;
+    const { log, health } = this.options;
     while (!this.stopped) {
       const why = await this.follow().catch(messageOf);
       if (why === null) continue;
       log.warn({ why }, "policies_interrupted");
-      onState?.(false, why);
+      health.set(PART, false, why);
       await Promise.race([pause(BACKOFF_MS), this.stopping.promise]);
     }
   }
@@ -98,7 +102,7 @@ class Book {
 
   /** Returns null when it was stopped. Throws what ended it otherwise. */
   private async follow(): Promise<null> {
-    const { client, prefix, codecs, log, onState } = this.options;
+    const { client, prefix, codecs, log, health } = this.options;
     const reader = await this.orStopped(openLoneReader(client), (late) => late.close());
     if (reader === null) return null;
     const broken = Promise.withResolvers<never>();
@@ -116,7 +120,7 @@ class Book {
       const tables = await this.orStopped(opening, (late) => late.close());
       if (tables === null) return null;
       this.tables = tables;
-      onState?.(true);
+      health.set(PART, true);
       return await Promise.race([broken.promise, this.stopping.promise]);
     } finally {
       // What it has read stays, until the next one has read all.

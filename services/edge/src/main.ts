@@ -31,6 +31,7 @@ import { excessTakers, followWhileNeeded, liveTakers } from "./live/follow-live.
 import { Hub } from "./live/hub.ts";
 import { postgresPolicies } from "./policies/policy-store.ts";
 import { tellDoneJob } from "./privacy/erasure/tell-done.ts";
+import { openEdgeRedis } from "./redis.ts";
 import { tickJob } from "./ticks.ts";
 import { admitLimits, excessOf, exportLimits, liveLimits } from "./wiring.ts";
 
@@ -41,7 +42,8 @@ const metrics = createMetrics("edge");
 const health = createHealth("edge", clock);
 const observer = streamObserver(metrics, health, "edge");
 const wiring = { config, clock, log, health };
-const { limits, closables } = rateLimits({ service: "edge", ...wiring });
+const { redis, closables: redisParts } = openEdgeRedis(wiring);
+const { limits, closables } = rateLimits({ redis, ...wiring });
 
 const codecs = await openCodecs({ ...codecsOptions(config), log, observer });
 const { isReady, prepare } = readiness(codecs, health);
@@ -55,14 +57,7 @@ const audit = createKafkaAudit({ output, codecs, emitter, idDomainOrgs, clock, l
 const stores = openEdgeDatabase(wiring, { client, prefix, metrics });
 const { database } = stores;
 const auditReading = openAuditLog(wiring, database);
-health.declare("policies", { needed: false });
-const policies = followPolicies({
-  client,
-  prefix,
-  codecs,
-  log,
-  onState: (up, why) => health.set("policies", up, why),
-});
+const policies = followPolicies({ client, prefix, codecs, log, health });
 
 const ticks = followTicks({ client, prefix, clock, log });
 const outagesOf = (partition: number) => ticks.outagesOf(partition);
@@ -173,7 +168,14 @@ const app = buildApp({
 });
 const address = await app.listen({ host: config.HOST, port: config.PORT });
 log.info({ url: address }, "listening");
-const parts = [auditReading, liveness.closables, policies, stores.closables, closables].flat();
+const parts = [
+  auditReading,
+  liveness.closables,
+  policies,
+  stores.closables,
+  closables,
+  redisParts,
+].flat();
 await runUntilSignal([app, ticking, audit, producer, following, ticks, ...parts], {
   log,
   drainTimeoutMs: config.DRAIN_TIMEOUT_MS,

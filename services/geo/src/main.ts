@@ -67,18 +67,11 @@ const audit = createKafkaAudit({ output, codecs, emitter, idDomainOrgs, clock, l
 
 const stores = openStores({ config, log, metrics, health, client, prefix });
 const { database, redis } = stores;
-health.declare("policies", { needed: false });
-const policies = followPolicies({
-  client,
-  prefix,
-  codecs,
-  log,
-  onState: (up, why) => health.set("policies", up, why),
-});
+const policies = followPolicies({ client, prefix, codecs, log, health });
 const ticks = followTicks({ client, prefix, clock, log });
 const outagesOf = (partition: number) => ticks.outagesOf(partition);
 const liveness = openServiceView({ ...wiring, client, codecs, database, policies, outagesOf });
-const { limits, closables } = rateLimits(wiring);
+const { limits, closables } = rateLimits({ redis, ...wiring });
 const cache = redisPersonCache<Held>(redis, log);
 const book = postgresBook({ database, cache, vault: createGpsVault(keys, clock) });
 const eraser = createEraser(cache);
@@ -134,7 +127,7 @@ const app = buildApp({
 });
 const address = await app.listen({ host: config.HOST, port: config.PORT });
 log.info({ url: address }, "listening");
-const parts = [liveness.closables, policies, ticks, stores.closables, closables, geoip].flat();
+const parts = [liveness.closables, policies, ticks, closables, stores.closables, geoip].flat();
 await runUntilSignal([app, records, jobs, audit, producer, ...parts], {
   log,
   drainTimeoutMs: config.DRAIN_TIMEOUT_MS,

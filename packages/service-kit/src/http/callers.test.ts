@@ -4,17 +4,15 @@ import { silentLogger } from "@vigie/core/log";
 import { SignJWT } from "jose";
 import { test } from "vitest";
 import { parseConfig } from "../config.ts";
-import { createHealth } from "../health.ts";
-import { rateLimitConfig, redisOrLessConfig, tokenConfig } from "../http-config.ts";
-import { prefixConfig, processConfig } from "../shared-config.ts";
+import { rateLimitConfig, tokenConfig } from "../http-config.ts";
+import { openRedis } from "../redis/redis.ts";
+import { processConfig } from "../shared-config.ts";
 import { AUDIENCE, ISSUER, NOW_MS } from "../testing/issuer.ts";
 import { rateLimits, tokenVerifier } from "./callers.ts";
 
 const schema = {
   ...processConfig,
-  ...prefixConfig,
   ...tokenConfig,
-  ...redisOrLessConfig,
   ...rateLimitConfig,
 };
 
@@ -27,8 +25,7 @@ function wiringOf(env: Record<string, string>) {
   assert.ok("config" in parsed, JSON.stringify(parsed));
   const { config } = parsed;
   const clock = () => NOW_MS;
-  const health = createHealth("edge", clock);
-  return { service: "edge", config, clock, log: silentLogger, health };
+  return { config, redis: null, clock, log: silentLogger };
 }
 
 function token(alg: string, claims: Record<string, unknown> = {}): Promise<string> {
@@ -72,19 +69,20 @@ test("rates come from the configuration, and hold without Redis", () => {
   assert.deepEqual(closables, []);
 });
 
-test("with Redis away limits go on, and health calls it not needed", async () => {
-  const env = {
-    JWT_SECRET: SECRET,
-    REDIS_URL: "redis://127.0.0.1:1",
-    RATE_LIMIT_USER_PER_MINUTE: "1",
-  };
-  const wiring = wiringOf(env);
-  const { limits, closables } = rateLimits(wiring);
+test("with Redis away limits go on", async () => {
+  const redis = openRedis({
+    url: "redis://127.0.0.1:1",
+    caPath: null,
+    prefix: "",
+    connectionName: "limits-test",
+    log: silentLogger,
+  });
+  const wiring = wiringOf({ JWT_SECRET: SECRET, RATE_LIMIT_USER_PER_MINUTE: "1" });
+  const { limits, closables } = rateLimits({ ...wiring, redis });
   const { limiter, rates } = limits;
   assert.equal(limiter.take("k", 1, rates.user), 0);
   assert.ok(limiter.take("k", 1, rates.user) > 0);
-  assert.equal(wiring.health.report().status, "degraded");
-  for (const closable of closables) if ("close" in closable) await closable.close();
+  for (const closable of [...closables, redis]) if ("close" in closable) await closable.close();
 });
 
 test("DEP-24: tests are not limited", () => {

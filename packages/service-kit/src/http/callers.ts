@@ -1,15 +1,9 @@
 import type { Logger } from "@vigie/core/log";
 import type { Clock } from "@vigie/core/time";
 import type { Parsed } from "../config.ts";
-import type { Health } from "../health.ts";
-import {
-  limitsAreOff,
-  type rateLimitConfig,
-  type redisOrLessConfig,
-  type tokenConfig,
-} from "../http-config.ts";
-import { openRedis } from "../redis/redis.ts";
-import type { prefixConfig, processConfig } from "../shared-config.ts";
+import { limitsAreOff, type rateLimitConfig, type tokenConfig } from "../http-config.ts";
+import type { RedisStore } from "../redis/redis.ts";
+import type { processConfig } from "../shared-config.ts";
 import type { Closable } from "../shutdown.ts";
 import type { AuthOptions } from "./auth.ts";
 import { createTokenVerifier, type TokenVerifier } from "./jwt.ts";
@@ -55,20 +49,17 @@ function keySource({ config, clock, log }: TokenWiring): KeySource {
 }
 
 interface LimitWiring {
-  /** Names the connection to Redis. */
-  readonly service: string;
-  readonly config: Parsed<typeof rateLimitConfig> &
-    Parsed<typeof redisOrLessConfig> &
-    Parsed<typeof prefixConfig> &
-    Pick<Parsed<typeof processConfig>, "NODE_ENV">;
+  readonly config: Parsed<typeof rateLimitConfig> & Pick<Parsed<typeof processConfig>, "NODE_ENV">;
+  /** What instances share their limits by; null: each limits alone, as it does while Redis is away. */
+  readonly redis: RedisStore | null;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly health: Health;
 }
 
-/** Rates and their limiter; shared with other instances when REDIS_URL is set. */
-export function rateLimits({ service: connectionName, config, clock, log, health }: LimitWiring): {
+/** Rates and their limiter. */
+export function rateLimits({ config, redis, clock, log }: LimitWiring): {
   readonly limits: Omit<AuthOptions, "verifier">;
+  /** To be closed before Redis. */
   readonly closables: readonly Closable[];
 } {
   const service = config.RATE_LIMIT_SERVICE_PER_MINUTE;
@@ -79,14 +70,7 @@ export function rateLimits({ service: connectionName, config, clock, log, health
   };
   if (limitsAreOff(config)) return { limits: { limiter: noRateLimit, rates }, closables: [] };
   const limiter = new LocalRateLimiter({ clock });
-  const url = config.REDIS_URL;
-  if (url === null) return { limits: { limiter, rates }, closables: [] };
-  // Limits go on locally without it.
-  health.declare("redis", { needed: false });
-  const prefix = config.VIGIE_TOPIC_PREFIX;
-  const caPath = config.REDIS_SSL_CA;
-  const redis = openRedis({ url, caPath, prefix, connectionName, log });
-  const observer = (up: boolean): void => health.set("redis", up);
-  const shared = shareLimit(limiter, redisDebtBook(redis), { log, observer });
-  return { limits: { limiter, rates }, closables: [shared, redis] };
+  if (redis === null) return { limits: { limiter, rates }, closables: [] };
+  const shared = shareLimit(limiter, redisDebtBook(redis), { log });
+  return { limits: { limiter, rates }, closables: [shared] };
 }

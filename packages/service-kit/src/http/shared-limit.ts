@@ -35,11 +35,9 @@ export function shareLimit(
   options: {
     readonly log: Logger;
     readonly everyMs?: number;
-    /** Told after every exchange whether the book answered. */
-    readonly observer?: (up: boolean) => void;
   },
 ): SharedLimit {
-  const { log, observer = () => {} } = options;
+  const { log } = options;
   let away = false;
   let running: Promise<void> | null = null;
   const once = async (): Promise<void> => {
@@ -52,11 +50,9 @@ export function shareLimit(
       }
       if (away) log.info({}, "shared_limits_back");
       away = false;
-      observer(true);
     } catch {
       if (!away) log.warn({}, "shared_limits_away");
       away = true;
-      observer(false);
     }
   };
   const share = (): Promise<void> => {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { silentLogger } from "@vigie/core/log";
 import { openCodecs } from "@vigie/schemas/codecs";
 import type { SessionPolicy } from "@vigie/schemas/types";
+import { createHealth } from "@vigie/service-kit/health";
 import { createMetrics } from "@vigie/service-kit/metrics";
 import { type FollowedPolicies, followPolicies } from "@vigie/service-kit/policy-book";
 import {
@@ -66,7 +67,13 @@ beforeAll(async () => {
   codecs = await openCodecs({ registryUrl, cacheDir, prefix, log: silentLogger });
   codecs.encoder<SessionPolicy>("id.session.policy");
   await codecs.ready();
-  book = followPolicies({ client, prefix, codecs, log: silentLogger });
+  book = followPolicies({
+    client,
+    prefix,
+    codecs,
+    log: silentLogger,
+    health: createHealth("policies-test"),
+  });
   await vi.waitFor(() => assert.ok(book.ready), SOON);
 });
 afterAll(async () => {
@@ -125,7 +132,13 @@ test("the default of all reaches every tenant, and an edge that begins later kno
     assert.equal(book.of("molam-ci").document.max_failed_mfa_hour.count, 3);
   }, SOON);
   const { client, prefix } = servers;
-  const later = followPolicies({ client, prefix, codecs, log: silentLogger });
+  const later = followPolicies({
+    client,
+    prefix,
+    codecs,
+    log: silentLogger,
+    health: createHealth("policies-test"),
+  });
   onTestFinished(() => later.stop());
   await vi.waitFor(() => assert.ok(later.ready), SOON);
   assert.equal(later.of("molam-ci").document.max_failed_mfa_hour.count, 3);
