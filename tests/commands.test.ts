@@ -139,6 +139,30 @@ test("REV-01, REV-11, REV-14: a revoked session is dead at the other edge, on th
   });
 });
 
+test("REV-01, REV-07, REV-09: a session is revoked, and spared, by the id that its list shows", async () => {
+  const ids = ["listed-1", "listed-2", "listed-3", "listed-4"];
+  await begin("u-listed", ids);
+  const claims = person("u-listed", "listed-1");
+  const listed = async (): Promise<string[]> => {
+    const { body } = await call("/api/id/sessions/me", { method: "GET", claims });
+    return (body.sessions as { session_id: string }[]).map(({ session_id }) => session_id);
+  };
+  const [, two = "", three = "", four = ""] = ids.map((id) => uuidOf(TENANT, "session", id));
+  const own = "/api/v1/users/me/sessions";
+  const revoked = [
+    await call(`/api/id/sessions/${two}/revoke`, { claims }),
+    await call(`${own}/${three}`, { method: "DELETE", claims }),
+  ];
+  for (const { status, body } of revoked) {
+    assert.deepEqual([status, body.terminated_count], [200, 1], JSON.stringify(body));
+  }
+  assert.deepEqual((await listed()).sort(), [uuidOf(TENANT, "session", "listed-1"), four].sort());
+  const rest = await call(`${own}/terminate-all`, { claims, body: { except_session_id: four } });
+  assert.deepEqual([rest.status, rest.body.terminated_count], [200, 1]);
+  assert.equal(await isActive("u-listed", "listed-1", 0), false);
+  assert.equal(await isActive("u-listed", "listed-4", 0), true);
+});
+
 test("REV-05: one call 50 times at once over two edges has one effect, one result, one audit record", async () => {
   await begin("u-fifty", ["fifty-1", "fifty-2", "fifty-3"]);
   const answers = await Promise.all(

@@ -3,7 +3,7 @@ import { PARTITIONS_DEFAULT } from "@vigie/schemas/catalogue";
 import type { Channel, UserType } from "@vigie/schemas/types";
 import { tenantUuid, uuidOf } from "../ids.ts";
 import type { Database } from "../postgres/database.ts";
-import { endStatusOf, type Found, type SessionStore } from "./session-store.ts";
+import { endStatusOf, type Found, type OwnedSession, type SessionStore } from "./session-store.ts";
 import { IS_SESSION, isStub } from "./stub-rows.ts";
 import { LAG_MAX_MS } from "./topic-ends.ts";
 
@@ -11,7 +11,10 @@ import { LAG_MAX_MS } from "./topic-ends.ts";
 const GROUP = "vigie.session-sink";
 const TOPIC = "id.session.state";
 
-/** One statement, hence one moment: the row is as new as the offset says. */
+/**
+ * One statement, hence one moment: the row is as new as the offset says. The id of a row is no name of a session:
+ * revocations and commands know it by the name that its source gave it.
+ */
 const FIND = `
   select s.*,
          (select next_offset from sink_offsets
@@ -21,15 +24,15 @@ const FIND = `
       select status, session_type, created_at, last_activity, absolute_expires_at, session_data,
              user_type, risk_score, org_id, device_key, country, city, step_up_required_at
         from user_sessions
-       where id = $1 and tenant_id = $2 and user_key = $3) as s on true`;
+       where id = $1 and tenant_id = $2 and user_key = $3 and session_key = $7) as s on true`;
 
 const OWNER = `
-  select user_key from user_sessions
+  select user_key, session_key from user_sessions
    where id = $1 and tenant_id = $2 and ${IS_SESSION}`;
 
 export interface PostgresSessions extends SessionStore {
-  /** SES-18: whose a session is, or null for one that is not known. */
-  ownerOf(tenantId: string, sessionId: string): Promise<string | null>;
+  /** SES-18: whose a session is, by its name or the id of its row; null for one that is not known. */
+  ownerOf(tenantId: string, sessionId: string): Promise<OwnedSession | null>;
 }
 
 /** Sessions as the session sink keeps them in PostgreSQL. */
@@ -43,7 +46,7 @@ export function postgresSessions(
       const partition = partitionOf(userKey(tenantId, userId), partitions);
       const names = { tenantId, userId, sessionId };
       const id = uuidOf(tenantId, "session", sessionId);
-      const values = [id, tenantUuid(tenantId), userId, GROUP, TOPIC, partition];
+      const values = [id, tenantUuid(tenantId), userId, GROUP, TOPIC, partition, sessionId];
       const { rows } = await database.inTenant(tenantId, (tx) => tx.query<Row>(FIND, values));
       const [row] = rows;
       const found: Found = row === undefined ? { kind: "none" } : foundOf(names, row);
@@ -52,9 +55,10 @@ export function postgresSessions(
     async ownerOf(tenantId, sessionId) {
       const values = [uuidOf(tenantId, "session", sessionId), tenantUuid(tenantId)];
       const { rows } = await database.inTenant(tenantId, (tx) =>
-        tx.query<{ user_key: string }>(OWNER, values),
+        tx.query<{ user_key: string; session_key: string }>(OWNER, values),
       );
-      return rows[0]?.user_key ?? null;
+      const [row] = rows;
+      return row === undefined ? null : { userId: row.user_key, sessionId: row.session_key };
     },
   };
 }

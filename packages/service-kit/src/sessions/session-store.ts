@@ -21,6 +21,12 @@ export interface StoreAnswer {
   readonly appliedOffset: number;
 }
 
+/** A session as events name it, and whose it is. */
+export interface OwnedSession {
+  readonly userId: string;
+  readonly sessionId: string;
+}
+
 /** A store that a sink fills from id.session.state. Throws when it is away: VIG_REDIS_AWAY, VIG_DATABASE_AWAY. */
 export interface SessionStore {
   /** How far behind it may be and still vouch for a life. */

@@ -38,7 +38,7 @@ function viewOf(stores: readonly SessionStore[], setting: Setting = {}) {
     ends: { isCurrent: (_partition, offset) => offset > 0 },
     policyOf: () => policy,
     outagesOf: () => [],
-    ownerOf: async () => "u-1",
+    ownerOf: async () => ({ userId: "u-1", sessionId: "s-1" }),
     clock: () => NOW_MS,
     ...parts,
   });
@@ -158,6 +158,16 @@ test("a live answer carries the deadlines in force", async () => {
 test("SES-18: a session is found by tenant and id alone", async () => {
   const view = viewOf([store(active())]);
   assert.equal((await view.resolveById("acme", "s-1")).kind, "live");
+  const book = new DenialBook(() => NOW_MS);
+  book.takeRevocation({
+    tenant_id: "acme",
+    user_id: "u-1",
+    session_id: "s-1",
+    revoked_at: NOW_MS,
+    session_expires_at: NOW_MS + MINUTE_MS,
+  });
+  const denied = viewOf([store(active())], { book });
+  assert.equal((await denied.resolveById("acme", "the id of its row")).kind, "ended");
   const nobodys = viewOf([store(active())], { ownerOf: async () => null });
   assert.equal((await nobodys.resolveById("acme", "s-1")).kind, "unknown");
 });

@@ -4,7 +4,13 @@ import type { PolicyDocument } from "@vigie/core/policy";
 import { deadlinesOf } from "@vigie/core/session-deadlines";
 import type { Clock } from "@vigie/core/time";
 import type { DenialBook } from "./denial-book.ts";
-import type { Found, SessionStore, StoreAnswer, StoredSession } from "./session-store.ts";
+import type {
+  Found,
+  OwnedSession,
+  SessionStore,
+  StoreAnswer,
+  StoredSession,
+} from "./session-store.ts";
 import type { TopicEnds } from "./topic-ends.ts";
 import type { SessionAnswer, SessionView } from "./view.ts";
 
@@ -20,7 +26,7 @@ export interface SessionViewParts {
   /** Of the partition in which a user lies. */
   outagesOf(partition: number): Outages;
   /** Null: not known, or nobody knows. */
-  ownerOf(tenantId: string, sessionId: string): Promise<string | null>;
+  ownerOf(tenantId: string, sessionId: string): Promise<OwnedSession | null>;
   readonly clock: Clock;
 }
 
@@ -78,8 +84,9 @@ export function createSessionView(parts: SessionViewParts): SessionView {
       return found.kind === "none" ? { kind: "unknown" } : found;
     },
     async resolveById(tenantId, sessionId) {
-      const userId = await parts.ownerOf(tenantId, sessionId);
-      return userId === null ? { kind: "unknown" } : view.resolve(tenantId, userId, sessionId);
+      const owned = await parts.ownerOf(tenantId, sessionId);
+      if (owned === null) return { kind: "unknown" };
+      return view.resolve(tenantId, owned.userId, owned.sessionId);
     },
     denialOf: (session) => book.denialOf(session),
   };

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
+import { noOutages } from "@vigie/core/outages";
+import { defaultPolicy } from "@vigie/core/policy";
 import { nameUuid, tenantUuid, uuidOf } from "@vigie/service-kit/ids";
+import { DenialBook } from "@vigie/service-kit/sessions/denial-book";
 import { memoryView } from "@vigie/service-kit/sessions/memory-view";
+import { postgresSessions } from "@vigie/service-kit/sessions/postgres-sessions";
+import { createSessionView } from "@vigie/service-kit/sessions/session-view";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { addPerson, ids, sessionRow } from "../inventory/test-tables.ts";
 import { NOW_MS } from "../test-edge.ts";
@@ -14,24 +19,61 @@ beforeAll(async () => {
 afterAll(() => tables.close());
 beforeEach(() => tables.clear());
 
+/** What the tables say, with nothing denied. */
+function viewOfTables() {
+  const rows = postgresSessions(tables.edge);
+  return createSessionView({
+    stores: [rows],
+    book: new DenialBook(() => NOW_MS),
+    isBookCurrent: () => true,
+    ends: { isCurrent: () => true },
+    policyOf: () => defaultPolicy,
+    outagesOf: () => noOutages,
+    ownerOf: rows.ownerOf,
+    clock: () => NOW_MS,
+  });
+}
+
 describe("ids as lists show them", () => {
-  test("a session, a device and a user are found by their UUIDs too", async () => {
+  test("SES-18: a session is asked for by its name, by which it can be denied, or looked up by either id", async () => {
     await tables.addSessions();
-    const view = memoryView(
-      new Map([[uuidOf(TENANT, "session", "s-2"), { kind: "unknown" as const }]]),
-    );
-    const edge = tables.edgeOn({ view });
+    const view = viewOfTables();
+    const [live, ended] = ["s-2", "s-5"].map((key) => uuidOf(TENANT, "session", key));
+    const kinds = async (ids: readonly (string | undefined)[]) =>
+      Promise.all(ids.map(async (id = "") => (await view.resolve(TENANT, "usr_1", id)).kind));
+    assert.deepEqual(await kinds(["s-2", "s-5", live, ended]), [
+      "live",
+      "ended",
+      "unknown",
+      "unknown",
+    ]);
+    for (const id of ["s-2", live ?? ""]) {
+      const answer = await view.resolveById(TENANT, id);
+      assert.ok(answer.kind === "live");
+      assert.deepEqual([answer.session.userId, answer.session.sessionId], ["usr_1", "s-2"]);
+    }
+  });
+
+  test("REV-01: a session, a device and a user are found by their UUIDs too", async () => {
+    await tables.addSessions();
+    const [first, second] = ["s-1", "s-2"].map((key) => uuidOf(TENANT, "session", key));
+    await tables.insert("user_sessions", [sessionRow({ session: "s-me" })]);
+    const edge = tables.edgeOn({ view: viewOfTables() });
     const own = await call(edge, {
       method: "DELETE",
-      url: `/api/v1/users/me/sessions/${uuidOf(TENANT, "session", "s-2")}`,
+      url: `/api/v1/users/me/sessions/${second}`,
       claims: ME,
     });
     assert.equal(own.statusCode, 200, own.body);
+    const all = "/api/v1/users/me/sessions/terminate-all";
+    await call(edge, { url: all, claims: ME, payload: { except_session_id: first } });
     const device = uuidOf(TENANT, "device", "d-1");
     await call(edge, { url: `/api/id/devices/${device}/revoke`, claims: ME });
-    await call(edge, { payload: { filter: { user_id: uuidOf(TENANT, "user", "usr_2") } } });
+    const payload = { filter: { user_id: uuidOf(TENANT, "user", "usr_2") } };
+    await call(edge, { payload, claims: { ...ADMIN, sid: undefined } });
     expect(edge.commands).toMatchObject([
       { session_id: "s-2", user_id: "usr_1" },
+      { kind: "REVOKE_ALL", keep_session_id: "s-1", user_id: "usr_1" },
       { device_id: "d-1", user_id: "usr_1" },
       { kind: "REVOKE_ALL", user_id: "usr_2" },
     ]);
