@@ -51,11 +51,16 @@ const seriesOf = (row: SeriesRow): Series => ({
   missing: row.missing,
 });
 
-/** What is given up by now, the longest due first, with the series as they are then. Nothing is written yet. */
-export async function readDue(
-  tx: Queryable,
-  nowMs: number,
-): Promise<{ readonly series: readonly Series[]; readonly gaps: readonly AuditEntry[] }> {
+/** What is given up, and the series as they are then. */
+export interface Due {
+  readonly series: readonly Series[];
+  readonly gaps: readonly AuditEntry[];
+}
+
+export const NOTHING_DUE: Due = { series: [], gaps: [] };
+
+/** What is given up by now, the longest due first. Nothing is written yet. */
+export async function readDue(tx: Queryable, nowMs: number): Promise<Due> {
   const { rows } = await tx.query<SeriesRow>(READ_DUE, [nowMs]);
   const ended = rows.map((row) => givenUp(seriesOf(row), nowMs));
   return {

@@ -21,6 +21,7 @@ import { migrate, migrationFolders } from "@vigie/service-kit/postgres/migrate";
 import { type KafkaAdmin, openAdmin } from "@vigie/stream/kafka/admin";
 import { type KafkaClient, openKafka } from "@vigie/stream/kafka/client";
 import { openLoneReader } from "@vigie/stream/kafka/lone-reader";
+import { processEnv } from "@vigie/testkit/process-env";
 import { stack, type TestStack } from "@vigie/testkit/stack";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openSigned, type SignedCheckpoint } from "./checkpoint/keys.ts";
@@ -41,8 +42,8 @@ import { BATCH_RECORDS } from "./testing/fault-records.ts";
 const root = resolve(import.meta.dirname, "../../..");
 const CHILD = join(import.meta.dirname, "testing/faulty-sink.ts");
 const LIVES = process.env.VIGIE_TEST_FULL === undefined ? 40 : 200;
-/** By then there is everything that a batch can find in the database: persons to erase, gaps, part of a tile. */
-const BATCHES_BEFORE = 4;
+/** By then there is everything that a batch can find in the database: persons to erase, gaps that are due, part of a tile. */
+const BATCHES_BEFORE = 8;
 /** In two batches every kind of step comes. */
 const BATCHES_OF_STEPS = 2;
 /** A step that is aimed at comes sooner. */
@@ -111,7 +112,7 @@ async function run(log: Log, batches: number, aim: Aim | null = null): Promise<s
   const args = ["--disable-warning=ExperimentalWarning", CHILD, log.file, until, ...at];
   const child = spawn(process.execPath, args, {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { PATH: process.env.PATH },
+    env: processEnv,
   });
   let out = "";
   let err = "";

@@ -13,7 +13,7 @@ import {
 import { advance, isBeyond, isLost, Positions } from "@vigie/service-kit/postgres/sink-positions";
 import { appendEntries } from "./append.ts";
 import { keepAside } from "./conflicts.ts";
-import { followSeries, readDue } from "./emitter-rows.ts";
+import { followSeries, NOTHING_DUE, readDue } from "./emitter-rows.ts";
 import { GAP_DETECTED } from "./emitters.ts";
 import type { AuditEntry } from "./entry.ts";
 import { destroyKeys } from "./erasure.ts";
@@ -21,6 +21,7 @@ import { type Head, lockHead, writeHead } from "./head.ts";
 import type { AuditItem, Erasure } from "./items.ts";
 import { type Digested, sortOut } from "./known-events.ts";
 import { type Random, systemRandom } from "./random.ts";
+import { mayGiveUp, readOn } from "./reading.ts";
 import type { Signers } from "./signer.ts";
 import { SubjectKeys } from "./subjects.ts";
 import { openSubjects } from "./subjects-of-batch.ts";
@@ -165,7 +166,8 @@ class Writer {
     const nowMs = clock();
     const tree = await this.treeOf(tx, before);
     const erased = await destroyKeys(tx, erasures);
-    const due = await readDue(tx, nowMs);
+    const reading = readOn(before.reading, nowMs);
+    const due = mayGiveUp(reading) ? await readDue(tx, nowMs) : NOTHING_DUE;
     const own = [...erased.entries, ...due.gaps].map((entry) => ({ entry, value: null }));
     const { added, repeated, conflicts } = await sortOut(tx, [...own, ...items], signers);
 
@@ -183,8 +185,7 @@ class Writer {
     const entries = all.map(({ entry }) => entry);
     await followSeries(tx, entries, { due: due.series, nowMs });
     await keepAside(tx, conflicts, { keys: platform, subjects });
-    const head = { frontier: grown.frontier, destroyed, erasedUntilMs };
-    if (all.length > 0 || erasures.length > 0) await writeHead(tx, head);
+    await writeHead(tx, { frontier: grown.frontier, destroyed, erasedUntilMs, reading });
     return {
       appended: all.length,
       repeated,

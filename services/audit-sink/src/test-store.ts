@@ -37,7 +37,8 @@ const GUARDED = [
 const LOG_TABLES = [...GUARDED, "audit_conflicts", "audit_subjects"].join(", ");
 const FORGET = `
   truncate ${LOG_TABLES}, audit_erased, audit_emitters, sink_offsets, erasure_parts;
-  update audit_head set size = 0, frontier = '{}', destroyed = 0, erased_until_ms = 0`;
+  update audit_head set size = 0, frontier = '{}', destroyed = 0, erased_until_ms = 0,
+                        read_since_ms = 0, read_at_ms = 0`;
 
 export interface TestLog {
   servers: TestStack;

@@ -66,9 +66,9 @@ async function restore(
     throw unfit(store, "its leaves and those of the database do not make the tree that was signed");
   }
   await writeHead(tx, {
+    ...head,
     frontier: tree.frontier,
     destroyed: head.destroyed + destroyed,
-    erasedUntilMs: head.erasedUntilMs,
   });
   return checkpoint.size - before;
 }
