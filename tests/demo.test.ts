@@ -26,6 +26,7 @@ test("the scenario finds its three takeovers, and every store holds what happene
     assert.match(text, /PostgreSQL {2}9 sessions, \d+ activities, [4-9] anomalies/);
     assert.match(text, /Redis {7}[89] live sessions/);
     assert.match(text, /Audit {7}[3-9] entries, in a log of which \d+ are signed for/);
+    assert.match(text, /Edge {8}19 events accepted by the broker, median \d+\.\d ms/);
   }
 });
 
