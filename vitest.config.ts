@@ -1,5 +1,6 @@
-import { availableParallelism } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 // Vitest's default leaves one core to itself, which on two cores is every other one.
 const common = {
@@ -8,6 +9,22 @@ const common = {
   maxWorkers: availableParallelism(),
 } as const;
 
+const GIB = 2 ** 30;
+
+/** Of the e2e tests, by what npm test says of them. */
+const LONGEST = ["outages", "detection", "start", "spray", "retraction", "geo", "crash"];
+
+/** Begins with those that take longest, so that in the end none keeps all others waiting; the rest goes by size. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification): number => {
+      const found = LONGEST.findIndex((name) => moduleId.endsWith(`/tests/${name}.test.ts`));
+      return found === -1 ? LONGEST.length : found;
+    };
+    return (await super.sort(files)).sort((a, b) => place(a) - place(b));
+  }
+}
+
 /**
  * unit: no servers. integration: real servers, a topic prefix per file. e2e: whole pipeline, faults, crashes; they
  * wait more than they reckon. timed: what holds limits of time has the machine to itself.
@@ -15,6 +32,7 @@ const common = {
  */
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
@@ -39,8 +57,8 @@ export default defineConfig({
           ...common,
           name: "integration",
           sequence: { groupOrder: 1 },
-          // All share one PostgreSQL with its 100 connections.
-          maxWorkers: Math.min(4, common.maxWorkers),
+          // One more than cores, since they wait for servers; all share one PostgreSQL with its 100 connections.
+          maxWorkers: Math.min(4, common.maxWorkers + 1),
           include: [
             "{packages,services}/*/src/**/*.int.test.ts",
             "schemas/**/*.int.test.ts",
@@ -55,8 +73,9 @@ export default defineConfig({
           ...common,
           name: "e2e",
           sequence: { groupOrder: 2 },
-          // A pipeline is seven processes, some with servers of their own: 2 GiB each.
-          maxWorkers: 2,
+          // They wait for half of their time. A pipeline is seven processes, some with servers of their own: 2 GiB each,
+          // and as much for what all share.
+          maxWorkers: totalmem() < 8 * GIB ? 2 : 3,
           include: ["tests/*.test.ts"],
           testTimeout: 180_000,
           hookTimeout: 180_000,

@@ -39,6 +39,8 @@ export async function startRedisPair(servers: OwnServers): Promise<RedisPair> {
 
   async function follow(): Promise<void> {
     link.moveTo(primary.port);
+    // By default it waits 5 s for more replicas to copy itself to.
+    await primary.store.command("CONFIG", "SET", "repl-diskless-sync-delay", 0);
     await standby.store.command("REPLICAOF", "127.0.0.1", link.port);
     await untilTrue("the standby follows", async () =>
       /master_link_status:up/.test(String(await standby.store.command("INFO", "replication"))),
