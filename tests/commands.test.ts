@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import type { AuditEvent, SessionCommandResult, SessionRevoked } from "@vigie/schemas/types";
+import type {
+  AuditEvent,
+  HeartbeatEvent,
+  SessionCommandResult,
+  SessionRevoked,
+} from "@vigie/schemas/types";
 import { uuidOf } from "@vigie/service-kit/ids";
 import { afterAll, beforeAll, test } from "vitest";
 import { allServices, TENANT } from "./support/pipeline.ts";
@@ -139,7 +144,7 @@ test("REV-01, REV-11, REV-14: a revoked session is dead at the other edge, on th
   });
 });
 
-test("REV-01, REV-07, REV-09: a session is revoked, and spared, by the id that its list shows", async () => {
+test("REV-01, REV-07, REV-09, SES-17: a session is validated, revoked and spared by the id that its list shows", async () => {
   const ids = ["listed-1", "listed-2", "listed-3", "listed-4"];
   await begin("u-listed", ids);
   const claims = person("u-listed", "listed-1");
@@ -147,8 +152,15 @@ test("REV-01, REV-07, REV-09: a session is revoked, and spared, by the id that i
     const { body } = await call("/api/id/sessions/me", { method: "GET", claims });
     return (body.sessions as { session_id: string }[]).map(({ session_id }) => session_id);
   };
+  const isValid = async (session_id: string): Promise<unknown> => {
+    const service = { sub: "pay", client_id: "pay", scope: "id:introspect events:write" };
+    const body = { session_id, update_activity: true };
+    return (await call("/api/id/sessions/validate", { claims: service, body, edge: 1 })).body
+      .active;
+  };
   const [, two = "", three = "", four = ""] = ids.map((id) => uuidOf(TENANT, "session", id));
   const own = "/api/v1/users/me/sessions";
+  assert.deepEqual([await isValid("listed-2"), await isValid(three)], [true, true]);
   const revoked = [
     await call(`/api/id/sessions/${two}/revoke`, { claims }),
     await call(`${own}/${three}`, { method: "DELETE", claims }),
@@ -156,6 +168,13 @@ test("REV-01, REV-07, REV-09: a session is revoked, and spared, by the id that i
   for (const { status, body } of revoked) {
     assert.deepEqual([status, body.terminated_count], [200, 1], JSON.stringify(body));
   }
+  await untilTrue("neither is valid any more", async () => {
+    return !(await isValid("listed-2")) && !(await isValid(three));
+  });
+  const seen = (await values<HeartbeatEvent>(pipeline, "id.heartbeat")).map(
+    (each) => each?.session_id,
+  );
+  assert.ok(seen.includes("listed-2") && seen.includes("listed-3"), "under its name, by either id");
   assert.deepEqual((await listed()).sort(), [uuidOf(TENANT, "session", "listed-1"), four].sort());
   const rest = await call(`${own}/terminate-all`, { claims, body: { except_session_id: four } });
   assert.deepEqual([rest.status, rest.body.terminated_count], [200, 1]);

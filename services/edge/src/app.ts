@@ -15,6 +15,7 @@ import { live, STREAM_PATH } from "./live/live.ts";
 import { policies } from "./policies/policies.ts";
 import { erasure } from "./privacy/erasure/erasure.ts";
 import { dataExport } from "./privacy/export/export.ts";
+import { validation } from "./validation/validation.ts";
 
 export interface EdgeOptions extends EdgeContext {
   readonly bodyMaxBytes: number;
@@ -34,6 +35,7 @@ const features: readonly Feature[] = [
   labels,
   auditReports,
   introspection,
+  validation,
   live,
   auditApi,
 ];

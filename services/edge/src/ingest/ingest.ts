@@ -34,7 +34,7 @@ export function ingest(scope: FastifyInstance, context: EdgeContext): void {
   postEventsRoute(scope, shared);
 }
 
-const WRITE_SCOPE = "events:write";
+export const WRITE_SCOPE = "events:write";
 
 export const reportedEvents = nothing("events lie on their topics; what they cause is on record");
 
