@@ -1,7 +1,7 @@
 import type { PolicyDocument, RuleMode, RuleSwitch } from "@vigie/core/policy";
 import { modeFor } from "@vigie/core/policy-shares";
 import type { Emit } from "@vigie/stream/processor";
-import type { AnyRule, EnrichedEvent, EventKind, Step } from "#rules/rule";
+import { type AnyRule, type EnrichedEvent, type EventKind, off } from "#rules/rule";
 import { dropShadow, ShadowSteps, shadowPart } from "#shadow/shadow";
 import { trialFor } from "#shadow/trial";
 import { type Habits, habitsPart } from "#state/habits";
@@ -139,9 +139,6 @@ function coarsenAll(parts: readonly AnyPart[], state: OpenState, precision: Prec
     state.put(slot, codec.coarsened(state.get(slot), precision));
   });
 }
-
-/** Of a rule that is off. */
-const off: Step<unknown> = { state: undefined, findings: [] };
 
 /** After the rules: what they were told of was the user's before this event. */
 const learn = (state: OpenState, event: EnrichedEvent): void =>

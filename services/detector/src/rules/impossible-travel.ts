@@ -24,6 +24,7 @@ export const meta: RuleMeta = {
   riskScore: 95,
   action: "STEP_UP",
   settings: ["impossible_travel"],
+  keepsAlike: true,
 };
 
 export function step(trail: Trail, event: EnrichedEvent, policy: PolicyDocument): Step<Trail> {

@@ -33,6 +33,7 @@ export const meta: RuleMeta = {
   // A score of probabilities is to be held against a tenant's own users before it acts on any of them.
   mode: "SHADOW",
   settings: ["login_risk"],
+  keepsAlike: true,
 };
 
 /** Of fewer logins, a single one moves a share by more than a hundredth. */

@@ -82,6 +82,8 @@ export interface RuleMeta extends AnomalyRule {
   readonly mode?: RuleMode;
   /** The parts of a policy that its step reads; it is tried anew only where one of them differs. Default: any may be. */
   readonly settings?: readonly (keyof PolicyDocument)[];
+  /** Its state is the same under any policy that does not switch it off: only what it finds hangs on one. */
+  readonly keepsAlike?: true;
 }
 
 /** What a rule found. */
@@ -107,6 +109,8 @@ export interface Step<S> {
 }
 
 const nothing: readonly Finding[] = [];
+/** Of a rule that is off. */
+export const off: Step<unknown> = { state: undefined, findings: nothing };
 /** Of a rule that keeps nothing of its own. */
 export const noState: PartCodec<null> = { initial: null, write() {}, read: () => null };
 /** Its quiet step. */

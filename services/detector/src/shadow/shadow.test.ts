@@ -1,3 +1,4 @@
+import { Writer } from "@vigie/core/bytes";
 import { silentLogger } from "@vigie/core/log";
 import {
   defaultPolicy,
@@ -27,7 +28,7 @@ import {
   PARIS,
 } from "../rules/example.ts";
 import { rules } from "../rules/index.ts";
-import type { EnrichedEvent } from "../rules/rule.ts";
+import type { AnyRule, EnrichedEvent } from "../rules/rule.ts";
 import { examplesOf } from "../rules/run-example.ts";
 import { event as anyEvent } from "../state/arbitraries.ts";
 import { STATE_BYTES_MAX, stateFormat, type UserState } from "../state/user-state.ts";
@@ -315,6 +316,52 @@ describe("a rule's share of the users", () => {
     expect(modes(shared(0))).toEqual(["SHADOW"]);
     expect(modes(shared(0, { mode: "SHADOW" }))).toEqual([]);
   });
+});
+
+/** What the rule keeps of the events under each of the policies, as bytes. */
+const keptUnder = (rule: AnyRule, events: readonly EnrichedEvent[], over: PolicyOverlay[]) =>
+  over.map((each) => {
+    const document = overlayPolicy(defaultPolicy, each);
+    const writer = new Writer();
+    let state: unknown = rule.initial;
+    for (const event of events) {
+      if (rule.meta.events.includes(event.kind)) ({ state } = rule.step(state, event, document));
+    }
+    rule.write(writer, state);
+    return writer.finish().toString("hex");
+  });
+
+const keepsAlike = (rule: AnyRule, events: readonly EnrichedEvent[], over: PolicyOverlay[]) =>
+  new Set(keptUnder(rule, events, over)).size === 1;
+
+const limits = fc.record({
+  impossible_travel: fc.record({ kmh_threshold: fc.constantFrom(300, 900, 5_000) }),
+  login_risk: fc.record({ score_max: fc.constantFrom(1, 10, 1_000) }),
+  max_failed_mfa_hour: fc.record({ count: fc.integer({ min: 1, max: 6 }) }),
+});
+const underTwo = fc.tuple(
+  fc.oneof(someEvents, fc.array(anyEvent, { maxLength: 20 })),
+  fc.tuple(limits, limits),
+);
+
+describe.each(rules.filter(({ meta }) => meta.keepsAlike))("$meta.name", (rule) => {
+  test("keeps the same under any policy, so that a candidate needs no memory of its own", () => {
+    fc.assert(fc.property(underTwo, ([events, two]) => keepsAlike(rule, events, two)));
+    const trip = [login("10:00", { position: DAKAR }), login("10:30", { position: PARIS })];
+    const other = { impossible_travel: { kmh_threshold: 300 }, login_risk: { score_max: 1 } };
+    expect(follow(trip, policyOf({}, other)).bytes).toEqual(follow(trip, policyOf({}, null)).bytes);
+  });
+});
+
+test("a rule that remembers what it told would be caught if it said that it keeps alike", () => {
+  const rule = rules.find(({ meta }) => meta.name === "bruteforce") as AnyRule;
+  const check = fc.check(
+    fc.property(underTwo, ([events, two]) => keepsAlike(rule, events, two)),
+    {
+      numRuns: 1_000,
+    },
+  );
+  expect(check.failed).toBe(true);
 });
 
 describe.each(rules)("$meta.name", ({ meta, step, initial }) => {

@@ -1,7 +1,7 @@
 import { Reader, type Writer } from "@vigie/core/bytes";
 import type { PolicyDocument } from "@vigie/core/policy";
 import { modeFor } from "@vigie/core/policy-shares";
-import type { AnyRule, EnrichedEvent, Step } from "#rules/rule";
+import { type AnyRule, type EnrichedEvent, off, type Step } from "#rules/rule";
 import type { Precision } from "#state/precision";
 import type { OpenState, Part, PartCodec } from "#state/user-state";
 import type { Trial } from "./trial.ts";
@@ -109,7 +109,9 @@ export class ShadowSteps {
       return nothing;
     }
     const step = rule.step(own, event, document);
-    this.put(meta.part, forked, step.state);
+    // What the live rule just came to know is the same: there is nothing to part from.
+    const isAlike = forked === undefined && meta.keepsAlike === true && live !== off;
+    if (!isAlike) this.put(meta.part, forked, step.state);
     return step;
   }
 
