@@ -1,3 +1,5 @@
+import { HOUR_MS } from "@vigie/core/time";
+
 /** Who puts an action on record; http: every service with routes, edge and geo. */
 export type AuditEmitter =
   | "edge"
@@ -243,6 +245,12 @@ export const auditActions = {
     payload: ["emitter"],
     when: "an edge or a geo started: the first record of its series",
   },
+  "audit.series_continued": {
+    by: "http",
+    subject: NOBODY,
+    payload: ["emitter"],
+    when: "an edge or a geo has run for another six hours",
+  },
   "audit.series_closed": {
     by: "http",
     subject: NOBODY,
@@ -380,3 +388,7 @@ export const ACCESS_DENIED = "access.denied" as const satisfies AuditAction;
 /** An edge began, or came to its end: without the latter, its last records may be missing. */
 export const SERIES_OPENED = "audit.series_opened" as const satisfies AuditAction;
 export const SERIES_CLOSED = "audit.series_closed" as const satisfies AuditAction;
+/** It still runs: a series without this for long broke off, also where nothing starts again under its name. */
+export const SERIES_CONTINUED = "audit.series_continued" as const satisfies AuditAction;
+/** Four leaves a day of each process, next to nothing. */
+export const SERIES_CONTINUED_EVERY_MS = 6 * HOUR_MS;

@@ -18,11 +18,12 @@ interface SeriesRow {
   readonly next_seq: number;
   readonly closed: boolean;
   readonly last_at_ms: number;
+  readonly last_record: Origin | null;
   readonly pending: readonly Missed[];
   readonly missing: number;
 }
 
-const COLUMNS = "emitter, next_seq, closed, last_at_ms, pending, missing";
+const COLUMNS = "emitter, next_seq, closed, last_at_ms, last_record, pending, missing";
 /** Of one write: whoever makes series without end must not make a write without end. */
 export const DUE_MAX = 1_000;
 const READ_DUE = `
@@ -35,18 +36,20 @@ const READ_OPEN = `
    where instance = any($1::text[]) and not closed and not pending @> '[{"to": null}]'`;
 const WRITE = `
   insert into audit_emitters
-    (emitter, instance, next_seq, closed, last_at_ms, pending, due_at_ms, missing)
+    (emitter, instance, next_seq, closed, last_at_ms, pending, due_at_ms, missing, last_record)
   select * from unnest($1::text[], $2::text[], $3::bigint[], $4::boolean[], $5::bigint[], $6::jsonb[],
-                       $7::bigint[], $8::bigint[])
+                       $7::bigint[], $8::bigint[], $9::jsonb[])
   on conflict (emitter) do update
     set next_seq = excluded.next_seq, closed = excluded.closed, last_at_ms = excluded.last_at_ms,
-        pending = excluded.pending, due_at_ms = excluded.due_at_ms, missing = excluded.missing`;
+        pending = excluded.pending, due_at_ms = excluded.due_at_ms, missing = excluded.missing,
+        last_record = excluded.last_record`;
 
 const seriesOf = (row: SeriesRow): Series => ({
   emitter: row.emitter,
   nextSeq: row.next_seq,
   closed: row.closed,
   lastAtMs: row.last_at_ms,
+  last: row.last_record,
   missed: row.pending,
   missing: row.missing,
 });
@@ -135,5 +138,6 @@ async function write(tx: Queryable, series: readonly Series[]): Promise<void> {
     series.map(({ missed }) => JSON.stringify(missed)),
     series.map(dueAtMs),
     series.map(({ missing }) => missing),
+    series.map(({ last }) => (last === null ? null : JSON.stringify(last))),
   ]);
 }

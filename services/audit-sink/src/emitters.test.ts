@@ -7,6 +7,7 @@ import {
   givenUp,
   instanceOf,
   type Series,
+  SILENT_MS,
   superseded,
 } from "./emitters.ts";
 import { entryOfAudit } from "./entry.ts";
@@ -118,4 +119,29 @@ test("a boot that never closed is given up once a later one is known; one that c
   const { gaps, series } = givenUp(later, T0 + GRACE_MS);
   expect(gaps).toMatchObject([{ payload: { emitter: BOOT, from: 4, to: null } }]);
   expect(superseded([series], newest, T0)).toEqual([series]);
+});
+
+test("a boot of which nothing comes for a day is given up where it is, if it was not closed", () => {
+  const [open, closed] = [bootOf(BOOT, [1, 2], false), bootOf(BOOT, [1, 2], true)];
+  const endMs = T0 + 2 + SILENT_MS;
+  expect(dueAtMs(open)).toBe(endMs);
+  expect(givenUp(open, endMs - 1)).toEqual({ series: open, gaps: [] });
+  const { series, gaps } = givenUp(open, endMs);
+  expect(gaps).toMatchObject([
+    { origin: { offset: 2 }, payload: { emitter: BOOT, from: 3, to: null } },
+  ]);
+  expect(series).toMatchObject({ closed: true, missed: [] });
+  expect([dueAtMs(series), dueAtMs(closed), dueAtMs(after([1, 2]) as Series)]).toEqual([
+    null,
+    null,
+    null,
+  ]);
+});
+
+test("a hole is given up before that, and each record that comes puts that off", () => {
+  const series = bootOf(BOOT, [1, 3], false);
+  expect(dueAtMs(series)).toBe(T0 + GRACE_MS);
+  const { series: rest } = givenUp(series, T0 + GRACE_MS);
+  expect(dueAtMs(rest)).toBe(T0 + 3 + SILENT_MS);
+  expect(dueAtMs(followed(rest, entryOf(4, { emitter: BOOT }), T0))).toBe(T0 + 4 + SILENT_MS);
 });

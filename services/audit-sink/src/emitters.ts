@@ -1,7 +1,11 @@
 import { MINUTE_MS } from "@vigie/core/time";
-import { type AuditAction, SERIES_CLOSED } from "@vigie/schemas/audit-actions";
+import {
+  type AuditAction,
+  SERIES_CLOSED,
+  SERIES_CONTINUED_EVERY_MS,
+} from "@vigie/schemas/audit-actions";
 import { nameUuid } from "@vigie/service-kit/ids";
-import { type AuditEntry, type Origin, ownEntry } from "./entry.ts";
+import { type AuditEntry, type Origin, ownEntry, placeOf } from "./entry.ts";
 
 /** Numbers that an emitter has given and that have not come; `to` null: nobody knows how many behind `from`. */
 export interface Missed {
@@ -20,6 +24,8 @@ export interface Series {
   readonly closed: boolean;
   /** Broker's time of its newest record. */
   readonly lastAtMs: number;
+  /** Where that one lay; null: unknown. */
+  readonly last: Origin | null;
   readonly missed: readonly Missed[];
   /** How many were given up. */
   readonly missing: number;
@@ -39,6 +45,9 @@ export const GRACE_MS = 5 * MINUTE_MS;
 /** Holes of one series that are waited for; of more the oldest are given up at once. */
 const MISSED_MAX = 100;
 
+/** Whoever runs said so four times. */
+export const SILENT_MS = 4 * SERIES_CONTINUED_EVERY_MS;
+
 const BOOT = /^(.+)\.[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** Of a process that numbers anew with every start; null of a series that goes on for ever. */
@@ -49,9 +58,12 @@ const begun = (emitter: string): Series => ({
   nextSeq: FIRST_SEQ,
   closed: false,
   lastAtMs: 0,
+  last: null,
   missed: [],
   missing: 0,
 });
+
+const knowsEnd = ({ missed }: Series): boolean => missed.some(({ to }) => to === null);
 
 /** The series with one more of its records. */
 export function followed(before: Series | undefined, entry: AuditEntry, nowMs: number): Series {
@@ -68,6 +80,7 @@ export function followed(before: Series | undefined, entry: AuditEntry, nowMs: n
     nextSeq: isNext ? seq + 1 : series.nextSeq,
     closed,
     lastAtMs: Math.max(series.lastAtMs, origin.timestampMs),
+    last: origin.timestampMs > series.lastAtMs ? placeOf(origin) : series.last,
     missed: closed ? missed.filter(({ to }) => to !== null) : missed,
   };
 }
@@ -87,25 +100,43 @@ export function superseded(
   nowMs: number,
 ): readonly Series[] {
   return boots.map((boot) => {
-    const knows = boot.missed.some(({ to }) => to === null);
-    if (boot.closed || knows || boot.lastAtMs >= newest.lastAtMs) return boot;
+    if (boot.closed || knowsEnd(boot) || boot.lastAtMs >= newest.lastAtMs) return boot;
     const end = { from: boot.nextSeq, to: null, noticedAtMs: nowMs, by: newest.by };
     return { ...boot, missed: [...boot.missed, end] };
   });
 }
 
-/** When the first of what is missed is given up; null: nothing is. */
-export function dueAtMs({ missed }: Series): number | null {
+/** When the first of what is missed is given up, or the series itself; null: never, as it is. */
+export function dueAtMs(series: Series): number | null {
+  const { missed } = series;
   const [first] = missed;
-  if (first === undefined) return null;
-  return missed.length > MISSED_MAX ? 0 : first.noticedAtMs + GRACE_MS;
+  const silentAtMs = silentFromMs(series);
+  if (first === undefined) return silentAtMs;
+  const firstAtMs = missed.length > MISSED_MAX ? 0 : first.noticedAtMs + GRACE_MS;
+  return Math.min(firstAtMs, silentAtMs ?? firstAtMs);
+}
+
+/** From when on nobody writes it any more, unless more of it comes before; null: it has no end, or a known one. */
+function silentFromMs(series: Series): number | null {
+  const isOpen = instanceOf(series.emitter) !== null && !series.closed && !knowsEnd(series);
+  return isOpen && series.last !== null ? series.lastAtMs + SILENT_MS : null;
+}
+
+/** With an end where it has been silent for too long: of a process that nothing followed under its name. */
+function silenced(series: Series, nowMs: number): Series {
+  const { nextSeq, last, missed } = series;
+  const fromMs = silentFromMs(series);
+  if (fromMs === null || last === null || nowMs < fromMs) return series;
+  const end = { from: nextSeq, to: null, noticedAtMs: nowMs - GRACE_MS, by: last };
+  return { ...series, missed: [...missed, end] };
 }
 
 /** What is due by now, or too much, as entries of the log; and the series without it. */
 export function givenUp(
-  series: Series,
+  before: Series,
   nowMs: number,
 ): { readonly series: Series; readonly gaps: readonly AuditEntry[] } {
+  const series = silenced(before, nowMs);
   const isDue = ({ noticedAtMs }: Missed, i: number): boolean =>
     noticedAtMs + GRACE_MS <= nowMs || i < series.missed.length - MISSED_MAX;
   const due = series.missed.filter(isDue);

@@ -141,7 +141,7 @@ export function ownEntry(
 }
 
 /** Of a record, which holds more. */
-const placeOf = ({ topic, partition, offset, timestampMs }: Origin): Origin => ({
+export const placeOf = ({ topic, partition, offset, timestampMs }: Origin): Origin => ({
   topic,
   partition,
   offset,

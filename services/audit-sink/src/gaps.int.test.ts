@@ -1,7 +1,7 @@
 import { silentLogger } from "@vigie/core/log";
 import { expect, test } from "vitest";
 import { DUE_MAX } from "./emitter-rows.ts";
-import { GRACE_MS } from "./emitters.ts";
+import { GRACE_MS, SILENT_MS } from "./emitters.ts";
 import { PAUSE_MAX_MS } from "./reading.ts";
 import { writeDueGaps } from "./sink.ts";
 import { expectSound, itemOf, leavesOf, storeOver, testLog, upTo } from "./test-store.ts";
@@ -93,6 +93,20 @@ test("a boot that broke off is put on record after the next one of its instance 
   await pass(GRACE_MS);
   await store.write({ items: [numbered(SECOND, 3, 5)] }, upTo(6));
   expect(await gapsOf()).toHaveLength(1);
+});
+
+test("a boot that broke off is put on record after a day if nothing starts again under its name", async () => {
+  const { store, pass, rest } = clocked();
+  await store.write({ items: [numbered(FIRST, 1, 1), numbered(FIRST, 2, 2)] }, upTo(3));
+  rest(SILENT_MS);
+  // What it said meanwhile may be among what the log has still to read.
+  await pass(GRACE_MS);
+  expect(await gapsOf()).toEqual([]);
+  await store.write({ items: [] }, []);
+  expect(await gapsOf()).toEqual([{ emitter: FIRST, from: 3, to: null }]);
+  await pass(GRACE_MS);
+  expect(await gapsOf()).toHaveLength(1);
+  await expectSound(log);
 });
 
 test("boots that are read in the wrong order, and one that closed, are no gap", async () => {

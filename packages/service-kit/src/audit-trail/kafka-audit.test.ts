@@ -215,6 +215,22 @@ test("a series that was opened is closed, also without a deed between", async ()
   expect(kept.every(({ tenant_id }) => tenant_id === "platform")).toBe(true);
 });
 
+test("a series says four times a day that it goes on, until it is closed", async () => {
+  vi.useFakeTimers();
+  const { audit, kept } = testAudit();
+  audit.open();
+  await vi.advanceTimersByTimeAsync(24 * 3_600_000);
+  await audit.close();
+  await vi.advanceTimersByTimeAsync(24 * 3_600_000);
+  const [continued, closed] = ["audit.series_continued", "audit.series_closed"];
+  expect(kept.map(({ action }) => action)).toEqual([
+    "audit.series_opened",
+    ...[continued, continued, continued, continued],
+    closed,
+  ]);
+  expect(JSON.parse(kept[1]?.payload ?? "")).toEqual({ emitter: "edge.e-1.boot" });
+});
+
 test("what a service does by itself is on record without a person", async () => {
   const { audit, kept } = testAudit();
   const payload = { erasure_id: "x-1" };

@@ -4,7 +4,14 @@ import { VigError } from "@vigie/core/errors";
 import type { Logger } from "@vigie/core/log";
 import type { Clock } from "@vigie/core/time";
 import { checkEvent } from "@vigie/schemas/admit";
-import { ACCESS_DENIED, SERIES_CLOSED, SERIES_OPENED } from "@vigie/schemas/audit-actions";
+import {
+  ACCESS_DENIED,
+  type AuditAction,
+  SERIES_CLOSED,
+  SERIES_CONTINUED,
+  SERIES_CONTINUED_EVERY_MS,
+  SERIES_OPENED,
+} from "@vigie/schemas/audit-actions";
 import { VALUE_MAX_BYTES } from "@vigie/schemas/catalogue";
 import type { Codecs } from "@vigie/schemas/codec-core";
 import type { Actor, AuditEvent } from "@vigie/schemas/types";
@@ -29,7 +36,10 @@ export interface KafkaAuditOptions {
 }
 
 export interface KafkaAudit extends AuditTrail {
-  /** Begins the series, so that one that a crash left open is noticed at the next start. Not waited for. */
+  /**
+   * Begins the series, so that one that a crash left open is noticed at the next start, and says now and then that it
+   * goes on, so that one is noticed that nothing follows. Not waited for.
+   */
   open(): void;
   /** Writes what is gathered, then the record that closes the series; waits for the broker, for a while. */
   close(): Promise<void>;
@@ -49,14 +59,7 @@ type Draft = Omit<AuditEvent, "event_id" | "emitter" | "emitter_seq">;
 export function createKafkaAudit(options: KafkaAuditOptions): KafkaAudit {
   const { output, emitter, clock, log, metrics } = options;
   const encoder = options.codecs.encoder<AuditEvent>("id.audit");
-  const waiting = metrics.gauge(
-    `vigie_${metrics.service}_audit_waiting`,
-    "Audit records without an answer yet",
-  );
-  const overflow = metrics.counter(
-    `vigie_${metrics.service}_audit_attempts_lost_total`,
-    "Refused attempts that found no room to be gathered",
-  );
+  const { waiting, overflow } = metersOf(metrics);
   const queue = new RecordQueue({
     publish: (event) => output.publish(event),
     log,
@@ -104,6 +107,10 @@ export function createKafkaAudit(options: KafkaAuditOptions): KafkaAudit {
     }
   }
 
+  const pushOfSeries = (action: AuditAction, more = {}): void =>
+    pushUnawaited(seriesDraft(emitter, { action, more, nowMs: clock() }));
+  let alive: NodeJS.Timeout | undefined;
+
   return {
     async record(entry) {
       return push(draftOf(entry, actorTypeOf(entry, options.idDomainOrgs), clock()));
@@ -113,20 +120,32 @@ export function createKafkaAudit(options: KafkaAuditOptions): KafkaAudit {
     },
     denied: (attempt) => denials.add(attempt),
     open() {
-      const deed = { action: SERIES_OPENED, tenantId: PLATFORM_TENANT, payload: { emitter } };
-      pushUnawaited(ownDraft(emitter, deed, clock()));
+      pushOfSeries(SERIES_OPENED);
+      alive = setInterval(() => pushOfSeries(SERIES_CONTINUED), SERIES_CONTINUED_EVERY_MS).unref();
     },
     async close() {
+      clearInterval(alive);
       denials.close();
       if (closed) return;
       // A series without a record has nothing that could be missing.
-      if (taken > 0) pushUnawaited(closingDraft(emitter, taken + 1, clock()));
+      if (taken > 0) pushOfSeries(SERIES_CLOSED, { records: taken + 1 });
       closed = true;
       const lost = await queue.drain(CLOSE_TIMEOUT_MS);
       if (lost > 0) log.fatal({ code: "VIG_AUDIT_WRITE_FAILED", lost }, "audit_records_lost");
     },
   };
 }
+
+const metersOf = (metrics: Metrics) => ({
+  waiting: metrics.gauge(
+    `vigie_${metrics.service}_audit_waiting`,
+    "Audit records without an answer yet",
+  ),
+  overflow: metrics.counter(
+    `vigie_${metrics.service}_audit_attempts_lost_total`,
+    "Refused attempts that found no room to be gathered",
+  ),
+});
 
 function draftOf(entry: AuditEntry, type: Actor["type"], nowMs: number): Draft {
   const { caller, request, action, subjectUserId, payload, reported } = entry;
@@ -185,10 +204,11 @@ const ownDraft = (emitter: string, deed: OwnDeed, nowMs: number): Draft => ({
   payload: payloadText(deed.payload),
 });
 
-/** Its absence tells of a crash: what the series held last may be missing. */
-const closingDraft = (emitter: string, records: number, nowMs: number): Draft =>
-  ownDraft(
-    emitter,
-    { action: SERIES_CLOSED, tenantId: PLATFORM_TENANT, payload: { emitter, records } },
-    nowMs,
-  );
+/** Without one that closes it: what the series held last may be missing, as after a crash. */
+const seriesDraft = (
+  emitter: string,
+  { action, more, nowMs }: { action: AuditAction; more: object; nowMs: number },
+): Draft => {
+  const payload = { emitter, ...more };
+  return ownDraft(emitter, { action, tenantId: PLATFORM_TENANT, payload }, nowMs);
+};
