@@ -22,6 +22,9 @@ export const PUBLIC_URL = "https://geo.molam.example";
 export const TENANT = "molam-sn";
 export const CODE = "*131#";
 export const HOLD_MS = 72 * HOUR_MS;
+export const PHONE = "+221771234567";
+export const AWA = "usr_awa";
+export const PIN = "2580";
 
 export const ADMIN = { sub: "admin-1", user_type: "INTERNAL", scope: "id:admin" };
 export const PLATFORM = { sub: "root", user_type: "INTERNAL", scope: "id:admin platform:admin" };
@@ -125,4 +128,21 @@ export async function linkedPhone(
   await ok({ method: "PUT", url: "/v1/ussd/admin/links", payload });
   if (pin === null) return;
   await ok({ method: "PUT", url: "/v1/ussd/pin", claims: personal(user), payload: { pin } });
+}
+
+/** Of all that the tests of phones leave behind. */
+const EMPTY = `truncate ussd_service_codes, ussd_links, ussd_sim_changes, ussd_pins, ussd_reset_codes,
+  molam_geo_events`;
+
+/** A service that knows no phone. */
+export async function freshService(tables: GeoTables): Promise<UssdService> {
+  await tables.owner.query(EMPTY);
+  return ussdService(tables);
+}
+
+/** A service where PHONE is AWA's, who has PIN. */
+export async function phoneOfAwa(tables: GeoTables): Promise<UssdService> {
+  const service = await freshService(tables);
+  await linkedPhone(service, { phone: PHONE, user: AWA, pin: PIN });
+  return service;
 }

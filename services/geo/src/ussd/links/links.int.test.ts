@@ -12,6 +12,8 @@ import { type GeoTables, geoTables } from "../../test-tables.ts";
 import {
   ADMIN,
   CODE,
+  freshService,
+  PHONE,
   PLATFORM,
   personal,
   TENANT,
@@ -23,7 +25,6 @@ import { rekeyJob } from "./rekey.ts";
 import { findServiceCode, putServiceCode } from "./service-codes.ts";
 import { simMemoryJob } from "./sim-memory.ts";
 
-const PHONE = "+221771234567";
 const LINKS = "/v1/ussd/admin/links";
 const CODES = "/v1/ussd/admin/service-codes";
 const SIM = "/v1/ussd/sim-changes";
@@ -35,8 +36,7 @@ beforeAll(async () => {
 });
 afterAll(() => tables.close());
 beforeEach(async () => {
-  await tables.owner.query("truncate ussd_service_codes, ussd_links, ussd_sim_changes, ussd_pins");
-  service = ussdService(tables);
+  service = await freshService(tables);
 });
 
 const put = (user: string, more: object = {}, claims: Record<string, unknown> = ADMIN) =>

@@ -136,10 +136,10 @@ const planted: Readonly<Record<string, Machine>> = {
       ? machine.step({ ...state, place: { ...place, at: "repeatPin", mark: "a-mark" } }, input)
       : null,
   ),
-  "a PIN is set in place of the one that was right": faulty((state, input) => {
+  "a PIN is set in place of the one that was proven": faulty((state, input) => {
     const taken = machine.step(state, input);
     if (taken.kind !== "setPin") return taken;
-    const proof = { by: "pin", proven: "whatever it is now" } as const;
+    const proof = { ...taken.request.proof, proven: "whatever it is now" };
     return { ...taken, request: { ...taken.request, proof } };
   }),
   "no PIN that everybody tries is set": unless((state, input) => {

@@ -27,7 +27,7 @@ function attendant(over: Partial<Performer> = {}) {
       noted(
         "checkCode",
         request,
-        request.code === CODE ? { kind: "ok" } : { kind: "wrong", triesLeft: 4 },
+        request.code === CODE ? { kind: "ok", proven: "p-1" } : { kind: "wrong", triesLeft: 4 },
       ),
     markPin: async (request) =>
       noted("markPin", request, { kind: "ok", mark: `mark of ${request.pin.length}` }),
@@ -136,7 +136,11 @@ test("a PIN is reset with the code, then typed twice", async () => {
     ["markPin", { pin: "4071" }],
     [
       "setPin",
-      { pin: "4071", mark: "mark of 4", proof: { by: "code" } } satisfies Requests["setPin"],
+      {
+        pin: "4071",
+        mark: "mark of 4",
+        proof: { by: "code", proven: "p-1" },
+      } satisfies Requests["setPin"],
     ],
   ]);
   assert.equal(state.hasPin, true);

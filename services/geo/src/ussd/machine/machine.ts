@@ -81,6 +81,10 @@ function backOf(place: Entry): Menu {
   return place.at === "pin" ? "account" : menuOf(place.proof);
 }
 
+/** Where the proof is given. */
+const proofOf = ({ by }: Proof): Entry =>
+  by === "pin" ? { at: "pin", purpose: "change" } : { at: "code" };
+
 /** The menu from which a new PIN is set. */
 const menuOf = ({ by }: Proof): Menu => (by === "pin" ? "account" : "main");
 
@@ -139,7 +143,7 @@ function codeChecked(state: State, outcome: Outcomes["checkCode"]): Step {
   const words = wordsOf(state);
   switch (outcome.kind) {
     case "ok":
-      return entry(state, { at: "newPin", proof: { by: "code" } });
+      return entry(state, { at: "newPin", proof: { by: "code", proven: outcome.proven } });
     case "wrong":
       return entry(state, { at: "code" }, words.wrongCode(outcome.triesLeft));
     case "held":
@@ -164,7 +168,7 @@ function pinSet(state: State, { proof }: NewPinEntry, outcome: Outcomes["setPin"
     case "differs":
       return entry(state, { at: "newPin", proof }, words.differs);
     case "changed":
-      return entry(state, { at: "pin", purpose: "change" }, words.pinChanged);
+      return entry(state, proofOf(proof), words.pinChanged);
     case "held":
       return notice(state, menuOf(proof), words.held(outcome.hours));
     case "none":

@@ -26,9 +26,9 @@ export interface Facts {
 export type Menu = "main" | "account" | "language";
 /** Why a PIN is asked for. */
 export type PinPurpose = "identity" | "infos" | "change";
-/** What allows a new PIN: the one before it, while it is still that one, or a reset code (the second proof). */
-export type Proof = { readonly by: "pin"; readonly proven: ProvenPin } | { readonly by: "code" };
-/** Names the PIN that was right, and no other one after it; tells nothing of it. */
+/** What allows a new PIN in place of `proven`, while it is still that one: itself, or a reset code (the second proof). */
+export type Proof = { readonly by: "pin" | "code"; readonly proven: ProvenPin };
+/** Names the PIN that was there when it or the code was right, and no other one after it; tells nothing of it. */
 export type ProvenPin = string;
 
 /** Something to type in. */
@@ -115,17 +115,13 @@ type Held = { readonly kind: "held"; readonly hours: number };
 /** There is no link or no PIN any more. */
 type None = { readonly kind: "none" };
 type Ok = { readonly kind: "ok" };
+type Proven = { readonly kind: "ok"; readonly proven: ProvenPin };
 
 export interface Outcomes {
-  checkPin:
-    | { readonly kind: "ok"; readonly proven: ProvenPin }
-    | Wrong
-    | Locked
-    | None
-    | Unavailable;
-  checkCode: Ok | Wrong | Held | Unavailable;
+  checkPin: Proven | Wrong | Locked | None | Unavailable;
+  checkCode: Proven | Wrong | Held | Unavailable;
   markPin: { readonly kind: "ok"; readonly mark: string } | Unavailable;
-  /** changed: the PIN that was proven is another one by now. */
+  /** changed: the PIN is not the one any more that the proof is of. */
   setPin:
     | Ok
     | { readonly kind: "differs" }

@@ -24,7 +24,9 @@ export interface PinBook {
   check(person: Person, pin: string): Promise<PinCheck>;
   /** Sets a PIN, or another one; the tries begin anew. Returns: whether there was one before. */
   set(tx: Queryable, person: Person, pin: string): Promise<boolean>;
-  /** The same in place of a PIN that was right. Returns: false when it is another one by now; then nothing is set. */
+  /** Names the PIN as it is now; NO_PIN: there is none. */
+  current(tx: Queryable, person: Person): Promise<ProvenPin>;
+  /** The same in place of one named PIN. Returns: false when it is not that one any more; then nothing is set. */
   replace(tx: Queryable, person: Person, pin: string, proven: ProvenPin): Promise<boolean>;
 }
 
@@ -51,12 +53,19 @@ const SET = `
     set sealed_hash = excluded.sealed_hash, set_at = excluded.set_at,
         tries = 0, locks = 0, locked_until = null
   returning (xmax <> 0) as "hadOne"`;
+const CURRENT = "select sealed_hash as sealed from ussd_pins where tenant_id = $1 and user_id = $2";
 
+/** The first one. */
+const ADD = `
+  insert into ussd_pins (tenant_id, user_id, sealed_hash, set_at) values ($1, $2, $3, $4)
+  on conflict do nothing`;
 /** What is sealed is sealed anew with each PIN, with a nonce and a salt: its hash names one PIN of one person. */
 const REPLACE = `
   update ussd_pins
      set sealed_hash = $3, set_at = $4, tries = 0, locks = 0, locked_until = null
    where tenant_id = $1 and user_id = $2 and encode(sha256(sealed_hash), 'hex') = $5`;
+/** In place of the name of a PIN; no hash reads so. */
+export const NO_PIN: ProvenPin = "none";
 const nameOf = (sealed: Uint8Array): ProvenPin => createHash("sha256").update(sealed).digest("hex");
 
 /** From here on locks are as long as they get; see lockMs. */
@@ -99,9 +108,17 @@ export function createPinBook(database: Database, keys: Keys, clock: Clock): Pin
       const { rows } = await tx.query<{ hadOne: boolean }>(SET, await rowFor(tx, person, pin));
       return rows[0]?.hadOne === true;
     },
+    async current(tx, person) {
+      const { tenantId, userId } = rowOf(person);
+      const { rows } = await tx.query<Pick<Taken, "sealed">>(CURRENT, [tenantId, userId]);
+      return rows[0] === undefined ? NO_PIN : nameOf(rows[0].sealed);
+    },
     async replace(tx, person, pin, proven) {
-      const values = [...(await rowFor(tx, person, pin)), proven];
-      return (await tx.query(REPLACE, values)).count === 1;
+      const row = await rowFor(tx, person, pin);
+      const { count } = await (proven === NO_PIN
+        ? tx.query(ADD, row)
+        : tx.query(REPLACE, [...row, proven]));
+      return count === 1;
     },
   };
 }

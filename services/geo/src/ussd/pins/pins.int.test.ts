@@ -11,7 +11,7 @@ import { noPersonCache } from "#geo-context/person-cache";
 import { type Person, rowOf } from "#person";
 import { type GeoTables, geoTables } from "../../test-tables.ts";
 import { lockMs, TRIES_MAX } from "./lock.ts";
-import { createPinBook } from "./pin-book.ts";
+import { createPinBook, NO_PIN } from "./pin-book.ts";
 import { createResetCodes, RESET_CODE_TRIES_MAX, RESET_CODE_VALID_MS } from "./reset-codes.ts";
 
 const T0 = Date.UTC(2026, 0, 5, 10);
@@ -69,15 +69,23 @@ describe("USS-02: PINs", () => {
     };
     const replace = (proven: string) =>
       tables.geo.inTenant(awa.tenantId, (tx) => pins.replace(tx, awa, "8642", proven));
+    const current = () => tables.geo.inTenant(awa.tenantId, (tx) => pins.current(tx, awa));
     assert.equal(await replace(await proofOf(modou)), false);
     const stale = await proofOf(awa);
     await set(awa);
     assert.equal(await replace(stale), false);
     assert.equal((await pins.check(awa, PIN)).kind, "ok");
     const proven = await proofOf(awa);
+    assert.equal(await current(), proven);
     assert.equal(await replace(proven), true);
     assert.equal((await pins.check(awa, "8642")).kind, "ok");
     assert.equal(await replace(proven), false);
+    assert.equal(await replace(NO_PIN), false);
+    await tables.owner.query("delete from ussd_pins");
+    assert.equal(await replace(proven), false);
+    assert.equal(await current(), NO_PIN);
+    assert.equal(await replace(NO_PIN), true);
+    assert.equal((await pins.check(awa, "8642")).kind, "ok");
   });
 
   test("what is stored is sealed: no PIN opens it in another row, nor after a bit was changed", async () => {

@@ -13,7 +13,7 @@ const state: State = {
   hasPin: true,
   supportPhone: null,
   signedIn: false,
-  place: { at: "repeatPin", proof: { by: "code" }, mark: "é\n" },
+  place: { at: "repeatPin", proof: { by: "code", proven: "none" }, mark: "é\n" },
 };
 
 const keptAt = (version: number): Kept => ({

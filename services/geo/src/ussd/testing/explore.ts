@@ -22,7 +22,7 @@ type ByKind<T extends { readonly kind: string }> = {
   readonly [K in T["kind"]]: readonly Omit<Extract<T, { readonly kind: K }>, "kind">[];
 };
 
-/** What a right PIN is named. */
+/** What the PIN is named that a right PIN or code is of. */
 const PROVEN = "a-proven-pin";
 
 const plain = [{}];
@@ -36,7 +36,7 @@ const outcomes: { readonly [K in RequestKind]: ByKind<Outcomes[K]> } = {
     unavailable: plain,
   },
   checkCode: {
-    ok: plain,
+    ok: [{ proven: PROVEN }],
     wrong: [{ triesLeft: 2 }, { triesLeft: 0 }],
     held: [{ hours: 999 }],
     unavailable: plain,
@@ -202,13 +202,8 @@ export const rules: Readonly<Record<string, (edge: Edge, machine: Machine) => bo
   },
   "a PIN is typed twice before it is set": ({ before, asked }) =>
     before?.place.at === "repeatPin" || asked.every(({ kind }) => kind !== "setPin"),
-  "a PIN is set in place of the one that was right": ({ asked }) =>
-    asked.every(
-      (one) =>
-        one.kind !== "setPin" ||
-        one.request.proof.by === "code" ||
-        one.request.proof.proven === PROVEN,
-    ),
+  "a PIN is set in place of the one that was proven": ({ asked }) =>
+    asked.every((one) => one.kind !== "setPin" || one.request.proof.proven === PROVEN),
   "no PIN that everybody tries is set": ({ asked }) =>
     asked.every((one) => one.kind !== "markPin" || !WEAK_PINS.includes(one.request.pin)),
   "no phone without a link is asked for a PIN": ({ state, asked }) =>

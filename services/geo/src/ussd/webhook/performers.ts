@@ -10,10 +10,9 @@ import type { Database, Queryable } from "@vigie/service-kit/postgres/database";
 import type { FastifyRequest } from "fastify";
 import type { CountryMatrix } from "#countries/countries";
 import { lockPlaces } from "#geo-context/postgres-book";
-import type { Person } from "#person";
 import type { Link, LinkBook } from "../links/link-book.ts";
 import type { Outcomes, Performer, Requests, Unavailable } from "../machine/types.ts";
-import type { PinBook, PinCheck } from "../pins/pin-book.ts";
+import { NO_PIN, type PinBook, type PinCheck } from "../pins/pin-book.ts";
 import type { ResetCodes } from "../pins/reset-codes.ts";
 import type { PerformerAt, StepId } from "../sessions/converse.ts";
 import { sessionOf, type UssdEvents } from "../tell/ussd-events.ts";
@@ -156,7 +155,7 @@ async function checkCode(
   link: Link,
   { code }: Requests["checkCode"],
 ): Promise<Outcomes["checkCode"]> {
-  const { codes, events } = parts;
+  const { codes, pins, events } = parts;
   const hours = heldHours(parts, link);
   if (hours !== null) return { kind: "held", hours };
   const { person } = link;
@@ -165,7 +164,8 @@ async function checkCode(
     const kind = taken.kind === "ok" ? "SUCCESS" : "FAIL";
     // Before it is used up: while nobody can be told, it stays good for the next try.
     await events.mfa(person, at, { kind, factor: "RECOVERY_CODE" });
-    return taken;
+    // What is set by it takes the place of this PIN only, not of one that the person sets elsewhere meanwhile.
+    return taken.kind === "ok" ? { ...taken, proven: await pins.current(tx, person) } : taken;
   });
 }
 
@@ -190,30 +190,19 @@ async function setPin(
     // An erasure meanwhile took the link: no PIN comes after it.
     await lockPlaces(tx, person);
     if ((await parts.links.byId(tx, tenantId, id)) === null) return NONE;
-    const replaced = await replacedBy(parts.pins, tx, person, { pin, proof });
-    if (replaced === null) return { kind: "changed" };
+    const isSet = await parts.pins.replace(tx, person, pin, proof.proven);
+    if (!isSet) return { kind: "changed" };
     // On record before it holds.
     await parts.audit.record({
       action: "ussd.pin_set",
       caller: callerOfUssd(link, at),
       request: call.request,
       subjectUserId: person.userId,
-      payload: { by: proof.by, replaced },
+      payload: { by: proof.by, replaced: proof.proven !== NO_PIN },
       reported: reportedOf(link, parts.clock()),
     });
     return { kind: "ok" };
   });
-}
-
-/** Returns: whether there was a PIN before; null: it is not the one any more that was proven. */
-async function replacedBy(
-  pins: PinBook,
-  tx: Queryable,
-  person: Person,
-  { pin, proof }: Pick<Requests["setPin"], "pin" | "proof">,
-): Promise<boolean | null> {
-  if (proof.by === "code") return pins.set(tx, person, pin);
-  return (await pins.replace(tx, person, pin, proof.proven)) ? true : null;
 }
 
 async function infos({ parts, call }: StepWork, link: Link): Promise<Outcomes["infos"]> {

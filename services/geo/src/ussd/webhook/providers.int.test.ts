@@ -8,10 +8,12 @@ import { type GeoTables, geoTables } from "../../test-tables.ts";
 import { twilioSignatureOf } from "../providers/twilio.ts";
 import { signatureOf } from "../providers/vigie.ts";
 import {
-  linkedPhone,
   PATH_SECRET,
+  PHONE,
+  PIN,
   PLATFORM,
   PUBLIC_URL,
+  phoneOfAwa,
   SECRET,
   TENANT,
   TWILIO_TOKEN,
@@ -19,8 +21,6 @@ import {
   ussdService,
 } from "../test-phone.ts";
 
-const PHONE = "+221771234567";
-const PIN = "2580";
 const ROOT = "/v1/ussd/webhook";
 const FORM = { "content-type": "application/x-www-form-urlencoded" };
 const MENU = "Bienvenue\n1. Mon compte\n2. Réinitialiser PIN\n3. Support\n4. Langue\n0. Quitter";
@@ -32,9 +32,7 @@ beforeAll(async () => {
 });
 afterAll(() => tables.close());
 beforeEach(async () => {
-  await tables.owner.query("truncate ussd_service_codes, ussd_links, ussd_sim_changes, ussd_pins");
-  service = ussdService(tables);
-  await linkedPhone(service, { phone: PHONE, user: "usr_awa", pin: PIN });
+  service = await phoneOfAwa(tables);
 });
 
 const form = (fields: Record<string, string>): string => new URLSearchParams(fields).toString();

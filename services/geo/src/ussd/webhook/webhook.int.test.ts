@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { HOUR_MS, MINUTE_MS } from "@vigie/core/time";
-import type { LoginEvent, MfaEvent } from "@vigie/schemas/types";
+import { MINUTE_MS } from "@vigie/core/time";
+import type { LoginEvent } from "@vigie/schemas/types";
 import { NOW_MS } from "@vigie/service-kit/testing/issuer";
 import { afterAll, beforeAll, beforeEach, describe, test } from "vitest";
 import { databaseAway, redisAway } from "../../test-geo.ts";
@@ -8,20 +8,20 @@ import { type GeoTables, geoTables } from "../../test-tables.ts";
 import type { DialogueStore } from "../sessions/dialogue-store.ts";
 import { redisDialogues } from "../sessions/redis-dialogues.ts";
 import {
+  AWA,
   dial,
-  HOLD_MS,
   linkedPhone,
+  PHONE,
+  PIN,
   personal,
+  phoneOfAwa,
   TENANT,
   type UssdService,
   ussdParts,
   ussdService,
 } from "../test-phone.ts";
 
-const PHONE = "+221771234567";
 const OTHER = "+221771234568";
-const PIN = "2580";
-const AWA = "usr_awa";
 
 let tables: GeoTables;
 let service: UssdService;
@@ -30,17 +30,12 @@ beforeAll(async () => {
 });
 afterAll(() => tables.close());
 beforeEach(async () => {
-  await tables.owner.query(
-    "truncate ussd_service_codes, ussd_links, ussd_sim_changes, ussd_pins, ussd_reset_codes, molam_geo_events",
-  );
-  service = ussdService(tables);
-  await linkedPhone(service, { phone: PHONE, user: AWA, pin: PIN });
+  service = await phoneOfAwa(tables);
 });
 
 const ACCOUNT =
   "CON Mon compte\n1. Vérifier mon identité\n2. Voir mes infos\n3. Changer mot de passe\n0. Retour";
 const logins = () => service.published<LoginEvent>("id.login");
-const factors = () => service.published<MfaEvent>("id.mfa");
 
 describe("USS-06, USS-07, CNF-27: menus", () => {
   test("the main menu, and the account screen exactly as asked for", async () => {
@@ -154,55 +149,6 @@ test("a PIN that was set elsewhere after it was proven here is asked for, not re
   assert.equal(service.audit.entries.length, told, "what was not done is not on record");
   assert.match(await phone.type("7931", "8642", "8642"), /^CON Votre PIN est enregistré/);
   assert.match(await dial(service, PHONE, "s-2").type("1", "2", "8642"), /^CON Mes infos/);
-});
-
-describe("a reset needs a second proof, and is held after a change of SIM", () => {
-  const draw = async (): Promise<string> => {
-    const url = "/v1/ussd/pin/reset-code";
-    const response = await service.call({ url, claims: personal(AWA) });
-    assert.equal(response.headers["cache-control"], "no-store");
-    return response.json().code;
-  };
-
-  test("a drawn code allows another PIN, once; a wrong one does not", async () => {
-    const code = await draw();
-    const wrong = code === "00000000" ? "00000001" : "00000000";
-    assert.match(await dial(service, PHONE, "s-1").type("2", wrong), /^CON Code incorrect/);
-    const phone = dial(service, PHONE, "s-2");
-    assert.match(await phone.type("2", code, "8642", "8642"), /^CON Votre PIN est enregistré/);
-    assert.match(await dial(service, PHONE, "s-3").type("2", code), /^CON Code incorrect/);
-    const told = factors().map(({ kind, factor, channel }) => `${channel} ${factor} ${kind}`);
-    assert.deepEqual(told, [
-      "USSD RECOVERY_CODE FAIL",
-      "USSD RECOVERY_CODE SUCCESS",
-      "USSD RECOVERY_CODE FAIL",
-    ]);
-    assert.deepEqual(service.audit.entries.at(-1)?.payload, { by: "code", replaced: true });
-  });
-
-  test("for hours after a change of SIM not even the code does, then it does", async () => {
-    const tell = { url: "/v1/ussd/sim-changes", claims: { scope: "events:write" } };
-    const told = await service.call({ ...tell, payload: { phone: PHONE } });
-    assert.deepEqual(told.json(), { status: "done", found: true });
-    service.pass(HOLD_MS - HOUR_MS);
-    const held = await dial(service, PHONE, "s-1").type("2", await draw());
-    assert.match(held, /^CON Impossible après un changement de SIM\. Réessayez dans 1 h\./);
-    service.pass(HOUR_MS);
-    const phone = dial(service, PHONE, "s-2");
-    assert.match(await phone.type("2", await draw(), "8642", "8642"), /enregistré/);
-  });
-
-  test("the hold outlives a link that is put anew; a PIN that was known is held as well", async () => {
-    await service.call({
-      url: "/v1/ussd/sim-changes",
-      claims: { scope: "events:write" },
-      payload: { phone: PHONE },
-    });
-    await linkedPhone(service, { phone: PHONE, user: AWA, pin: null });
-    const phone = dial(service, PHONE, "s-1");
-    assert.match(await phone.type("1", "3", PIN, "8642", "8642"), /changement de SIM/);
-    assert.match(await dial(service, PHONE, "s-2").type("1", "2", PIN), /^CON Mes infos/);
-  });
 });
 
 describe("a replayed, reordered or duplicated callback does no harm", () => {
