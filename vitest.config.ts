@@ -57,7 +57,7 @@ export default defineConfig({
           ...common,
           name: "integration",
           sequence: { groupOrder: 1 },
-          // One more than cores, since they wait for servers; all share one PostgreSQL with its 100 connections.
+          // One more than cores, since they wait for servers; all share one PostgreSQL with its 200 connections.
           maxWorkers: Math.min(4, common.maxWorkers + 1),
           include: [
             "{packages,services}/*/src/**/*.int.test.ts",
