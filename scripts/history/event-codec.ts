@@ -8,9 +8,7 @@ import {
   type KnownAddress,
   type KnownAgent,
   list,
-  names,
   type Part,
-  type PartName,
   type RawDevice,
   slotOf,
 } from "./event-parts.ts";
@@ -132,18 +130,13 @@ function writeId(writer: Writer, text: string): void {
   if (text !== "") writeUuid(writer, text);
 }
 
-/** What a reader keeps of a user: the parts of the last event of a topic, put together. */
+/** What a reader keeps of a user: the last event of a topic. */
 interface LastEvent {
-  session: string | null;
-  deviceId: string | null;
-  known: KnownAddress | null;
-  agent: KnownAgent | null;
+  /** By their slots. The first event of a topic has them all. */
+  readonly parts: unknown[];
+  /** Put together from them. */
   network: RawEvent["network"];
-  fingerprint: { readonly of: Fingerprint } | null | undefined;
   device: RawDevice | null | undefined;
-  precision: Precision | undefined;
-  /** Fields of the event that are as they lie. */
-  rest: Pick<RawEvent, "channel" | "roles" | "location" | "geohash" | "sim">;
 }
 
 interface ReadUser<U> {
@@ -165,12 +158,11 @@ export interface ReadEvent<U> extends HistoryEvent {
   readonly own: U;
 }
 
-const restNames = ["channel", "roles", "location", "geohash", "sim"] as const;
-/** The session is the first part. */
-const sessionMask = 1 << slotOf.session;
-const networkMask = (1 << slotOf.address) | (1 << slotOf.agent);
-const deviceMask = (1 << slotOf.deviceId) | (1 << slotOf.fingerprint);
-const restMask = restNames.reduce((mask, name) => mask | (1 << slotOf[name]), 0);
+const maskOf = (slots: readonly number[]): number =>
+  slots.reduce((mask, slot) => mask | (1 << slot), 0);
+const networkMask = maskOf([slotOf.address, slotOf.agent]);
+const deviceMask = maskOf([slotOf.deviceId, slotOf.fingerprint]);
+const idMask = maskOf([...list.keys()].filter((slot) => (list[slot] as Part).of === "id"));
 
 /** Reads the events of one file; `ownOf` is asked once for each of its users. */
 export class EventDecoder<U> {
@@ -207,8 +199,7 @@ export class EventDecoder<U> {
     this.lastMs += reader.signed();
     const occurredAtMs = this.lastMs + reader.signed();
     const eventId = readUuid(reader);
-    const last = this.changed(reader, user, topicNumber);
-    const { rest, known, agent } = last;
+    const { parts, network, device } = this.changed(reader, user, topicNumber);
     // One shape for all events, which everything that looks at them is quicker with: what is missing is undefined.
     const value = {
       event_id: eventId,
@@ -216,22 +207,24 @@ export class EventDecoder<U> {
       user_id: user.id,
       occurred_at: occurredAtMs,
       kind,
-      session_id: last.session,
-      channel: rest.channel,
-      roles: rest.roles,
-      network: last.network,
-      device: last.device,
-      location: rest.location,
-      sim: rest.sim,
-      geohash: rest.geohash,
+      session_id: parts[slotOf.session],
+      channel: parts[slotOf.channel],
+      roles: parts[slotOf.roles],
+      network,
+      device,
+      location: parts[slotOf.location],
+      sim: parts[slotOf.sim],
+      geohash: parts[slotOf.geohash],
     } as RawEvent;
+    const known = parts[slotOf.address] as KnownAddress | null;
+    const agent = parts[slotOf.agent] as KnownAgent | null;
     return {
       topic,
       timestampMs: this.lastMs,
       value,
       address: known === null ? unknownAddress : known.address,
       userAgent: agent === null ? null : agent.userAgent,
-      ...(last.precision !== undefined && { precision: last.precision }),
+      precision: parts[slotOf.precision] as Precision | undefined,
       own: user.own,
     };
   }
@@ -252,53 +245,36 @@ export class EventDecoder<U> {
       while (user.last.length < topicNumber) user.last.push(undefined);
       user.last[topicNumber] = last;
     }
+    const { parts } = last;
     const mask = reader.varint();
-    // Most events that differ at all are logins, which begin a session.
-    if (mask & sessionMask) last.session = readId(reader);
-    if ((mask & ~sessionMask) === 0) return last;
-    if (mask & restMask) last.rest = { ...last.rest };
-    for (let i = 1; i < list.length; i++) {
-      if ((mask & (1 << i)) === 0) continue;
-      const value =
-        (list[i] as Part).of === "value"
-          ? (this.tables[i] as NumberedValues).read(reader)
-          : readId(reader);
-      put(last, names[i] as PartName, value);
+    for (let left = mask; left !== 0; left &= left - 1) {
+      const slot = 31 - Math.clz32(left & -left);
+      const isId = (idMask & (1 << slot)) !== 0;
+      parts[slot] = isId ? readId(reader) : (this.tables[slot] as NumberedValues).read(reader);
     }
-    if (mask & networkMask) {
-      const { known, agent } = last;
-      last.network =
-        known === null && agent === null
-          ? null
-          : { ip: known?.ip ?? null, user_agent: agent?.header ?? null };
-    }
-    if (mask & deviceMask) {
-      const { fingerprint, deviceId } = last;
-      last.device = fingerprint && { device_id: deviceId, fingerprint: fingerprint.of };
-    }
+    if (mask & networkMask) last.network = networkOf(parts);
+    if (mask & deviceMask) last.device = deviceOf(parts);
     return last;
   }
 }
 
 const nothingYet = (): LastEvent => ({
-  session: null,
-  deviceId: null,
-  known: null,
-  agent: null,
+  parts: new Array<unknown>(list.length).fill(undefined),
   network: null,
-  fingerprint: undefined,
   device: undefined,
-  precision: undefined,
-  rest: { channel: "UNKNOWN", location: null },
 });
 
-function put(last: LastEvent, name: PartName, value: unknown): void {
-  if (name === "deviceId") last.deviceId = value as string | null;
-  else if (name === "address") last.known = value as KnownAddress | null;
-  else if (name === "agent") last.agent = value as KnownAgent | null;
-  else if (name === "precision") last.precision = value as Precision | undefined;
-  else if (name === "fingerprint") last.fingerprint = value as LastEvent["fingerprint"];
-  else (last.rest as Record<string, unknown>)[name] = value;
+function networkOf(parts: readonly unknown[]): RawEvent["network"] {
+  const known = parts[slotOf.address] as KnownAddress | null;
+  const agent = parts[slotOf.agent] as KnownAgent | null;
+  if (known === null && agent === null) return null;
+  return { ip: known?.ip ?? null, user_agent: agent?.header ?? null };
+}
+
+function deviceOf(parts: readonly unknown[]): RawDevice | null | undefined {
+  const fingerprint = parts[slotOf.fingerprint] as { readonly of: Fingerprint } | null | undefined;
+  const device_id = parts[slotOf.deviceId] as string | null;
+  return fingerprint && { device_id, fingerprint: fingerprint.of };
 }
 
 const readId = (reader: Reader): string | null => (reader.varint() === 0 ? null : readUuid(reader));

@@ -21,7 +21,7 @@ export interface HistoryEvent {
   readonly address: Address;
   readonly userAgent: UserAgent | null;
   /** What its person consented to then; absent: as everybody. */
-  readonly precision?: Precision;
+  readonly precision?: Precision | undefined;
 }
 
 export interface Source {

@@ -130,14 +130,14 @@ export class Replay {
         current.address = event.address;
         current.userAgent = event.userAgent;
         context.nowMs = timestampMs;
-        const at = { partition: 0, offset: 0, timestampMs, key: own.key };
+        const record = { partition: 0, offset: 0, timestampMs, key: own.key, topic, value };
         if (event.precision !== own.precision) {
           own.precision = event.precision;
-          const consent = { ...at, topic: CONSENT_TOPIC, value: consentOf(event) };
+          const consent = { ...record, topic: CONSENT_TOPIC, value: consentOf(event) };
           keep(arena, own, detector.process(consent, stateOf(arena, own), context));
         }
         const state = stateOf(arena, own);
-        const outcome = detector.process({ ...at, topic, value }, state, context);
+        const outcome = detector.process(record, state, context);
         if (timestampMs < fromMs) count.before += 1;
         else count.events += 1;
         if (outcome.kind !== "ok") continue;

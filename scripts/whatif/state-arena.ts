@@ -23,9 +23,8 @@ export class StateArena {
 
   /** A view on a state: good until it is put anew. */
   get(place: number, length: number): Buffer {
-    const at = (place % STEPS_A_PAGE) * STEP_BYTES;
-    const page = this.pages[Math.floor(place / STEPS_A_PAGE)] as Buffer;
-    return page.subarray(at, at + length);
+    const at = atOf(place);
+    return this.pageOf(place).subarray(at, at + length);
   }
 
   /** Puts a state in place of one of `oldLength` bytes at `old`, or anew when that is 0. Returns: its place. */
@@ -38,8 +37,12 @@ export class StateArena {
       if (oldSteps > 0) this.free[oldSteps]?.push(old);
       place = this.take(steps);
     }
-    this.get(place, bytes.length).set(bytes);
+    this.pageOf(place).set(bytes, atOf(place));
     return place;
+  }
+
+  private pageOf(place: number): Buffer {
+    return this.pages[Math.floor(place / STEPS_A_PAGE)] as Buffer;
   }
 
   private take(steps: number): number {
@@ -54,3 +57,6 @@ export class StateArena {
     return place;
   }
 }
+
+/** Within its page. */
+const atOf = (place: number): number => (place % STEPS_A_PAGE) * STEP_BYTES;
