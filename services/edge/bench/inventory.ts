@@ -3,7 +3,7 @@
  * take and by which plan. Usage: node services/edge/bench/inventory.ts [--sessions N] [--rounds N] [--report FILE]
  * on the servers of VIGIE_TEST_STACK, else on its own.
  */
-import { readFile, writeFile } from "node:fs/promises";
+import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { testTables } from "../src/inventory/test-tables.ts";
 import { askerOf, planTextOf, signedIn, type Took } from "./inventory/ask.ts";
@@ -26,6 +26,8 @@ const sessions = Number(values.sessions);
 const rounds = Number(values.rounds);
 const nowMs = Date.now();
 const startedMs = performance.now();
+// A path that cannot be written shows now, not after half an hour.
+if (values.report !== undefined) await appendFile(values.report, "");
 
 function say(line: string): void {
   const seconds = ((performance.now() - startedMs) / 1_000).toFixed(0);
