@@ -31,15 +31,25 @@ export interface NewLink {
   readonly language: Language | null;
 }
 
+/** Of a phone that was taken away. */
+export interface Before {
+  readonly person: Person;
+  /** What is signed in by it; null: nothing. */
+  readonly dialogue: string | null;
+}
+
 /** Every call: `tx` in the tenant that is named. Throws: VIG_DATABASE_AWAY. */
 export interface LinkBook {
   find(tx: Queryable, tenantId: string, phone: string): Promise<Link | null>;
   byId(tx: Queryable, tenantId: string, linkId: string): Promise<Link | null>;
   ofPerson(tx: Queryable, person: Person): Promise<readonly Link[]>;
   /** A phone that was somebody else's is this person's from then on. Returns: whose it was; null: nobody's. */
-  put(tx: Queryable, link: NewLink): Promise<Person | null>;
+  put(tx: Queryable, link: NewLink): Promise<Before | null>;
   /** Returns: whose it was; null: nobody's. */
-  remove(tx: Queryable, tenantId: string, phone: string): Promise<Person | null>;
+  remove(tx: Queryable, tenantId: string, phone: string): Promise<Before | null>;
+  /** That a dialogue signs in by it. Returns: false when there is no such link any more. */
+  signIn(tx: Queryable, tenantId: string, linkId: string, dialogue: string): Promise<boolean>;
+  signOut(tx: Queryable, tenantId: string, linkId: string, dialogue: string): Promise<void>;
   /** Remembered whether or not the phone is linked. Returns: whose it is; null: nobody's. */
   noteSimChange(
     tx: Queryable,
@@ -62,9 +72,11 @@ const FIND = `select ${COLUMNS} from ussd_links link where tenant_id = $1 and ph
 const BY_ID = `select ${COLUMNS} from ussd_links link where tenant_id = $1 and id = $2`;
 const OF_PERSON = `
   select ${COLUMNS} from ussd_links link where tenant_id = $1 and user_id = $2 order by linked_at, id`;
+const CHANGED = `
+  user_key as "userId", phone_hash as hash, sim_changed_at as "simChangedAt", language, dialogue`;
 const REMOVE = `
   delete from ussd_links where tenant_id = $1 and phone_hash = any($2)
-  returning user_key as "userId", phone_hash as hash, sim_changed_at as "simChangedAt", language`;
+  returning ${CHANGED}`;
 const ADD = `
   insert into ussd_links (tenant_id, id, phone_hash, key_id, sealed_phone, user_id, user_key,
                           country_code, language, linked_at, sim_changed_at)
@@ -72,7 +84,10 @@ const ADD = `
 const SIM_CHANGED = `
   update ussd_links set sim_changed_at = greatest(sim_changed_at, $3::timestamptz)
    where tenant_id = $1 and phone_hash = any($2)
-  returning user_key as "userId", phone_hash as hash, sim_changed_at as "simChangedAt", language`;
+  returning ${CHANGED}`;
+const SIGN_IN = "update ussd_links set dialogue = $3 where tenant_id = $1 and id = $2";
+const SIGN_OUT = `
+  update ussd_links set dialogue = null where tenant_id = $1 and id = $2 and dialogue = $3`;
 const SET_LANGUAGE = "update ussd_links set language = $3 where tenant_id = $1 and id = $2";
 const OF_OLD_KEYS = `
   select id, phone_hash as before, sealed_phone as sealed from ussd_links
@@ -86,6 +101,7 @@ interface Changed {
   readonly hash: string;
   readonly simChangedAt: Date | null;
   readonly language: Language | null;
+  readonly dialogue: string | null;
 }
 
 export function createLinkBook(keys: Keys, clock: Clock): LinkBook {
@@ -138,10 +154,17 @@ export function createLinkBook(keys: Keys, clock: Clock): LinkBook {
         now,
         simChangedAt?.toISOString() ?? null,
       ]);
-      return personOf(tenantId, before);
+      return beforeOf(tenantId, before);
     },
     remove: async (tx, tenantId, phone) =>
-      personOf(tenantId, await change(tx, REMOVE, { tenantId, phone })),
+      beforeOf(tenantId, await change(tx, REMOVE, { tenantId, phone })),
+    async signIn(tx, tenantId, linkId, dialogue) {
+      const { count } = await tx.query(SIGN_IN, [tenantUuid(tenantId), linkId, dialogue]);
+      return count === 1;
+    },
+    async signOut(tx, tenantId, linkId, dialogue) {
+      await tx.query(SIGN_OUT, [tenantUuid(tenantId), linkId, dialogue]);
+    },
     async noteSimChange(tx, tenantId, phone, atMs) {
       const at = new Date(atMs);
       const current = phoneHash(keys, tenantId, phone).hash;
@@ -160,6 +183,8 @@ export function createLinkBook(keys: Keys, clock: Clock): LinkBook {
 const personOf = (tenantId: string, row: Changed | undefined): Person | null =>
   row === undefined ? null : { tenantId, userId: row.userId };
 
+const beforeOf = (tenantId: string, row: Changed | undefined): Before | null =>
+  row === undefined ? null : { person: { tenantId, userId: row.userId }, dialogue: row.dialogue };
 const linkOf = (tenantId: string, { userId, ...row }: Row): Link => ({
   ...row,
   person: { tenantId, userId },

@@ -82,6 +82,19 @@ describe("links of phones", () => {
     ]);
   });
 
+  test("nobody signs in by a link that is gone, and nobody is signed out by another dialogue", async () => {
+    await put("usr_1");
+    const links = createLinkBook(service.keys, () => NOW_MS);
+    const { geo } = tables;
+    const inTenant = <T>(work: Parameters<typeof geo.inTenant<T>>[1]) => geo.inTenant(TENANT, work);
+    const { id } = (await inTenant((tx) => links.find(tx, TENANT, PHONE))) ?? { id: "" };
+    expect(await inTenant((tx) => links.signIn(tx, TENANT, id, "d-1"))).toBe(true);
+    await inTenant((tx) => links.signOut(tx, TENANT, id, "d-2"));
+    const before = await inTenant((tx) => links.remove(tx, TENANT, PHONE));
+    expect(before?.dialogue).toBe("d-1");
+    expect(await inTenant((tx) => links.signIn(tx, TENANT, id, "d-1"))).toBe(false);
+  });
+
   test("a phone is of one person: of many who get it at once the last has it", async () => {
     const users = Array.from({ length: 8 }, (_, i) => `usr_${i}`);
     const answers = await Promise.all(users.map((user) => put(user)));

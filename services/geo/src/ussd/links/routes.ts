@@ -7,7 +7,8 @@ import type { FastifyInstance } from "fastify";
 import { countriesOfPhone } from "#detect/phone";
 import type { GeoContext } from "../../context.ts";
 import { onRecord } from "../on-record.ts";
-import { createLinkBook, type Link, type LinkBook } from "./link-book.ts";
+import { createUssdEvents, FROM_OUTSIDE, type UssdEvents } from "../tell/ussd-events.ts";
+import { type Before, createLinkBook, type Link, type LinkBook } from "./link-book.ts";
 import {
   foundSchema,
   type LinkBody,
@@ -27,8 +28,9 @@ const head = { tags: ["ussd administration"], security: [{ bearer: [] }] };
 /** Whose phone is whose: told by administrators, and changes of SIM by the service that hears of them. */
 export function ussdLinks(scope: FastifyInstance, context: GeoContext): void {
   const links = createLinkBook(context.keys, context.clock);
-  putRoute(scope, context, links);
-  removeRoute(scope, context, links);
+  const events = createUssdEvents(context);
+  putRoute(scope, context, links, events);
+  removeRoute(scope, context, links, events);
   readRoute(scope, context, links);
   ownRoute(scope, context, links);
   simChangeRoute(scope, context, links);
@@ -41,7 +43,19 @@ function countryOf(phone: string, { countries }: GeoContext): string {
   throw new VigError("VIG_BODY_INVALID", { path: "phone", why: "is of no country of the matrix" });
 }
 
-function putRoute(scope: FastifyInstance, context: GeoContext, links: LinkBook): void {
+/** Whoever is signed in by a phone that is taken away is signed out, before it holds. Throws: VIG_BROKER_AWAY. */
+async function signOut(events: UssdEvents, before: Before | null): Promise<void> {
+  if (before === null || before.dialogue === null) return;
+  const at = { dialogue: before.dialogue, position: FROM_OUTSIDE };
+  await events.login(before.person, at, { kind: "LOGOUT" });
+}
+
+function putRoute(
+  scope: FastifyInstance,
+  context: GeoContext,
+  links: LinkBook,
+  events: UssdEvents,
+): void {
   scope.put<{ Body: LinkBody }>(
     PATH,
     {
@@ -61,7 +75,8 @@ function putRoute(scope: FastifyInstance, context: GeoContext, links: LinkBook):
       return onRecord(context, request, "ussd.link_put", async (tx, tenantId) => {
         const link = { person: { tenantId, userId }, phone, country, language };
         const before = await links.put(tx, link);
-        const taken_over = before !== null && before.userId !== userId;
+        await signOut(events, before);
+        const taken_over = before !== null && before.person.userId !== userId;
         return {
           subjectUserId: userId,
           payload: { country, taken_over },
@@ -72,7 +87,12 @@ function putRoute(scope: FastifyInstance, context: GeoContext, links: LinkBook):
   );
 }
 
-function removeRoute(scope: FastifyInstance, context: GeoContext, links: LinkBook): void {
+function removeRoute(
+  scope: FastifyInstance,
+  context: GeoContext,
+  links: LinkBook,
+  events: UssdEvents,
+): void {
   // The number stays out of the path: proxies write those down.
   scope.post<{ Body: PhoneBody }>(
     `${PATH}/remove`,
@@ -90,9 +110,10 @@ function removeRoute(scope: FastifyInstance, context: GeoContext, links: LinkBoo
     (request) =>
       onRecord(context, request, "ussd.link_removed", async (tx, tenantId) => {
         const before = await links.remove(tx, tenantId, request.body.phone);
+        await signOut(events, before);
         const found = before !== null;
         return {
-          subjectUserId: before?.userId ?? null,
+          subjectUserId: before?.person.userId ?? null,
           payload: { found },
           answer: { status: "done", found },
         };

@@ -17,6 +17,9 @@ export interface UssdEvents {
   mfa(person: Person, at: StepId, fact: MfaFact): Promise<void>;
 }
 
+/** In place of a step: what is done to a dialogue from outside. */
+export const FROM_OUTSIDE = -1;
+
 /** The session of a person's dialogue, as all topics name it. */
 export const sessionOf = ({ tenantId }: Person, { dialogue }: StepId): string =>
   nameUuid(tenantId, "session", dialogue);

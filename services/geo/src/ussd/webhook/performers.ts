@@ -83,7 +83,7 @@ export function performersOf(parts: PerformerParts, call: Call): PerformerAt {
       // No screen comes after the last one: what can not be told is taken back, for the next try.
       async logout() {
         const link = await found();
-        if (link !== null) await parts.events.login(link.person, at, { kind: "LOGOUT" });
+        if (link !== null) await signOut(step, link);
         return { kind: "ok" };
       },
     };
@@ -124,10 +124,10 @@ const minutesUntil = (ms: number, clock: Clock): number =>
 /** USS-02: the first right PIN of a dialogue signs in; after that it proves who holds the phone. */
 async function checkPin(
   { parts, at }: StepWork,
-  { person }: Link,
+  { id, person }: Link,
   { pin, signedIn }: Requests["checkPin"],
 ): Promise<Outcomes["checkPin"]> {
-  const { pins, events, clock } = parts;
+  const { pins, events, links, clock } = parts;
   const checked = await pins.check(person, pin);
   parts.pinChecked(checked.kind);
   if (checked.kind === "none") return NONE;
@@ -135,6 +135,12 @@ async function checkPin(
   if (signedIn) {
     await events.mfa(person, at, { kind: isRight ? "SUCCESS" : "FAIL", factor: "PIN" });
   } else if (isRight) {
+    const { tenantId } = person;
+    // First, so that whoever takes the phone away from here on signs it out: a session that ended never begins.
+    const isTheirs = await inTenant(parts, tenantId, (tx) =>
+      links.signIn(tx, tenantId, id, at.dialogue),
+    );
+    if (!isTheirs) return NONE;
     await events.login(person, at, { kind: "AUTH_SUCCESS" });
   } else {
     const reason = checked.kind === "locked" ? "pin_locked" : "wrong_pin";
@@ -142,6 +148,12 @@ async function checkPin(
   }
   if (checked.kind !== "locked") return checked;
   return { kind: "locked", minutes: minutesUntil(checked.untilMs, clock) };
+}
+
+async function signOut({ parts, at }: StepWork, { id, person }: Link): Promise<void> {
+  const { tenantId } = person;
+  await parts.events.login(person, at, { kind: "LOGOUT" });
+  await inTenant(parts, tenantId, (tx) => parts.links.signOut(tx, tenantId, id, at.dialogue));
 }
 
 /** The hours that are left of the hold; null: none. */

@@ -226,6 +226,14 @@ describe("stores and broker away", () => {
     );
   });
 
+  test("without the broker no phone is taken from who is signed in by it", async () => {
+    await dial(service, PHONE, "s-1").type("1", "1", PIN);
+    const remove = { url: "/v1/ussd/admin/links/remove", payload: { phone: PHONE } };
+    assert.equal((await unheard(() => service.call(remove))).statusCode, 503);
+    assert.equal((await tables.rows("select 1 from ussd_links")).length, 1);
+    assert.equal((await service.call(remove)).json().found, true);
+  });
+
   test("without PostgreSQL or Redis: 503 with Retry-After, counted", async () => {
     const lifetimes = { idleMs: 1_000, usedMs: 1_000 };
     const ussd = { ...ussdParts(), dialogues: redisDialogues(redisAway, lifetimes) };
@@ -289,21 +297,28 @@ test("PRV-14: an erasure while a step is under way: nothing is told of the perso
   assert.deepEqual(await tables.rows("select 1 from molam_geo_events"), []);
 });
 
-test("a link that is taken away, or to another person, ends what its phone was signed in for", async () => {
+test("a phone that is taken away, or linked anew, signs out who was signed in by it, once", async () => {
+  const told = () => logins().map(({ kind, session_id }) => `${kind} ${session_id}`);
+  const remove = () =>
+    service.call({ url: "/v1/ussd/admin/links/remove", payload: { phone: PHONE } });
   const phone = dial(service, PHONE, "s-1");
   await phone.type("1", "3", PIN, "8642");
-  await service.call({ url: "/v1/ussd/admin/links/remove", payload: { phone: PHONE } });
+  const [, first] = told()[0]?.split(" ") ?? [];
+  await remove();
+  assert.deepEqual(told(), [`AUTH_SUCCESS ${first}`, `LOGOUT ${first}`]);
   assert.match(await phone.type("8642"), /^END /);
-  assert.deepEqual(
-    logins().map(({ kind }) => kind),
-    ["AUTH_SUCCESS"],
-    "nobody is named any more: the session ends by its idle timeout",
-  );
   await linkedPhone(service, { phone: PHONE, user: AWA, pin: null });
   const anew = dial(service, PHONE, "s-2");
   assert.match(await anew.type("1", "2", PIN), /^CON Mes infos/);
   await linkedPhone(service, { phone: PHONE, user: "usr_modou", pin: null });
+  const [, second] = told()[2]?.split(" ") ?? [];
+  assert.deepEqual(told().slice(2), [`AUTH_SUCCESS ${second}`, `LOGOUT ${second}`]);
+  assert.equal(logins().at(-1)?.user_id, AWA);
   assert.match(await anew.type("0", "2"), /^END /);
+  await linkedPhone(service, { phone: PHONE, user: AWA, pin: null });
+  await dial(service, PHONE, "s-3").type("1", "1", PIN, "0", "0", "0");
+  await remove();
+  assert.equal(told().length, 6, "of the last only its own end is told");
 });
 
 test("nothing that was typed or dialled is logged, kept or published", async () => {
