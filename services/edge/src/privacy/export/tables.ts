@@ -349,7 +349,7 @@ const ofPlaces: readonly ExportedTable[] = [
       linked_at: "since when it is yours",
       sim_changed_at: "when it got another SIM",
     },
-    withheld: { phone_hash: SEALED, key_id: INNER, sealed_phone: SEALED },
+    withheld: { phone_hash: SEALED, key_id: INNER, sealed_phone: SEALED, dialogue: INNER },
   },
   {
     table: "ussd_pins",
