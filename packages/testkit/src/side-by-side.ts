@@ -48,6 +48,25 @@ export const sideBySideOptions = {
   profile: { type: "string" },
 } as const;
 
+/** How to measure. */
+export interface Plan {
+  readonly seconds: number;
+  readonly rounds: number;
+  readonly connections: number;
+  /** Where CPU profiles go. */
+  readonly profile: string | undefined;
+}
+
+/** Of the values of `sideBySideOptions`. */
+export const planOf = (
+  values: Readonly<Record<Exclude<keyof Plan, "profile">, string>> & { readonly profile?: string },
+): Plan => ({
+  seconds: Number(values.seconds),
+  rounds: Number(values.rounds),
+  connections: Number(values.connections),
+  profile: values.profile,
+});
+
 const START_TIMEOUT_MS = 30_000;
 
 export interface StartOptions {
@@ -185,6 +204,23 @@ export async function alternating<Name extends string>(
     }
   }
   return all;
+}
+
+/** Of servers that are warm, both at half of `ourPerSecond`: where latency is the question, and not a full queue. */
+export async function halfLoad(
+  asked: Readonly<Record<"bare" | "ours", Asked>>,
+  { seconds, rounds }: Plan,
+  { ourPerSecond }: { readonly ourPerSecond: number },
+) {
+  const perSecond = Math.round(ourPerSecond / 2);
+  const { bare, ours } = await alternating(asked, { seconds, rounds, perSecond });
+  return {
+    halfLoadPerSecond: middle(ours, "perSecond"),
+    halfLoadP50Ms: middle(ours, "p50Ms"),
+    halfLoadP99Ms: middle(ours, "p99Ms"),
+    halfLoadP99MsOfRounds: ours.map(({ p99Ms }) => p99Ms),
+    bareHalfLoadP99MsOfRounds: bare.map(({ p99Ms }) => p99Ms),
+  };
 }
 
 /** The figures of both, and their ratios. */

@@ -9,6 +9,7 @@ import { createIssuer } from "@vigie/testkit/issuer";
 import {
   type Asked,
   compared,
+  planOf,
   type Rounds,
   sideBySide,
   sideBySideOptions,
@@ -34,9 +35,8 @@ const { values: options } = parseArgs({
     out: { type: "string", default: ".vigie/bench/edge-ingest.json" },
   },
 });
-const seconds = Number(options.seconds);
-const rounds = Number(options.rounds);
-const connections = Number(options.connections);
+const plan = planOf(options);
+const { connections, profile } = plan;
 
 const TENANT = "molam-sn";
 const SERVICE = {
@@ -105,7 +105,6 @@ async function measure(servers: Installation, folder: string): Promise<Result> {
   const { publicKeyPem, token } = createIssuer();
   const topic = physicalName(prefix, "id.login");
   const setup = { brokers: kafka.split(","), topic, records: await recordsOf(servers, folder) };
-  const { profile } = options;
   const input = JSON.stringify(setup);
   const bare = await startServer({ folder, file: fileHere("./bare.ts"), env: {}, input, profile });
   const file = fileHere("../src/main.ts");
@@ -117,7 +116,7 @@ async function measure(servers: Installation, folder: string): Promise<Result> {
       bare: [bare, traffic],
       ours: [edge, traffic],
     };
-    const all = await sideBySide(sides, { seconds, rounds });
+    const all = await sideBySide(sides, plan);
     return { benchmark: "edge-ingest", connections, ...compared(all), ...all };
   } finally {
     await Promise.all([bare, edge].map(stopServer));

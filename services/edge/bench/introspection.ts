@@ -6,9 +6,9 @@ import { textOf } from "@vigie/service-kit/sessions/session-text";
 import { createIssuer } from "@vigie/testkit/issuer";
 import {
   type Asked,
-  alternating,
   compared,
-  middle,
+  halfLoad,
+  planOf,
   type Server,
   sideBySide,
   sideBySideOptions,
@@ -27,11 +27,8 @@ import { sessionStates } from "./traffic.ts";
  * Works on the installation that KAFKA_BROKERS, SCHEMA_REGISTRY_URL, REDIS_URL and VIGIE_TOPIC_PREFIX name, else on
  * its own. Prints one JSON line.
  */
-const { values: options } = parseArgs({ options: sideBySideOptions });
-const seconds = Number(options.seconds);
-const rounds = Number(options.rounds);
-const connections = Number(options.connections);
-const { profile } = options;
+const plan = planOf(parseArgs({ options: sideBySideOptions }).values);
+const { connections, profile } = plan;
 
 const TENANT = "molam-sn";
 const HOUR_MS = 3_600_000;
@@ -94,19 +91,13 @@ async function measure(installation: Installation, folder: string) {
   const [bare, edge] = await start(installation, folder);
   try {
     const sides: Record<"bare" | "ours", Asked> = { bare: [bare, plain], ours: [edge, asked] };
-    const all = await sideBySide(sides, { seconds, rounds });
+    const all = await sideBySide(sides, plan);
     const figures = compared(all);
-    const perSecond = Math.round(figures.ourPerSecond / 2);
-    const half = await alternating(sides, { seconds, rounds, perSecond });
     return {
       benchmark: "introspection",
       connections,
       ...figures,
-      halfLoadPerSecond: middle(half.ours, "perSecond"),
-      halfLoadP50Ms: middle(half.ours, "p50Ms"),
-      halfLoadP99Ms: middle(half.ours, "p99Ms"),
-      halfLoadP99MsOfRounds: half.ours.map(({ p99Ms }) => p99Ms),
-      bareHalfLoadP99MsOfRounds: half.bare.map(({ p99Ms }) => p99Ms),
+      ...(await halfLoad(sides, plan, figures)),
     };
   } finally {
     await Promise.all([bare, edge].map(stopServer));

@@ -7,9 +7,9 @@ import { parseArgs } from "node:util";
 import { assert } from "@vigie/core/assert";
 import { createIssuer } from "@vigie/testkit/issuer";
 import {
-  alternating,
   compared,
-  middle,
+  halfLoad,
+  planOf,
   type Server,
   sideBySide,
   sideBySideOptions,
@@ -27,11 +27,8 @@ import { seed } from "#countries/matrix";
  * Usage: detect.ts [--seconds 5] [--rounds 3] [--connections 64] [--profile FOLDER]
  * Works on the installation that the environment names. Prints one JSON line.
  */
-const { values: options } = parseArgs({ options: sideBySideOptions });
-const seconds = Number(options.seconds);
-const rounds = Number(options.rounds);
-const connections = Number(options.connections);
-const { profile } = options;
+const plan = planOf(parseArgs({ options: sideBySideOptions }).values);
+const { connections, profile } = plan;
 
 const fileHere = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
@@ -128,11 +125,9 @@ async function measure(folder: string) {
   const traffic = trafficOf();
   const sides = { bare: [bare, traffic], ours: [geo, traffic] } as const;
   try {
-    const all = await sideBySide({ ...sides, plain: [plain, traffic] }, { seconds, rounds });
+    const all = await sideBySide({ ...sides, plain: [plain, traffic] }, plan);
     const figures = compared(all);
     const beside = compared({ bare: all.plain, ours: all.ours });
-    const perSecond = Math.round(figures.ourPerSecond / 2);
-    const half = await alternating(sides, { seconds, rounds, perSecond });
     return {
       benchmark: "detect",
       connections,
@@ -141,11 +136,7 @@ async function measure(folder: string) {
       plainCpuRatio: beside.cpuRatio,
       plainPerSecond: beside.barePerSecond,
       plainCpuUs: beside.bareCpuUs,
-      halfLoadPerSecond: middle(half.ours, "perSecond"),
-      halfLoadP50Ms: middle(half.ours, "p50Ms"),
-      halfLoadP99Ms: middle(half.ours, "p99Ms"),
-      halfLoadP99MsOfRounds: half.ours.map(({ p99Ms }) => p99Ms),
-      bareHalfLoadP99MsOfRounds: half.bare.map(({ p99Ms }) => p99Ms),
+      ...(await halfLoad(sides, plan, figures)),
     };
   } finally {
     await Promise.all([bare, plain, geo].map(stopServer));
