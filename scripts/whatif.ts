@@ -14,7 +14,6 @@ import {
   tenantOf,
   withDevelopment,
 } from "./history/arguments.ts";
-import { exportFromTopics, topicsConfig } from "./history/from-topics.ts";
 import { htmlOf } from "./whatif/html.ts";
 import { readPolicyFile } from "./whatif/policies.ts";
 import { readLabels } from "./whatif/read-labels.ts";
@@ -58,6 +57,8 @@ async function main(): Promise<void> {
     run(args, args.history, await openKeys(loadConfig(keysConfig, { env, argv: [] })));
     return;
   }
+  // What speaks to a broker takes a while to load.
+  const { exportFromTopics, topicsConfig } = await import("./history/from-topics.ts");
   const config = loadConfig(topicsConfig, { env, argv: [] });
   const directory = mkdtempSync(join(tmpdir(), "vigie-whatif-"));
   try {

@@ -130,27 +130,27 @@ function writeId(writer: Writer, text: string): void {
   if (text !== "") writeUuid(writer, text);
 }
 
-/** What a reader keeps of a user: the last event of a topic. */
-interface LastEvent {
-  /** By their slots. The first event of a topic has them all. */
-  readonly parts: unknown[];
-  /** Put together from them. */
-  network: RawEvent["network"];
-  device: RawDevice | null | undefined;
-}
+/** The last event of a user and topic: its parts by their slots, then what is put together from them. */
+type LastEvent = unknown[];
+const NETWORK = list.length;
+const DEVICE = NETWORK + 1;
+/** Those of a topic, by the numbers of their users. */
+type LastEvents = (LastEvent | undefined)[];
+/** The first event of a topic has all parts. */
+const nothingYet: LastEvent = new Array<unknown>(DEVICE + 1).fill(undefined);
 
 interface ReadUser<U> {
   readonly id: string;
-  /** By the topic's number. */
-  readonly last: (LastEvent | undefined)[];
+  /** In the order of their first events. */
+  readonly number: number;
   readonly own: U;
 }
 
 interface Kind {
   readonly topic: string;
-  /** In the order of their first events. */
-  readonly topicNumber: number;
   readonly kind: string | undefined;
+  /** Of all kinds of the topic. */
+  readonly last: LastEvents;
 }
 
 /** An event as it was written, and what the reader keeps for its user. */
@@ -169,12 +169,12 @@ export class EventDecoder<U> {
   private readonly tenantId: string;
   private readonly ownOf: (userId: string) => U;
   private readonly users: ReadUser<U>[] = [];
-  private readonly topics: string[] = [];
+  private readonly lastOf = new Map<string, LastEvents>();
   private readonly kinds = new NumberedValues((text): Kind => {
     const [topic = "", kind = ""] = text.split(KIND);
-    if (!this.topics.includes(topic)) this.topics.push(topic);
-    const topicNumber = this.topics.indexOf(topic);
-    return { topic, topicNumber, kind: kind === "" ? undefined : kind };
+    const last = this.lastOf.get(topic) ?? [];
+    this.lastOf.set(topic, last);
+    return { topic, kind: kind === "" ? undefined : kind, last };
   });
   private readonly tables = list.map(({ parse }) => new NumberedValues(parse));
   private reader = new Reader(Buffer.alloc(0), 0, 0);
@@ -195,11 +195,11 @@ export class EventDecoder<U> {
     const { reader } = this;
     if (reader.at >= reader.end) return null;
     const user = this.user(reader);
-    const { topic, topicNumber, kind } = this.kinds.read(reader) as Kind;
+    const { topic, kind, last } = this.kinds.read(reader) as Kind;
     this.lastMs += reader.signed();
     const occurredAtMs = this.lastMs + reader.signed();
     const eventId = readUuid(reader);
-    const { parts, network, device } = this.changed(reader, user, topicNumber);
+    const parts = this.changed(reader, user.number, last);
     // One shape for all events, which everything that looks at them is quicker with: what is missing is undefined.
     const value = {
       event_id: eventId,
@@ -210,8 +210,8 @@ export class EventDecoder<U> {
       session_id: parts[slotOf.session],
       channel: parts[slotOf.channel],
       roles: parts[slotOf.roles],
-      network,
-      device,
+      network: parts[NETWORK],
+      device: parts[DEVICE],
       location: parts[slotOf.location],
       sim: parts[slotOf.sim],
       geohash: parts[slotOf.geohash],
@@ -233,45 +233,35 @@ export class EventDecoder<U> {
     const number = reader.varint();
     if (number > 0) return this.users[number - 1] as ReadUser<U>;
     const id = readUuid(reader);
-    const user: ReadUser<U> = { id, last: [], own: this.ownOf(id) };
+    const user: ReadUser<U> = { id, number: this.users.length, own: this.ownOf(id) };
     this.users.push(user);
     return user;
   }
 
-  private changed(reader: Reader, user: ReadUser<U>, topicNumber: number): LastEvent {
-    let last = user.last[topicNumber];
-    if (last === undefined) {
-      last = nothingYet();
-      while (user.last.length < topicNumber) user.last.push(undefined);
-      user.last[topicNumber] = last;
-    }
-    const { parts } = last;
+  private changed(reader: Reader, userNumber: number, last: LastEvents): LastEvent {
+    while (last.length <= userNumber) last.push(undefined);
+    const parts = last[userNumber] ?? nothingYet.slice();
+    last[userNumber] = parts;
     const mask = reader.varint();
     for (let left = mask; left !== 0; left &= left - 1) {
       const slot = 31 - Math.clz32(left & -left);
       const isId = (idMask & (1 << slot)) !== 0;
       parts[slot] = isId ? readId(reader) : (this.tables[slot] as NumberedValues).read(reader);
     }
-    if (mask & networkMask) last.network = networkOf(parts);
-    if (mask & deviceMask) last.device = deviceOf(parts);
-    return last;
+    if (mask & networkMask) parts[NETWORK] = networkOf(parts);
+    if (mask & deviceMask) parts[DEVICE] = deviceOf(parts);
+    return parts;
   }
 }
 
-const nothingYet = (): LastEvent => ({
-  parts: new Array<unknown>(list.length).fill(undefined),
-  network: null,
-  device: undefined,
-});
-
-function networkOf(parts: readonly unknown[]): RawEvent["network"] {
+function networkOf(parts: LastEvent): RawEvent["network"] {
   const known = parts[slotOf.address] as KnownAddress | null;
   const agent = parts[slotOf.agent] as KnownAgent | null;
   if (known === null && agent === null) return null;
   return { ip: known?.ip ?? null, user_agent: agent?.header ?? null };
 }
 
-function deviceOf(parts: readonly unknown[]): RawDevice | null | undefined {
+function deviceOf(parts: LastEvent): RawDevice | null | undefined {
   const fingerprint = parts[slotOf.fingerprint] as { readonly of: Fingerprint } | null | undefined;
   const device_id = parts[slotOf.deviceId] as string | null;
   return fingerprint && { device_id, fingerprint: fingerprint.of };
