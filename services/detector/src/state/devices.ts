@@ -72,7 +72,11 @@ export class Devices {
 
   /** Of settled devices. */
   find(deviceId: string): FoundDevice | null {
-    for (const device of this.list()) if (sameId(device.deviceId, deviceId)) return device;
+    const reader = new Reader(this.bytes, this.from, this.to);
+    for (let left = reader.u8(); left > 0; left--) {
+      const device = readDevice(reader);
+      if (sameId(device.deviceId, deviceId)) return device;
+    }
     return null;
   }
 
@@ -97,15 +101,7 @@ export class Devices {
   /** Of settled devices, the one last seen first. */
   *list(): Iterable<FoundDevice> {
     const reader = new Reader(this.bytes, this.from, this.to);
-    const count = reader.u8();
-    for (let i = 0; i < count; i++) {
-      const from = reader.at;
-      const deviceId = readId(reader);
-      const packed = reader.u48();
-      const print = readPrint(reader);
-      const told = packed % 2 === 1;
-      yield { deviceId, atMs: (packed - (told ? 1 : 0)) / 2, told, print, from, to: reader.at };
-    }
+    for (let left = reader.u8(); left > 0; left--) yield readDevice(reader);
   }
 
   write(writer: Writer): void {
@@ -136,4 +132,13 @@ export class Devices {
     }
     writer.bytes[start] = count;
   }
+}
+
+function readDevice(reader: Reader): FoundDevice {
+  const from = reader.at;
+  const deviceId = readId(reader);
+  const packed = reader.u48();
+  const print = readPrint(reader);
+  const told = packed % 2 === 1;
+  return { deviceId, atMs: (packed - (told ? 1 : 0)) / 2, told, print, from, to: reader.at };
 }
