@@ -7,6 +7,7 @@ import type { LiveGeoIp } from "@vigie/geoip/live";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import { memoryAudit } from "@vigie/service-kit/audit-trail/memory-audit";
 import { createHealth } from "@vigie/service-kit/health";
+import { LocalRateLimiter } from "@vigie/service-kit/http/rate-limit";
 import { createRequestLog } from "@vigie/service-kit/http/request-log";
 import { derivedKeys } from "@vigie/service-kit/kms/derived-keys";
 import type { Keys } from "@vigie/service-kit/kms/keys";
@@ -61,6 +62,12 @@ export const geoipOf = (known: Readonly<Record<string, Partial<Address>>> = {}):
 
 const master = { keyId: "test-1", activeFromMs: 0, secret: randomBytes(32) };
 export const testKeys: Keys = derivedKeys([master], () => NOW_MS);
+
+/** So many calls of an address, and none more while time stands still. */
+export const limitedTo = (calls: number): Pick<GeoOptions, "auth" | "addressRate"> => ({
+  auth: { ...issuerAuth(), limiter: new LocalRateLimiter({ clock: () => NOW_MS }) },
+  addressRate: { perMinute: calls, burst: calls },
+});
 
 /** Time stands still at NOW_MS. */
 export function testGeo(overrides: Partial<GeoOptions> = {}) {

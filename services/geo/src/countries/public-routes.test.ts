@@ -1,7 +1,5 @@
-import { LocalRateLimiter } from "@vigie/service-kit/http/rate-limit";
-import { issuerAuth, NOW_MS } from "@vigie/service-kit/testing/issuer";
 import { describe, expect, test } from "vitest";
-import { type TestGeo, testGeo } from "#test-geo";
+import { limitedTo, type TestGeo, testGeo } from "#test-geo";
 import { Countries, seededCountries } from "./countries.ts";
 import { seed } from "./matrix.ts";
 
@@ -87,9 +85,7 @@ describe("GEO-12: one country", () => {
 });
 
 test("both are limited by address", async () => {
-  const limiter = new LocalRateLimiter({ clock: () => NOW_MS });
-  const addressRate = { perMinute: 2, burst: 2 };
-  const geo = testGeo({ auth: { ...issuerAuth(), limiter }, addressRate });
+  const geo = testGeo(limitedTo(2));
   await get(geo);
   await get(geo, "/SN");
   const refused = await get(geo);

@@ -1,8 +1,6 @@
-import { LocalRateLimiter } from "@vigie/service-kit/http/rate-limit";
 import { strictBody } from "@vigie/service-kit/http/strict-body";
-import { issuerAuth, NOW_MS } from "@vigie/service-kit/testing/issuer";
 import { describe, expect, test } from "vitest";
-import { geoipOf, type TestGeo, testGeo } from "#test-geo";
+import { geoipOf, limitedTo, type TestGeo, testGeo } from "#test-geo";
 import { detectionAnswer } from "./detect-route.ts";
 
 const FRENCH = "90.1.0.1";
@@ -113,9 +111,7 @@ describe("what is refused", () => {
   });
 
   test("too many calls of one address: 429", async () => {
-    const limiter = new LocalRateLimiter({ clock: () => NOW_MS });
-    const auth = { ...issuerAuth(), limiter };
-    const geo = testGeo({ auth, addressRate: { perMinute: 1, burst: 1 } });
+    const geo = testGeo(limitedTo(1));
     expect((await post(geo, { mcc: 608 })).statusCode).toBe(200);
     const refused = await post(geo, { mcc: 608 });
     expect([refused.statusCode, refused.headers["retry-after"]]).toEqual([429, "60"]);

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { SECOND_MS } from "@vigie/core/time";
 import type { LoginEvent } from "@vigie/schemas/types";
-import { LocalRateLimiter } from "@vigie/service-kit/http/rate-limit";
-import { issuerAuth, NOW_MS } from "@vigie/service-kit/testing/issuer";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { limitedTo } from "../../test-geo.ts";
 import { type GeoTables, geoTables } from "../../test-tables.ts";
 import { twilioSignatureOf } from "../providers/twilio.ts";
 import { signatureOf } from "../providers/vigie.ts";
@@ -62,9 +61,7 @@ describe("our own signature", () => {
   });
 
   test("without it: 403, nothing is looked at, counted; then the address is limited", async () => {
-    const limiter = new LocalRateLimiter({ clock: () => NOW_MS });
-    const auth = { ...issuerAuth(), limiter };
-    service = ussdService(tables, { auth, addressRate: { perMinute: 2, burst: 2 } });
+    service = ussdService(tables, limitedTo(2));
     const headers = { "content-type": "application/json" };
     const statuses: number[] = [];
     for (let i = 0; i < 3; i += 1) statuses.push((await post(headers, "{not json")).statusCode);
