@@ -106,6 +106,15 @@ test.each(away)("%s is an outage: waited out, never a dead letter", async (_name
   expect(told.at(-1)).toBe(true);
 });
 
+test.each(away)("%s just before it is back makes no dead letter", async (_name, answer) => {
+  script = (request) =>
+    request.startsWith("GET /schemas/ids/") && askedById().length === 1
+      ? answer
+      : knowsLogin(request);
+  expect(await decode(await open())).toEqual({ kind: "ok", value: sampleLogin });
+  expect(askedById()).toHaveLength(2);
+});
+
 test("a schema that the registry does not know is a dead letter, asked for once", async () => {
   const codecs = await open();
   const unknown = Buffer.concat([Buffer.from([0, 0, 0, 9, 9]), bytes.subarray(5)]);

@@ -97,14 +97,29 @@ async function schemaOf(
 ): Promise<SchemaAnswer> {
   try {
     const schema = await client.getSchema(schemaId);
-    if (!avro.Type.isType(schema)) return { kind: "foreign", why: "its schema is not Avro" };
-    return { kind: "schema", schema: JSON.parse(JSON.stringify(schema)) as AvroSchema };
+    return avro.Type.isType(schema) ? answerOf(schema) : notAvro;
   } catch (cause) {
     const { code, status, body } = await call(host, "GET", `/schemas/ids/${schemaId}`);
     if (code === SCHEMA_NOT_FOUND) return { kind: "unknown" };
-    const isSchema = status === 200 && typeof body?.schema === "string";
-    if (isSchema) return { kind: "foreign", why: `its schema is not usable: ${messageOf(cause)}` };
-    throw away(cause);
+    if (status !== 200 || typeof body?.schema !== "string") throw away(cause);
+    // It may be back since the client asked: what is judged is what it says now.
+    return read(body.schema, body.schemaType ?? SchemaType.AVRO);
+  }
+}
+
+const notAvro: SchemaAnswer = { kind: "foreign", why: "its schema is not Avro" };
+
+const answerOf = (schema: object): SchemaAnswer => ({
+  kind: "schema",
+  schema: JSON.parse(JSON.stringify(schema)) as AvroSchema,
+});
+
+function read(text: string, type: string): SchemaAnswer {
+  if (type !== SchemaType.AVRO) return notAvro;
+  try {
+    return answerOf(avro.Type.forSchema(JSON.parse(text), { ...avroOptions }));
+  } catch (cause) {
+    return { kind: "foreign", why: `its schema is not usable: ${messageOf(cause)}` };
   }
 }
 
@@ -125,6 +140,7 @@ interface Answer {
     readonly error_code?: number;
     readonly id?: unknown;
     readonly schema?: unknown;
+    readonly schemaType?: string;
   } | null;
 }
 
