@@ -29,6 +29,7 @@ const SAME_CARRIER = 16;
 
 /** Long ids and names must not make a state large: then fewer fixes are kept. Eight common ones take 300 bytes. */
 export const TRAIL_BYTES_MAX = 1_280;
+const scratch = new Writer(TRAIL_BYTES_MAX);
 
 /**
  * The last fixes of a user by event time: count, time of the newest in 48 bits, then from the newest to the oldest
@@ -98,17 +99,15 @@ export class Trail {
   /** The same fixes, all of them in bytes. */
   private settled(): Trail {
     if (this.head === null) return this;
-    const writer = new Writer(TRAIL_BYTES_MAX);
-    this.write(writer);
-    const bytes = writer.finish();
+    this.write(scratch);
+    const bytes = scratch.finish();
     return new Trail(null, bytes, 0, bytes.length);
   }
 
   /** Of fixes in the order of their times; the slow way, for late events. */
   static of(fixes: readonly Fix[]): Trail {
-    const writer = new Writer(TRAIL_BYTES_MAX);
-    writeAll(writer, kept(fixes));
-    const bytes = writer.finish();
+    writeAll(scratch, kept(fixes));
+    const bytes = scratch.finish();
     return new Trail(null, bytes, 0, bytes.length);
   }
 
