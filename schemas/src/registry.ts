@@ -1,7 +1,7 @@
 import registryClient from "@kafkajs/confluent-schema-registry";
 import { messageOf, VigError } from "@vigie/core/errors";
 import avro from "avsc";
-import { avroOptions } from "./avro.ts";
+import { avroOptions, compile } from "./avro.ts";
 import type { SchemaAnswer } from "./codec-core.ts";
 import type { AvroSchema } from "./contracts.ts";
 
@@ -117,7 +117,7 @@ const answerOf = (schema: object): SchemaAnswer => ({
 function read(text: string, type: string): SchemaAnswer {
   if (type !== SchemaType.AVRO) return notAvro;
   try {
-    return answerOf(avro.Type.forSchema(JSON.parse(text), { ...avroOptions }));
+    return answerOf(compile(JSON.parse(text) as AvroSchema));
   } catch (cause) {
     return { kind: "foreign", why: `its schema is not usable: ${messageOf(cause)}` };
   }
