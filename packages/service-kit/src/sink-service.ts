@@ -223,11 +223,10 @@ export async function runSinkService<C extends SinkProcessConfig>(
   const log = createLogger(name, { level: config.LOG_LEVEL });
   const metrics = createMetrics(name);
   const health = createHealth(name);
-  const logLevel = config.LOG_LEVEL;
   const workers =
     beside === undefined
       ? noWorkers(metrics)
-      : await startWorkers({ service: name, count: 1, logLevel, metrics, ...beside });
+      : startSecond({ service: name, logLevel: config.LOG_LEVEL, metrics, ...beside });
   const ops = await startOpsServer({
     port: config.METRICS_PORT,
     host: config.HOST,
@@ -241,6 +240,22 @@ export async function runSinkService<C extends SinkProcessConfig>(
     drainTimeoutMs: config.DRAIN_TIMEOUT_MS,
     failed: [running.failed, workers.failed],
   });
+}
+
+/** The sink does not wait until the thread has loaded; who asks how it is does. */
+function startSecond(options: Omit<WorkersOptions<unknown>, "count">): Workers {
+  const starting = startWorkers({ ...options, count: 1 });
+  return {
+    metrics: async () => (await starting).metrics(),
+    health: async () => (await starting).health(),
+    async stop() {
+      await (await starting.catch(() => null))?.stop();
+    },
+    failed: starting.then(
+      (workers) => workers.failed,
+      (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
+    ),
+  };
 }
 
 const noWorkers = (metrics: Metrics): Workers => ({
