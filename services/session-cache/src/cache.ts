@@ -1,4 +1,3 @@
-import { userKey } from "@vigie/core/keys";
 import type { SessionState } from "@vigie/schemas/types";
 import type { RedisStore, RedisValue } from "@vigie/service-kit/redis/redis";
 import {
@@ -6,7 +5,6 @@ import {
   type Layout,
   layoutOf,
   offsetField,
-  partsOfKey,
 } from "@vigie/service-kit/sessions/layout";
 import { textOf } from "@vigie/service-kit/sessions/session-text";
 import { WRITE_SCRIPT } from "./write-script.ts";
@@ -39,8 +37,6 @@ export interface SessionCache {
   offsets(partitions: readonly number[]): Promise<readonly (number | null)[]>;
   /** These partitions are to be read from the beginning: from now on no reader believes what lies here. */
   reset(partitions: readonly number[]): Promise<void>;
-  /** Ids of a user's live sessions. */
-  sessionsOf(tenantId: string, userId: string): Promise<readonly string[]>;
   /** All live sessions of this installation; those that ran out since are taken off the list. */
   countActive(): Promise<number>;
 }
@@ -66,11 +62,6 @@ export function createSessionCache(
       if (asked.length === 0) return;
       await redis.command("HDEL", layout.progress, ...asked.map(offsetField));
     },
-    async sessionsOf(tenantId, userId) {
-      const key = layout.user(userKey(tenantId, userId));
-      const ids = await redis.command("ZRANGEBYSCORE", key, `(${clock()}`, "+inf");
-      return ids as string[];
-    },
     async countActive() {
       const nowMs = clock();
       const [, count] = await redis.pipeline([
@@ -90,15 +81,14 @@ function callOf(
   const keys = [layout.progress, layout.live];
   const args: RedisValue[] = [nowMs, partition, fromOffset, nextOffset];
   for (const { key, state } of records) {
-    const { user, sessionId } = partsOfKey(key);
-    keys.push(layout.session(key), layout.user(user));
+    keys.push(layout.session(key));
     if (state === null) {
-      args.push(sessionId, 0, "", 0, 0, "");
+      args.push(0, "", 0, 0, "");
       continue;
     }
     const { version, status, idle_expires_at, absolute_expires_at } = state;
     const kept = status === "ACTIVE" ? keptUntilMs(state) : absolute_expires_at;
-    args.push(sessionId, version, status, idle_expires_at, kept, textOf(state));
+    args.push(version, status, idle_expires_at, kept, textOf(state));
   }
   return { keys, args };
 }

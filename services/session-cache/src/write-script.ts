@@ -3,9 +3,9 @@ const MARKER_OUTLASTS_MS = 60_000;
 
 /**
  * Takes the records of one partition and moves its offset, in one step of Redis.
- * KEYS: progress, live, then session and user of each record.
- * ARGV: now in ms, partition, first offset that this call covers, next offset, then for each record: session id,
- *   version, status ('' for a removed record), idle end, until when the text is kept, the text.
+ * KEYS: progress, live, then the session of each record.
+ * ARGV: now in ms, partition, first offset that this call covers, next offset, then for each record: version, status
+ *   ('' for a removed record), idle end, until when the text is kept, the text.
  * Returns: {1, next} taken; {0, held} somebody was further already; {-1, held} Redis holds less than it did: nothing
  *   was written, reading has to go on from `held`.
  */
@@ -18,46 +18,33 @@ local held = tonumber(redis.call('HGET', progress, 'offset:' .. partition) or '0
 if held < from then return {-1, held} end
 if held > from and held >= upto then return {0, held} end
 
-local function leave(user, id, session)
-  redis.call('ZREM', user, id)
-  redis.call('ZREM', live, session)
-end
-
 -- Version and status of what is held, or nothing.
 local function heldOf(session)
   return string.match(redis.call('GET', session) or '', '^(%d+) (%S+)')
 end
 
 local outlasting = ${MARKER_OUTLASTS_MS}
-local function forget(session, user, id)
+local function forget(session)
   local _, status = heldOf(session)
   if not status then return end
   if status == 'ACTIVE' then
     redis.call('DEL', session)
-    leave(user, id, session)
+    redis.call('ZREM', live, session)
   elseif redis.call('PTTL', session) > outlasting then
     -- The marker of an ended session stays for as long as what a reader holds may be older.
     redis.call('PEXPIRE', session, outlasting)
   end
 end
 
-local function enter(session, user, id, idle, kept)
-  redis.call('ZADD', live, idle, session)
-  redis.call('ZADD', user, idle, id)
-  redis.call('ZREMRANGEBYSCORE', user, '-inf', now)
-  -- Redis 6 does not tell when a key expires, only how soon; -1 is never, which the first session finds.
-  if now + redis.call('PTTL', user) < kept then redis.call('PEXPIREAT', user, kept) end
-end
-
 local at = 5
-for i = 3, #KEYS, 2 do
-  local session, user = KEYS[i], KEYS[i + 1]
-  local id, version, status = ARGV[at], ARGV[at + 1], ARGV[at + 2]
-  local idle, kept = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
-  local text = ARGV[at + 5]
-  at = at + 6
+for i = 3, #KEYS do
+  local session = KEYS[i]
+  local version, status = ARGV[at], ARGV[at + 1]
+  local idle, kept = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+  local text = ARGV[at + 4]
+  at = at + 5
   if status == '' then
-    forget(session, user, id)
+    forget(session)
   elseif tonumber(version) > tonumber(heldOf(session) or '0') then
     if kept <= now then
       redis.call('DEL', session)
@@ -66,9 +53,9 @@ for i = 3, #KEYS, 2 do
       redis.call('PEXPIREAT', session, kept)
     end
     if kept > now and status == 'ACTIVE' then
-      enter(session, user, id, idle, kept)
+      redis.call('ZADD', live, idle, session)
     else
-      leave(user, id, session)
+      redis.call('ZREM', live, session)
     end
   end
 end

@@ -1,4 +1,4 @@
-import { sessionKey, userKey } from "@vigie/core/keys";
+import { sessionKey } from "@vigie/core/keys";
 import { HOUR_MS } from "@vigie/core/time";
 import type { SessionState } from "@vigie/schemas/types";
 
@@ -10,8 +10,6 @@ export interface Layout {
   readonly live: string;
   /** Text of one session, see `textOf` and `keptUntilMs`. An ended one is a marker until its absolute end. */
   session(name: string): string;
-  /** Sorted set of a user's live session ids by the time at which they run out, ms. */
-  user(name: string): string;
 }
 
 export function layoutOf(key: (name: string) => string): Layout {
@@ -19,7 +17,6 @@ export function layoutOf(key: (name: string) => string): Layout {
     progress: key("vigie:session-states"),
     live: key("vigie:sessions-live"),
     session: (name) => key(`vigie:session-state:${name}`),
-    user: (name) => key(`vigie:user-sessions:${name}`),
   };
 }
 
@@ -27,14 +24,6 @@ export const offsetField = (partition: number): string => `offset:${partition}`;
 
 export const sessionName = (state: SessionState): string =>
   sessionKey(state.tenant_id, state.user_id, state.session_id);
-
-export const userName = (state: SessionState): string => userKey(state.tenant_id, state.user_id);
-
-/** A session id may hold '|', a user id may not. */
-export function partsOfKey(key: string): { readonly user: string; readonly sessionId: string } {
-  const second = key.indexOf("|", key.indexOf("|") + 1);
-  return { user: key.slice(0, second), sessionId: key.slice(second + 1) };
-}
 
 /** Source: DESIGN, Sessions: an outage of ours moves an idle end by 2 h at most. */
 const IDLE_END_MOVES_MAX_MS = 2 * HOUR_MS;
