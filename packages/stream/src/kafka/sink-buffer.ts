@@ -1,4 +1,5 @@
 import { assert } from "@vigie/core/assert";
+import { heldBytes } from "../held-bytes.ts";
 import type { SinkPosition, SinkRecord } from "./sink.ts";
 import type { FetchedChunk, FetchedRecord } from "./types.ts";
 
@@ -8,6 +9,7 @@ interface Input {
   records: FetchedRecord[];
   /** How many of `records` are written. */
   taken: number;
+  /** Memory that the others take. */
   bytes: number;
   /** Behind everything fetched. */
   position: number;
@@ -56,7 +58,7 @@ export class SinkBuffer {
     }
     assert(fetchOffset === input.position, "chunks follow each other without a gap");
     input.position = nextOffset;
-    for (const record of records) input.bytes += record.size;
+    for (const record of records) input.bytes += heldBytes(record);
     if (input.records.length === 0) input.records = records;
     // One by one: a spread of a batch that unpacked to some 100,000 records overflows the stack.
     else for (const record of records) input.records.push(record);
@@ -111,7 +113,7 @@ export class SinkBuffer {
     for (const { input, count, to } of parts) {
       if (!this.isHeld(input)) continue;
       for (let i = input.taken; i < input.taken + count; i += 1) {
-        input.bytes -= (input.records[i] as FetchedRecord).size;
+        input.bytes -= heldBytes(input.records[i] as FetchedRecord);
       }
       input.taken += count;
       input.written = to;

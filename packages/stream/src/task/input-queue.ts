@@ -1,4 +1,5 @@
 import { assert } from "@vigie/core/assert";
+import { heldBytes } from "../held-bytes.ts";
 import type { RawRecord } from "./record.ts";
 
 /**
@@ -35,7 +36,7 @@ export class InputQueue {
     this.position = Math.max(this.position, position);
     this.end = Math.max(this.end, end, this.position);
     if (records.length === 0) return;
-    for (const record of records) this.bytes += sizeOf(record);
+    for (const record of records) this.bytes += heldBytes(record);
     this.chunks.push(records);
     this.length += records.length;
     if (this.length === records.length) this.headMs = records[0]?.timestampMs ?? this.headMs;
@@ -53,7 +54,7 @@ export class InputQueue {
     const record = chunk?.[this.recordIndex];
     assert(chunk !== undefined && record !== undefined, "a record waits where one is taken");
     this.takenOffset = record.offset;
-    this.bytes -= sizeOf(record);
+    this.bytes -= heldBytes(record);
     this.length -= 1;
     this.recordIndex += 1;
     if (this.recordIndex === chunk.length) this.nextChunk();
@@ -86,8 +87,3 @@ export class InputQueue {
     }
   }
 }
-
-/** The record's object and its place in arrays, as V8 lays them out. */
-const RECORD_OVERHEAD_BYTES = 150;
-
-const sizeOf = ({ size }: RawRecord): number => RECORD_OVERHEAD_BYTES + size;
