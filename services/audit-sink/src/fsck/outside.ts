@@ -3,10 +3,10 @@ import { join } from "node:path";
 import type { Queryable } from "@vigie/service-kit/postgres/database";
 import type { KafkaClient } from "@vigie/stream/kafka/client";
 import { openLoneReader } from "@vigie/stream/kafka/lone-reader";
-import type { TrustedKeys } from "../checkpoint/keys.ts";
+import type { SignedCheckpoint, TrustedKeys } from "../checkpoint/keys.ts";
 import { CHECKPOINT_TOPIC } from "../checkpoint/topic-place.ts";
 import type { Claim, Finding } from "./log-source.ts";
-import { claimOf } from "./notes.ts";
+import { claimOf, openOr } from "./notes.ts";
 
 /** A note that is kept outside of the database. */
 export interface OutsideNote {
@@ -93,6 +93,20 @@ export async function readOutside(
       }));
     },
   };
+}
+
+/** The checkpoints among notes that the database has not; what no trusted key has signed is left out. */
+export async function* checkpointsNotStored(
+  db: Queryable,
+  notes: AsyncIterable<readonly OutsideNote[]>,
+  keys: TrustedKeys,
+): AsyncGenerator<SignedCheckpoint> {
+  for await (const page of notes) {
+    for (const { note, where } of await notStored(db, page, keys)) {
+      const opened = openOr(note, where, keys);
+      if (!("kind" in opened)) yield opened;
+    }
+  }
 }
 
 /** Those whose text is not that of a row; cosignatures below it do not count. */

@@ -1,7 +1,12 @@
+import { silentLogger } from "@vigie/core/log";
 import { loadConfig } from "@vigie/service-kit/config";
-import { auditConfig } from "@vigie/service-kit/shared-config";
+import { kafkaOptions } from "@vigie/service-kit/kafka-config";
+import type { Queryable } from "@vigie/service-kit/postgres/database";
+import { auditConfig, kafkaConfig } from "@vigie/service-kit/shared-config";
+import { openKafka } from "@vigie/stream/kafka/client";
 import { databasePlace } from "#checkpoint/database-place";
-import { openTrustedKeys } from "#checkpoint/keys";
+import { openTrustedKeys, type SignedCheckpoint, type TrustedKeys } from "#checkpoint/keys";
+import { checkpointsNotStored, topicNotes } from "#fsck/outside";
 import { operatorCommand, operatorSource, putOnRecord } from "#operator-command";
 import { everySoOften } from "#progress";
 import { createSigners } from "#signer";
@@ -13,7 +18,8 @@ import { type WantedPlace, wantedPlace } from "./wanted-place.ts";
 const USAGE = `main.ts restore --from PLACE [--key VKEY]... [--unrecorded]
   appends the leaves that the database lacks out of the tiles in a folder or s3://bucket/prefix
   --key VKEY    a key whose checkpoints are valid, besides those that are configured
-  --unrecorded  it is not put on record first: for an installation that is down
+  --unrecorded  it is not put on record first, and checkpoints are not taken from the topic: for an installation
+                that is down
 ends with 0: the database holds what was signed, 1: it does not, nothing has changed, 64: usage
 `;
 
@@ -37,8 +43,19 @@ export const restoreCommand = operatorCommand({
     });
     const parts = { store, keys, signer, clock: Date.now, onProgress };
     const { added, checkpoint } = await restoreLeaves(db, parts);
-    await databasePlace(db, keys.origin, Date.now).keep(checkpoint);
+    const kept = databasePlace(db, keys.origin, Date.now);
+    await kept.keep(checkpoint);
+    // With the leaves the database has lost what was signed of them; the topic has it for a while.
+    for await (const older of unrecorded ? [] : lostCheckpoints(db, keys)) {
+      if (older.size < checkpoint.size) await kept.keep(older);
+    }
     process.stdout.write(`${added} leaves restored; ${checkpoint.size} were signed\n`);
     return 0;
   },
 });
+
+function lostCheckpoints(db: Queryable, keys: TrustedKeys): AsyncIterable<SignedCheckpoint> {
+  const { prefix, ...kafka } = kafkaOptions(loadConfig(kafkaConfig, operatorSource()));
+  const client = openKafka({ ...kafka, clientId: "vigie-audit-restore", log: silentLogger });
+  return checkpointsNotStored(db, topicNotes(client, { prefix, origin: keys.origin }), keys);
+}
