@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { VigError } from "@vigie/core/errors";
 import { afterAll, beforeAll, test } from "vitest";
 import { openCluster } from "./client.ts";
+import { UNPACKED_BYTES_MAX } from "./decompress.ts";
 import { openLoneReader } from "./lone-reader.ts";
 import type { RepairName } from "./repairs.ts";
 import { RecordSender } from "./sender.ts";
@@ -164,6 +165,28 @@ test("an offset that the log no longer holds is an error, never a reset", async 
       error.details.offset === 2,
   );
   assert.deepEqual(texts(await kafka.read(topic)), ["6", "7", "8", "9"]);
+  await reader.close();
+});
+
+test("a broker takes a batch that unpacks to far more than itself; it is told where it lies, not unpacked", async () => {
+  const topic = await kafka.topic(1);
+  const producer = openTransactionalProducer(kafka.client, { transactionalId: kafka.name() });
+  await producer.init();
+  const batches = [say("small"), { ...say(""), value: Buffer.alloc(2 * UNPACKED_BYTES_MAX) }];
+  for (const message of batches) {
+    const messages = [{ topic, messages: [message], compression: "gzip" as const }];
+    await producer.commit({ messages, offsets: [], groupId: kafka.name() });
+  }
+  await producer.close();
+  const reader = await openLoneReader(kafka.client);
+  await assert.rejects(
+    reader.read({ topic, partition: 0, from: 0, to: "end" }, () => {}),
+    (error) =>
+      error instanceof VigError &&
+      error.code === "VIG_UNPACKED_TOO_LARGE" &&
+      // Behind the small one and its marker.
+      error.details.offset === 2,
+  );
   await reader.close();
 });
 
