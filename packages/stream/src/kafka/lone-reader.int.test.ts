@@ -179,14 +179,16 @@ test("a broker takes a batch that unpacks to far more than itself; it is told wh
   }
   await producer.close();
   const reader = await openLoneReader(kafka.client);
+  const seen: FetchedRecord[] = [];
   await assert.rejects(
-    reader.read({ topic, partition: 0, from: 0, to: "end" }, () => {}),
+    reader.read({ topic, partition: 0, from: 0, to: "end" }, (more) => seen.push(...more)),
     (error) =>
       error instanceof VigError &&
       error.code === "VIG_UNPACKED_TOO_LARGE" &&
       // Behind the small one and its marker.
       error.details.offset === 2,
   );
+  assert.deepEqual(texts(seen), ["small"]);
   await reader.close();
 });
 

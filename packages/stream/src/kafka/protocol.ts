@@ -144,7 +144,7 @@ export function fetchRequest(
 /**
  * Decodes a partition's batches: no control records, none of aborted transactions, none below the asked offset. Ends
  * early once UNPACKED_BYTES_MAX are unpacked, so that many small batches do not fill the memory either; the rest is
- * fetched again.
+ * fetched again. Throws, if it is the first one: what `readRecords` throws of a batch.
  */
 export function toChunk(
   fetched: FetchedPartition,
@@ -166,8 +166,16 @@ export function toChunk(
     } else if (
       !(filter?.covers({ offset, producerId, transactional: isTransactional(header) }) ?? false)
     ) {
-      const into = { fromOffset: fetchOffset, into: records };
-      unpackedBytes += readRecords(fetched, recordSet, at, header, into);
+      const held = records.length;
+      try {
+        const into = { fromOffset: fetchOffset, into: records };
+        unpackedBytes += readRecords(fetched, recordSet, at, header, into);
+      } catch (error) {
+        if (at === 0) throw error;
+        // What lies before it is handed over; the next fetch begins with it.
+        records.length = held;
+        break;
+      }
     }
     nextOffset = Math.max(nextOffset, header.lastOffset + 1);
     at = header.end;

@@ -131,6 +131,18 @@ test("a codec that nobody knows is named", () => {
   );
 });
 
+test("what lies before a batch that cannot be read is handed over first, and nothing of itself", () => {
+  const good = encodeBatch([{ partition: 3, key: "a", value: null }], NOBODY, { nowMs: NOW_MS });
+  const two = ["b", "c"].map((key) => ({ partition: 3, key, value: null }));
+  const broken = encodeBatch(two, NOBODY, { nowMs: NOW_MS });
+  broken.writeInt32BE(1, 4);
+  // The second record says that it has more headers than there are bytes.
+  broken[broken.length - 1] = 0x7e;
+  const first = chunkOf(Buffer.concat([good, broken]));
+  assert.deepEqual([first.records.length, first.nextOffset, first.bytes], [1, 1, good.length]);
+  assert.throws(() => chunkOf(broken, first.nextOffset), /VIG_INVARIANT.*headers/);
+});
+
 test("a batch that says it holds more records than it has bytes for is not read", () => {
   const batch = encodeBatch([{ partition: 3, key: "k", value: null }], NOBODY, { nowMs: NOW_MS });
   batch.writeInt32BE(2_000_000_000, 57);
