@@ -243,10 +243,10 @@ test("two services append and one signs; killed, the other one goes on", async (
   await isSigned(100);
   const leads = await Promise.all(services.map(signs));
   expect(leads.filter(Boolean)).toHaveLength(1);
-  for (const service of services) {
-    const parts = Object.entries(await healthOf(service));
+  await vi.waitFor(async () => {
+    const parts = (await Promise.all(services.map(healthOf))).flatMap(Object.entries);
     expect(parts.filter(([, { status }]) => status !== "up")).toEqual([]);
-  }
+  }, WAIT);
   services[leads.indexOf(true)]?.child.kill("SIGKILL");
   await publish(100);
   await isSigned(200);
