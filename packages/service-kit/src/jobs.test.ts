@@ -21,6 +21,20 @@ test("a job runs again after it ended, also after a fault, and stops", async () 
   assert.equal(runs, stoppedAt);
 });
 
+test("a job that failed runs again sooner than one that did not", async () => {
+  const { promise: twice, resolve } = Promise.withResolvers<void>();
+  let runs = 0;
+  const run = async () => {
+    runs += 1;
+    if (runs === 1) throw new Error("away");
+    resolve();
+  };
+  const jobs = startJobs([{ name: "count", everyMs: 3_600_000, retryMs: 1, run }], silentLogger);
+  await twice;
+  await jobs.stop();
+  assert.equal(runs, 2);
+});
+
 const options = { log: silentLogger, what: "test", firstMs: 1 };
 const away = () => new VigError("VIG_BROKER_AWAY", { why: "refused" });
 

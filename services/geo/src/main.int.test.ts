@@ -20,7 +20,7 @@ const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
 const { publicKey } = generateKeyPairSync("rsa", { modulusLength: 2_048 });
 const folder = mkdtempSync(join(tmpdir(), "vigie-geo-"));
 const keysFile = join(folder, "keys.json");
-const SOON = { timeout: 20_000, interval: 100 };
+const SOON = { timeout: 40_000, interval: 100 };
 
 let servers: ServiceStack;
 /** Whatever fails, they go at the end. */

@@ -19,7 +19,7 @@ import { placeTraces, positionTraces, type Traces, textTraces } from "./test-tra
 /** PRV-06, PRV-10: what geo lets be found of where somebody was, in every store, topic and line that it writes. */
 
 const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
-const SOON = { timeout: 30_000, interval: 100 };
+const SOON = { timeout: 40_000, interval: 100 };
 const folder = mkdtempSync(join(tmpdir(), "vigie-privacy-"));
 const issuer = createIssuer();
 const AWA: Person = { tenantId: "molam-sn", userId: "awa-7131" };

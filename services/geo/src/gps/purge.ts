@@ -1,5 +1,5 @@
 import { messageOf } from "@vigie/core/errors";
-import type { Clock } from "@vigie/core/time";
+import { type Clock, SECOND_MS } from "@vigie/core/time";
 import type { Health } from "@vigie/service-kit/health";
 import type { Job } from "@vigie/service-kit/jobs";
 import type { Metrics } from "@vigie/service-kit/metrics";
@@ -15,6 +15,8 @@ export interface PurgeOptions {
 
 /** The name of the job and of its part in health. */
 const NAME = "gps_purge";
+/** A database that was away for a moment does not leave health without it for five minutes. */
+const RETRY_MS = 10 * SECOND_MS;
 const PURGE = "select purge_expired_gps() as purged";
 
 /**
@@ -33,6 +35,7 @@ export function purgeJob({ database, clock, health, metrics }: PurgeOptions): Jo
   return {
     name: NAME,
     everyMs: PURGE_EVERY_MS,
+    retryMs: RETRY_MS,
     async run() {
       try {
         const { rows } = await database.query<{ readonly purged: number }>(PURGE);
