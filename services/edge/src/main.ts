@@ -88,7 +88,7 @@ const consents = followConsents({
   onState: (up, why) => health.set("consents", up, why),
 });
 
-const outcomes = createOutcomes();
+const outcomes = createOutcomes(liveness.book);
 const hub = new Hub();
 const excess = excessOf(wiring, limits.limiter);
 health.declare("outcomes", { needed: false });
@@ -98,7 +98,7 @@ const followingOutcomes = followTopics({
   client,
   prefix,
   codecs,
-  takers: outcomeTakers(outcomes, liveness.book),
+  takers: outcomeTakers(outcomes),
   log,
   name: "outcomes",
   onState: (up, why) => health.set("outcomes", up, why),

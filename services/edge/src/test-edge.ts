@@ -9,6 +9,7 @@ import { LocalRateLimiter } from "@vigie/service-kit/http/rate-limit";
 import { createRequestLog } from "@vigie/service-kit/http/request-log";
 import { createMetrics } from "@vigie/service-kit/metrics";
 import { memoryOutput } from "@vigie/service-kit/output/memory-output";
+import { DenialBook } from "@vigie/service-kit/sessions/denial-book";
 import { memoryView } from "@vigie/service-kit/sessions/memory-view";
 import {
   AUDIENCE,
@@ -34,7 +35,7 @@ export function testEdge(overrides: Partial<EdgeOptions> = {}) {
   const output = memoryOutput({ bufferBytesMax: 4_096 });
   const codecs = memoryCodecs();
   const audit = memoryAudit(() => NOW_MS);
-  const outcomes = createOutcomes();
+  const outcomes = createOutcomes(new DenialBook(() => NOW_MS));
   const policyStore = memoryPolicies();
   const hub = new Hub();
   hub.follows();

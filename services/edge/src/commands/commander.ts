@@ -66,7 +66,9 @@ export function createCommander(context: Needed): Commander {
       if (told !== null) return told;
       // A repetition of what was answered before this edge began to listen.
       const state = await stored(tenantId, commandId).catch(() => null);
-      return state?.kind === "done" ? state.result : null;
+      if (state?.kind !== "done") return null;
+      outcomes.denied.takeResult(state.result);
+      return state.result;
     },
     async stateOf(tenantId, commandId) {
       const result = outcomes.commands.find(commandId);

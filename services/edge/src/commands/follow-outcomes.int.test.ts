@@ -55,8 +55,8 @@ const told = (id: string) =>
   });
 
 async function follow() {
-  const outcomes = createOutcomes();
   const book = new DenialBook(Date.now);
+  const outcomes = createOutcomes(book);
   const states: boolean[] = [];
   const { client, prefix } = servers;
   const onState = (up: boolean) => void states.push(up);
@@ -64,7 +64,7 @@ async function follow() {
     client,
     prefix,
     codecs,
-    takers: outcomeTakers(outcomes, book),
+    takers: outcomeTakers(outcomes),
     log: silentLogger,
     name: "outcomes",
     onState,

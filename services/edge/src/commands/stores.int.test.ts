@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { noOutages } from "@vigie/core/outages";
 import { defaultPolicy } from "@vigie/core/policy";
+import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import { nameUuid, tenantUuid, uuidOf } from "@vigie/service-kit/ids";
+import { memoryOutput } from "@vigie/service-kit/output/memory-output";
 import { DenialBook } from "@vigie/service-kit/sessions/denial-book";
 import { memoryView } from "@vigie/service-kit/sessions/memory-view";
 import { postgresSessions } from "@vigie/service-kit/sessions/postgres-sessions";
@@ -9,6 +11,8 @@ import { createSessionView } from "@vigie/service-kit/sessions/session-view";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { addPerson, ids, sessionRow } from "../inventory/test-tables.ts";
 import { NOW_MS } from "../test-edge.ts";
+import { createCommander } from "./commander.ts";
+import { createOutcomes } from "./outcomes.ts";
 import { commandEdge } from "./test-processor.ts";
 import { ADMIN, call, ME, TENANT, type TestStores, testStores } from "./test-stores.ts";
 
@@ -169,6 +173,30 @@ describe("what PostgreSQL knows of commands", () => {
       claims: foreign,
     });
     assert.equal(other.statusCode, 404);
+  });
+
+  test("REV-12: what they tell is denied before it is answered", async () => {
+    await addPerson(tables, TENANT, "usr_1");
+    await tables.insert("session_commands", [command("c-1", done)]);
+    const book = new DenialBook(() => NOW_MS);
+    const commander = createCommander({
+      output: memoryOutput(),
+      codecs: memoryCodecs(),
+      clock: () => NOW_MS,
+      database: tables.edge,
+      outcomes: createOutcomes(book),
+      commandWaitMs: 1,
+    });
+    const result = await commander.outcome({
+      commandId: "c-1",
+      tenantId: TENANT,
+      userId: "usr_1",
+      target: { kind: "all", keepSessionId: null },
+      reason: "user_request",
+      actor: { type: "USER", id: "usr_1", impersonator_id: null, ip: null, user_agent: null },
+    });
+    const [revoked = ""] = result?.revoked_session_ids ?? [];
+    assert.notEqual(book.revocationOf(TENANT, "usr_1", revoked), null);
   });
 });
 

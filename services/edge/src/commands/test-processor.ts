@@ -3,6 +3,7 @@ import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import type { SessionCommand, SessionCommandResult } from "@vigie/schemas/types";
 import type { OutgoingEvent } from "@vigie/service-kit/output/event-output";
 import { memoryOutput } from "@vigie/service-kit/output/memory-output";
+import { DenialBook } from "@vigie/service-kit/sessions/denial-book";
 import type { EdgeOptions } from "../app.ts";
 import { NOW_MS, testEdge } from "../test-edge.ts";
 import { createOutcomes } from "./outcomes.ts";
@@ -19,7 +20,7 @@ export function commandEdge(
   { isSilent = false, ...overrides }: Partial<EdgeOptions> & { isSilent?: boolean } = {},
 ) {
   const codecs = memoryCodecs();
-  const outcomes = createOutcomes();
+  const outcomes = createOutcomes(new DenialBook(() => NOW_MS));
   const decoder = codecs.decoder<SessionCommand>("id.session.command");
   const live = new Map(Object.entries(living).map(([user, ids]) => [user, new Set(ids)]));
   const commands: SessionCommand[] = [];
