@@ -42,7 +42,7 @@ import { BATCH_RECORDS } from "./testing/fault-records.ts";
 const root = resolve(import.meta.dirname, "../../..");
 const CHILD = join(import.meta.dirname, "testing/faulty-sink.ts");
 const LIVES = process.env.VIGIE_TEST_FULL === undefined ? 40 : 200;
-/** By then there is everything that a batch can find in the database: persons to erase, gaps that are due, part of a tile. */
+/** By then a batch finds all there can be: persons to erase, gaps that are due, part of a tile. */
 const BATCHES_BEFORE = 8;
 /** In two batches every kind of step comes. */
 const BATCHES_OF_STEPS = 2;
