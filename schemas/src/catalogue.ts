@@ -198,11 +198,13 @@ export const internals = {
     writtenBy: ["audit-sink"],
     readBy: ["audit-sink", "auditors"],
   },
-  // As long as the logins that it is made of, so that it is there whenever they are.
+  // As long as the logins that it is made of, so that it is there whenever they are. Few, and each partition more is
+  // one more in every transaction of the detector, and transactions of its own: docs/decisions/0015.
   "vigie.detector.tries": {
     ...shared,
     contract: false,
     key: "tenant|address",
+    partitions: 1,
     keep: days(7),
     writtenBy: ["detector"],
     readBy: ["detector"],
@@ -223,7 +225,7 @@ export const internals = {
 /** Topics that only their own processor reads and writes: its state, to be restored from. */
 export const changelogs = {
   "vigie.detector.changelog": changelog("detector"),
-  "vigie.detector-spray.changelog": changelog("detector"),
+  "vigie.detector-spray.changelog": { ...changelog("detector"), partitions: 1 },
   "vigie.sessions.changelog": changelog("sessions"),
 } as const satisfies Record<string, TopicSpec>;
 

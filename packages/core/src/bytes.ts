@@ -1,6 +1,5 @@
 import { assert } from "./assert.ts";
 
-const utf8 = new TextEncoder();
 const HIGH = 0x1_0000_0000;
 
 /** A growing byte buffer, reused from one state to the next: states are encoded once a commit. */
@@ -94,18 +93,18 @@ export class Writer {
   }
 
   private wideText(value: string, start: number): void {
-    const encoded = utf8.encode(value);
+    const encoded = Buffer.from(value);
     this.at = start;
     this.varint(encoded.length);
     this.copy(encoded, 0, encoded.length);
   }
 
-  copy(source: Uint8Array, from: number, to: number): void {
+  copy(source: Buffer, from: number, to: number): void {
     const length = to - from;
     this.room(length);
     if (length > 48) {
-      this.bytes.set(source.subarray(from, to), this.at);
-      this.at += length;
+      // A view of the source, for `set`, would cost more than the copy.
+      this.at += source.copy(this.bytes, this.at, from, to);
       return;
     }
     for (let i = from; i < to; i++) this.bytes[this.at++] = source[i] as number;

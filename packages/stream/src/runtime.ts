@@ -35,7 +35,7 @@ export interface RuntimeOptions extends Pick<KafkaOptions, "brokers" | "ssl" | "
   readonly commitRecordsMax?: number;
   /** Under load records are gathered for so long; default 100 ms. */
   readonly commitIntervalMs?: number;
-  /** Between two commits of a task at least; default 0: after quiet a lone record is committed at once. */
+  /** Between two commits of a task at least, and as long a fetch that finds little is held; default 0: what comes is answered at once. */
   readonly commitPauseMs?: number;
   /** Decoded states that a task keeps; default 20,000. */
   readonly cacheEntriesMax?: number;
@@ -85,6 +85,10 @@ export async function startProcessor<S, V, O extends string>(
     }
   }
 }
+
+/** Who commits now and then only need not be woken for every record. */
+const heldFetches = (pauseMs: number): { fetchBytesMin?: number; maxWaitMs?: number } =>
+  pauseMs === 0 ? {} : { fetchBytesMin: FETCH_BYTES_MAX, maxWaitMs: pauseMs };
 
 /** Opens the store in a folder. */
 export type OpenStore = (directory: string, wakes: boolean) => Promise<StateStore>;
@@ -137,6 +141,7 @@ async function start(
     stored: () => storedPartitions(directory),
     bufferBytesMax: BUFFER_BYTES_MAX,
     fetchBytesMax: FETCH_BYTES_MAX,
+    ...heldFetches(options.commitPauseMs ?? 0),
     memberIdFile: join(directory, `member-${options.member ?? "0"}`),
     events: member.events(failure.resolve),
   });

@@ -6,8 +6,9 @@ import { type FetchedPartition, type FetchedResponse, fetchRequest, toChunk } fr
 import type { FetchedChunk, TopicPartition, TopicPartitionOffset } from "./types.ts";
 
 export interface FetchSettings {
-  /** How long the broker holds a fetch that finds nothing. */
+  /** How long the broker holds a fetch that finds less than `minBytes`. */
   readonly maxWaitMs: number;
+  readonly minBytes: number;
   readonly maxBytes: number;
   readonly maxBytesPerPartition: number;
 }
@@ -154,7 +155,7 @@ export class Fetcher {
       partition,
       offset: position,
     }));
-    const options = { ...this.settings, minBytes: 1, isolation: READ_COMMITTED };
+    const options = { ...this.settings, isolation: READ_COMMITTED };
     const response = await sendTo(broker, fetchRequest(wanted, options));
     throwIfError(response.errorCode);
     return response;

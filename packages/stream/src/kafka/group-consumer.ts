@@ -43,6 +43,8 @@ export interface GroupConsumerOptions {
   /** Over all partitions; each gets an equal share, so that one topic's backlog never starves the merge. Default 32 MiB. */
   readonly bufferBytesMax?: number;
   readonly maxWaitMs?: number;
+  /** A fetch that finds less is held for `maxWaitMs`. Default 1: what comes is given at once. */
+  readonly fetchBytesMin?: number;
   readonly fetchBytesMax?: number;
   readonly heartbeatMs?: number;
   readonly sessionMs?: number;
@@ -103,6 +105,7 @@ class Member implements GroupMember {
       log: client.log,
       settings: {
         maxWaitMs: options.maxWaitMs ?? MAX_WAIT_MS,
+        minBytes: options.fetchBytesMin ?? 1,
         maxBytes: options.fetchBytesMax ?? FETCH_BYTES_MAX,
         maxBytesPerPartition: PARTITION_BYTES_MAX,
       },

@@ -62,6 +62,7 @@ export interface LoneReader {
 /** Restores are bound by decoding: 4 MiB a fetch keeps the next one under way meanwhile. */
 const SETTINGS: FetchSettings = {
   maxWaitMs: 200,
+  minBytes: 1,
   maxBytes: 4 * 1_024 * 1_024,
   maxBytesPerPartition: 4 * 1_024 * 1_024,
 };

@@ -114,10 +114,10 @@ export class LmdbStore implements StateStore {
     const { meta } = this.db;
     const bytes = Buffer.from(JSON.stringify(checkpoint));
     await this.whileOwned(() => {
-      for (const [key, envelope] of changes) {
+      changes.forEach((envelope, key) => {
         if (envelope === null && !this.hasRemoved) this.noteRemoval();
         this.change(key, envelope);
-      }
+      });
       void meta.put(CHECKPOINT, bytes);
     });
   }

@@ -121,9 +121,11 @@ export class Committer {
     }));
     if (plan.changelog.size > 0) {
       const messages: OutgoingMessage[] = [];
-      for (const [key, value] of plan.changelog) {
-        messages.push({ partition: this.partition, key, value });
-      }
+      const { partition } = this;
+      // Not by for…of, which makes an array of each pair.
+      plan.changelog.forEach((value, key) => {
+        messages.push({ partition, key, value });
+      });
       all.push({ topic: names.changelog, messages });
     }
     return all;

@@ -226,6 +226,8 @@ export class TaskRunner {
     if (!open.committer.busy) untilMs = Math.min(untilMs, open.wakes.nextLookMs(open.task));
     if (result.kind === "later") this.awaitSchema(result.ready);
     await this.signal.wait(untilMs - nowMs);
+    // A process that stood still sees its timers first: what it waits for may lie in the socket already.
+    if (result.kind === "wait") await turn();
   }
 
   private awaitSchema(ready: Promise<void>): void {

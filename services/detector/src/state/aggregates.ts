@@ -21,7 +21,7 @@ export function createAggregateCodec(): StateCodec<unknown> {
       writer.room(1);
       writer.u8(kinds.indexOf(aggregate.kind));
       if (aggregate.kind === "erased") {
-        const bytes = erasedCodec.encode(aggregate);
+        const bytes = Buffer.from(erasedCodec.encode(aggregate));
         writer.copy(bytes, 0, bytes.length);
       } else aggregate.write(writer);
       return writer.finish();

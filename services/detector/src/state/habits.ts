@@ -188,19 +188,20 @@ export class Habits {
     const logins = reader.u8();
     const firstSeenMs = reader.u32() * SECOND_MS;
     const generation = reader.u16();
-    const countries: CountrySeen[] = [];
-    for (let left = reader.u8(); left > 0; left--) {
+    // Arrays of their length: one that is pushed to takes room for 17 items with the first.
+    const countries = new Array<CountrySeen>(reader.u8());
+    for (let i = 0; i < countries.length; i++) {
       const country = String.fromCharCode(reader.u8(), reader.u8());
-      countries.push({ country, lastMs: reader.u32() * SECOND_MS });
+      countries[i] = { country, lastMs: reader.u32() * SECOND_MS };
     }
-    const runs: Run[] = [];
-    for (let left = reader.u8(); left > 0; left--) {
+    const runs = new Array<Run>(reader.u8());
+    for (let i = 0; i < runs.length; i++) {
       const packed = reader.u8();
-      runs.push({ channel: Math.floor(packed / RUN_STEP), count: packed % RUN_STEP });
+      runs[i] = { channel: Math.floor(packed / RUN_STEP), count: packed % RUN_STEP };
     }
-    const haunts: Haunt[] = [];
-    for (let left = reader.u8(); left > 0; left--) {
-      haunts.push({ cell: reader.u32(), days: reader.u8(), lastDay: reader.u16() });
+    const haunts = new Array<Haunt>(reader.u8());
+    for (let i = 0; i < haunts.length; i++) {
+      haunts[i] = { cell: reader.u32(), days: reader.u8(), lastDay: reader.u16() };
     }
     return new Habits(logins, firstSeenMs, countries, runs, haunts, generation);
   }
