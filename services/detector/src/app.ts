@@ -26,10 +26,11 @@ import { type EventTopic, eventDecoder, kindOf } from "#enrich/event-topics";
 import { userAgentParser } from "#enrich/user-agent";
 import type { AnyRule } from "#rules/rule";
 import { createAggregateCodec } from "#state/aggregates";
-import { countLogin, populationOf } from "#state/population";
+import { countLogin } from "#state/population";
 import { stateFormat, type UserState } from "#state/user-state";
 import { CONSENT_TOPIC, consentInput, takeConsent } from "./consent.ts";
 import { createJudge } from "./judge.ts";
+import { KnownBefore } from "./known.ts";
 import { rules as allRules } from "./rules/index.ts";
 import type { AddressNames } from "./spray/address-names.ts";
 import { sprayInternals, TRIES, triesOutput, tryOf } from "./spray/tell-tries.ts";
@@ -74,6 +75,7 @@ export function createDetector(
   });
   const judge = createJudge(rules, options.tell);
   const format = stateFormat(judge.parts);
+  const known = new KnownBefore(judge, format.open(null));
   let { firstRecord } = options;
   return {
     name: "detector",
@@ -126,11 +128,7 @@ export function createDetector(
       open.seen = seen;
       const lookup = (key: string): SessionPolicy | undefined => context.lookup("policy", key);
       const policy = versionedFor(policies.of(value.tenant_id, lookup), value);
-      const event = new LazyEvent(kind, value, enrichment, {
-        precision: judge.precisionOf(open),
-        habits: () => judge.habitsOf(open),
-        population: () => populationOf(tenant_id, context),
-      });
+      const event = new LazyEvent(kind, value, enrichment, known.of(tenant_id, context));
       const its = { event, policy, key: record.key, nowMs: context.nowMs };
       const { emit: found, counted } = judge.judge(open, its);
       const tried = addresses && tryOf(addresses, its, record, context);
