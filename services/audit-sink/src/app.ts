@@ -6,6 +6,7 @@ import type { StartedInBackground } from "@vigie/service-kit/start-in-background
 import { startCheckpoints } from "./checkpoint/start.ts";
 import type { AuditSinkConfig } from "./config.ts";
 import { checkUnchangeable, ROLE } from "./guard.ts";
+import { listenForBroker } from "./reading.ts";
 import { createSigners } from "./signer.ts";
 import { auditTopics, createAuditSink, writeDueGaps } from "./sink.ts";
 import { createAuditStore, GROUP } from "./store.ts";
@@ -42,6 +43,7 @@ export function startAuditSink(parts: AuditSinkParts): StartedInBackground {
       });
       const { admit, guard, isOpen } = checkpoints;
       const store = createAuditStore(database, { keys, signers, clock, admit });
+      const broker = listenForBroker();
       const tell = createTold(metrics);
       const observe = (told: Told): void => {
         tell(told);
@@ -52,9 +54,10 @@ export function startAuditSink(parts: AuditSinkParts): StartedInBackground {
         jobs: [
           ...checkpoints.jobs,
           gapsJob(async () => {
-            if (isOpen()) await writeDueGaps({ store, log, observe });
+            if (isOpen() && broker.isUp()) await writeDueGaps({ store, log, observe });
           }),
         ],
+        observer: broker.observer,
         stop: () => checkpoints.stop(),
       };
     },

@@ -1,6 +1,7 @@
+import type { StreamObserver } from "@vigie/stream/observer";
 import { expect, test } from "vitest";
 import { GRACE_MS } from "./emitters.ts";
-import { mayGiveUp, PAUSE_MAX_MS, type Reading, readOn } from "./reading.ts";
+import { listenForBroker, mayGiveUp, PAUSE_MAX_MS, type Reading, readOn } from "./reading.ts";
 
 const NOW_MS = 1_767_607_200_000;
 const NEVER: Reading = { sinceMs: 0, atMs: 0 };
@@ -25,4 +26,24 @@ test.each<[string, Reading, boolean]>([
   ["with a clock of another member, a little behind", readAt(...steps(PAUSE_MAX_MS, 9), -50), true],
 ])("%s", (_, reading, may) => {
   expect(mayGiveUp(reading)).toBe(may);
+});
+
+test("the broker is up from its first answer on, until the reader says that it is away", () => {
+  const heard: unknown[] = [];
+  const inner = { dependency: (event: unknown) => void heard.push(event) } as StreamObserver;
+  const { isUp, observer } = listenForBroker();
+  const { dependency } = observer(inner);
+  const seen = [isUp()];
+  const told = [
+    { name: "registry", up: true },
+    { name: "kafka", up: true },
+    { name: "registry", up: false },
+    { name: "kafka", up: false, why: "away" },
+  ] as const;
+  for (const event of told) {
+    dependency(event);
+    seen.push(isUp());
+  }
+  expect(seen).toEqual([false, false, true, true, false]);
+  expect(heard).toEqual(told);
 });

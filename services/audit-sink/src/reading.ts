@@ -1,4 +1,5 @@
 import { MINUTE_MS } from "@vigie/core/time";
+import type { StreamObserver } from "@vigie/stream/observer";
 import { GRACE_MS } from "./emitters.ts";
 
 /** How long the log has been read, by the sink's clock. */
@@ -19,3 +20,18 @@ export const readOn = ({ sinceMs, atMs }: Reading, nowMs: number): Reading => ({
 
 /** Behind a pause what is missed may have come meanwhile, and lie in what is still to be read. */
 export const mayGiveUp = ({ sinceMs, atMs }: Reading): boolean => atMs - sinceMs >= GRACE_MS;
+
+/** Whether the broker answers, as the reader tells it: while it does not, no look for what is missed counts as reading. */
+export function listenForBroker() {
+  let up = false;
+  return {
+    isUp: (): boolean => up,
+    observer: (inner: StreamObserver): StreamObserver => ({
+      ...inner,
+      dependency(event) {
+        if (event.name === "kafka") up = event.up;
+        inner.dependency(event);
+      },
+    }),
+  };
+}

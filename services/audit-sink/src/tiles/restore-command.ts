@@ -20,7 +20,8 @@ const USAGE = `main.ts restore --from PLACE [--key VKEY]... [--unrecorded]
   --key VKEY    a key whose checkpoints are valid, besides those that are configured
   --unrecorded  it is not put on record first, and checkpoints are not taken from the topic: for an installation
                 that is down
-ends with 0: the database holds what was signed, 1: it does not, nothing has changed, 64: usage
+ends with 0: the database holds what was signed, 1: it does not, and nothing has changed; where it says first how many
+leaves are restored, only checkpoints of the topic are missing: run it again; 64: usage
 `;
 
 /** A statement of 256 leaves waits for nobody; the first one waits for a sink that appends. */
@@ -45,11 +46,12 @@ export const restoreCommand = operatorCommand({
     const { added, checkpoint } = await restoreLeaves(db, parts);
     const kept = databasePlace(db, keys.origin, Date.now);
     await kept.keep(checkpoint);
+    // Before the topic is read: should that fail, the leaves are there all the same.
+    process.stdout.write(`${added} leaves restored; ${checkpoint.size} were signed\n`);
     // With the leaves the database has lost what was signed of them; the topic has it for a while.
     for await (const older of unrecorded ? [] : lostCheckpoints(db, keys)) {
       if (older.size < checkpoint.size) await kept.keep(older);
     }
-    process.stdout.write(`${added} leaves restored; ${checkpoint.size} were signed\n`);
     return 0;
   },
 });
