@@ -17,6 +17,7 @@ const kms = await startFakeKms();
 vi.stubEnv("AWS_ACCESS_KEY_ID", kms.credentials.accessKeyId);
 vi.stubEnv("AWS_SECRET_ACCESS_KEY", kms.credentials.secretAccessKey);
 afterAll(() => kms.close());
+afterAll(() => void vi.unstubAllEnvs());
 
 /** What is on record; the broker takes it while told so. */
 let deeds: (OperatorDeed & { readonly seq: number })[] = [];

@@ -22,6 +22,7 @@ import { awaitKeys, openKeys } from "./open-keys.ts";
 const T0 = Date.UTC(2026, 0, 5, 10);
 const fake = await startFakeKms();
 afterAll(() => fake.close());
+afterAll(() => void vi.unstubAllEnvs());
 beforeEach(() => {
   fake.trouble = () => null;
   vi.stubEnv("AWS_ACCESS_KEY_ID", fake.credentials.accessKeyId);

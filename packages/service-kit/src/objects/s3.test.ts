@@ -9,6 +9,7 @@ import { objectStoreSuite } from "./store.suite.ts";
 
 const fake = await startFakeS3();
 afterAll(() => fake.close());
+afterAll(() => void vi.unstubAllEnvs());
 beforeEach(() => {
   fake.trouble = () => null;
   fake.requests.length = 0;
