@@ -48,6 +48,15 @@ const grownPast = (size: number): Promise<Checkpoint> =>
     return checkpoint !== undefined && checkpoint.size > size ? checkpoint : null;
   });
 
+/** Resolves with the index of the first leaf that tells of this. */
+const leafOf = (told: string): Promise<number> =>
+  until(`a leaf that tells of ${told}`, async () => {
+    const { rows } = await pipeline.database.query<{ index: number; leaf: Buffer }>(
+      "select index::int, leaf from audit_leaves order by index",
+    );
+    return rows.find(({ leaf }) => leaf.includes(told))?.index ?? null;
+  });
+
 /** An administrator asks how many sessions a user has: nothing is done, and it is on record. */
 async function ask(user: string): Promise<void> {
   const edge = services[0];
@@ -82,7 +91,7 @@ test("AUD-01, AUD-02: all keys of the audit are rotated, and one export proves w
   await keys("rotate", env.VIGIE_KEYS_FILE ?? "", new Date().toISOString());
   const secretId = await keys("secret", inFolder("worm.new"));
   const newKey = await keys("signing", inFolder("audit.new"), ORIGIN);
-  const announced = await grownPast(before.size + 2);
+  const announced = await grownPast(await leafOf(newKey));
   assert.ok(oldKey.includes(`+${announced.key_id}+`));
 
   const rotated = {
@@ -92,8 +101,10 @@ test("AUD-01, AUD-02: all keys of the audit are rotated, and one export proves w
     AUDIT_RETIRED_KEYS: oldKey,
   };
   await restart(rotated);
+  // The old key may have signed more: an edge that stops closes its series.
+  const stopped = (await newest()) ?? announced;
   await ask("u-after");
-  const after = await grownPast(announced.size);
+  const after = await grownPast(stopped.size);
   assert.ok(newKey.includes(`+${after.key_id}+`), "the new key signs what comes after");
 
   const { rows } = await pipeline.database.query<{ key_id: string; leaf: Buffer }>(
