@@ -56,8 +56,13 @@ export function createCommander(context: Needed): Commander {
     return { tenantId, userId };
   }
 
-  const stored = async (tenantId: string, commandId: string) =>
-    database === null ? null : readResult(database, tenantId, commandId);
+  /** What PostgreSQL knows; its sessions are denied before anybody is told. */
+  async function stored(tenantId: string, commandId: string): Promise<CommandState | null> {
+    if (database === null) return null;
+    const state = await readResult(database, tenantId, commandId);
+    if (state?.kind === "done") outcomes.denied.takeResult(state.result);
+    return state;
+  }
 
   return {
     send: (order) => sent.run(order.commandId, () => publish(order)),
@@ -66,9 +71,7 @@ export function createCommander(context: Needed): Commander {
       if (told !== null) return told;
       // A repetition of what was answered before this edge began to listen.
       const state = await stored(tenantId, commandId).catch(() => null);
-      if (state?.kind !== "done") return null;
-      outcomes.denied.takeResult(state.result);
-      return state.result;
+      return state?.kind === "done" ? state.result : null;
     },
     async stateOf(tenantId, commandId) {
       const result = outcomes.commands.find(commandId);
