@@ -48,30 +48,11 @@ export function keepListening(options: ListenOptions): Listening {
   };
 }
 
-class Listener implements Ears {
+/** What a loop waits by. */
+class Rest {
   stopped = false;
-  private readonly options: ListenOptions;
-  private readonly stopping = Promise.withResolvers<void>();
-  private isUp: boolean | null = null;
   private woken = false;
   private wake: () => void = () => {};
-
-  constructor(options: ListenOptions) {
-    this.options = options;
-  }
-
-  stop(): void {
-    this.stopped = true;
-    this.rouse();
-    setTimeout(this.stopping.resolve, this.options.stopMaxMs).unref();
-  }
-
-  async run(): Promise<void> {
-    while (!this.stopped) {
-      await this.serveOnce();
-      if (!this.stopped) await this.rest(BACKOFF_MS);
-    }
-  }
 
   async rest(ms: number): Promise<void> {
     if (!this.woken && !this.stopped) {
@@ -84,43 +65,81 @@ class Listener implements Ears {
     this.woken = false;
   }
 
-  tellUp(): void {
-    this.tell(true);
+  rouse(): void {
+    this.woken = true;
+    this.wake();
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.rouse();
+  }
+}
+
+class Listener {
+  private readonly options: ListenOptions;
+  private readonly between = new Rest();
+  /** Of the connection that is open; the work on one that broke may go on for a while, and rests by its own. */
+  private ears: Rest | null = null;
+  private readonly stopping = Promise.withResolvers<void>();
+  private isUp: boolean | null = null;
+
+  constructor(options: ListenOptions) {
+    this.options = options;
+  }
+
+  stop(): void {
+    this.between.stop();
+    this.ears?.stop();
+    setTimeout(this.stopping.resolve, this.options.stopMaxMs).unref();
+  }
+
+  async run(): Promise<void> {
+    while (!this.between.stopped) {
+      await this.serveOnce();
+      await this.between.rest(BACKOFF_MS);
+    }
   }
 
   /** One connection, until it breaks or this is stopped. */
   private async serveOnce(): Promise<void> {
     const { database, interrupted, log, closed } = this.options;
     const client = new pg.Client({ ...clientConfig(database), keepAlive: true });
+    const ears = new Rest();
+    this.ears = ears;
     const broken = Promise.withResolvers<never>();
     broken.promise.catch(() => {});
     client.on("error", broken.reject);
     client.on("end", () => broken.reject(new Error("connection terminated")));
-    client.on("notification", () => this.rouse());
+    client.on("notification", () => ears.rouse());
     try {
       await client.connect();
-      await Promise.race([this.serve(client), broken.promise, this.stopping.promise]);
+      await Promise.race([this.serve(client, ears), broken.promise, this.stopping.promise]);
     } catch (error) {
       const why = messageOf(databaseError(error));
       log.warn({ why }, interrupted);
       this.tell(false, why);
     } finally {
+      ears.stop();
       closed?.();
       await client.end().catch(() => {});
     }
   }
 
-  private async serve(client: pg.Client): Promise<void> {
+  private async serve(client: pg.Client, ears: Rest): Promise<void> {
     const { channel, serve } = this.options;
     const { rows } = await client.query<{ name: string }>(`select ${channel} as name`);
     // Listening first: what is changed while it is read is read again.
     await client.query(`listen ${client.escapeIdentifier(rows[0]?.name ?? "")}`);
-    await serve(client, this);
-  }
-
-  private rouse(): void {
-    this.woken = true;
-    this.wake();
+    await serve(client, {
+      get stopped() {
+        return ears.stopped;
+      },
+      rest: (ms) => ears.rest(ms),
+      tellUp: () => {
+        if (!ears.stopped) this.tell(true);
+      },
+    });
   }
 
   private tell(up: boolean, why?: string): void {
