@@ -156,7 +156,9 @@ export class TaskBench {
 /** What the committer does, but for sending. Returns: the bytes of the changelog. */
 async function commit(task: Task, plan: CommitPlan, store: LmdbStore): Promise<number> {
   const messages: OutgoingMessage[] = [];
-  for (const [key, value] of plan.changelog) messages.push({ partition: 0, key, value });
+  plan.changelog.forEach((value, key) => {
+    messages.push({ partition: 0, key, value });
+  });
   let bytes = 0;
   for (const batch of toRounds([{ topic: "changelog", messages }]).flat()) {
     bytes += encodeBatch(batch.messages, UNBOUND, { nowMs: 0 }).length;

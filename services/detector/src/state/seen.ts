@@ -36,7 +36,8 @@ export class SeenIds {
     const stored = this.to - this.from;
     // The oldest falls out; it is a stored one, because fresh ones are fewer than the limit.
     const from = this.size >= SEEN_MAX && stored > 0 ? this.from + HASH_BYTES : this.from;
-    const fresh = [...this.fresh, high, low];
+    // Mostly the first since the state was read; spread, it would take room for many.
+    const fresh = this.fresh.length === 0 ? [high, low] : [...this.fresh, high, low];
     const next = new SeenIds(this.bytes, from, this.to, fresh);
     return fresh.length < FRESH_MAX * 2 ? next : next.joined();
   }
@@ -66,7 +67,9 @@ export class SeenIds {
     writer.room(1);
     writer.u8(this.size);
     writer.copy(this.bytes, this.from, this.to);
-    for (const half of this.fresh) writer.u32(half);
+    const { fresh } = this;
+    // By index: an iterator makes an object of each number.
+    for (let i = 0; i < fresh.length; i++) writer.u32(fresh[i] as number);
   }
 
   static read(reader: Reader): SeenIds {
