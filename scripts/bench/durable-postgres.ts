@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { chmod, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "@vigie/testkit/free-port";
+import { freePort } from "../lib/ports.mjs";
 import { startPostgres } from "../lib/postgres.mjs";
 import { stopAll } from "../lib/processes.mjs";
 

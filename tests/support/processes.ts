@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { freePort } from "@vigie/testkit/free-port";
+import { freePort } from "@vigie/scripts/lib/ports";
 import { processEnv } from "@vigie/testkit/process-env";
 import { Hopeless, until } from "./until.ts";
 
