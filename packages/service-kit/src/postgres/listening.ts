@@ -1,5 +1,6 @@
 import { messageOf } from "@vigie/core/errors";
 import type { Logger } from "@vigie/core/log";
+import { Signal } from "@vigie/stream/runtime/signal";
 import pg from "pg";
 import { clientConfig, type DatabaseOptions } from "./connection.ts";
 import { databaseError } from "./errors.ts";
@@ -48,39 +49,17 @@ export function keepListening(options: ListenOptions): Listening {
   };
 }
 
-/** What a loop waits by. */
-class Rest {
-  stopped = false;
-  private woken = false;
-  private wake: () => void = () => {};
-
-  async rest(ms: number): Promise<void> {
-    if (!this.woken && !this.stopped) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, ms);
-      this.wake = resolve;
-      await promise;
-      clearTimeout(timer);
-    }
-    this.woken = false;
-  }
-
-  rouse(): void {
-    this.woken = true;
-    this.wake();
-  }
-
-  stop(): void {
-    this.stopped = true;
-    this.rouse();
-  }
+/** The work on a connection that broke may go on for a while: it waits by a signal of its own. */
+interface Turn {
+  readonly news: Signal;
+  over: boolean;
 }
 
 class Listener {
   private readonly options: ListenOptions;
-  private readonly between = new Rest();
-  /** Of the connection that is open; the work on one that broke may go on for a while, and rests by its own. */
-  private ears: Rest | null = null;
+  private stopped = false;
+  private readonly between = new Signal();
+  private turn: Turn | null = null;
   private readonly stopping = Promise.withResolvers<void>();
   private isUp: boolean | null = null;
 
@@ -89,15 +68,16 @@ class Listener {
   }
 
   stop(): void {
-    this.between.stop();
-    this.ears?.stop();
+    this.stopped = true;
+    this.between.raise();
+    if (this.turn !== null) end(this.turn);
     setTimeout(this.stopping.resolve, this.options.stopMaxMs).unref();
   }
 
   async run(): Promise<void> {
-    while (!this.between.stopped) {
+    while (!this.stopped) {
       await this.serveOnce();
-      await this.between.rest(BACKOFF_MS);
+      await this.between.wait(BACKOFF_MS);
     }
   }
 
@@ -105,39 +85,39 @@ class Listener {
   private async serveOnce(): Promise<void> {
     const { database, interrupted, log, closed } = this.options;
     const client = new pg.Client({ ...clientConfig(database), keepAlive: true });
-    const ears = new Rest();
-    this.ears = ears;
+    const turn: Turn = { news: new Signal(), over: false };
+    this.turn = turn;
     const broken = Promise.withResolvers<never>();
     broken.promise.catch(() => {});
     client.on("error", broken.reject);
     client.on("end", () => broken.reject(new Error("connection terminated")));
-    client.on("notification", () => ears.rouse());
+    client.on("notification", () => turn.news.raise());
     try {
       await client.connect();
-      await Promise.race([this.serve(client, ears), broken.promise, this.stopping.promise]);
+      await Promise.race([this.serve(client, turn), broken.promise, this.stopping.promise]);
     } catch (error) {
       const why = messageOf(databaseError(error));
       log.warn({ why }, interrupted);
       this.tell(false, why);
     } finally {
-      ears.stop();
+      end(turn);
       closed?.();
       await client.end().catch(() => {});
     }
   }
 
-  private async serve(client: pg.Client, ears: Rest): Promise<void> {
+  private async serve(client: pg.Client, turn: Turn): Promise<void> {
     const { channel, serve } = this.options;
     const { rows } = await client.query<{ name: string }>(`select ${channel} as name`);
     // Listening first: what is changed while it is read is read again.
     await client.query(`listen ${client.escapeIdentifier(rows[0]?.name ?? "")}`);
     await serve(client, {
       get stopped() {
-        return ears.stopped;
+        return turn.over;
       },
-      rest: (ms) => ears.rest(ms),
+      rest: (ms) => turn.news.wait(ms),
       tellUp: () => {
-        if (!ears.stopped) this.tell(true);
+        if (!turn.over) this.tell(true);
       },
     });
   }
@@ -147,4 +127,9 @@ class Listener {
     this.isUp = up;
     this.options.onState?.(up, why);
   }
+}
+
+function end(turn: Turn): void {
+  turn.over = true;
+  turn.news.raise();
 }
