@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { Introspect, Who } from "./introspection.ts";
 
 /** How long one edge has surely called a session active, ms of performance.now(). */
@@ -19,6 +20,8 @@ export interface LivesWatch {
 }
 
 const ASKERS = 8;
+/** After each pair of questions, so that it is not the asking that keeps the machine from what is asked about. */
+const PAUSE_MS = 10;
 /** Those that began last live, or lived a moment ago. */
 const RECENT = 12;
 
@@ -59,6 +62,7 @@ export function watchLives(
         const who = all[place];
         if (who !== undefined) await ask(place, who);
       }
+      await pause(PAUSE_MS);
     }
   }
 

@@ -18,8 +18,15 @@ export interface QueryAnswer<R> {
 
 /** Something that runs statements: a pool, or the one connection of a transaction. */
 export interface Queryable {
-  /** Throws: VIG_DATABASE_AWAY; what PostgreSQL says of a wrong statement. */
-  query<R extends object>(text: string, values?: readonly unknown[]): Promise<QueryAnswer<R>>;
+  /**
+   * `planName`: a connection plans the statement once and keeps it by this name; for one that is asked often, and whose
+   * plan the values do not change. Throws: VIG_DATABASE_AWAY; what PostgreSQL says of a wrong statement.
+   */
+  query<R extends object>(
+    text: string,
+    values?: readonly unknown[],
+    planName?: string,
+  ): Promise<QueryAnswer<R>>;
 }
 
 export interface Database extends Queryable {
@@ -48,7 +55,7 @@ export function openDatabase(options: PoolOptions): Database {
   pool.on("error", (error) => log.warn({ why: messageOf(error) }, "database_connection_lost"));
   const database: Database = {
     // A statement alone is a transaction, too.
-    query: (text, values) => retried(() => run(pool, text, values)),
+    query: (text, values, planName) => retried(() => run(pool, text, values, planName)),
     transaction: (work) => retried(() => once(pool, work)),
     inTenant: (tenantId, work) =>
       database.transaction(async (tx) => {
@@ -82,9 +89,14 @@ async function run<R extends object>(
   on: pg.Pool | PoolClient,
   text: string,
   values: readonly unknown[] = [],
+  name?: string,
 ): Promise<QueryAnswer<R>> {
   try {
-    const { rows, rowCount } = await on.query<R>(text, [...values]);
+    const { rows, rowCount } = await on.query<R>({
+      text,
+      values: [...values],
+      ...(name !== undefined && { name }),
+    });
     return { rows, count: rowCount ?? 0 };
   } catch (error) {
     throw databaseError(error);
@@ -101,7 +113,9 @@ async function once<T>(pool: pg.Pool, work: (tx: Queryable) => Promise<T>): Prom
   client.on("error", onError);
   try {
     await client.query("begin");
-    const result = await work({ query: (text, values) => run(client, text, values) });
+    const result = await work({
+      query: (text, values, planName) => run(client, text, values, planName),
+    });
     const { command } = await client.query("commit");
     assert(command === "COMMIT", "a transaction that failed inside is not reported as done");
     return result;

@@ -24,7 +24,8 @@ const FIND = `
       select status, session_type, created_at, last_activity, absolute_expires_at, session_data,
              user_type, risk_score, org_id, device_key, country, city, step_up_required_at
         from user_sessions
-       where id = $1 and tenant_id = $2 and user_key = $3 and session_key = $7) as s on true`;
+       where tenant_id = $2 and user_id = $8 and id = $1
+         and user_key = $3 and session_key = $7) as s on true`;
 
 const OWNER = `
   select user_key, session_key from user_sessions
@@ -46,8 +47,11 @@ export function postgresSessions(
       const partition = partitionOf(userKey(tenantId, userId), partitions);
       const names = { tenantId, userId, sessionId };
       const id = uuidOf(tenantId, "session", sessionId);
-      const values = [id, tenantUuid(tenantId), userId, GROUP, TOPIC, partition, sessionId];
-      const { rows } = await database.inTenant(tenantId, (tx) => tx.query<Row>(FIND, values));
+      const user = uuidOf(tenantId, "user", userId);
+      const values = [id, tenantUuid(tenantId), userId, GROUP, TOPIC, partition, sessionId, user];
+      const { rows } = await database.inTenant(tenantId, (tx) =>
+        tx.query<Row>(FIND, values, "vigie_session"),
+      );
       const [row] = rows;
       const found: Found = row === undefined ? { kind: "none" } : foundOf(names, row);
       return { found, partition, appliedOffset: row?.applied ?? 0 };
@@ -55,7 +59,7 @@ export function postgresSessions(
     async ownerOf(tenantId, sessionId) {
       const values = [uuidOf(tenantId, "session", sessionId), tenantUuid(tenantId)];
       const { rows } = await database.inTenant(tenantId, (tx) =>
-        tx.query<{ user_key: string; session_key: string }>(OWNER, values),
+        tx.query<{ user_key: string; session_key: string }>(OWNER, values, "vigie_session_owner"),
       );
       const [row] = rows;
       return row === undefined ? null : { userId: row.user_key, sessionId: row.session_key };

@@ -1,6 +1,12 @@
 import { readFileSync } from "node:fs";
 import { assert } from "@vigie/core/assert";
+import { noOutages } from "@vigie/core/outages";
+import { defaultPolicy } from "@vigie/core/policy";
 import type { Database, Queryable } from "@vigie/service-kit/postgres/database";
+import { DenialBook } from "@vigie/service-kit/sessions/denial-book";
+import { postgresSessions } from "@vigie/service-kit/sessions/postgres-sessions";
+import { createSessionView } from "@vigie/service-kit/sessions/session-view";
+import type { SessionView } from "@vigie/service-kit/sessions/view";
 import { bearer, testEdge } from "../../src/test-edge.ts";
 import type { Case, SignedIn } from "./cases.ts";
 
@@ -47,34 +53,55 @@ export function askerOf(database: Database, nowMs: number, backend?: number): As
   };
   let sent: Sent[] = [];
   const noting = (tenantId: string, tx: Queryable): Queryable => ({
-    query(text, values = []) {
+    query(text, values = [], planName) {
       sent.push({ tenantId, text, values });
-      return tx.query(text, values);
+      return tx.query(text, values, planName);
     },
   });
-  const { app } = testEdge({
-    database: {
-      ...database,
-      inTenant: (tenantId, work) => database.inTenant(tenantId, (tx) => work(noting(tenantId, tx))),
-    },
-    clock: () => nowMs,
-  });
+  const noted: Database = {
+    ...database,
+    inTenant: (tenantId, work) => database.inTenant(tenantId, (tx) => work(noting(tenantId, tx))),
+  };
+  const clock = () => nowMs;
+  const { app } = testEdge({ database: noted, view: viewOf(noted, clock), clock });
   return {
     sent: () => sent,
     async ask(one, who) {
-      const claims =
-        one.as === "admin"
-          ? { sub: "adm_1", scope: "id:admin" }
-          : { sub: who.user, user_type: "EXTERNAL", sid: who.session, scope: "" };
-      const headers = await bearer({ tenant_id: TENANT, ...claims });
+      const headers = await bearer({ tenant_id: TENANT, ...CLAIMS[one.as](who) });
+      const body = one.body?.(who);
       sent = [];
       const [startMs, startCpuMs] = [performance.now(), cpuMs()];
-      const response = await app.inject({ url: one.url(who), headers });
+      const response = await app.inject({
+        url: one.url(who),
+        headers,
+        ...(body !== undefined && { method: "POST", payload: body }),
+      });
       const took = { ms: performance.now() - startMs, cpuMs: cpuMs() - startCpuMs };
       assert(response.statusCode === 200, `${one.name}: ${response.body}`);
       return took;
     },
   };
+}
+
+const CLAIMS: Record<Case["as"], (who: SignedIn) => object> = {
+  person: (who) => ({ sub: who.user, user_type: "EXTERNAL", sid: who.session, scope: "" }),
+  admin: () => ({ sub: "adm_1", scope: "id:admin" }),
+  point: () => ({ sub: "pay", scope: "id:introspect" }),
+};
+
+/** Sessions as an edge sees them that has no Redis, and to which everything else is known. */
+function viewOf(database: Database, clock: () => number): SessionView {
+  const rows = postgresSessions(database);
+  return createSessionView({
+    stores: [rows],
+    book: new DenialBook(clock),
+    isBookCurrent: () => true,
+    ends: { isCurrent: () => true },
+    policyOf: () => defaultPolicy,
+    outagesOf: () => noOutages,
+    ownerOf: rows.ownerOf,
+    clock,
+  });
 }
 
 /** Processor time of a process of this machine. Source: proc(5), schedstat: nanoseconds on a processor come first. */
@@ -85,6 +112,7 @@ export interface PlanNode {
   readonly "Node Type": string;
   readonly "Relation Name"?: string;
   readonly "Index Name"?: string;
+  readonly "Index Cond"?: string;
   readonly Plans?: readonly PlanNode[];
 }
 

@@ -1,9 +1,11 @@
 /** A route with a query as people send it, for another person each time. */
 export interface Case {
   readonly name: string;
-  /** As whom: a person's own token, or an administrator's. */
-  readonly as: "person" | "admin";
+  /** As whom: a person's own token, an administrator's, or that of a service that asks whether sessions live. */
+  readonly as: "person" | "admin" | "point";
   url(who: SignedIn): string;
+  /** Undefined: a GET. */
+  body?(who: SignedIn): object;
 }
 
 /** Somebody who is signed in now. */
@@ -41,6 +43,12 @@ export function casesOf(nowMs: number): readonly Case[] {
     { name: "anomalies", as: "admin", url: (who) => `${ADMIN}/users/${who.user}/anomalies` },
     { name: "timeline", as: "admin", url: (who) => `${ADMIN}/users/${who.user}/timeline` },
     { name: "usage", as: "admin", url: () => `${ADMIN}/sessions/usage?days=45` },
+    {
+      name: "validated without Redis",
+      as: "point",
+      url: () => "/api/id/sessions/validate",
+      body: ({ session }) => ({ session_id: session }),
+    },
     search("nothing asked", ""),
     search("user", ({ user }) => `user=${user}`),
     search("device", ({ device }) => `device=${device}`),

@@ -52,6 +52,23 @@ test("no list and no search reads a big table from end to end", async () => {
   assert.deepEqual(faults, []);
 });
 
+test("whether a session lives is found by whole keys, never by a part of an index that a tenant shares", async () => {
+  const asker = askerOf(tables.edge, NOW_MS);
+  const validated = casesOf(NOW_MS).find(({ as }) => as === "point");
+  const [who] = people;
+  assert.ok(validated && who);
+  await asker.ask(validated, who);
+  const read: string[] = [];
+  for (const sent of asker.sent()) {
+    for (const node of nodesOf(await planOf(tables.edge, sent))) {
+      if (node["Relation Name"] !== "user_sessions") continue;
+      const columns = (node["Index Cond"] ?? "").matchAll(/\((\w+) = /g);
+      read.push([...columns].map(([, column]) => column).join());
+    }
+  }
+  assert.deepEqual(read, ["tenant_id,id", "tenant_id,user_id,id"]);
+});
+
 test("a statement without an index would be found out", async () => {
   const text = "select id from user_sessions where city = $1";
   const plan = await planOf(tables.owner, { tenantId: "molam-sn", text, values: ["Thiès"] });
