@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { silentLogger } from "@vigie/core/log";
 import {
   changelogs,
@@ -13,6 +13,8 @@ import { tenantUuid, uuidOf } from "@vigie/service-kit/ids";
 import { openAdmin } from "@vigie/stream/kafka/admin";
 import { openKafka } from "@vigie/stream/kafka/client";
 import { LmdbStore } from "@vigie/stream/lmdb/lmdb-store";
+import { SegmentStore } from "@vigie/stream/segments/segment-store";
+import type { StateStore } from "@vigie/stream/state/store";
 import { test } from "vitest";
 import { allServices, TENANT } from "./support/pipeline.ts";
 import { count } from "./support/read-model.ts";
@@ -171,8 +173,10 @@ async function inStores(): Promise<{ readonly entries: number; readonly hers: nu
   const state = join(pipeline.directory, "state");
   const files = readdirSync(state, { recursive: true, encoding: "utf8" });
   let [entries, hers] = [0, 0];
-  for (const file of files.filter((name) => name.endsWith("data.mdb"))) {
-    const store = await LmdbStore.open(dirname(join(state, file)), { wakes: true });
+  for (const file of files) {
+    const directory = dirname(join(state, file));
+    const store = await openKept(basename(file), directory);
+    if (store === null) continue;
     for (const [key, envelope] of store.entries()) {
       entries += 1;
       if (isHers(key, Buffer.from(envelope))) hers += 1;
@@ -180,6 +184,12 @@ async function inStores(): Promise<{ readonly entries: number; readonly hers: nu
     await store.close();
   }
   return { entries, hers };
+}
+
+/** The store of which this is the one file that each of its kind has; null: of none. */
+async function openKept(file: string, directory: string): Promise<StateStore | null> {
+  if (file === "data.mdb") return LmdbStore.open(directory, { wakes: true });
+  return /^manifest-\d+$/.test(file) ? SegmentStore.open(directory) : null;
 }
 
 const inLogs = (): readonly string[] =>

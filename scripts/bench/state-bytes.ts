@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { LmdbStore } from "@vigie/stream/lmdb/lmdb-store";
+import { SegmentStore } from "@vigie/stream/segments/segment-store";
 import { ENVELOPE_HEADER_BYTES } from "@vigie/stream/state/envelope";
 import { isReservedKey } from "@vigie/stream/state/store";
 import { percentile } from "./percentiles.ts";
@@ -20,7 +20,7 @@ export async function stateBytesOf(directory: string): Promise<StateBytes> {
   let aggregates = 0;
   for (const name of await readdir(directory)) {
     if (!/^\d+$/.test(name)) continue;
-    const store = await LmdbStore.open(join(directory, name), { wakes: false });
+    const store = await SegmentStore.open(join(directory, name));
     for (const [key, envelope] of store.entries()) {
       const bytes = envelope.length - ENVELOPE_HEADER_BYTES;
       if (isReservedKey(key)) aggregates += bytes;

@@ -16,6 +16,7 @@ import { Member } from "./runtime/member.ts";
 import { type Names, namesOf } from "./runtime/names.ts";
 import type { TaskHost } from "./runtime/task-host.ts";
 import { resolveTopics, type Topics } from "./runtime/topics.ts";
+import { SegmentStore } from "./segments/segment-store.ts";
 import type { StateStore } from "./state/store.ts";
 
 export interface RuntimeOptions extends Pick<KafkaOptions, "brokers" | "ssl" | "sasl"> {
@@ -93,14 +94,16 @@ const heldFetches = (pauseMs: number): { fetchBytesMin?: number; maxWaitMs?: num
 /** Opens the store in a folder. */
 export type OpenStore = (directory: string, wakes: boolean) => Promise<StateStore>;
 
-const openLmdb: OpenStore = (directory, wakes) => LmdbStore.open(directory, { wakes });
+/** Times to be woken at need an order, which LMDB keeps; without, a log is cheaper: see docs/decisions/0016. */
+const openLocal: OpenStore = (directory, wakes) =>
+  wakes ? LmdbStore.open(directory, { wakes }) : SegmentStore.open(directory);
 
 /** The same on a given backend, which is closed at the end, and with other stores where tests want them. */
 export async function startOn(
   backend: Backend,
   processor: AnyProcessor,
   options: RuntimeOptions,
-  openStore: OpenStore = openLmdb,
+  openStore: OpenStore = openLocal,
 ): Promise<RunningProcessor> {
   try {
     return await start(backend, processor, options, openStore);

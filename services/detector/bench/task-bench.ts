@@ -12,8 +12,8 @@ import { toChunk } from "@vigie/stream/kafka/protocol";
 import { encodeBatch } from "@vigie/stream/kafka/record-batch";
 import { toRounds } from "@vigie/stream/kafka/sender";
 import type { OutgoingMessage } from "@vigie/stream/kafka/types";
-import { LmdbStore } from "@vigie/stream/lmdb/lmdb-store";
 import type { AnyProcessor } from "@vigie/stream/processor";
+import { SegmentStore } from "@vigie/stream/segments/segment-store";
 import { ENVELOPE_HEADER_BYTES } from "@vigie/stream/state/envelope";
 import { isReservedKey } from "@vigie/stream/state/store";
 import type { CommitPlan } from "@vigie/stream/task/commit-plan";
@@ -48,7 +48,7 @@ export interface TaskFigures {
   readonly aggregateBytes: number;
 }
 
-/** One task of the detector without a broker: from the bytes of a fetch by way of LMDB to those of the changelog. */
+/** One task of the detector without a broker: from the bytes of a fetch by way of its store to those of the changelog. */
 export class TaskBench {
   private readonly codecs = memoryCodecs();
   private readonly geoip: GeoIp;
@@ -72,7 +72,7 @@ export class TaskBench {
   /** One pass over the workload from an empty store, under this policy for all tenants. */
   async pass(policy: PolicyOverlay = {}): Promise<TaskFigures> {
     const directory = await mkdtemp(join(tmpdir(), "vigie-bench-"));
-    const store = await LmdbStore.open(directory, { wakes: false });
+    const store = await SegmentStore.open(directory);
     const task = this.task(store, policy);
     const before = process.cpuUsage();
     const { events, anomalies, bytes } = await this.run(task, store);
@@ -90,7 +90,7 @@ export class TaskBench {
     };
   }
 
-  private async run(task: Task, store: LmdbStore) {
+  private async run(task: Task, store: SegmentStore) {
     const positions = new Map<string, number>();
     let [events, anomalies, bytes] = [0, 0, 0];
     let committing = Promise.resolve(0);
@@ -113,7 +113,7 @@ export class TaskBench {
     return { events, anomalies, bytes: bytes + (await committing) };
   }
 
-  private task(store: LmdbStore, policy: PolicyOverlay): Task {
+  private task(store: SegmentStore, policy: PolicyOverlay): Task {
     const { codecs, geoip } = this;
     const limits = { maxEventAgeMs: 30 * DAY_MS, maxAheadMs: 5 * MINUTE_MS };
     const processor = createDetector({ codecs, geoip, log: silentLogger, ...limits });
@@ -154,7 +154,7 @@ export class TaskBench {
 }
 
 /** What the committer does, but for sending. Returns: the bytes of the changelog. */
-async function commit(task: Task, plan: CommitPlan, store: LmdbStore): Promise<number> {
+async function commit(task: Task, plan: CommitPlan, store: SegmentStore): Promise<number> {
   const messages: OutgoingMessage[] = [];
   plan.changelog.forEach((value, key) => {
     messages.push({ partition: 0, key, value });
@@ -169,7 +169,7 @@ async function commit(task: Task, plan: CommitPlan, store: LmdbStore): Promise<n
   return bytes;
 }
 
-function sizesOf(store: LmdbStore) {
+function sizesOf(store: SegmentStore) {
   const sizes: number[] = [];
   let aggregateBytes = 0;
   for (const [key, envelope] of store.entries()) {

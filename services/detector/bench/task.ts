@@ -3,7 +3,7 @@ import { THREE_RULES, threeRulesOnly } from "@vigie/core/testing/three-rules";
 import { TaskBench, type TaskFigures } from "./task-bench.ts";
 
 /**
- * CPU time an event of one task of the detector, without a broker: from the bytes of a fetch by way of an LMDB store
+ * CPU time an event of one task of the detector, without a broker: from the bytes of a fetch by way of its store
  * to the bytes of the changelog; with all rules, and in turn with the first three alone, the others OFF by policy. The
  * defaults are one partition's share of a million events and 100,000 users.
  * Run: node bench/task.ts [--events 166000] [--users 16600] [--passes 3] [--only-all]; with --cpu-prof for a profile.

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "vitest";
 import { sealEnvelope } from "../state/envelope.ts";
-import { storeBehaviours } from "../state/store.suite.ts";
+import { storeBehaviours, wakeBehaviours } from "../state/store.suite.ts";
 import type { Checkpoint } from "../state/store.ts";
 import { LmdbStore } from "./lmdb-store.ts";
 
@@ -25,7 +25,7 @@ const checkpoint = (changelogOffset: number): Checkpoint => ({
 });
 const ada = new Map([["ada", sealEnvelope(Buffer.from("a1"), 1, 500)]]);
 
-for (const [name, behaviour] of Object.entries(storeBehaviours)) {
+for (const [name, behaviour] of Object.entries({ ...storeBehaviours, ...wakeBehaviours })) {
   test(`lmdb store: ${name}`, async () => {
     const store = await open();
     await behaviour(store);

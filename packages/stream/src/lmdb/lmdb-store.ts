@@ -8,13 +8,6 @@ import { type Clock, DAY_MS } from "@vigie/core/time";
 import { type Database, getLastVersion, open, type RootDatabase } from "lmdb";
 import { wakeOf } from "../state/envelope.ts";
 import {
-  type Checkpoint,
-  type DueKey,
-  isReservedKey,
-  type StateChanges,
-  type StateStore,
-} from "../state/store.ts";
-import {
   currentBootId,
   freshDirectory,
   isClosed,
@@ -22,7 +15,14 @@ import {
   leaveMarker,
   type OpenMarker,
   syncFile,
-} from "./open-marker.ts";
+} from "../state/open-marker.ts";
+import {
+  type Checkpoint,
+  type DueKey,
+  isReservedKey,
+  type StateChanges,
+  type StateStore,
+} from "../state/store.ts";
 
 export interface LmdbStoreOptions {
   /** Whether states may ask to be woken; without, no index is kept. */

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "vitest";
 import { MemoryStore } from "./memory-store.ts";
-import { storeBehaviours } from "./store.suite.ts";
+import { storeBehaviours, wakeBehaviours } from "./store.suite.ts";
 import type { Checkpoint, DueKey, StateChanges } from "./store.ts";
 
-for (const [name, behaviour] of Object.entries(storeBehaviours)) {
+const behaviours = { ...storeBehaviours, ...wakeBehaviours };
+
+for (const [name, behaviour] of Object.entries(behaviours)) {
   test(`memory store: ${name}`, () => behaviour(new MemoryStore()));
 }
 
@@ -28,7 +30,7 @@ class WakesTooEarly extends MemoryStore {
 for (const Broken of [ForgetsTombstones, KeepsTheFirstCheckpoint, WakesTooEarly]) {
   test(`the suite refuses a store that ${Broken.name}`, async () => {
     const outcomes = await Promise.allSettled(
-      Object.values(storeBehaviours).map((behaviour) => behaviour(new Broken())),
+      Object.values(behaviours).map((behaviour) => behaviour(new Broken())),
     );
     assert.ok(outcomes.some(({ status }) => status === "rejected"));
   });

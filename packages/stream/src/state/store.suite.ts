@@ -54,39 +54,6 @@ export const storeBehaviours: Record<string, (store: StateStore) => Promise<void
       ["bob"],
     );
   },
-  "keys fall due in the order of their times, within the limit": async (store) => {
-    const changes = { c: envelope("c", 300), a: envelope("a", 100), b: envelope("b", 200) };
-    await write(store, 1, { ...changes, z: envelope("z") });
-    assert.deepEqual(store.due(99, 10), []);
-    const due = store.due(250, 10);
-    assert.deepEqual(due, [
-      { key: "a", wakeAtMs: 100 },
-      { key: "b", wakeAtMs: 200 },
-    ]);
-    assert.deepEqual(store.due(250, 1), due.slice(0, 1));
-    assert.equal(store.nextWakeMs(), 100);
-  },
-  "a wake time that moved, either way, or went away is the one that counts": async (store) => {
-    const at = (ms: number) => envelope("x", ms);
-    await write(store, 1, { later: at(100), sooner: at(900), gone: at(100), stays: at(150) });
-    await write(store, 2, { later: at(800), sooner: at(50), gone: envelope("x") });
-    await write(store, 3, { later: at(850) });
-    const keysDue = (ms: number) => store.due(ms, 10).map(({ key }) => key);
-    assert.deepEqual(keysDue(200), ["sooner", "stays"]);
-    await write(store, 4, { sooner: null, stays: envelope("x") });
-    assert.deepEqual(keysDue(849), []);
-    assert.deepEqual(keysDue(850), ["later"]);
-    await write(store, 5, { later: at(70) });
-    assert.deepEqual(store.due(80, 10), [{ key: "later", wakeAtMs: 70 }]);
-  },
-  "nothing is due before the next wake time": async (store) => {
-    await write(store, 1, { a: envelope("a", 400), b: envelope("b", 700) });
-    assert.equal(store.nextWakeMs(), 400);
-    await write(store, 2, { a: envelope("a", 600) });
-    const next = store.nextWakeMs();
-    assert.ok(next !== null && next <= 600);
-    assert.deepEqual(store.due(next - 1, 10), []);
-  },
   "a cleared store is as a fresh one, and can be written again": async (store) => {
     await write(store, 1, { ada: envelope("a1", 500) });
     await store.clear();
@@ -123,5 +90,42 @@ export const storeBehaviours: Record<string, (store: StateStore) => Promise<void
     await write(store, 1, Object.fromEntries(keys.map((key) => [key, envelope(key)])));
     for (const key of keys) assert.equal(textOf(store, key), key);
     assert.equal([...store.entries()].length, keys.length);
+  },
+};
+
+/** What a store for processors that are woken keeps to besides. */
+export const wakeBehaviours: Record<string, (store: StateStore) => Promise<void>> = {
+  "keys fall due in the order of their times, within the limit": async (store) => {
+    const changes = { c: envelope("c", 300), a: envelope("a", 100), b: envelope("b", 200) };
+    await write(store, 1, { ...changes, z: envelope("z") });
+    assert.deepEqual(store.due(99, 10), []);
+    const due = store.due(250, 10);
+    assert.deepEqual(due, [
+      { key: "a", wakeAtMs: 100 },
+      { key: "b", wakeAtMs: 200 },
+    ]);
+    assert.deepEqual(store.due(250, 1), due.slice(0, 1));
+    assert.equal(store.nextWakeMs(), 100);
+  },
+  "a wake time that moved, either way, or went away is the one that counts": async (store) => {
+    const at = (ms: number) => envelope("x", ms);
+    await write(store, 1, { later: at(100), sooner: at(900), gone: at(100), stays: at(150) });
+    await write(store, 2, { later: at(800), sooner: at(50), gone: envelope("x") });
+    await write(store, 3, { later: at(850) });
+    const keysDue = (ms: number) => store.due(ms, 10).map(({ key }) => key);
+    assert.deepEqual(keysDue(200), ["sooner", "stays"]);
+    await write(store, 4, { sooner: null, stays: envelope("x") });
+    assert.deepEqual(keysDue(849), []);
+    assert.deepEqual(keysDue(850), ["later"]);
+    await write(store, 5, { later: at(70) });
+    assert.deepEqual(store.due(80, 10), [{ key: "later", wakeAtMs: 70 }]);
+  },
+  "nothing is due before the next wake time": async (store) => {
+    await write(store, 1, { a: envelope("a", 400), b: envelope("b", 700) });
+    assert.equal(store.nextWakeMs(), 400);
+    await write(store, 2, { a: envelope("a", 600) });
+    const next = store.nextWakeMs();
+    assert.ok(next !== null && next <= 600);
+    assert.deepEqual(store.due(next - 1, 10), []);
   },
 };

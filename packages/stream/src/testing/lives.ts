@@ -7,6 +7,7 @@ import { LmdbStore } from "../lmdb/lmdb-store.ts";
 import type { StreamObserver } from "../observer.ts";
 import type { AnyProcessor } from "../processor.ts";
 import { type OpenStore, type RunningProcessor, type RuntimeOptions, startOn } from "../runtime.ts";
+import { SegmentStore } from "../segments/segment-store.ts";
 import { MemoryStore } from "../state/memory-store.ts";
 import type { Checkpoint, StateChanges } from "../state/store.ts";
 import { memoryBackend, type Step } from "./memory-backend.ts";
@@ -95,12 +96,12 @@ class DiskStore extends MemoryStore {
   }
 }
 
-/** LMDB's own files below the state folder, its steps in the hand of fate. */
-export const lmdbDisk = {
+/** Files below the state folder, their steps in the hand of fate. */
+const filesDisk = (open: OpenStore) => ({
   opener(step: Step): OpenStore {
     return async (directory, wakes) => {
       await step("open store");
-      const store = await LmdbStore.open(directory, { wakes });
+      const store = await open(directory, wakes);
       const write = store.write.bind(store);
       store.write = async (changes, checkpoint) => {
         await step("write store");
@@ -110,7 +111,13 @@ export const lmdbDisk = {
       return store;
     };
   },
-};
+});
+
+export const lmdbDisk = filesDisk((directory, wakes) => LmdbStore.open(directory, { wakes }));
+/** Segments so small that most of them are made smaller on the way. */
+export const segmentsDisk = filesDisk((directory) =>
+  SegmentStore.open(directory, { segmentBytes: 2_048 }),
+);
 
 /** What becomes of the n-th I/O step: it waits, and with it every later one, until `revive`; or it fails, alone. */
 export type Blow = "hang" | "fail";
