@@ -56,6 +56,8 @@ const SWEPT_A_BYTE = 4;
  * a day each.
  */
 const REMOVED_KEPT_MS = 3 * DAY_MS;
+/** LMDB's, which kept these states in earlier versions. Nobody reads them here, and they hold what was removed since. */
+const FORMER_FILES = ["data.mdb", "lock.mdb"];
 
 /**
  * A task's states as a log: each write is one frame at the end of the newest segment; a table in memory says where the
@@ -104,6 +106,7 @@ export class SegmentStore implements StateStore {
     await mkdir(directory, { recursive: true });
     if (!(await isUsable(directory, bootId, clock))) await freshDirectory(directory);
     const marker = await leaveMarker(directory, bootId);
+    for (const name of FORMER_FILES) await rm(join(directory, name), { force: true });
     const { file: manifest, before } = await ManifestFile.takeOver(directory);
     const removedAtMs = before?.removedAtMs ?? null;
     const its = { manifest, marker, clock, segmentBytes, removedAtMs };
