@@ -1,4 +1,4 @@
-import { hash } from "node:crypto";
+import { uuidV5 } from "./uuid-v5.ts";
 
 /** Namespace of name-based ids. Fixed for ever: another one would rename every row. */
 const NAMESPACE = Buffer.from("6b1f5a0e4c3d5e8f9a7b2d4c6e8f0a1b", "hex");
@@ -18,17 +18,9 @@ export type IdKind =
   | "decision"
   | "subject";
 
-/**
- * The UUID of `tenant|kind|id`.
- * Source: RFC 9562 section 5.5, version 5 (SHA-1 of namespace and name).
- */
-export function nameUuid(tenantId: string, kind: IdKind, id: string): string {
-  const name = Buffer.concat([NAMESPACE, Buffer.from(`${tenantId}|${kind}|${id}`)]);
-  const hex = hash("sha1", name, "hex");
-  const variant = ((Number.parseInt(hex.charAt(16), 16) & 0x3) | 0x8).toString(16);
-  const high = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}`;
-  return `${high}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
-}
+/** The UUID of `tenant|kind|id`. */
+export const nameUuid = (tenantId: string, kind: IdKind, id: string): string =>
+  uuidV5(NAMESPACE, `${tenantId}|${kind}|${id}`);
 
 export const isUuid = (id: string): boolean => UUID.test(id);
 

@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import type { VersionedPolicy } from "@vigie/core/policy";
 import { modeFor } from "@vigie/core/policy-shares";
 import { anomalyRecord } from "@vigie/schemas/anomaly";
 import type { SessionAnomaly } from "@vigie/schemas/types";
+import { uuidV5 } from "@vigie/service-kit/uuid-v5";
 import type { EnrichedEvent, Finding, RuleMeta } from "#rules/rule";
 
 /** A finding as the record that is published: with the action and mode that the policy wants. */
@@ -30,11 +30,6 @@ export function anomalyOf(
 /** Any fixed UUID keeps our names apart from those of others; this one was drawn at random. */
 const NAMESPACE = Buffer.from("5b1f3d0c7c1e4f6aa0d9b7f4e2c86d15", "hex");
 
-/** Source: RFC 9562, section 5.5 (UUID version 5), over the parts as a JSON array, which no part can imitate. */
-export function uuidOf(parts: readonly string[]): string {
-  const hash = createHash("sha1").update(NAMESPACE).update(JSON.stringify(parts)).digest();
-  hash[6] = ((hash[6] as number) & 0x0f) | 0x50;
-  hash[8] = ((hash[8] as number) & 0x3f) | 0x80;
-  const hex = hash.toString("hex");
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
-}
+/** Of the parts as a JSON array, which no part can imitate. */
+export const uuidOf = (parts: readonly string[]): string =>
+  uuidV5(NAMESPACE, JSON.stringify(parts));
