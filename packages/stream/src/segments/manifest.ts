@@ -1,6 +1,8 @@
-import { readdirSync } from "node:fs";
-import { open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { randomInt, randomUUID } from "node:crypto";
+import { readdirSync, rmSync } from "node:fs";
+import { link, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { syncFile } from "../state/open-marker.ts";
 
 /** Which segments make a store, oldest first. */
 export interface Manifest {
@@ -17,7 +19,9 @@ export interface ListedSegment {
 
 const NAME = /^manifest-(\d+)$/;
 /** What an owner makes; its number first. */
-const MADE = /^(?:manifest-)?(\d+)(?:-\d+\.seg|\.draft)$/;
+const MADE = /^(?:manifest-)?(\d+)(?:-[\da-f-]+)?\.(?:seg|draft)$/;
+/** A folder that was emptied begins with a number of its own, which nobody has who had it open before: 2^40 of them. */
+const FIRST_MAX = 2 ** 40;
 const nothing: Manifest = { segments: [], removedAtMs: null };
 
 /**
@@ -41,8 +45,9 @@ export class ManifestFile {
     for (;;) {
       const newest = newestIn(await readdir(directory));
       const before = newest === 0 ? nothing : await readManifest(join(directory, nameOf(newest)));
-      const file = new ManifestFile(directory, newest + 1);
-      if (!(await file.begin(before ?? nothing))) continue;
+      const file = new ManifestFile(directory, newest === 0 ? randomInt(1, FIRST_MAX) : newest + 1);
+      // Somebody else may have taken this number, or a higher one.
+      if (!(await file.begin(before ?? nothing)) || !file.isOwned) continue;
       await file.forgetOlder();
       return { file, before };
     }
@@ -60,16 +65,14 @@ export class ManifestFile {
 
   /** Replaces the list, all or nothing. */
   async write(manifest: Manifest): Promise<void> {
-    const path = join(this.directory, nameOf(this.owner));
-    const draft = `${path}.draft`;
-    const file = await open(draft, "w");
-    try {
-      await file.writeFile(JSON.stringify(manifest));
-      await file.datasync();
-    } finally {
-      await file.close();
-    }
-    await rename(draft, path);
+    const draft = join(this.directory, `${nameOf(this.owner)}.draft`);
+    await writeTo(draft, manifest);
+    await rename(draft, this.path);
+  }
+
+  /** Flushes what the page cache holds of the list. */
+  async flush(): Promise<void> {
+    if (this.isOwned) await syncFile(this.path);
   }
 
   /** Of the owner's own segment of this number. */
@@ -81,32 +84,53 @@ export class ManifestFile {
   async forgetStrays(listed: readonly string[]): Promise<void> {
     for (const name of await readdir(this.directory)) {
       const maker = Number(MADE.exec(name)?.[1] ?? this.owner);
-      if (maker < this.owner && !listed.includes(name)) await this.remove(name);
+      if (maker < this.owner && !listed.includes(name)) this.forget(name);
     }
   }
 
-  /** False: somebody else was faster. */
+  /**
+   * Removes a file that is not on the list any more. Not once the store has another owner, on whose list it may be:
+   * looked up at this very moment, for what went before may have taken as long as a takeover.
+   */
+  forget(name: string): void {
+    if (this.isOwned) rmSync(join(this.directory, name), { force: true });
+  }
+
+  private get path(): string {
+    return join(this.directory, nameOf(this.owner));
+  }
+
+  /** False: somebody else was faster. It is there with its whole content, or not at all. */
   private async begin(before: Manifest): Promise<boolean> {
+    const draft = join(this.directory, `${this.owner}-${randomUUID()}.draft`);
     try {
-      const file = await open(join(this.directory, nameOf(this.owner)), "wx");
-      await file.writeFile(JSON.stringify(before));
-      await file.close();
+      await writeTo(draft, before);
+      await link(draft, this.path);
       return true;
     } catch (thrown) {
-      if ((thrown as NodeJS.ErrnoException).code === "EEXIST") return false;
+      const { code } = thrown as NodeJS.ErrnoException;
+      // Without its draft: an owner of a higher number has cleared it away.
+      if (code === "EEXIST" || code === "ENOENT") return false;
       throw thrown;
+    } finally {
+      await rm(draft, { force: true });
     }
   }
 
   private async forgetOlder(): Promise<void> {
     for (const name of await readdir(this.directory)) {
       const number = numberOf(name);
-      if (number > 0 && number < this.owner) await this.remove(name);
+      if (number > 0 && number < this.owner) this.forget(name);
     }
   }
+}
 
-  private remove(name: string): Promise<void> {
-    return rm(join(this.directory, name), { force: true });
+async function writeTo(path: string, manifest: Manifest): Promise<void> {
+  const file = await open(path, "w");
+  try {
+    await file.writeFile(JSON.stringify(manifest));
+  } finally {
+    await file.close();
   }
 }
 
@@ -124,7 +148,7 @@ async function readManifest(path: string): Promise<Manifest | null> {
   try {
     return JSON.parse(await readFile(path, "utf8")) as Manifest;
   } catch {
-    // An owner that was killed when it took the store over.
+    // It was damaged, or somebody has taken the store over since it was seen.
     return null;
   }
 }

@@ -17,20 +17,15 @@ import {
   type StateChanges,
   type StateStore,
 } from "../state/store.ts";
+import { Contents, sizeOf } from "./contents.ts";
 import {
-  checkpointOf,
-  endOf,
   type Frame,
   FrameWriter,
   frameAt,
   frameRoom,
-  RECORD_HEAD_BYTES,
-  REMOVED,
-  recordAt,
   recordRoom,
   SEGMENT_HEAD_BYTES,
 } from "./frame.ts";
-import { KeyTable, NOWHERE } from "./key-table.ts";
 import { type Manifest, ManifestFile, manifestIn } from "./manifest.ts";
 import { Segment } from "./segment.ts";
 import { type Part, Sweep } from "./sweep.ts";
@@ -45,9 +40,6 @@ export interface SegmentStoreOptions {
 }
 
 const SEGMENT_BYTES = 8 * 1024 * 1024;
-/** A store is made smaller when it has more segments than this, and is more than so many times what lives in it. */
-const SEGMENTS_MIN = 4;
-const WASTE_MAX = 2;
 /** For each byte that a write adds, so many of the oldest segment are looked through while there is waste. */
 const SWEPT_A_BYTE = 4;
 /**
@@ -71,15 +63,15 @@ export class SegmentStore implements StateStore {
   private readonly marker: OpenMarker;
   private readonly clock: Clock;
   private readonly segmentBytes: number;
-  private readonly table = new KeyTable();
-  /** Oldest first; the last one is written to. */
-  private segments: Segment[] = [];
+  private readonly contents = new Contents();
   private named = 0;
   private removedAtMs: number | null;
-  private last: Checkpoint | null = null;
   private sweep: Sweep | null = null;
   /** The last write failed: nobody knows what lies behind the end of its segment. */
   private isTorn = false;
+  private isOpen = true;
+  /** Resolves when all that was asked for is done, however it went. */
+  private settled: Promise<void> = Promise.resolve();
 
   private constructor(
     directory: string,
@@ -111,19 +103,23 @@ export class SegmentStore implements StateStore {
     const removedAtMs = before?.removedAtMs ?? null;
     const its = { manifest, marker, clock, segmentBytes, removedAtMs };
     const store = new SegmentStore(directory, its);
-    if (before === null || !(await store.load(before))) await store.forgetAll();
-    await store.rotate(segmentBytes);
-    await manifest.forgetStrays(store.segments.map(({ name }) => name));
-    return store;
+    try {
+      await store.takeUp(before);
+      return store;
+    } catch (thrown) {
+      await Promise.allSettled(store.contents.segments.map((segment) => segment.close()));
+      throw thrown;
+    }
   }
 
   get(key: string): Uint8Array | undefined {
-    const slot = this.table.find(key);
-    return slot === -1 ? undefined : this.valueAt(slot);
+    const { contents } = this;
+    const slot = contents.table.find(key);
+    return slot === -1 ? undefined : contents.valueAt(slot);
   }
 
-  async write(changes: StateChanges, checkpoint: Checkpoint): Promise<void> {
-    await this.whileOwned(async () => {
+  write(changes: StateChanges, checkpoint: Checkpoint): Promise<void> {
+    return this.whileOwned(async () => {
       await this.noteRemovals(changes);
       await this.append(changes, checkpoint);
       await this.dropSwept();
@@ -131,7 +127,7 @@ export class SegmentStore implements StateStore {
   }
 
   checkpoint(): Checkpoint | null {
-    return this.last;
+    return this.contents.checkpoint;
   }
 
   due(): DueKey[] {
@@ -145,202 +141,161 @@ export class SegmentStore implements StateStore {
   /** Reads all keys: the table has no order. */
   keysFrom(prefix: string, after: string | null, limit: number): string[] {
     const found: string[] = [];
-    for (const [key, slot] of this.table.entries()) {
+    for (const [key] of this.contents.table.entries()) {
       if (!key.startsWith(prefix) || isReservedKey(key)) continue;
-      if ((after === null || key > after) && this.table.lengthAt(slot) !== REMOVED) found.push(key);
+      if ((after === null || key > after) && this.contents.holds(key)) found.push(key);
     }
     return found.sort().slice(0, limit);
   }
 
   *entries(): Iterable<[string, Uint8Array]> {
-    for (const [key, slot] of this.table.entries()) {
-      const value = this.valueAt(slot);
+    const { contents } = this;
+    for (const [key, slot] of contents.table.entries()) {
+      const value = contents.valueAt(slot);
       if (value !== undefined) yield [key, value];
     }
   }
 
-  async clear(): Promise<void> {
-    await this.whileOwned(async () => {
-      await this.forgetAll();
-      await this.rotate(this.segmentBytes);
+  clear(): Promise<void> {
+    return this.whileOwned(() => this.forgetAll());
+  }
+
+  /** After what was asked for before; then nothing is written any more. */
+  close(): Promise<void> {
+    return this.inTurn(async () => {
+      if (!this.isOpen) return;
+      this.isOpen = false;
+      const { segments } = this.contents;
+      try {
+        for (const segment of segments) await segment.flush();
+        await this.manifest.flush();
+      } finally {
+        await Promise.all(segments.map((segment) => segment.close()));
+      }
+      await this.marker.clear();
     });
   }
 
-  async close(): Promise<void> {
-    for (const segment of this.segments) {
-      await segment.flush();
-      await segment.close();
+  /** Begins where the owner before has ended; anew when that cannot be read. */
+  private async takeUp(before: Manifest | null): Promise<void> {
+    const { contents, directory, manifest } = this;
+    const isWhole = before !== null && (await contents.load(directory, before.segments));
+    if (!isWhole) await this.forgetAll();
+    const last = contents.segments.at(-1);
+    // What that owner may still be writing goes to a file of its own: so this one gets another. A short one is
+    // copied, so that however often a store is opened, its segments are few and long.
+    if (last === undefined || last.bytes * 2 > this.segmentBytes) await this.rotate(0);
+    else {
+      const memory = Buffer.allocUnsafeSlow(this.segmentBytes);
+      const copy = await last.copy(directory, this.nextName(), memory);
+      await this.adopt(contents.segments.slice(0, -1), copy);
+      await last.close();
     }
-    this.segments = [];
-    await this.marker.clear();
-  }
-
-  /** What a manifest lists. False: it cannot be read. */
-  private async load({ segments }: Manifest): Promise<boolean> {
-    try {
-      let base = 0;
-      let memory = Buffer.alloc(0);
-      for (const { name, bytes } of segments) {
-        const segment = await Segment.open(this.directory, name, base);
-        if (segment === null) return false;
-        this.segments.push(segment);
-        if (segment.bytes > memory.length) memory = Buffer.allocUnsafeSlow(segment.bytes);
-        await this.loadSegment(segment, bytes, memory);
-        base = segment.end;
-      }
-      return true;
-    } catch {
-      // A file is missing or shorter than it was: the changelog has all of it.
-      return false;
-    }
-  }
-
-  /** `listed`: so much of it counts; null: every frame that is whole. */
-  private async loadSegment(segment: Segment, listed: number | null, bytes: Buffer): Promise<void> {
-    if (listed !== null) segment.bytes = Math.min(segment.bytes, listed);
-    await segment.readAll(bytes);
-    let end = SEGMENT_HEAD_BYTES;
-    for (;;) {
-      const frame = frameAt(bytes, end, segment.bytes, segment.nonce);
-      if (frame === null) break;
-      this.last = checkpointOf(bytes, this.place(segment, bytes, frame), frame);
-      end = frame.end;
-    }
-    if (listed !== null && end !== listed) throw new RangeError(`${segment.name} is not whole`);
-    segment.bytes = end;
-  }
-
-  private valueAt(slot: number): Buffer | undefined {
-    const length = this.table.lengthAt(slot);
-    if (length === REMOVED) return undefined;
-    const address = this.table.addressAt(slot);
-    const segment = this.segmentOf(address);
-    return segment.read(address - segment.base, length);
-  }
-
-  /** Most states that are asked for were written lately. */
-  private segmentOf(address: number): Segment {
-    const { segments } = this;
-    let at = segments.length - 1;
-    while (address < (segments[at] as Segment).base) at -= 1;
-    return segments[at] as Segment;
-  }
-
-  /** Puts the records of a frame into the table; where they end. */
-  private place(segment: Segment, bytes: Buffer, { recordsAt, records }: Frame): number {
-    const { table } = this;
-    let at = recordsAt;
-    for (let record = 0; record < records; record++) {
-      const lying = recordAt(bytes, at);
-      const slot = table.slotFor(bytes, lying.keyAt, lying.keyBytes);
-      const before = table.addressAt(slot);
-      if (before !== NOWHERE) {
-        this.segmentOf(before).liveBytes -= sizeOf(lying.keyBytes, table.lengthAt(slot));
-      }
-      table.move(slot, segment.base + lying.valueAt, lying.valueBytes);
-      segment.liveBytes += sizeOf(lying.keyBytes, lying.valueBytes);
-      at = endOf(lying);
-    }
-    return at;
+    await manifest.forgetStrays(contents.segments.map(({ name }) => name));
   }
 
   private async append(changes: StateChanges, checkpoint: Checkpoint): Promise<void> {
+    const { contents } = this;
     const end = Buffer.from(JSON.stringify(checkpoint));
     let room = frameRoom(end);
     changes.forEach((value, key) => {
       room += recordRoom(key, value?.length ?? 0);
     });
     const along = await this.takenAlong(room * SWEPT_A_BYTE);
-    for (const lying of along?.records ?? []) room += sizeOf(lying.keyBytes, lying.valueBytes);
+    for (const { keyBytes, valueBytes } of along?.records ?? []) {
+      room += sizeOf(keyBytes, valueBytes);
+    }
     const segment = await this.newest(room);
     const memory = segment.memory as Buffer;
     const writer = new FrameWriter(memory, segment.bytes);
     // In front of the changes: of a key that is among both the change counts.
     for (const lying of along?.records ?? []) writer.copied((along as Part).bytes, lying);
     changes.forEach((value, key) => {
-      writer.record(key, value);
+      if (value !== null || contents.holds(key)) writer.record(key, value);
     });
     const from = segment.bytes;
     this.isTorn = true;
     await segment.append(writer.finish(end, segment.nonce));
     this.isTorn = false;
     const frame = frameAt(memory, from, segment.bytes, segment.nonce) as Frame;
-    this.place(segment, memory, frame);
-    this.last = checkpoint;
+    contents.place(segment, memory, frame);
+    contents.checkpoint = checkpoint;
+    // One frame filled it. What is so long is a part of a restore, which nobody reads soon.
+    if (memory.length > this.segmentBytes) segment.memory = null;
     if (along !== null) this.sweep?.taken(along.to);
   }
 
   /** The segment that has so much room. */
   private newest(room: number): Promise<Segment> | Segment {
-    const newest = this.segments.at(-1) as Segment;
-    const { memory, bytes } = newest;
-    const fits = !this.isTorn && memory !== null && bytes + room <= memory.length;
-    return fits ? newest : this.rotate(room + SEGMENT_HEAD_BYTES);
+    const newest = this.contents.segments.at(-1);
+    const memory = newest?.memory ?? null;
+    if (newest === undefined || memory === null || this.isTorn) return this.rotate(room);
+    return newest.bytes + room <= memory.length ? newest : this.rotate(room);
   }
 
   /** Begins the next segment. The one before stays in memory, the one before that gives its memory away. */
-  private async rotate(bytesMin: number): Promise<Segment> {
-    const { segments, directory, manifest } = this;
+  private async rotate(room: number): Promise<Segment> {
+    const { segments } = this.contents;
+    const bytes = Math.max(this.segmentBytes, SEGMENT_HEAD_BYTES + room);
     const donor = segments.at(-2);
     const given = donor?.memory ?? null;
-    const memory =
-      given !== null && given.length >= bytesMin
-        ? given
-        : Buffer.allocUnsafeSlow(Math.max(this.segmentBytes, bytesMin));
     if (donor !== undefined) donor.memory = null;
-    this.named += 1;
-    const name = manifest.segmentName(this.named);
+    const memory = given?.length === bytes ? given : Buffer.allocUnsafeSlow(bytes);
     const base = segments.at(-1)?.end ?? 0;
-    const segment = await Segment.create(directory, { name, base, memory });
-    await this.list([...segments, segment]);
-    segments.push(segment);
+    const segment = await Segment.create(this.directory, { name: this.nextName(), base, memory });
+    await this.adopt(segments, segment);
     this.isTorn = false;
     return segment;
   }
 
+  private nextName(): string {
+    this.named += 1;
+    return this.manifest.segmentName(this.named);
+  }
+
+  /** Lists a segment behind those. */
+  private async adopt(older: readonly Segment[], segment: Segment): Promise<void> {
+    const segments = [...older, segment];
+    try {
+      await this.list(segments);
+    } catch (thrown) {
+      await this.discard(segment);
+      throw thrown;
+    }
+    this.contents.segments = segments;
+  }
+
   /** Of the oldest segment, while half of what is stored is waste, a part to be written again. */
   private async takenAlong(limit: number): Promise<Part | null> {
-    const [oldest] = this.segments;
-    if (this.sweep === null && oldest !== undefined && this.isWasteful()) {
-      this.sweep = await Sweep.of(oldest, this.table);
+    const { segments, table, isWasteful } = this.contents;
+    const [oldest] = segments;
+    if (this.sweep === null && oldest !== undefined && isWasteful) {
+      this.sweep = await Sweep.of(oldest, table);
     }
     return this.sweep?.next(limit) ?? null;
   }
 
-  private isWasteful(): boolean {
-    const { segments } = this;
-    if (segments.length <= SEGMENTS_MIN) return false;
-    let [bytes, live] = [0, 0];
-    for (const segment of segments) {
-      bytes += segment.bytes;
-      live += segment.liveBytes;
-    }
-    return bytes > live * WASTE_MAX;
-  }
-
   /** Lets go of the oldest segment once all that lived in it is written again. */
   private async dropSwept(): Promise<void> {
-    const [oldest, ...others] = this.segments;
+    const [oldest, ...others] = this.contents.segments;
     if (oldest === undefined || !this.sweep?.isDone) return;
-    this.sweep = null;
     await this.list(others);
-    this.segments = others;
+    this.sweep = null;
+    this.contents.segments = others;
     await this.discard(oldest);
   }
 
   private async forgetAll(): Promise<void> {
-    const gone = this.segments;
-    this.segments = [];
-    this.table.clear();
-    this.last = null;
-    this.sweep = null;
+    const gone = this.contents.segments;
     await this.list([]);
-    for (const segment of gone) await this.discard(segment);
+    this.contents.clear();
+    this.sweep = null;
+    await Promise.all(gone.map((segment) => this.discard(segment)));
   }
 
-  private async discard(segment: Segment): Promise<void> {
-    await segment.close();
-    await rm(join(this.directory, segment.name), { force: true });
+  private discard(segment: Segment): Promise<void> {
+    this.manifest.forget(segment.name);
+    return segment.close();
   }
 
   private list(segments: readonly Segment[]): Promise<void> {
@@ -357,29 +312,41 @@ export class SegmentStore implements StateStore {
   private async noteRemovals(changes: StateChanges): Promise<void> {
     if (this.removedAtMs !== null) return;
     let removes = false;
-    changes.forEach((value) => {
-      removes ||= value === null;
+    changes.forEach((value, key) => {
+      removes ||= value === null && this.contents.holds(key);
     });
     if (!removes) return;
     this.removedAtMs = this.clock();
-    await this.list(this.segments);
+    try {
+      await this.list(this.contents.segments);
+    } catch (thrown) {
+      this.removedAtMs = null;
+      throw thrown;
+    }
   }
 
   /** Throws: VIG_STORE_LOST, VIG_STORE_WRITE_FAILED. */
-  private async whileOwned(change: () => Promise<void>): Promise<void> {
-    const { directory } = this;
-    if (!this.manifest.isOwned) throw new VigError("VIG_STORE_LOST", { directory });
-    try {
-      await change();
-    } catch (thrown) {
-      const why = messageOf(thrown);
-      throw new VigError("VIG_STORE_WRITE_FAILED", { directory, why }, { cause: thrown });
-    }
+  private whileOwned(change: () => Promise<void>): Promise<void> {
+    return this.inTurn(async () => {
+      const { directory } = this;
+      if (!this.isOpen || !this.manifest.isOwned)
+        throw new VigError("VIG_STORE_LOST", { directory });
+      try {
+        await change();
+      } catch (thrown) {
+        const why = messageOf(thrown);
+        throw new VigError("VIG_STORE_WRITE_FAILED", { directory, why }, { cause: thrown });
+      }
+    });
+  }
+
+  /** One after the other: a restore that was broken off may still be writing when the next one begins. */
+  private inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.settled.then(work);
+    this.settled = done.catch(() => undefined);
+    return done;
   }
 }
-
-const sizeOf = (keyBytes: number, valueBytes: number): number =>
-  RECORD_HEAD_BYTES + keyBytes + (valueBytes === REMOVED ? 0 : valueBytes);
 
 async function isUsable(directory: string, bootId: string, clock: Clock): Promise<boolean> {
   if (!(await isTrusted(directory, bootId))) return false;

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { readSync } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { NONCE_BYTES, nonceOf, SEGMENT_HEAD_BYTES, segmentHead } from "./frame.ts";
 
@@ -31,30 +31,58 @@ export class Segment {
   }
 
   /** A new one, whose bytes go to `memory` first. */
-  static async create(
+  static create(
     directory: string,
     its: { readonly name: string; readonly base: number; readonly memory: Buffer },
   ): Promise<Segment> {
     const nonce = randomBytes(NONCE_BYTES);
-    const file = await open(join(directory, its.name), "wx+");
     segmentHead(nonce).copy(its.memory);
-    const segment = new Segment(file, { ...its, nonce, bytes: 0 });
-    await segment.append(SEGMENT_HEAD_BYTES);
-    return segment;
+    return Segment.begin(directory, { ...its, nonce, bytes: SEGMENT_HEAD_BYTES });
   }
 
   /** One that is there; null: it is none of ours. `bytes` is the length of the file. */
   static async open(directory: string, name: string, base: number): Promise<Segment | null> {
     const file = await open(join(directory, name), "r+");
-    const { size } = await file.stat();
-    const head = Buffer.alloc(SEGMENT_HEAD_BYTES);
-    await file.read(head, 0, SEGMENT_HEAD_BYTES, 0);
-    const nonce = nonceOf(head);
-    if (nonce === null) {
+    try {
+      const { size } = await file.stat();
+      const head = Buffer.alloc(SEGMENT_HEAD_BYTES);
+      await file.read(head, 0, SEGMENT_HEAD_BYTES, 0);
+      const nonce = nonceOf(head);
+      if (nonce !== null)
+        return new Segment(file, { name, base, nonce, bytes: size, memory: null });
+    } catch (thrown) {
       await file.close();
-      return null;
+      throw thrown;
     }
-    return new Segment(file, { name, base, nonce, bytes: size, memory: null });
+    await file.close();
+    return null;
+  }
+
+  /** The same in a file of another name, its bytes in `memory` as well. */
+  async copy(directory: string, name: string, memory: Buffer): Promise<Segment> {
+    await this.readAll(memory);
+    const { base, nonce, bytes } = this;
+    const copy = await Segment.begin(directory, { name, base, nonce, bytes, memory });
+    copy.liveBytes = this.liveBytes;
+    return copy;
+  }
+
+  /** Writes the first `bytes` of `memory`, or leaves no file. */
+  private static async begin(
+    directory: string,
+    its: { name: string; base: number; nonce: Buffer; bytes: number; memory: Buffer },
+  ): Promise<Segment> {
+    const path = join(directory, its.name);
+    const file = await open(path, "wx+");
+    const segment = new Segment(file, { ...its, bytes: 0 });
+    try {
+      await segment.append(its.bytes);
+      return segment;
+    } catch (thrown) {
+      await file.close();
+      await rm(path, { force: true });
+      throw thrown;
+    }
   }
 
   get end(): number {

@@ -2,12 +2,20 @@ import { endOf, frameAt, type Lying, REMOVED, recordAt, SEGMENT_HEAD_BYTES } fro
 import type { KeyTable } from "./key-table.ts";
 import type { Segment } from "./segment.ts";
 
+/** How far a segment was looked through. */
+interface Place {
+  readonly at: number;
+  /** Records of the frame that are still to come, and where it ends. */
+  readonly records: number;
+  readonly end: number;
+}
+
 /** What of a segment is to be written again, and how far that is. */
 export interface Part {
   /** Where the records lie. */
   readonly bytes: Buffer;
   readonly records: readonly Lying[];
-  readonly to: number;
+  readonly to: Place;
 }
 
 /**
@@ -18,7 +26,7 @@ export class Sweep {
   private readonly segment: Segment;
   private readonly table: KeyTable;
   private readonly bytes: Buffer;
-  private at = SEGMENT_HEAD_BYTES;
+  private place: Place = { at: SEGMENT_HEAD_BYTES, records: 0, end: SEGMENT_HEAD_BYTES };
 
   private constructor(segment: Segment, table: KeyTable, bytes: Buffer) {
     this.segment = segment;
@@ -32,32 +40,38 @@ export class Sweep {
     return new Sweep(segment, table, bytes);
   }
 
-  /** The next frames of some `limit` bytes, one at least. Looked at again until they are `taken`. */
+  /**
+   * The next records of some `limit` bytes, one at least; frames of a restore are long, so it may end within one.
+   * Looked at again until they are `taken`. Throws: RangeError when the file has changed.
+   */
   next(limit: number): Part {
     const { segment, bytes } = this;
-    const records: Lying[] = [];
-    let to = this.at;
-    while (to - this.at < limit) {
-      const frame = frameAt(bytes, to, segment.bytes, segment.nonce);
-      if (frame === null) break;
-      let at = frame.recordsAt;
-      for (let record = 0; record < frame.records; record++) {
-        const lying = recordAt(bytes, at);
-        if (this.lives(lying)) records.push(lying);
-        at = endOf(lying);
+    const lying: Lying[] = [];
+    let { at, records, end } = this.place;
+    const until = Math.min(at + limit, segment.bytes);
+    while (at < until) {
+      if (records === 0) {
+        const frame = frameAt(bytes, at, segment.bytes, segment.nonce);
+        if (frame === null) throw new RangeError(`${segment.name} has no frame at ${at}`);
+        ({ recordsAt: at, records, end } = frame);
+      } else {
+        const record = recordAt(bytes, at);
+        if (this.lives(record)) lying.push(record);
+        at = endOf(record);
+        records -= 1;
       }
-      to = frame.end;
+      if (records === 0) at = end;
     }
-    return { bytes, records, to };
+    return { bytes, records: lying, to: { at, records, end } };
   }
 
   /** The part that ends there is written again. */
-  taken(to: number): void {
-    this.at = to;
+  taken(to: Place): void {
+    this.place = to;
   }
 
   get isDone(): boolean {
-    return this.at >= this.segment.bytes;
+    return this.place.at >= this.segment.bytes;
   }
 
   private lives({ keyAt, keyBytes, valueAt, valueBytes }: Lying): boolean {
