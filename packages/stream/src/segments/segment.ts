@@ -46,8 +46,8 @@ export class Segment {
     try {
       const { size } = await file.stat();
       const head = Buffer.alloc(SEGMENT_HEAD_BYTES);
-      await file.read(head, 0, SEGMENT_HEAD_BYTES, 0);
-      const nonce = nonceOf(head);
+      const { bytesRead } = await file.read(head, 0, SEGMENT_HEAD_BYTES, 0);
+      const nonce = nonceOf(head.subarray(0, bytesRead));
       if (nonce !== null)
         return new Segment(file, { name, base, nonce, bytes: size, memory: null });
     } catch (thrown) {

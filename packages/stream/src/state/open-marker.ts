@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { mkdir, open, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 
 /**
@@ -14,6 +14,8 @@ export interface OpenMarker {
 }
 
 const MARKER_PREFIX = "open-";
+/** A marker that is being written: half of one would name another run. */
+const DRAFT_PREFIX = "opening-";
 
 /** Linux names each run of the kernel here; elsewhere no run is known, and an unclean store is not trusted. */
 const BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id";
@@ -55,11 +57,16 @@ async function readMarker(path: string): Promise<string | null> {
 /** Leaves a marker, on disk before this resolves, in place of those that earlier openers left. */
 export async function leaveMarker(directory: string, bootId: string): Promise<OpenMarker> {
   const earlier = await markersIn(directory);
-  const path = join(directory, `${MARKER_PREFIX}${randomUUID()}`);
-  const file = await open(path, "wx");
-  await file.writeFile(bootId);
-  await file.sync();
-  await file.close();
+  const id = randomUUID();
+  const path = join(directory, `${MARKER_PREFIX}${id}`);
+  const draft = join(directory, `${DRAFT_PREFIX}${id}`);
+  try {
+    await writeSynced(draft, bootId);
+    await rename(draft, path);
+  } catch (thrown) {
+    await rm(draft, { force: true });
+    throw thrown;
+  }
   await syncDirectory(directory);
   for (const name of earlier) await rm(join(directory, name), { force: true });
   return {
@@ -68,6 +75,16 @@ export async function leaveMarker(directory: string, bootId: string): Promise<Op
       await syncDirectory(directory);
     },
   };
+}
+
+async function writeSynced(path: string, text: string): Promise<void> {
+  const file = await open(path, "wx");
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
 }
 
 /** An empty directory in place of whatever is there. */
