@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { realpathSync } from "node:fs";
 import { constants } from "node:os";
-import { explain, PINNED_NODE } from "./base.mjs";
+import { explain, MEMORY, PINNED_NODE } from "./base.mjs";
 import { checkNode, install } from "./install.mjs";
 import { createVoice } from "./voice.mjs";
 
@@ -21,8 +21,9 @@ export async function runPinned(script, args) {
   }
   const node = realpathSync(PINNED_NODE);
   const options = ["--disable-warning=ExperimentalWarning", script, ...args];
-  if (typeof process.execve === "function") process.execve(node, [node, ...options], process.env);
-  const child = spawn(node, options, { stdio: "inherit" });
+  const env = { ...MEMORY, ...process.env };
+  if (typeof process.execve === "function") process.execve(node, [node, ...options], env);
+  const child = spawn(node, options, { stdio: "inherit", env });
   for (const signal of FORWARDED) process.on(signal, () => child.kill(signal));
   child.once("error", (error) => {
     console.error(explain(error));

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { COMPILED, HOME, LOGS, PINNED_NODE, ROOT } from "./base.mjs";
+import { COMPILED, HOME, LOGS, MEMORY, PINNED_NODE, ROOT } from "./base.mjs";
 import { DEVELOPMENT_ORIGIN, keyFiles } from "./keys.mjs";
 import { exists, launch, waitUntilReady } from "./processes.mjs";
 import { answersOk } from "./registry.mjs";
@@ -33,6 +33,7 @@ export function environmentOf({ addresses, secrets, env }) {
     HOST: "127.0.0.1",
     LOG_LEVEL: "info",
     NODE_COMPILE_CACHE: COMPILED,
+    ...MEMORY,
     ...env,
     KAFKA_BROKERS: addresses.kafka ?? "",
     SCHEMA_REGISTRY_URL: addresses.registry ?? "",
