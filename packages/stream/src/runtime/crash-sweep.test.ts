@@ -3,7 +3,6 @@ import { basename, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { partitionOf } from "@vigie/core/keys";
 import { test } from "vitest";
-import { LmdbStore } from "../lmdb/lmdb-store.ts";
 import type { StreamObserver } from "../observer.ts";
 import type { AnyProcessor } from "../processor.ts";
 import { openState } from "../state/envelope.ts";
@@ -14,6 +13,7 @@ import {
   Fate,
   lmdbDisk,
   MemoryDisk,
+  segmentsDisk,
   silentObserver,
   until,
   withStateDir,
@@ -89,6 +89,12 @@ function storesHold(world: World): Map<string, unknown> {
 }
 
 function isDone(world: World): boolean {
+  const states = restored(world.broker) as ReadonlyMap<string, { wakeAtMs?: number | null }>;
+  return isTaken(world) && [...states.values()].every(({ wakeAtMs = null }) => wakeAtMs === null);
+}
+
+/** Whether every record is processed, and lies in the stores. */
+function isTaken(world: World): boolean {
   const { broker } = world;
   for (const topic of INPUTS) {
     for (let partition = 0; partition < PARTITIONS; partition++) {
@@ -96,9 +102,8 @@ function isDone(world: World): boolean {
       if ((broker.committed("vigie.ledger", at).offset ?? 0) < broker.end(at)) return false;
     }
   }
-  const states = restored(broker) as ReadonlyMap<string, { wakeAtMs?: number | null }>;
-  const asleep = [...states.values()].every(({ wakeAtMs = null }) => wakeAtMs === null);
-  return states.size > 0 && asleep && isDeepStrictEqual(states, storesHold(world));
+  const states = restored(broker);
+  return states.size > 0 && isDeepStrictEqual(states, storesHold(world));
 }
 
 /** Past every wake time, and on the move: waits are reckoned by it. */
@@ -154,31 +159,61 @@ for (const ending of ["dies", "stalls"] as const) {
 /** Every so manyth step: the whole sweep takes a minute on files. */
 const SAMPLE = process.env.VIGIE_TEST_FULL === "1" ? 1 : 9;
 
-test("the same on LMDB's files: dead or stalled, the next life finds a whole store", async () => {
-  const { seen, steps } = await undisturbed;
-  for (let deathAt = 5; deathAt <= steps.length; deathAt += SAMPLE) {
-    await withStateDir(async (stateDir) => {
-      const world = { ...newWorld(stateDir), disk: lmdbDisk };
-      const fate = new Fate(deathAt);
-      const first = await beginLife(world, processor, fate, { clock, commitRecordsMax: 9 });
-      await fate.died;
-      await first.cut();
-      const running = new Set<number>();
-      const observer = { ...silentObserver, task: noteRunning(running) };
-      const options = { clock, commitRecordsMax: 9, observer };
-      const second = await beginLife(world, processor, new Fate(NEVER), options);
-      const where = `after a death before step ${deathAt}, ${fate.steps[deathAt - 1]}`;
-      // A death late in the first life leaves nothing to do but the restore.
-      const isBack = () => running.size === PARTITIONS && isDeepStrictEqual(visible(world), seen);
-      await until(`done ${where}`, isBack);
-      await second.running.stop();
-      assert.deepEqual(await lmdbStates(stateDir), seen.states, where);
-      fate.revive();
-      await first.running.stop();
-      assert.deepEqual(visible(world), seen, where);
+/** Nobody is woken: its stores keep no times. */
+const { wake: _wake, wakeAtMs: _wakeAtMs, ...unwoken } = ledgerProcessor();
+
+/** One life of those who are not woken, without a death. */
+async function undisturbedUnwoken() {
+  return withStateDir(async (stateDir) => {
+    const world = newWorld(stateDir);
+    const fate = new Fate(NEVER);
+    const life = await beginLife(world, unwoken as AnyProcessor, fate, {
+      clock,
+      commitRecordsMax: 9,
     });
-  }
-}, 120_000);
+    await until("all is taken", () => isTaken(world));
+    await life.running.stop();
+    return { steps: fate.steps, seen: visible(world) };
+  });
+}
+
+for (const { name, disk, owner, alone } of [
+  { name: "LMDB's files", disk: lmdbDisk, owner: processor, alone: () => undisturbed },
+  {
+    name: "segments",
+    disk: segmentsDisk,
+    owner: unwoken as AnyProcessor,
+    alone: undisturbedUnwoken,
+  },
+]) {
+  const options = { clock, commitRecordsMax: 9 };
+
+  test(`the same on ${name}: dead or stalled, the next life finds a whole store`, async () => {
+    const { seen, steps } = await alone();
+    for (let deathAt = 5; deathAt <= steps.length; deathAt += SAMPLE) {
+      await withStateDir(async (stateDir) => {
+        const world = { ...newWorld(stateDir), disk };
+        const fate = new Fate(deathAt);
+        const first = await beginLife(world, owner, fate, options);
+        await fate.died;
+        await first.cut();
+        const running = new Set<number>();
+        const observer = { ...silentObserver, task: noteRunning(running) };
+        const fresh = new Fate(NEVER);
+        const second = await beginLife(world, owner, fresh, { ...options, observer });
+        const where = `after a death before step ${deathAt}, ${fate.steps[deathAt - 1]}`;
+        // A death late in the first life leaves nothing to do but the restore.
+        const isBack = () => running.size === PARTITIONS && isDeepStrictEqual(visible(world), seen);
+        await until(`done ${where}`, isBack);
+        await second.running.stop();
+        fate.revive();
+        await first.running.stop();
+        assert.deepEqual(visible(world), seen, where);
+        assert.deepEqual(await statesOn(disk, stateDir), seen.states, where);
+      });
+    }
+  }, 120_000);
+}
 
 const noteRunning =
   (running: Set<number>): StreamObserver["task"] =>
@@ -187,12 +222,11 @@ const noteRunning =
   };
 
 /** What lies in the stores of all partitions. */
-async function lmdbStates(stateDir: string): Promise<object> {
+async function statesOn(disk: typeof lmdbDisk, stateDir: string): Promise<object> {
+  const open = disk.opener(async () => {});
   const states: [string, unknown][] = [];
   for (let partition = 0; partition < PARTITIONS; partition++) {
-    const store = await LmdbStore.open(join(stateDir, "ledger", String(partition)), {
-      wakes: true,
-    });
+    const store = await open(join(stateDir, "ledger", String(partition)), true);
     for (const [key, sealed] of store.entries()) {
       states.push([nameOf(key, partition), decode(sealed)]);
     }
