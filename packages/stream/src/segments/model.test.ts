@@ -209,3 +209,26 @@ test(
     ),
   120_000,
 );
+
+test("what is written over or comes and goes leaves few files and few keys in memory", () =>
+  withStoreDir(async (directory) => {
+    const store = await open({ directory, segmentBytes: 1_024 });
+    const contents = Reflect.get(store, "contents") as Contents;
+    let longest = 0;
+    for (let at = 0; at < 400; at++) {
+      await writeTexts(store, at, {
+        [`kept-${at % 10}`]: "x".repeat(100),
+        [`gone-${at}`]: "y".repeat(60),
+        [`gone-${at - 3}`]: null,
+        [`never there ${at}`]: null,
+      });
+      longest = Math.max(longest, contents.segments.length);
+    }
+    // 13 keys live in some 2 KB: twice that, one more that is swept, one that is written to.
+    assert.ok(longest <= 12, `${longest} segments`);
+    assert.ok(contents.table.size <= 80, `${contents.table.size} keys`);
+    const names = (await readdir(directory)).filter((name) => name.endsWith(".seg"));
+    assert.equal(names.length, contents.segments.length);
+    assert.equal(openFilesIn(directory).length, contents.segments.length);
+    await store.close();
+  }));
