@@ -232,3 +232,19 @@ test("what is written over or comes and goes leaves few files and few keys in me
     assert.equal(openFilesIn(directory).length, contents.segments.length);
     await store.close();
   }));
+
+test("removals are forgotten, too, once nothing is left that they hide", () =>
+  withStoreDir(async (directory) => {
+    const store = await open({ directory, segmentBytes: 1_024 });
+    const { table } = Reflect.get(store, "contents") as Contents;
+    await writeTexts(store, 1, { "never there": null });
+    assert.equal(table.size, 0);
+    const all = Array.from({ length: 500 }, (_, at) => `key-${at}`);
+    await writeTexts(store, 2, Object.fromEntries(all.map((key) => [key, "x"])));
+    await writeTexts(store, 3, Object.fromEntries(all.map((key) => [key, null])));
+    assert.equal(table.size, all.length);
+    for (let at = 4; at < 100; at++) await writeTexts(store, at, { last: "x".repeat(at) });
+    assert.equal(table.size, 1);
+    assert.deepEqual(contentOf(store), { at: 99, texts: { last: "x".repeat(99) } });
+    await store.close();
+  }));
