@@ -218,6 +218,25 @@ test("a state that is due is not woken while a record waits that was there befor
     );
   }, 2));
 
+test("a store that cannot be opened, on a full disk or without file descriptors, is tried again", () =>
+  inAWorld(async ({ begin, disk, entries, feed }) => {
+    const opener = disk.opener.bind(disk);
+    const refusals = ["ENOSPC", "EMFILE"];
+    disk.opener = (step) => async (directory, wakes) => {
+      const code = refusals.shift();
+      if (code !== undefined) throw Object.assign(new Error(code), { code });
+      return opener(step)(directory, wakes);
+    };
+    const states: string[] = [];
+    const task: StreamObserver["task"] = ({ state }) => void states.push(state);
+    feed("t.deposits", deposit("e0"));
+    const { running } = await begin(ledgerProcessor(), { observer: { ...silentObserver, task } });
+    const failed = running.failed.then(({ message }) => assert.fail(message));
+    await Promise.race([failed, until("it is processed", () => entries().includes("e0"))]);
+    assert.deepEqual(refusals, []);
+    assert.deepEqual(states, ["restoring", "restoring", "restoring", "running"]);
+  }));
+
 test("health is told how many partitions a member has", () =>
   inAWorld(async ({ begin }) => {
     const told: number[] = [];

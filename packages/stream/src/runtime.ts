@@ -193,7 +193,7 @@ function hostOf(
     globals,
     ends: new EndsReader(backend, inputs, clock),
     openStore: (partition) =>
-      openStore(join(directory, String(partition)), processor.wake !== undefined),
+      openedOn(openStore, join(directory, String(partition)), processor.wake !== undefined),
     partitionsOf: topics.partitionsOf,
     absent: topics.absent,
     limits: {
@@ -211,6 +211,17 @@ function hostOf(
 
 const presentInputs = (processor: AnyProcessor, topics: Topics): string[] =>
   processor.inputs.map(({ topic }) => topic).filter((topic) => !topics.absent.has(topic));
+
+/** An opening writes, too: on a full disk, or out of file descriptors, it is tried again as a write is. */
+async function openedOn(open: OpenStore, directory: string, wakes: boolean): Promise<StateStore> {
+  try {
+    return await open(directory, wakes);
+  } catch (thrown) {
+    if (thrown instanceof VigError) throw thrown;
+    const why = messageOf(thrown);
+    throw new VigError("VIG_STORE_WRITE_FAILED", { directory, why }, { cause: thrown });
+  }
+}
 
 /** Partitions that have a folder of state. */
 function storedPartitions(directory: string): number[] {

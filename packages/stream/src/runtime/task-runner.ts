@@ -116,6 +116,7 @@ export class TaskRunner {
     let store: StateStore | null = null;
     for (let failures = 0; this.ending === null; ) {
       try {
+        host.observer.task({ partition, state: "restoring" });
         store ??= await host.openStore(partition);
         await this.openAt(store);
         await this.work();
@@ -151,7 +152,6 @@ export class TaskRunner {
 
   private async openAt(store: StateStore): Promise<void> {
     const { host, partition } = this;
-    host.observer.task({ partition, state: "restoring" });
     const opened = await openTask(host, partition, store, (producer) => {
       this.opening = producer;
     }).finally(() => {
