@@ -1,3 +1,4 @@
+import { isShortage } from "../state/open-marker.ts";
 import type { Checkpoint } from "../state/store.ts";
 import {
   checkpointOf,
@@ -38,7 +39,8 @@ export class Contents {
         base = segment.end;
       }
       return true;
-    } catch {
+    } catch (thrown) {
+      if (isShortage(thrown)) throw thrown;
       // A file is missing or shorter than it was: the changelog has all of it.
       return false;
     }

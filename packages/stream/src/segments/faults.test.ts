@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdir, writeFile } from "node:fs/promises";
+import { open as openFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "vitest";
 import { KEY_BYTES_MAX } from "../state/store.ts";
@@ -108,6 +108,28 @@ test("a store that cannot be opened on a full disk leaves no file open, and noth
       assert.deepEqual(openFilesIn(directory), []);
     }
     assert.deepEqual(openFilesIn(directory), []);
+  }));
+
+test("a store that is opened while memory is short is not begun anew", () =>
+  withStoreDir(async (directory) => {
+    const store = await open(directory);
+    for (const step of steps) await step(store);
+    const held = contentOf(store);
+    await store.close();
+    const probe = await openFile(process.execPath, "r");
+    const files = Object.getPrototypeOf(probe) as { read: () => Promise<unknown> };
+    await probe.close();
+    const { read } = files;
+    files.read = () => Promise.reject(Object.assign(new Error("planted"), { code: "ENOMEM" }));
+    try {
+      await assert.rejects(open(directory), { code: "ENOMEM" });
+    } finally {
+      files.read = read;
+    }
+    assert.deepEqual(openFilesIn(directory), []);
+    const again = await open(directory);
+    assert.deepEqual(contentOf(again), held);
+    await again.close();
   }));
 
 test("a write that is asked for while another one goes on comes after it", () =>

@@ -2,7 +2,7 @@ import { randomInt, randomUUID } from "node:crypto";
 import { readdirSync, rmSync } from "node:fs";
 import { link, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { syncFile } from "../state/open-marker.ts";
+import { isShortage, syncFile } from "../state/open-marker.ts";
 
 /** Which segments make a store, oldest first. */
 export interface Manifest {
@@ -147,7 +147,8 @@ export async function manifestIn(directory: string): Promise<Manifest | null> {
 async function readManifest(path: string): Promise<Manifest | null> {
   try {
     return JSON.parse(await readFile(path, "utf8")) as Manifest;
-  } catch {
+  } catch (thrown) {
+    if (isShortage(thrown)) throw thrown;
     // It was damaged, or somebody has taken the store over since it was seen.
     return null;
   }

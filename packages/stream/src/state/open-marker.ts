@@ -20,10 +20,18 @@ const DRAFT_PREFIX = "opening-";
 /** Linux names each run of the kernel here; elsewhere no run is known, and an unclean store is not trusted. */
 const BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id";
 
+/** Source: errno(3). */
+const SHORTAGES: ReadonlySet<unknown> = new Set(["EMFILE", "ENFILE", "ENOMEM"]);
+
+/** Whether the process or the machine lacks something for now: that says nothing about the files of a store. */
+export const isShortage = (thrown: unknown): boolean =>
+  SHORTAGES.has((thrown as NodeJS.ErrnoException).code);
+
 export function currentBootId(): string {
   try {
     return readFileSync(BOOT_ID_FILE, "utf8").trim();
-  } catch {
+  } catch (thrown) {
+    if (isShortage(thrown)) throw thrown;
     return `unknown-${randomUUID()}`;
   }
 }
