@@ -80,11 +80,14 @@ export class ManifestFile {
     return `${this.owner}-${number}.seg`;
   }
 
-  /** Removes what owners before have left and nobody lists. */
+  /**
+   * Removes what other owners have left and nobody lists; their numbers may be higher where a folder was emptied in
+   * part. An opener whose draft is among it tries again.
+   */
   async forgetStrays(listed: readonly string[]): Promise<void> {
     for (const name of await readdir(this.directory)) {
       const maker = Number(MADE.exec(name)?.[1] ?? this.owner);
-      if (maker < this.owner && !listed.includes(name)) this.forget(name);
+      if (maker !== this.owner && !listed.includes(name)) this.forget(name);
     }
   }
 
