@@ -293,9 +293,12 @@ export class SegmentStore implements StateStore {
     await Promise.all(gone.map((segment) => this.discard(segment)));
   }
 
-  private discard(segment: Segment): Promise<void> {
-    this.manifest.forget(segment.name);
-    return segment.close();
+  private async discard(segment: Segment): Promise<void> {
+    try {
+      this.manifest.forget(segment.name);
+    } finally {
+      await segment.close();
+    }
   }
 
   private list(segments: readonly Segment[]): Promise<void> {
