@@ -19,8 +19,8 @@ export interface QueryAnswer<R> {
 /** Something that runs statements: a pool, or the one connection of a transaction. */
 export interface Queryable {
   /**
-   * `planName`: a connection plans the statement once and keeps it by this name; for one that is asked often, and whose
-   * plan the values do not change. Throws: VIG_DATABASE_AWAY; what PostgreSQL says of a wrong statement.
+   * `planName`: a connection parses the statement once and keeps it by this name, and after five times one plan for all
+   * values, if that costs no more; for one that is asked often. Source: PostgreSQL, PREPARE, notes. Throws: VIG_DATABASE_AWAY; what PostgreSQL says of a wrong statement.
    */
   query<R extends object>(
     text: string,
