@@ -237,6 +237,23 @@ test("a store that cannot be opened, on a full disk or without file descriptors,
     assert.deepEqual(states, ["restoring", "restoring", "restoring", "running"]);
   }));
 
+test("a member that is told to end while a store is opened fences nobody", () =>
+  inAWorld(async ({ begin, disk }) => {
+    const opener = disk.opener.bind(disk);
+    const [asked, allowed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    disk.opener = (step) => async (directory, wakes) => {
+      asked.resolve();
+      await allowed.promise;
+      return opener(step)(directory, wakes);
+    };
+    const { fate, running } = await begin();
+    await asked.promise;
+    const stopped = running.stop();
+    allowed.resolve();
+    await stopped;
+    assert.ok(!fate.steps.includes("init producer"), fate.steps.join());
+  }));
+
 test("health is told how many partitions a member has", () =>
   inAWorld(async ({ begin }) => {
     const told: number[] = [];

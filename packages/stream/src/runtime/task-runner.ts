@@ -118,6 +118,8 @@ export class TaskRunner {
       try {
         host.observer.task({ partition, state: "restoring" });
         store ??= await host.openStore(partition);
+        // Told to end meanwhile: its next owner is not to be fenced.
+        if (this.ending !== null) break;
         await this.openAt(store);
         await this.work();
       } catch (thrown) {
