@@ -1,7 +1,7 @@
 /** Source: FNV-1a, 32 bits (Fowler, Noll, Vo; public domain). */
 const FNV_BASIS = 0x811c9dc5 | 0;
 const FNV_PRIME = 16_777_619;
-/** Source: 2^32 over the golden ratio (Knuth, The Art of Computer Programming, volume 3, section 6.4). */
+/** Source: the prime next to 2^32 over the golden ratio (Knuth, The Art of Computer Programming, volume 3, 6.4). */
 const GOLDEN = 0x9e3779b1 | 0;
 const CAPACITY_FIRST = 16;
 /** What a slot without an entry has for a hash. */
