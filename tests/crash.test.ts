@@ -13,7 +13,6 @@ import { untilTrue } from "./support/until.ts";
 
 const FULL = process.env.VIGIE_TEST_FULL === "1";
 const KILLS = FULL ? 20 : 3;
-/** Enough that events still come in when the last kill has happened. */
 const USERS = KILLS * 250;
 /** A start takes some 2 s, so these kills fall into all of it. */
 const KILL_STARTING_MAX_MS = 3_000;
@@ -59,7 +58,7 @@ const allRead = (pipeline: Pipeline, name: ServiceName, events: number): Promise
 
 /**
  * Kills a service again and again, at moments that the seed decides, and starts it again at once: every other time
- * while it starts and restores, every other time while it works. `look` is told before each kill.
+ * while it starts and restores, every other time while it works. Before each kill it waits for `look`.
  */
 async function torment(
   pipeline: Pipeline,
@@ -94,20 +93,30 @@ test(
     const workload = crashWorkload(await foreignEvents(pipeline.producer), USERS, atMs);
     assert.equal(expected.length, workload.anomalies);
     const progress: number[] = [];
-    const look = async () => progress.push(await committed(pipeline, "detector"));
+    const look = () =>
+      untilTrue("the detector works", async () => {
+        const read = await committed(pipeline, "detector");
+        if (read > 0) progress.push(read);
+        return read > 0;
+      });
     const killing = Promise.all(
       victims.map((name, n) =>
         torment(pipeline, name, seededRandom(seed + n), name === "detector" ? look : undefined),
       ),
     );
-    for (const { topic, records } of workload.batches) {
+    const [last, ...others] = workload.batches.toReversed();
+    for (const { topic, records } of others.toReversed()) {
       await pipeline.producer.send(topic, records);
       await pause((KILLS * KILL_TAKES_MS) / workload.batches.length);
     }
     await killing;
+    // However fast they are, something is left to be done when they have been killed.
+    assert.ok(last);
+    await pipeline.producer.send(last.topic, last.records);
     console.info(`the detector was killed at ${progress.join(", ")} of ${workload.events} events`);
+    assert.equal(progress.length, KILLS);
     assert.ok(
-      progress.some((read) => read > 0 && read < workload.events),
+      progress.every((read) => read < workload.events),
       "it was killed at work",
     );
     await allRead(pipeline, "detector", workload.events);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { test } from "vitest";
+import { FNV_BASIS } from "../state/key-hash.ts";
 import { KEY_BYTES_MAX } from "../state/store.ts";
 import { KeyTable, NOWHERE } from "./key-table.ts";
 
@@ -9,7 +10,7 @@ const TWINS = ["t0|1ebg4u2", "t0|10syqpp"] as const;
 
 /** A table beside a Map of addresses. */
 class Pair {
-  readonly table = new KeyTable();
+  readonly table = new KeyTable(FNV_BASIS);
   readonly map = new Map<string, number>();
 
   put(key: string, address: number): void {

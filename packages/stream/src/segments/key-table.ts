@@ -1,8 +1,5 @@
-/** Source: FNV-1a, 32 bits (Fowler, Noll, Vo; public domain). */
-const FNV_BASIS = 0x811c9dc5 | 0;
-const FNV_PRIME = 16_777_619;
-/** Source: the prime next to 2^32 over the golden ratio (Knuth, The Art of Computer Programming, volume 3, 6.4). */
-const GOLDEN = 0x9e3779b1 | 0;
+import { drawBasis, FNV_PRIME, scattered } from "../state/key-hash.ts";
+
 const CAPACITY_FIRST = 1_024;
 /** At that load a look-up passes 1.5 others on average when its key is there, 7.5 when not. Source: Knuth, 6.4. */
 const LOAD_MAX = 0.75;
@@ -34,17 +31,23 @@ export class KeyTable {
   /** Of it: keys that were removed. */
   private keysLost = 0;
   private asked = Buffer.allocUnsafeSlow(64);
+  private readonly basis: number;
+
+  /** `basis`: tests choose what is drawn otherwise. */
+  constructor(basis = drawBasis()) {
+    this.basis = basis;
+  }
 
   /** The slot of a key; -1: it is not there. Good until the next change. */
   find(key: string): number {
     const length = this.take(key);
     const { asked } = this;
-    return this.slotOf(asked, 0, length, hashOf(asked, 0, length));
+    return this.slotOf(asked, 0, length, this.hashOf(asked, 0, length));
   }
 
   /** The slot of the key that lies there. */
   findIn(bytes: Buffer, at: number, length: number): number {
-    return this.slotOf(bytes, at, length, hashOf(bytes, at, length));
+    return this.slotOf(bytes, at, length, this.hashOf(bytes, at, length));
   }
 
   addressAt(slot: number): number {
@@ -57,7 +60,7 @@ export class KeyTable {
 
   /** The slot of the key that lies there, from now on one of its own; its address is NOWHERE if it was not there. */
   slotFor(bytes: Buffer, at: number, length: number): number {
-    const hash = hashOf(bytes, at, length);
+    const hash = this.hashOf(bytes, at, length);
     const known = this.slotOf(bytes, at, length, hash);
     if (known !== -1) return known;
     if (this.size >= this.hashes.length * LOAD_MAX) this.grow();
@@ -135,8 +138,14 @@ export class KeyTable {
     return true;
   }
 
+  private hashOf(bytes: Buffer, at: number, length: number): number {
+    let hash = this.basis;
+    for (let i = at; i < at + length; i++) hash = Math.imul(hash ^ (bytes[i] as number), FNV_PRIME);
+    return hash;
+  }
+
   private homeOf(hash: number): number {
-    return Math.imul(hash, GOLDEN) >>> this.shift;
+    return scattered(hash) >>> this.shift;
   }
 
   private freeSlot(hash: number): number {
@@ -197,10 +206,4 @@ export function writeKey(bytes: Buffer, at: number, key: string): number {
     bytes[at + i] = code;
   }
   return key.length;
-}
-
-function hashOf(bytes: Buffer, at: number, length: number): number {
-  let hash = FNV_BASIS;
-  for (let i = at; i < at + length; i++) hash = Math.imul(hash ^ (bytes[i] as number), FNV_PRIME);
-  return hash;
 }

@@ -70,9 +70,13 @@ export class ManifestFile {
     await rename(draft, this.path);
   }
 
-  /** Flushes what the page cache holds of the list. */
+  /** Flushes what the page cache holds of the list, which is gone once somebody has taken the store over. */
   async flush(): Promise<void> {
-    if (this.isOwned) await syncFile(this.path);
+    try {
+      await syncFile(this.path);
+    } catch (thrown) {
+      if ((thrown as NodeJS.ErrnoException).code !== "ENOENT") throw thrown;
+    }
   }
 
   /** Of the owner's own segment of this number. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { test } from "vitest";
+import { FNV_BASIS } from "../state/key-hash.ts";
 import { EntryTable } from "./entry-table.ts";
 
 const key = fc.oneof(
@@ -35,7 +36,7 @@ test("finds what a Map finds, through growth and clearing", () => {
 test("keys of one hash are told apart", () => {
   // FNV-1a gives both 0xe4e697a9; found by search.
   const entries = [{ key: "t0|1ebg4u2" }, { key: "t0|10syqpp" }];
-  const table = new EntryTable<{ key: string }>();
+  const table = new EntryTable<{ key: string }>(FNV_BASIS);
   for (const entry of entries) table.add(entry);
   for (const entry of entries) assert.equal(table.get(entry.key), entry);
 });

@@ -1,18 +1,8 @@
-/** Source: FNV-1a, 32 bits (Fowler, Noll, Vo; public domain). */
-const FNV_BASIS = 0x811c9dc5 | 0;
-const FNV_PRIME = 16_777_619;
-/** Source: the prime next to 2^32 over the golden ratio (Knuth, The Art of Computer Programming, volume 3, 6.4). */
-const GOLDEN = 0x9e3779b1 | 0;
+import { drawBasis, FNV_PRIME, scattered } from "../state/key-hash.ts";
+
 const CAPACITY_FIRST = 16;
 /** What a slot without an entry has for a hash. */
 const NONE = 0;
-
-/** Never NONE. */
-function hashOf(key: string): number {
-  let hash = FNV_BASIS;
-  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), FNV_PRIME);
-  return hash === NONE ? 1 : hash;
-}
 
 /**
  * Entries by their keys. A Map would do, but most look-ups of a task find nothing, and a Map then reads strings
@@ -24,9 +14,15 @@ export class EntryTable<E extends { readonly key: string }> {
   private slots: (E | null)[] = new Array<E | null>(CAPACITY_FIRST).fill(null);
   /** Of the 32 bits of a scattered hash the highest make the slot. */
   private shift = 32 - Math.log2(CAPACITY_FIRST);
+  private readonly basis: number;
+
+  /** `basis`: tests choose what is drawn otherwise. */
+  constructor(basis = drawBasis()) {
+    this.basis = basis;
+  }
 
   get(key: string): E | undefined {
-    const hash = hashOf(key);
+    const hash = this.hashOf(key);
     const { hashes, slots } = this;
     for (let at = this.slotOf(hash); hashes[at] !== NONE; at = this.next(at)) {
       if (hashes[at] !== hash) continue;
@@ -39,7 +35,7 @@ export class EntryTable<E extends { readonly key: string }> {
   /** Adds an entry whose key is not there. */
   add(entry: E): void {
     if (this.size * 2 >= this.hashes.length) this.grow();
-    this.place(entry, hashOf(entry.key));
+    this.place(entry, this.hashOf(entry.key));
     this.size += 1;
   }
 
@@ -51,8 +47,15 @@ export class EntryTable<E extends { readonly key: string }> {
     this.size = 0;
   }
 
+  /** Never NONE. */
+  private hashOf(key: string): number {
+    let hash = this.basis;
+    for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), FNV_PRIME);
+    return hash === NONE ? 1 : hash;
+  }
+
   private slotOf(hash: number): number {
-    return Math.imul(hash, GOLDEN) >>> this.shift;
+    return scattered(hash) >>> this.shift;
   }
 
   private next(at: number): number {
