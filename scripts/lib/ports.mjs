@@ -1,7 +1,8 @@
 import { randomInt } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { dirname } from "node:path";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { Problem } from "./base.mjs";
 
 /** Ports that people and configurations know; an environment variable moves each. */
@@ -18,15 +19,59 @@ const FREE_TRIES = 100;
 
 /**
  * A port that nobody listens on, outside the range from which the kernel serves outgoing connections:
- * one of those could take it before the server that it is meant for has come up.
+ * one of those could take it before the server that it is meant for has come up. Nor does another process of ours
+ * get it while this one runs, though nothing listens there yet, or nothing for a moment.
  */
 export async function freePort() {
   const below = outgoingFrom();
   for (let tries = 0; below > FREE_FROM && tries < FREE_TRIES; tries++) {
-    const port = await tryPort(randomInt(FREE_FROM, below));
+    const wanted = randomInt(FREE_FROM, below);
+    if (!claim(wanted)) continue;
+    const port = await tryPort(wanted);
     if (port !== null) return port;
   }
   return tryPort(0);
+}
+
+/** A file for each port that was given away, with the process that has it. */
+const CLAIMS = join(tmpdir(), `vigie-ports-${process.getuid?.() ?? "all"}`);
+const claimed = [];
+
+/** False: a process that runs has it. */
+function claim(port) {
+  const file = join(CLAIMS, String(port));
+  mkdirSync(CLAIMS, { recursive: true });
+  try {
+    writeFileSync(file, String(process.pid), { flag: "wx" });
+  } catch {
+    if (isRunning(readClaim(file))) return false;
+    // Two that take it from a dead one at once are as likely as two that draw the same number.
+    writeFileSync(file, String(process.pid));
+  }
+  if (claimed.length === 0) process.once("exit", forgetClaims);
+  claimed.push(file);
+  return true;
+}
+
+function forgetClaims() {
+  for (const file of claimed) rmSync(file, { force: true });
+}
+
+function readClaim(file) {
+  try {
+    return Number(readFileSync(file, "utf8"));
+  } catch {
+    return 0;
+  }
+}
+
+function isRunning(pid) {
+  if (pid === 0) return false;
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error.code === "EPERM";
+  }
 }
 
 /** Source: ip(7), ip_local_port_range; 32768 is its default. */
