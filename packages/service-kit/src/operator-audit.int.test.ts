@@ -46,21 +46,23 @@ test("AUD-01: an operator's deed and the end of its series lie on id.audit; with
   await audit.close();
 
   const decoder = codecs.decoder<AuditEvent>("id.audit");
-  const found: AuditEvent[] = [];
+  const written: Buffer[] = [];
   const topic = `${prefix}id.audit`;
   for (const partition of (await reader.endOffsets(topic)).keys()) {
     const range = { topic, partition, from: "earliest", to: "end" } as const;
-    await reader.read(range, async (records) => {
-      for (const { value } of records) {
-        let decoded = decoder.decode(value as Buffer);
-        while (decoded.kind === "later") {
-          await decoded.ready;
-          decoded = decoder.decode(value as Buffer);
-        }
-        assert(decoded.kind === "ok");
-        found.push(decoded.value);
-      }
+    await reader.read(range, (records) => {
+      for (const { value } of records) written.push(value as Buffer);
     });
+  }
+  const found: AuditEvent[] = [];
+  for (const value of written) {
+    let decoded = decoder.decode(value);
+    while (decoded.kind === "later") {
+      await decoded.ready;
+      decoded = decoder.decode(value);
+    }
+    assert(decoded.kind === "ok");
+    found.push(decoded.value);
   }
   assert.deepEqual(
     found.map(({ action, emitter_seq }) => [action, emitter_seq]),
