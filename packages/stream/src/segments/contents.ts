@@ -18,6 +18,9 @@ import { Segment } from "./segment.ts";
 const SEGMENTS_MIN = 4;
 const WASTE_MAX = 2;
 
+/** Loading is work for the thread: one store after the other, so that the first task need not wait for the last one's. */
+let loads: Promise<unknown> = Promise.resolve();
+
 /** What lies in a store's segments, and where. */
 export class Contents {
   readonly table = new KeyTable();
@@ -26,7 +29,13 @@ export class Contents {
   checkpoint: Checkpoint | null = null;
 
   /** What a manifest lists. False: it cannot be read. */
-  async load(directory: string, listed: readonly ListedSegment[]): Promise<boolean> {
+  load(directory: string, listed: readonly ListedSegment[]): Promise<boolean> {
+    const loaded = loads.then(() => this.loadNow(directory, listed));
+    loads = loaded.catch(() => undefined);
+    return loaded;
+  }
+
+  private async loadNow(directory: string, listed: readonly ListedSegment[]): Promise<boolean> {
     try {
       let base = 0;
       let memory = Buffer.alloc(0);
