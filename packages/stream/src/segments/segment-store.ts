@@ -35,11 +35,11 @@ export interface SegmentStoreOptions {
   readonly bootId?: string;
   /** Default: Date.now. */
   readonly clock?: Clock;
-  /** The newest two segments are in memory as well. Default 8 MiB. */
+  /** The newest two segments are in memory as well. Default 6 MiB. */
   readonly segmentBytes?: number;
 }
 
-const SEGMENT_BYTES = 8 * 1024 * 1024;
+const SEGMENT_BYTES = 6 * 1024 * 1024;
 /** For each byte that a write adds, so many of the oldest segment are looked through while there is waste. */
 const SWEPT_A_BYTE = 4;
 /**
