@@ -188,7 +188,7 @@ async function inStores(): Promise<{ readonly entries: number; readonly hers: nu
 
 /** The store of which this is the one file that each of its kind has; null: of none. */
 async function openKept(file: string, directory: string): Promise<StateStore | null> {
-  if (file === "data.mdb") return LmdbStore.open(directory, { wakes: true });
+  if (file === "data.mdb") return LmdbStore.open(directory);
   return /^manifest-\d+$/.test(file) ? SegmentStore.open(directory) : null;
 }
 

@@ -96,7 +96,7 @@ export type OpenStore = (directory: string, wakes: boolean) => Promise<StateStor
 
 /** Times to be woken at need an order, which LMDB keeps; without, a log is cheaper: see docs/decisions/0016. */
 const openLocal: OpenStore = (directory, wakes) =>
-  wakes ? LmdbStore.open(directory, { wakes }) : SegmentStore.open(directory);
+  wakes ? LmdbStore.open(directory) : SegmentStore.open(directory);
 
 /** The same on a given backend, which is closed at the end, and with other stores where tests want them. */
 export async function startOn(

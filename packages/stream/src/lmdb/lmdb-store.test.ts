@@ -16,7 +16,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-const open = (bootId = "boot-1") => LmdbStore.open(join(directory, "0"), { wakes: true, bootId });
+const open = (bootId = "boot-1") => LmdbStore.open(join(directory, "0"), { bootId });
 const checkpoint = (changelogOffset: number): Checkpoint => ({
   clusterId: "cluster-1",
   changelogOffset,
@@ -58,7 +58,6 @@ describe("what was removed", () => {
   const DAYS = 86_400_000;
   const at = (days: number) =>
     LmdbStore.open(join(directory, "0"), {
-      wakes: true,
       bootId: "boot-1",
       clock: () => 1_000 * DAYS + days * DAYS,
     });

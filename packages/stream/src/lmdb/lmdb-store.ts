@@ -1,21 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { assert } from "@vigie/core/assert";
 import { messageOf, VigError } from "@vigie/core/errors";
-import { type Clock, DAY_MS } from "@vigie/core/time";
+import type { Clock } from "@vigie/core/time";
 import { type Database, getLastVersion, open, type RootDatabase } from "lmdb";
 import { wakeOf } from "../state/envelope.ts";
-import {
-  currentBootId,
-  freshDirectory,
-  isClosed,
-  isTrusted,
-  leaveMarker,
-  type OpenMarker,
-  syncFile,
-} from "../state/open-marker.ts";
+import { type OpenMarker, syncFile } from "../state/open-marker.ts";
 import {
   type Checkpoint,
   type DueKey,
@@ -23,15 +14,7 @@ import {
   type StateChanges,
   type StateStore,
 } from "../state/store.ts";
-
-export interface LmdbStoreOptions {
-  /** Whether states may ask to be woken; without, no index is kept. */
-  readonly wakes: boolean;
-  /** Names the run of the kernel; tests pass another one. */
-  readonly bootId?: string;
-  /** Default: Date.now. */
-  readonly clock?: Clock;
-}
+import { type FolderKind, type FolderOptions, takeFolder } from "../state/store-folder.ts";
 
 interface Databases {
   readonly root: RootDatabase<Buffer, string>;
@@ -48,11 +31,7 @@ const CHECKPOINT = "checkpoint";
 const DATA_FILE = "data.mdb";
 /** Holds the time of the first removal. */
 const REMOVED = "removed";
-/**
- * Free pages keep what was removed until they are used again. A store that is opened this long after its first removal
- * is begun anew, and restored from the changelog, which has let go of it by then: lag, segment and tombstone, a day each.
- */
-const REMOVED_KEPT_MS = 3 * DAY_MS;
+const KIND: FolderKind = { name: "lmdb", removedAtMs: removedIn };
 
 /**
  * A task's states on disk. One LMDB transaction a commit, carried out by LMDB's own thread, not flushed: see
@@ -64,7 +43,6 @@ export class LmdbStore implements StateStore {
   private readonly marker: OpenMarker;
   private readonly directory: string;
   private readonly clock: Clock;
-  private readonly wakesKept: boolean;
   private hasRemoved: boolean;
   /** Every opener takes a number of its own; a write by an earlier opener then finds another one, and fails. */
   private readonly owner: number;
@@ -73,7 +51,6 @@ export class LmdbStore implements StateStore {
     db: Databases,
     place: { marker: OpenMarker; directory: string; clock: Clock },
     owner: number,
-    wakesKept: boolean,
   ) {
     this.db = db;
     this.marker = place.marker;
@@ -81,24 +58,18 @@ export class LmdbStore implements StateStore {
     this.clock = place.clock;
     this.hasRemoved = removedAtMs(db) !== null;
     this.owner = owner;
-    this.wakesKept = wakesKept;
   }
 
   /** Opens the store in `directory`; one that cannot be trusted or read is thrown away and begun anew. */
-  static async open(directory: string, options: LmdbStoreOptions): Promise<LmdbStore> {
-    const bootId = options.bootId ?? currentBootId();
-    await mkdir(directory, { recursive: true });
+  static async open(directory: string, options: FolderOptions = {}): Promise<LmdbStore> {
     const { clock = Date.now } = options;
-    const isTired = async (): Promise<boolean> =>
-      (await isClosed(directory)) && (await removedBefore(directory, clock() - REMOVED_KEPT_MS));
-    if (!(await isTrusted(directory, bootId)) || (await isTired())) await freshDirectory(directory);
-    const marker = await leaveMarker(directory, bootId);
+    const marker = await takeFolder(directory, KIND, options);
     const owner = randomBytes(6).readUIntBE(0, 6) + 1;
     const db = openDatabases(directory);
     // A reader that was killed would keep its pages from being used again.
     db.root.readerCheck();
     await db.meta.put(OWNER, NOTHING, owner);
-    return new LmdbStore(db, { marker, directory, clock }, owner, options.wakes);
+    return new LmdbStore(db, { marker, directory, clock }, owner);
   }
 
   get(key: string): Uint8Array | undefined {
@@ -195,11 +166,6 @@ export class LmdbStore implements StateStore {
 
   private change(key: string, envelope: Buffer | null): void {
     const { states, wakes } = this.db;
-    if (!this.wakesKept) {
-      if (envelope === null) void states.remove(key);
-      else void states.put(key, envelope, 0);
-      return;
-    }
     const indexedMs = states.getBinaryFast(key) === undefined ? 0 : getLastVersion();
     if (envelope === null) {
       if (indexedMs > 0) void wakes.remove([indexedMs, key]);
@@ -236,13 +202,13 @@ function removedAtMs({ meta }: Databases): number | null {
   return bytes === undefined ? null : Number(bytes.toString());
 }
 
-/** Whether something was removed at or before this from the store that lies here, if one does. */
-async function removedBefore(directory: string, untilMs: number): Promise<boolean> {
-  if (!existsSync(join(directory, DATA_FILE))) return false;
+/** When something was removed first from the store that lies here, if one does. */
+async function removedIn(directory: string): Promise<number | null> {
+  if (!existsSync(join(directory, DATA_FILE))) return null;
   const db = openDatabases(directory);
   const atMs = removedAtMs(db);
   await db.root.close();
-  return atMs !== null && atMs <= untilMs;
+  return atMs;
 }
 
 function openDatabases(directory: string): Databases {

@@ -1,15 +1,6 @@
-import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
 import { messageOf, VigError } from "@vigie/core/errors";
-import { type Clock, DAY_MS } from "@vigie/core/time";
-import {
-  currentBootId,
-  freshDirectory,
-  isClosed,
-  isTrusted,
-  leaveMarker,
-  type OpenMarker,
-} from "../state/open-marker.ts";
+import type { Clock } from "@vigie/core/time";
+import type { OpenMarker } from "../state/open-marker.ts";
 import {
   type Checkpoint,
   type DueKey,
@@ -17,6 +8,7 @@ import {
   type StateChanges,
   type StateStore,
 } from "../state/store.ts";
+import { type FolderKind, type FolderOptions, takeFolder } from "../state/store-folder.ts";
 import { Contents, sizeOf } from "./contents.ts";
 import {
   type Frame,
@@ -30,11 +22,7 @@ import { type Manifest, ManifestFile, manifestIn } from "./manifest.ts";
 import { Segment } from "./segment.ts";
 import { type Part, Sweep } from "./sweep.ts";
 
-export interface SegmentStoreOptions {
-  /** Names the run of the kernel; tests pass another one. */
-  readonly bootId?: string;
-  /** Default: Date.now. */
-  readonly clock?: Clock;
+export interface SegmentStoreOptions extends FolderOptions {
   /** The newest two segments are in memory as well. Default 6 MiB. */
   readonly segmentBytes?: number;
 }
@@ -42,14 +30,10 @@ export interface SegmentStoreOptions {
 const SEGMENT_BYTES = 6 * 1024 * 1024;
 /** For each byte that a write adds, so many of the oldest segment are looked through while there is waste. */
 const SWEPT_A_BYTE = 4;
-/**
- * What was removed stays in its segment until that is made smaller. A store that is opened this long after its first
- * removal is begun anew, and restored from the changelog, which has let go of it by then: lag, segment and tombstone,
- * a day each.
- */
-const REMOVED_KEPT_MS = 3 * DAY_MS;
-/** LMDB's, which kept these states in earlier versions. Nobody reads them here, and they hold what was removed since. */
-const FORMER_FILES = ["data.mdb", "lock.mdb"];
+const KIND: FolderKind = {
+  name: "log",
+  removedAtMs: async (directory) => (await manifestIn(directory))?.removedAtMs ?? null,
+};
 
 /**
  * A task's states as a log: each write is one frame at the end of the newest segment; a table in memory says where the
@@ -94,11 +78,7 @@ export class SegmentStore implements StateStore {
   /** Opens the store in `directory`; one that cannot be trusted or read is thrown away and begun anew. */
   static async open(directory: string, options: SegmentStoreOptions = {}): Promise<SegmentStore> {
     const { clock = Date.now, segmentBytes = SEGMENT_BYTES } = options;
-    const bootId = options.bootId ?? currentBootId();
-    await mkdir(directory, { recursive: true });
-    if (!(await isUsable(directory, bootId, clock))) await freshDirectory(directory);
-    const marker = await leaveMarker(directory, bootId);
-    for (const name of FORMER_FILES) await rm(join(directory, name), { force: true });
+    const marker = await takeFolder(directory, KIND, options);
     const { file: manifest, before } = await ManifestFile.takeOver(directory);
     const removedAtMs = before?.removedAtMs ?? null;
     const its = { manifest, marker, clock, segmentBytes, removedAtMs };
@@ -349,11 +329,4 @@ export class SegmentStore implements StateStore {
     this.settled = done.catch(() => undefined);
     return done;
   }
-}
-
-async function isUsable(directory: string, bootId: string, clock: Clock): Promise<boolean> {
-  if (!(await isTrusted(directory, bootId))) return false;
-  if (!(await isClosed(directory))) return true;
-  const removedAtMs = (await manifestIn(directory))?.removedAtMs ?? null;
-  return removedAtMs === null || removedAtMs > clock() - REMOVED_KEPT_MS;
 }

@@ -113,7 +113,7 @@ const filesDisk = (open: OpenStore) => ({
   },
 });
 
-export const lmdbDisk = filesDisk((directory, wakes) => LmdbStore.open(directory, { wakes }));
+export const lmdbDisk = filesDisk((directory) => LmdbStore.open(directory));
 /** Segments so small that most of them are made smaller on the way. */
 export const segmentsDisk = filesDisk((directory) =>
   SegmentStore.open(directory, { segmentBytes: 2_048 }),
