@@ -78,7 +78,7 @@ export default defineConfig({
           maxWorkers: totalmem() < 8 * GIB ? 2 : 3,
           include: ["tests/*.test.ts"],
           testTimeout: 180_000,
-          hookTimeout: 180_000,
+          hookTimeout: 240_000,
         },
       },
       {

@@ -43,7 +43,10 @@ export interface ServiceOptions {
   readonly directory: string;
 }
 
-const READY_MS = 60_000;
+/** Some 12 s with two cores for one pipeline; up to 40 s were seen with three that start at once. */
+const READY_MS = 150_000;
+/** Seven services that are asked without rest would be kept from what they are asked about. */
+const READY_POLL_MS = 250;
 
 export async function createService(options: ServiceOptions): Promise<ServiceProcess> {
   const { name, directory } = options;
@@ -72,15 +75,24 @@ export async function createService(options: ServiceOptions): Promise<ServicePro
   };
   const output = (): string => readFileSync(logPath, "utf8");
   const ready = async (deadlineMs = READY_MS): Promise<void> => {
-    await until(
-      `${name} is ready`,
-      async () => {
-        if (child?.exitCode !== null)
-          throw new Hopeless(`${name} ended: ${output().slice(-2_000)}`);
-        return (await fetch(`${url}/healthz`)).ok ? true : null;
-      },
-      deadlineMs,
-    );
+    let answer = "nothing answered";
+    try {
+      await until(
+        `${name} is ready`,
+        async () => {
+          const by = child?.exitCode ?? child?.signalCode;
+          if (by !== null && by !== undefined) throw new Hopeless(`${name} ended by ${by}`);
+          const response = await fetch(`${url}/healthz`);
+          if (!response.ok) answer = `${response.status} ${await response.text()}`;
+          return response.ok ? true : null;
+        },
+        deadlineMs,
+        READY_POLL_MS,
+      );
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : cause;
+      throw new Error(`${reason}; ${answer}:\n${output().slice(-4_000)}`, { cause });
+    }
   };
   return {
     name,

@@ -3,6 +3,8 @@ import { setTimeout as pause } from "node:timers/promises";
 /** Thrown while looking: waiting longer is of no use. */
 export class Hopeless extends Error {}
 
+const PAUSE_MS = 50;
+
 /**
  * Looks again until `look` gives something other than null or undefined, and returns it.
  * Throws: after `deadlineMs`, with `what` and the last error of `look`; Hopeless at once.
@@ -11,6 +13,7 @@ export async function until<T>(
   what: string,
   look: () => Promise<T | null | undefined> | T | null | undefined,
   deadlineMs = 30_000,
+  pauseMs = PAUSE_MS,
 ): Promise<T> {
   const startedMs = performance.now();
   let last: unknown;
@@ -26,7 +29,7 @@ export async function until<T>(
     if (performance.now() - startedMs > deadlineMs) {
       throw new Error(`not within ${deadlineMs} ms: ${what}`, { cause: last });
     }
-    await pause(50);
+    await pause(pauseMs);
   }
 }
 
