@@ -1,5 +1,5 @@
 /**
- * Usage: npm run bench [-- detector|edge|geo|latency|introspection|revocation|whatif|audit|audit-verify|audit-latency ...]
+ * Usage: npm run bench [-- detector|edge|geo|latency|introspection|restart|revocation|whatif|audit|audit-verify|audit-latency ...]
  *   [--events N] [--users N] [--rounds N] [--pairs N] [--revocations N] [--leaves N] [--seconds N]
  * Prints absolute figures and ratios to a bare baseline of the same run; writes .vigie/bench/<name>.json.
  */
@@ -16,6 +16,7 @@ import { benchEdge } from "./bench/edge.ts";
 import { benchGeo } from "./bench/geo.ts";
 import { benchIntrospection } from "./bench/introspection.ts";
 import { benchLatency } from "./bench/latency.ts";
+import { benchRestart } from "./bench/restart.ts";
 import { benchRevocation } from "./bench/revocation.ts";
 import { benchWhatIf } from "./bench/whatif.ts";
 
@@ -52,6 +53,12 @@ const benches = {
   edge: async () => benchEdge(await servers()),
   geo: async () => benchGeo(await servers()),
   introspection: async () => benchIntrospection(await servers()),
+  restart: async () =>
+    benchRestart(await servers(), {
+      events: Number(values.events),
+      users: Number(values.users),
+      rounds: Number(values.rounds),
+    }),
   revocation: async () => benchRevocation(await servers(), Number(values.revocations)),
   whatif: async () =>
     benchWhatIf(await servers(), { events: Number(values.events), users: Number(values.users) }),

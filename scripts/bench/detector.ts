@@ -2,14 +2,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { assert } from "@vigie/core/assert";
 import { threeRulesOnly } from "@vigie/core/testing/three-rules";
-import { DAY_MS, HOUR_MS } from "@vigie/core/time";
-import { PARTITIONS_DEFAULT } from "@vigie/schemas/catalogue";
-import { anomalyKinds, Workload } from "@vigie/testkit/workload/workload";
+import { anomalyKinds, type Workload } from "@vigie/testkit/workload/workload";
 import { followAnomalies } from "./anomalies.ts";
 import type { BenchStack, Installation } from "./bench-stack.ts";
+import { type DetectorSize, type Loaded, load, timeToEnd } from "./detector-run.ts";
 import { percentile } from "./percentiles.ts";
 import { publishPolicy } from "./policy.ts";
-import { inputTopics, preload } from "./preload.ts";
+import { inputTopics } from "./preload.ts";
 import { runScript, type ServiceProcess, startService, until } from "./processes.ts";
 import { type StateBytes, stateBytesOf } from "./state-bytes.ts";
 
@@ -18,8 +17,6 @@ interface RawFigures {
   readonly records: number;
   readonly seconds: number;
 }
-
-const GROUP = "vigie.detector";
 
 interface RunFigures {
   readonly perSecond: number;
@@ -47,13 +44,6 @@ export interface DetectorFigures {
   readonly ratioToRaw: number;
   readonly ratioToThreeRules: number;
   readonly cpuRatioToThreeRules: number;
-}
-
-export interface DetectorSize {
-  readonly events: number;
-  readonly users: number;
-  /** How often both are run; in turn, the other one first each time. */
-  readonly rounds: number;
 }
 
 /**
@@ -100,30 +90,6 @@ export async function benchDetector(
   };
 }
 
-interface Loaded {
-  readonly installation: Installation;
-  readonly workload: Workload;
-  readonly valueBytesAverage: number;
-  readonly perSecond: number;
-}
-
-/** The workload in the topics of a fresh installation. */
-async function load(
-  servers: BenchStack,
-  name: string,
-  { events, users }: DetectorSize,
-): Promise<Loaded> {
-  const installation = await servers.installation(name);
-  const { prefix, folder } = installation;
-  const spanMs = 10 * DAY_MS;
-  const startMs = Date.now() - spanMs - HOUR_MS;
-  const workload = new Workload({ events, users, seed: 1, startMs, spanMs });
-  const { registryUrl, client } = servers;
-  const where = { prefix, registryUrl, cacheDir: join(folder, "schemas") };
-  const { seconds, valueBytesAverage } = await preload(client, workload, where);
-  return { installation, workload, valueBytesAverage, perSecond: Math.round(events / seconds) };
-}
-
 async function timeRaw(servers: BenchStack, { prefix }: Installation, events: number) {
   const topics = inputTopics.map((topic) => prefix + topic);
   const args = [servers.kafka, `${prefix}bench-raw`, String(events), ...topics];
@@ -161,41 +127,6 @@ async function usageOf(service: ServiceProcess) {
     cpuSeconds: await service.cpuSeconds(),
     rssAnonMiB: await service.anonymousMiB(),
   };
-}
-
-async function timeToEnd(servers: BenchStack, prefix: string, events: number) {
-  const spawnedMs = performance.now();
-  let firstMs = 0;
-  let half: { readonly atMs: number; readonly count: number } | null = null;
-  await until(
-    "the detector consumes everything",
-    async () => {
-      const count = await committedRecords(servers, prefix);
-      const atMs = performance.now();
-      if (count > 0 && firstMs === 0) firstMs = atMs;
-      if (half === null && count * 2 >= events) half = { atMs, count };
-      return count >= events ? count : null;
-    },
-    { deadlineMs: 600_000 },
-  );
-  const endMs = performance.now();
-  const { atMs, count } = half ?? { atMs: firstMs, count: 0 };
-  return {
-    seconds: (endMs - firstMs) / 1_000,
-    secondHalfPerSecond: (events - count) / ((endMs - atMs) / 1_000),
-    startToFirstSeconds: (firstMs - spawnedMs) / 1_000,
-  };
-}
-
-async function committedRecords(servers: BenchStack, prefix: string): Promise<number> {
-  const partitions = inputTopics.flatMap((topic) =>
-    Array.from({ length: PARTITIONS_DEFAULT }, (_, partition) => ({
-      topic: prefix + topic,
-      partition,
-    })),
-  );
-  const committed = await servers.admin.committed(prefix + GROUP, partitions);
-  return committed.reduce((sum, { offset }) => sum + (offset ?? 0), 0);
 }
 
 /** Reads the anomalies and holds them against what was planted: each user once a kind, no id twice. */

@@ -3,7 +3,7 @@ import { silentLogger } from "@vigie/core/log";
 import { openCodecs } from "@vigie/schemas/codecs";
 import type { KafkaClient } from "@vigie/stream/kafka/client";
 import { openBatchingProducer, type Published } from "@vigie/stream/kafka/producer";
-import type { Workload, WorkloadEvent } from "@vigie/testkit/workload/workload";
+import type { WorkloadEvent } from "@vigie/testkit/workload/workload";
 import { until } from "./processes.ts";
 
 export const inputTopics = ["id.login", "id.heartbeat", "id.mfa"] as const;
@@ -17,10 +17,10 @@ export interface Preloaded {
   readonly valueBytesAverage: number;
 }
 
-/** Writes a workload to the input topics, keyed and partitioned as upstream producers do. */
+/** Writes events to the input topics, behind what they hold, keyed and partitioned as upstream producers do. */
 export async function preload(
   client: KafkaClient,
-  workload: Workload,
+  workload: Iterable<WorkloadEvent>,
   where: { readonly prefix: string; readonly registryUrl: string; readonly cacheDir: string },
 ): Promise<Preloaded> {
   const codecs = await openCodecs({ ...where, log: silentLogger });
@@ -34,7 +34,7 @@ export async function preload(
   let events = 0;
   let bytes = 0;
   let sent: Promise<Published>[] = [];
-  for (const event of workload.events()) {
+  for (const event of workload) {
     const encoder = encoders[event.topic];
     assert(encoder !== undefined, "a workload writes to input topics only");
     const value = Buffer.from(encoder.encode(event.value));

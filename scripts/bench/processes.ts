@@ -4,6 +4,7 @@ import { openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { assert } from "@vigie/core/assert";
+import { MEMORY } from "@vigie/scripts/lib/base";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** Linux counts process time in these. Source: sysconf(_SC_CLK_TCK), 100 on every supported platform. */
@@ -15,6 +16,8 @@ export interface ServiceProcess {
   cpuSeconds(): Promise<number>;
   /** Anonymous resident memory in MiB: what is the process's own, without mapped files. */
   anonymousMiB(): Promise<number>;
+  /** The most resident memory in MiB that it has had, mapped files included. */
+  peakMiB(): Promise<number>;
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
@@ -26,21 +29,23 @@ export function startService(
 ): ServiceProcess {
   const log = openSync(logFile, "a");
   const child = spawn(process.execPath, [`${ROOT}services/${name}/src/main.ts`], {
-    env: { ...process.env, ...env },
+    env: { ...MEMORY, ...process.env, ...env },
     stdio: ["ignore", log, log],
   });
   const exited = once(child, "exit");
   const proc = (file: string) => readFile(`/proc/${child.pid}/${file}`, "utf8");
+  const memory = async (name: string): Promise<number> => {
+    const line = new RegExp(`${name}:\\s+(\\d+)`).exec(await proc("status"));
+    return Math.round(Number(line?.[1] ?? 0) / 1_024);
+  };
   return {
     child,
     async cpuSeconds() {
       const fields = (await proc("stat")).split(") ")[1]?.split(" ") ?? [];
       return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
     },
-    async anonymousMiB() {
-      const line = /RssAnon:\s+(\d+)/.exec(await proc("status"));
-      return Math.round(Number(line?.[1] ?? 0) / 1_024);
-    },
+    anonymousMiB: () => memory("RssAnon"),
+    peakMiB: () => memory("VmHWM"),
     async stop(signal = "SIGTERM") {
       if (child.exitCode === null && child.signalCode === null) child.kill(signal);
       await exited;

@@ -30,7 +30,11 @@ export async function benchWhatIf(
   const startMs = Date.now() - spanMs - HOUR_MS;
   const workload = new Workload({ ...size, seed: 1, startMs, spanMs });
   const { registryUrl, client } = servers;
-  await preload(client, workload, { prefix, registryUrl, cacheDir: join(folder, "schemas") });
+  await preload(client, workload.events(), {
+    prefix,
+    registryUrl,
+    cacheDir: join(folder, "schemas"),
+  });
   const history = join(folder, "history");
   const exportSeconds = await timed(() =>
     runScript(script("history-export.ts"), ["--out", history], env),

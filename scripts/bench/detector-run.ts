@@ -1,0 +1,90 @@
+import { join } from "node:path";
+import { DAY_MS, HOUR_MS } from "@vigie/core/time";
+import { PARTITIONS_DEFAULT } from "@vigie/schemas/catalogue";
+import { Workload } from "@vigie/testkit/workload/workload";
+import type { BenchStack, Installation } from "./bench-stack.ts";
+import { inputTopics, preload } from "./preload.ts";
+import { until } from "./processes.ts";
+
+const GROUP = "vigie.detector";
+const SPAN_MS = 10 * DAY_MS;
+
+export interface DetectorSize {
+  readonly events: number;
+  readonly users: number;
+  /** How often what is compared is run, in turn. */
+  readonly rounds: number;
+}
+
+export interface Loaded {
+  readonly installation: Installation;
+  readonly workload: Workload;
+  readonly valueBytesAverage: number;
+  readonly perSecond: number;
+  /** Writes so many of the later events behind those of before. */
+  writeMore(count: number): Promise<unknown>;
+}
+
+/** A workload of ten days in the topics of a fresh installation, but for so many `later` events. */
+export async function load(
+  { client, installation: install, registryUrl }: BenchStack,
+  name: string,
+  { events, users }: DetectorSize,
+  later = 0,
+): Promise<Loaded> {
+  const installation = await install(name);
+  const { prefix, folder } = installation;
+  const startMs = Date.now() - SPAN_MS - HOUR_MS;
+  const size = { events: events + later, users };
+  const workload = new Workload({ ...size, seed: 1, startMs, spanMs: SPAN_MS });
+  const all = workload.events();
+  const where = { prefix, registryUrl, cacheDir: join(folder, "schemas") };
+  const write = (count: number) => preload(client, nextOf(all, count), where);
+  const { seconds, valueBytesAverage } = await write(events);
+  const perSecond = Math.round(events / seconds);
+  return { installation, workload, valueBytesAverage, perSecond, writeMore: write };
+}
+
+function* nextOf<T>(items: Iterator<T>, count: number): Generator<T> {
+  for (let i = 0; i < count; i++) {
+    const { value, done } = items.next();
+    if (done) return;
+    yield value;
+  }
+}
+
+/** Waits until so many events are committed in all, and says when that began and how it went on. */
+export async function timeToEnd(servers: BenchStack, prefix: string, events: number) {
+  const spawnedMs = performance.now();
+  let firstMs = 0;
+  let half: { readonly atMs: number; readonly count: number } | null = null;
+  await until(
+    "the detector consumes everything",
+    async () => {
+      const count = await committedRecords(servers, prefix);
+      const atMs = performance.now();
+      if (count > 0 && firstMs === 0) firstMs = atMs;
+      if (half === null && count * 2 >= events) half = { atMs, count };
+      return count >= events ? count : null;
+    },
+    { deadlineMs: 600_000 },
+  );
+  const endMs = performance.now();
+  const { atMs, count } = half ?? { atMs: firstMs, count: 0 };
+  return {
+    seconds: (endMs - firstMs) / 1_000,
+    secondHalfPerSecond: (events - count) / ((endMs - atMs) / 1_000),
+    startToFirstSeconds: (firstMs - spawnedMs) / 1_000,
+  };
+}
+
+async function committedRecords(servers: BenchStack, prefix: string): Promise<number> {
+  const partitions = inputTopics.flatMap((topic) =>
+    Array.from({ length: PARTITIONS_DEFAULT }, (_, partition) => ({
+      topic: prefix + topic,
+      partition,
+    })),
+  );
+  const committed = await servers.admin.committed(prefix + GROUP, partitions);
+  return committed.reduce((sum, { offset }) => sum + (offset ?? 0), 0);
+}
