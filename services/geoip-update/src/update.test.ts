@@ -200,7 +200,9 @@ const faults: readonly (readonly [name: string, why: RegExp, plant: () => void])
     /its checksum is none/,
     () => {
       maxmind.instead.set(`GET /${CITY}/tar.gz.sha256`, (_, response) => {
-        const more = () => response.write("x".repeat(10_000), more);
+        const more = (ended?: Error | null): void => {
+          if (!ended) response.write("x".repeat(10_000), more);
+        };
         more();
       });
     },

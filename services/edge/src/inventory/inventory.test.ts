@@ -17,7 +17,7 @@ const OWN = [
   "/api/v1/users/me/sessions",
   "/api/v1/users/me/sessions/current",
   "/api/v1/users/me/sessions/statistics",
-];
+] as const;
 const ADMIN = [
   "/api/id/admin/sessions",
   "/api/id/admin/sessions/user/usr_1",

@@ -98,7 +98,7 @@ export class CuttingNet {
     }
     let waiting: Buffer = Buffer.alloc(0);
     let deaf = false;
-    client.on("data", (data) => {
+    client.on("data", (data: Buffer) => {
       waiting = Buffer.concat([waiting, data]);
       for (let request = takeRequest(); request !== null; request = takeRequest()) {
         const cut = this.matches(request);
