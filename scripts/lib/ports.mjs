@@ -1,5 +1,13 @@
 import { randomInt } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -39,18 +47,33 @@ const claimed = [];
 
 /** False: a process that runs has it. */
 function claim(port) {
+  if (!hasClaims()) return true;
   const file = join(CLAIMS, String(port));
-  mkdirSync(CLAIMS, { recursive: true });
+  if (isRunning(readClaim(file))) return false;
   try {
+    // A dead one's. Two that take it at once are as likely as two that draw the same number.
+    rmSync(file, { force: true });
     writeFileSync(file, String(process.pid), { flag: "wx" });
-  } catch {
-    if (isRunning(readClaim(file))) return false;
-    // Two that take it from a dead one at once are as likely as two that draw the same number.
-    writeFileSync(file, String(process.pid));
+  } catch (error) {
+    return error.code !== "EEXIST";
   }
   if (claimed.length === 0) process.once("exit", forgetClaims);
   claimed.push(file);
   return true;
+}
+
+/**
+ * False: there is no such folder of our own, so ports are given without claims. Its name can be guessed: what another
+ * user has put there first is not to decide where we write.
+ */
+function hasClaims() {
+  try {
+    mkdirSync(CLAIMS, { recursive: true, mode: 0o700 });
+    const found = lstatSync(CLAIMS);
+    return found.isDirectory() && found.uid === (process.getuid?.() ?? found.uid);
+  } catch {
+    return false;
+  }
 }
 
 function forgetClaims() {

@@ -1,4 +1,13 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -79,4 +88,63 @@ test("a port that was given away is given to nobody else, though nothing listens
   // Drawn without regard to each other, two of so many would be the same in 99 of 100 runs.
   for (let n = 0; n < 350; n++) ports.push(await freePort());
   expect(new Set(ports).size).toBe(ports.length);
+});
+
+const PORTS = new URL("./ports.mjs", import.meta.url).href;
+const CLAIMS = `vigie-ports-${process.getuid?.() ?? "all"}`;
+
+/** What another process, with that temporary folder, is given when it draws these, one after the other. */
+function givenElsewhere(temporary: string, draws: readonly number[]): number {
+  const script = `
+    import crypto from "node:crypto";
+    import { syncBuiltinESMExports } from "node:module";
+    const draws = ${JSON.stringify(draws)};
+    crypto.randomInt = () => draws.length > 1 ? draws.shift() : draws[0];
+    syncBuiltinESMExports();
+    const { freePort } = await import(${JSON.stringify(PORTS)});
+    console.log(await freePort());`;
+  const args = ["--input-type=module", "-e", script];
+  const env = { ...process.env, TMPDIR: temporary };
+  const { stdout, stderr } = spawnSync(process.execPath, args, { env, encoding: "utf8" });
+  expect(stderr).toBe("");
+  return Number(stdout);
+}
+
+async function temporaryAndPorts() {
+  const temporary = mkdtempSync(join(tmpdir(), "vigie-claims-"));
+  folders.push(temporary);
+  const { a, b } = await freePorts(["a", "b"]);
+  return { temporary, claims: join(temporary, CLAIMS), a, b };
+}
+
+test("a port that another process has is given away again once that process is gone", async () => {
+  const { temporary, claims, a, b } = await temporaryAndPorts();
+  mkdirSync(claims);
+  writeFileSync(join(claims, String(a)), String(process.pid));
+  expect(givenElsewhere(temporary, [a, b])).toBe(b);
+  const { pid } = spawnSync(process.execPath, ["-e", ""]);
+  writeFileSync(join(claims, String(a)), String(pid));
+  expect(givenElsewhere(temporary, [a, b])).toBe(a);
+  // Nor does an end in order leave a claim.
+  expect(readdirSync(claims)).toEqual([]);
+});
+
+test("ports are given without a folder for claims, too, and nothing is written through a link", async () => {
+  const { temporary, claims, a, b } = await temporaryAndPorts();
+  writeFileSync(claims, "");
+  expect(givenElsewhere(temporary, [a, b])).toBe(a);
+  expect(givenElsewhere(join(temporary, "none", "\u0001".repeat(300)), [a, b])).toBe(a);
+  rmSync(claims);
+  const target = join(temporary, "target");
+  mkdirSync(target);
+  writeFileSync(join(temporary, "precious"), "precious");
+  symlinkSync("../precious", join(target, String(a)));
+  symlinkSync(target, claims);
+  expect(givenElsewhere(temporary, [a, b])).toBe(a);
+  expect(readdirSync(target)).toEqual([String(a)]);
+  rmSync(claims);
+  mkdirSync(claims);
+  symlinkSync("../precious", join(claims, String(a)));
+  expect(givenElsewhere(temporary, [a, b])).toBe(a);
+  expect(readFileSync(join(temporary, "precious"), "utf8")).toBe("precious");
 });
