@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "vitest";
@@ -118,4 +118,36 @@ test("an earlier opener can write no more", async () => {
   assert.equal(markers.filter((name) => name.startsWith("open-")).length, 1);
   await later.write(ada, checkpoint(9));
   await later.close();
+});
+
+/** What may lie in place of a store's file; the driver would end the process. */
+const broken: Readonly<Record<string, (file: string) => Promise<void>>> = {
+  "no more than its first byte": (file) => truncate(file, 1),
+  "no more than its first page": (file) => truncate(file, 4_096),
+  "no more than a part of its second page": (file) => truncate(file, 4_200),
+  text: (file) => writeFile(file, "text".repeat(5_000)),
+  zeros: (file) => writeFile(file, Buffer.alloc(20_000)),
+  "zeros for the second page": async (file) =>
+    writeFile(file, (await readFile(file)).fill(0, 4_096, 8_192)),
+};
+for (const [what, breaks] of Object.entries(broken)) {
+  test(`a store in whose place lies ${what} is begun anew`, async () => {
+    const store = await open();
+    await store.write(ada, checkpoint(7));
+    await store.close();
+    await breaks(join(directory, "0", "data.mdb"));
+    const again = await open();
+    assert.equal(again.checkpoint(), null);
+    await again.write(ada, checkpoint(8));
+    await again.close();
+  });
+}
+
+test("an empty file is a store that is not written to yet", async () => {
+  const store = await open();
+  await store.close();
+  await writeFile(join(directory, "0", "data.mdb"), "");
+  const again = await open();
+  assert.equal(again.checkpoint(), null);
+  await again.close();
 });

@@ -6,7 +6,7 @@ import { messageOf, VigError } from "@vigie/core/errors";
 import type { Clock } from "@vigie/core/time";
 import { type Database, getLastVersion, open, type RootDatabase } from "lmdb";
 import { wakeOf } from "../state/envelope.ts";
-import { type OpenMarker, syncFile } from "../state/open-marker.ts";
+import { freshDirectory, type OpenMarker, syncFile } from "../state/open-marker.ts";
 import {
   type Checkpoint,
   type DueKey,
@@ -15,6 +15,7 @@ import {
   type StateStore,
 } from "../state/store.ts";
 import { type FolderKind, type FolderOptions, takeFolder } from "../state/store-folder.ts";
+import { DATA_FILE, isDatabase } from "./data-file.ts";
 
 interface Databases {
   readonly root: RootDatabase<Buffer, string>;
@@ -28,7 +29,6 @@ interface Databases {
 const NOTHING = Buffer.alloc(1);
 const OWNER = "owner";
 const CHECKPOINT = "checkpoint";
-const DATA_FILE = "data.mdb";
 /** Holds the time of the first removal. */
 const REMOVED = "removed";
 const KIND: FolderKind = { name: "lmdb", removedAtMs: removedIn };
@@ -60,9 +60,10 @@ export class LmdbStore implements StateStore {
     this.owner = owner;
   }
 
-  /** Opens the store in `directory`; one that cannot be trusted or read is thrown away and begun anew. */
+  /** Opens the store in `directory`; what cannot be trusted, or is none, is thrown away and begun anew. */
   static async open(directory: string, options: FolderOptions = {}): Promise<LmdbStore> {
     const { clock = Date.now } = options;
+    if (!(await isDatabase(directory))) await freshDirectory(directory);
     const marker = await takeFolder(directory, KIND, options);
     const owner = randomBytes(6).readUIntBE(0, 6) + 1;
     const db = openDatabases(directory);
