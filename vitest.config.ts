@@ -48,6 +48,7 @@ export default defineConfig({
             "{packages,services}/*/src/**/*.test.ts",
             "schemas/**/*.test.ts",
             "scripts/**/*.test.ts",
+            "tests/support/*.test.ts",
           ],
           exclude: ["**/node_modules/**", "**/*.int.test.ts"],
         },

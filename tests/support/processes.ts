@@ -67,7 +67,8 @@ export async function createService(options: ServiceOptions): Promise<ServicePro
   const end = async (signal: NodeJS.Signals): Promise<number | null> => {
     const ending = child;
     child = null;
-    if (ending === null || ending.exitCode !== null) return ending?.exitCode ?? null;
+    // What a signal has ended has no exit code, and says no second time that it has ended.
+    if (ending === null || hasEnded(ending)) return ending?.exitCode ?? null;
     const exited = once(ending, "exit");
     ending.kill(signal);
     const [code] = (await exited) as [number | null];
@@ -123,6 +124,9 @@ export async function createService(options: ServiceOptions): Promise<ServicePro
     },
   };
 }
+
+const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean =>
+  exitCode !== null || signalCode !== null;
 
 /** Only what a process needs to run; the configuration comes from the test. */
 const baseEnv = (): Record<string, string> => ({

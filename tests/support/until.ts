@@ -19,7 +19,7 @@ export async function until<T>(
   let last: unknown;
   for (;;) {
     try {
-      const found = await look();
+      const found = await within(Promise.resolve(look()), startedMs + deadlineMs);
       if (found !== null && found !== undefined) return found;
       last = undefined;
     } catch (error) {
@@ -30,6 +30,18 @@ export async function until<T>(
       throw new Error(`not within ${deadlineMs} ms: ${what}`, { cause: last });
     }
     await pause(pauseMs);
+  }
+}
+
+/** What `looking` resolves with. Throws: at `endMs`, for who was asked may never answer. */
+async function within<T>(looking: Promise<T>, endMs: number): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const restMs = Math.max(0, endMs - performance.now());
+  const timer = setTimeout(() => reject(new Error("no answer")), restMs);
+  try {
+    return await Promise.race([looking, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
