@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { openSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { assert } from "@vigie/core/assert";
@@ -32,6 +32,7 @@ export function startService(
     env: { ...MEMORY, ...process.env, ...env },
     stdio: ["ignore", log, log],
   });
+  closeSync(log);
   const exited = once(child, "exit");
   const proc = (file: string) => readFile(`/proc/${child.pid}/${file}`, "utf8");
   const memory = async (name: string): Promise<number> => {

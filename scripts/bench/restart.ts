@@ -35,30 +35,41 @@ export async function benchRestart(
   const later = size.rounds * MEANWHILE;
   const { installation, writeMore } = await load(servers, "restart", size, later);
   await publishPolicy(servers, installation, threeRulesOnly);
-  const first = start(installation, "first");
-  const { seconds } = await timeToEnd(servers, installation.prefix, size.events);
-  const peakMiB = await first.service.peakMiB();
-  await first.service.stop("SIGKILL");
+  const { prefix } = installation;
+  const { perSecond, peakMiB } = await untilKilled(installation, "first", async ({ service }) => {
+    const { seconds } = await timeToEnd(servers, prefix, size.events);
+    return { perSecond: Math.round(size.events / seconds), peakMiB: await service.peakMiB() };
+  });
   const restarts: Restart[] = [];
   for (let round = 1; round <= size.rounds; round++) {
     await writeMore(MEANWHILE);
-    const again = start(installation, `again-${round}`);
-    const startedMs = performance.now();
-    await timeToEnd(servers, installation.prefix, size.events + round * MEANWHILE);
-    const allMs = Math.round(performance.now() - startedMs);
-    restarts.push({
-      firstMs: await again.firstMs(),
-      allMs,
-      peakMiB: await again.service.peakMiB(),
+    const again = await untilKilled(installation, `again-${round}`, async (started) => {
+      const startedMs = performance.now();
+      await timeToEnd(servers, prefix, size.events + round * MEANWHILE);
+      const allMs = Math.round(performance.now() - startedMs);
+      return {
+        firstMs: await started.firstMs(),
+        allMs,
+        peakMiB: await started.service.peakMiB(),
+      };
     });
-    await again.service.stop("SIGKILL");
+    restarts.push(again);
   }
-  return {
-    users: size.users,
-    peakMiB,
-    perSecond: Math.round(size.events / seconds),
-    restarts,
-  };
+  return { users: size.users, peakMiB, perSecond, restarts };
+}
+
+/** What is measured of a detector, which is killed then, however that went. */
+async function untilKilled<T>(
+  installation: Installation,
+  name: string,
+  measure: (started: Started) => Promise<T>,
+): Promise<T> {
+  const started = start(installation, name);
+  try {
+    return await measure(started);
+  } finally {
+    await started.service.stop("SIGKILL");
+  }
 }
 
 interface Started {
