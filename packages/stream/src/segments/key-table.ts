@@ -1,4 +1,4 @@
-import { drawBasis, FNV_PRIME, scattered } from "../state/key-hash.ts";
+import { drawBasis, hashedWith, scattered } from "../state/key-hash.ts";
 
 const CAPACITY_FIRST = 1_024;
 /** At that load a look-up passes 1.5 others on average when its key is there, 7.5 when not. Source: Knuth, 6.4. */
@@ -140,7 +140,7 @@ export class KeyTable {
 
   private hashOf(bytes: Buffer, at: number, length: number): number {
     let hash = this.basis;
-    for (let i = at; i < at + length; i++) hash = Math.imul(hash ^ (bytes[i] as number), FNV_PRIME);
+    for (let i = at; i < at + length; i++) hash = hashedWith(hash, bytes[i] as number);
     return hash;
   }
 

@@ -1,4 +1,4 @@
-import { drawBasis, FNV_PRIME, scattered } from "../state/key-hash.ts";
+import { drawBasis, hashedWith, scattered } from "../state/key-hash.ts";
 
 const CAPACITY_FIRST = 16;
 /** What a slot without an entry has for a hash. */
@@ -50,7 +50,7 @@ export class EntryTable<E extends { readonly key: string }> {
   /** Never NONE. */
   private hashOf(key: string): number {
     let hash = this.basis;
-    for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), FNV_PRIME);
+    for (let i = 0; i < key.length; i++) hash = hashedWith(hash, key.charCodeAt(i));
     return hash === NONE ? 1 : hash;
   }
 
