@@ -59,11 +59,20 @@ const REQUEST_TIMEOUT_MS = 10_000;
 const METADATA_MAX_AGE_MS = 300_000;
 const KEEP_ALIVE_MS = 60_000;
 const CLOSE_TIMEOUT_MS = 2_000;
-/** A broker has metadata of a new topic some ms before it leads it; a move takes seconds. The wait of a producer's request. */
+/**
+ * A broker has metadata of a new topic some ms before it leads it, and is found as the coordinator of the first group before
+ * it is; a move takes seconds. The wait of a producer's request.
+ */
 const LEADER_TIMEOUT_MS = REQUEST_TIMEOUT_MS;
 const LEADER_POLL_MS = 20;
-/** Source: Kafka protocol, errors 5 and 6. */
-const LEADERLESS = new Set(["LEADER_NOT_AVAILABLE", "NOT_LEADER_FOR_PARTITION"]);
+/** Source: Kafka protocol, errors 5 and 6, 14 to 16. */
+const LEADERLESS = new Set([
+  "LEADER_NOT_AVAILABLE",
+  "NOT_LEADER_FOR_PARTITION",
+  "GROUP_LOAD_IN_PROGRESS",
+  "GROUP_COORDINATOR_NOT_AVAILABLE",
+  "NOT_COORDINATOR_FOR_GROUP",
+]);
 /** Inner retries are few and quick: the loops here wait, report and try again themselves. */
 const RETRY = { initialRetryTime: 50, maxRetryTime: 500, retries: 4 };
 /** The library's own objects have no loops around them: they try for some 5 s. */
@@ -200,8 +209,8 @@ export function rootOf(error: unknown): KafkajsError {
 }
 
 /**
- * Does some reads. A connection that had been lost meanwhile is made again, once; a partition whose leader is being
- * made or moved is asked again until LEADER_TIMEOUT_MS are over. Throws: VigErrors only.
+ * Does some reads. A connection that had been lost meanwhile is made again, once; a partition whose leader, or a group whose
+ * coordinator, is being made or moved is asked for again until LEADER_TIMEOUT_MS are over. Throws: VigErrors only.
  */
 export async function withRecovery<T>(cluster: Cluster, work: () => Promise<T>): Promise<T> {
   const deadlineMs = Date.now() + LEADER_TIMEOUT_MS;
