@@ -46,7 +46,10 @@ const groups = (text: string): number[] =>
  * The one text form of an address: dotted IPv4, or IPv6 as RFC 5952 has it. null for no address.
  */
 export function canonicalAddress(text: string): string | null {
-  const bytes = parseAddress(text.trim());
+  const trimmed = text.trim();
+  // It has one text: without leading zeros, which isIPv4 refuses.
+  if (isIPv4(trimmed)) return trimmed;
+  const bytes = parseAddress(trimmed);
   if (bytes === null) return null;
   return bytes.length === 4 ? bytes.join(".") : ipv6Text(bytes);
 }
