@@ -4,7 +4,7 @@ import { closeSync, openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { assert } from "@vigie/core/assert";
-import { MEMORY } from "@vigie/scripts/lib/base";
+import { PROCESS_SETTINGS } from "@vigie/scripts/lib/base";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** Linux counts process time in these. Source: sysconf(_SC_CLK_TCK), 100 on every supported platform. */
@@ -29,7 +29,7 @@ export function startService(
 ): ServiceProcess {
   const log = openSync(logFile, "a");
   const child = spawn(process.execPath, [`${ROOT}services/${name}/src/main.ts`], {
-    env: { ...MEMORY, ...process.env, ...env },
+    env: { ...PROCESS_SETTINGS, ...process.env, ...env },
     stdio: ["ignore", log, log],
   });
   closeSync(log);

@@ -13,11 +13,11 @@ export const COMPILED = join(FOLDER, "compiled");
 export const INSTALL_LOCK = join(FOLDER, "install.lock");
 export const LOGS = join(HOME, "log");
 /**
- * What every service of ours is started with, unless told otherwise. glibc gives each thread a heap of its own and seldom
+ * What every process of ours is started with, unless told otherwise. glibc gives each thread a heap of its own and seldom
  * takes a freed one back: with two in place of up to eight a core the detector takes 80 MB less, at the same speed.
  * Source: mallopt(3), M_ARENA_MAX.
  */
-export const MEMORY = { MALLOC_ARENA_MAX: "2" };
+export const PROCESS_SETTINGS = { MALLOC_ARENA_MAX: "2", NODE_COMPILE_CACHE: COMPILED };
 export const PINNED_NODE = join(ROOT, "node_modules", ".bin", "node");
 
 /** Something a person has to put right: what is wrong, and what to do. Printed without a stack. */

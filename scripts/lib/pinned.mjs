@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { realpathSync } from "node:fs";
 import { constants } from "node:os";
-import { explain, MEMORY, PINNED_NODE } from "./base.mjs";
+import { explain, PINNED_NODE, PROCESS_SETTINGS } from "./base.mjs";
 import { checkNode, install } from "./install.mjs";
 import { createVoice } from "./voice.mjs";
 
@@ -21,7 +21,7 @@ export async function runPinned(script, args) {
   }
   const node = realpathSync(PINNED_NODE);
   const options = ["--disable-warning=ExperimentalWarning", script, ...args];
-  const env = { ...MEMORY, ...process.env };
+  const env = { ...PROCESS_SETTINGS, ...process.env };
   if (typeof process.execve === "function") process.execve(node, [node, ...options], env);
   const child = spawn(node, options, { stdio: "inherit", env });
   for (const signal of FORWARDED) process.on(signal, () => child.kill(signal));

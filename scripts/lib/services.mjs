@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { COMPILED, HOME, LOGS, MEMORY, PINNED_NODE, ROOT } from "./base.mjs";
+import { HOME, LOGS, PINNED_NODE, PROCESS_SETTINGS, ROOT } from "./base.mjs";
 import { DEVELOPMENT_ORIGIN, keyFiles } from "./keys.mjs";
 import { exists, launch, waitUntilReady } from "./processes.mjs";
 import { answersOk } from "./registry.mjs";
@@ -32,8 +32,7 @@ export function environmentOf({ addresses, secrets, env }) {
     NODE_ENV: "development",
     HOST: "127.0.0.1",
     LOG_LEVEL: "info",
-    NODE_COMPILE_CACHE: COMPILED,
-    ...MEMORY,
+    ...PROCESS_SETTINGS,
     ...env,
     KAFKA_BROKERS: addresses.kafka ?? "",
     SCHEMA_REGISTRY_URL: addresses.registry ?? "",
