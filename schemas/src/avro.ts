@@ -18,6 +18,11 @@ interface Readable {
   _skip(tap: Tap): void;
 }
 
+const Text = avro.types.StringType as unknown as new () => avro.Type & {
+  _read(tap: Tap): string;
+  _write(tap: Tap, value: unknown): void;
+};
+
 /**
  * Items that the value being decoded may still claim. Every item of a block that is worth reading takes a byte,
  * so a value never holds more items than bytes; avsc alone believes any count and loops or allocates by it.
@@ -138,10 +143,10 @@ function skipText(tap: Tap): void {
 }
 
 /** A type of its own for each field: avsc freezes types, and calls what it takes from them on other objects. */
-function cachedText(): avro.Type & { _read(tap: Tap): string } {
+function cachedText(): InstanceType<typeof Text> {
   const texts = new FieldTexts();
-  class CachedText extends avro.types.StringType {
-    _read(tap: Tap): string {
+  class CachedText extends Text {
+    override _read(tap: Tap): string {
       const length = tap.readLong();
       const from = tap.pos;
       const end = from + length;
@@ -149,8 +154,31 @@ function cachedText(): avro.Type & { _read(tap: Tap): string } {
       tap.pos = end;
       return texts.of(tap.buf, from, length);
     }
+
+    override _write(tap: Tap, value: unknown): void {
+      if (!writeShortAscii(tap, value)) super._write(tap, value);
+    }
   }
   return new CachedText();
+}
+
+/** Source: Avro specification: below this a length takes one byte. */
+const SHORT_LENGTH = 64;
+
+/** Nearly every text of a record: avsc would ask for its bytes first. Returns: whether it was one, and is written. */
+function writeShortAscii(tap: Tap, value: unknown): boolean {
+  const { buf, pos } = tap;
+  if (typeof value !== "string") return false;
+  const { length } = value;
+  if (length >= SHORT_LENGTH || pos + length >= buf.length) return false;
+  for (let i = 0; i < length; i++) {
+    const unit = value.charCodeAt(i);
+    if (unit >= 0x80) return false;
+    buf[pos + 1 + i] = unit;
+  }
+  buf[pos] = length << 1;
+  tap.pos = pos + 1 + length;
+  return true;
 }
 
 /** Zigzag doubles a number, so beyond this avsc's floats round it. */
