@@ -1,6 +1,6 @@
-import { hash, randomBytes } from "node:crypto";
 import { assert } from "@vigie/core/assert";
 import { geohashLengths, PRECISION_DEFAULT } from "@vigie/core/geohash";
+import { NameHash } from "./name-hash.ts";
 
 /** To how many characters of a geohash the places of somebody may go on who said nothing. Source: GEO-18, PRV-07. */
 export const LENGTH_DEFAULT = geohashLengths[PRECISION_DEFAULT];
@@ -13,11 +13,12 @@ const WORDS = 2;
 
 /**
  * People whose places may go on more or less finely than everybody's: 9 bytes a slot, where a Map of names takes some
- * 100. A name is kept as 64 bits of a hash under a key of this process: one of a million entries is taken for another
- * name once in 10^13 questions, and nobody can choose a name that is.
+ * 100. A name is kept as 62 bits of a hash that this process drew: one of a million entries is taken for another name
+ * once in 10^12 questions, and nobody can choose a name that is.
  */
 export class Precisions {
-  readonly #secret = randomBytes(16).toString("latin1");
+  readonly #high = new NameHash();
+  readonly #low = new NameHash();
   #words = new Uint32Array(WORDS * SLOTS_MIN);
   #lengths = new Uint8Array(SLOTS_MIN);
   #used = 0;
@@ -32,22 +33,19 @@ export class Precisions {
   }
 
   of(name: string): number {
-    return this.#lengths[this.#slotOf(...this.#hashOf(name))] || LENGTH_DEFAULT;
+    const slot = this.#slotOf(this.#high.of(name), this.#low.of(name));
+    return this.#lengths[slot] || LENGTH_DEFAULT;
   }
 
   /** Shape: `length` 1..255. */
   set(name: string, length: number): void {
-    const [high, low] = this.#hashOf(name);
+    const high = this.#high.of(name);
+    const low = this.#low.of(name);
     // Who is as everybody needs no entry, but one that is there has to be overruled.
     const isNew = this.#lengths[this.#slotOf(high, low)] === 0;
     if (isNew && length === LENGTH_DEFAULT) return;
     if (isNew && this.#used >= FULL_SHARE * this.#lengths.length) this.#grow();
     this.#put(high, low, length);
-  }
-
-  #hashOf(name: string): readonly [high: number, low: number] {
-    const digest = hash("sha1", this.#secret + name, "buffer");
-    return [digest.readUInt32LE(0), digest.readUInt32LE(4)];
   }
 
   /** Where this hash is, or the free slot where it would be. */
