@@ -29,7 +29,7 @@ const values = new Map(
   records.map(({ user, key, value }) => [user, { key, value: Buffer.from(value, "base64") }]),
 );
 const client = openKafka({ brokers, clientId: "bare", log: silentLogger });
-const producer = await openBatchingProducer(client, { lingerMs: 2 });
+const producer = await openBatchingProducer(client);
 const app = fastify();
 app.post("/v1/events/login", async (request, reply) => {
   const { user_id: user, event_id: eventId } = request.body as Record<string, string>;

@@ -1,6 +1,6 @@
 import { assert } from "@vigie/core/assert";
 import { VigError } from "@vigie/core/errors";
-import type { FastifyReply, FastifyRequest, onRequestHookHandler } from "fastify";
+import type { FastifyRequest, onRequestHookHandler } from "fastify";
 import { impersonationOf } from "../audit-trail/impersonation.ts";
 import type { SessionView } from "../sessions/view.ts";
 import { type AuthOptions, requireToken } from "./auth.ts";
@@ -134,15 +134,19 @@ export function livesNow({ view }: Pick<Guarded, "view">): onRequestHookHandler 
  * be this one, and so does one that nobody can vouch for: the processor judges it again.
  */
 export function notEnded({ view }: Pick<Guarded, "view">): onRequestHookHandler {
-  return async (request: FastifyRequest, reply: FastifyReply) => {
+  return (request, reply, done) => {
     const { tenantId, subject, sessionId } = callerOf(request);
-    if (sessionId === null) return;
-    try {
-      const answer = await view.resolve(tenantId, subject, sessionId);
-      if (answer.kind === "ended") return sendProblem(reply, "VIG_SESSION_ENDED");
-    } catch (error) {
-      const isUnsure = error instanceof VigError && error.code === "VIG_SESSION_STATE_UNKNOWN";
-      if (!isUnsure) throw error;
-    }
+    // A service has no session: nothing to wait for.
+    if (sessionId === null) return done();
+    view.resolve(tenantId, subject, sessionId).then(
+      (answer) => {
+        if (answer.kind === "ended") sendProblem(reply, "VIG_SESSION_ENDED");
+        else done();
+      },
+      (error) => {
+        const isUnsure = error instanceof VigError && error.code === "VIG_SESSION_STATE_UNKNOWN";
+        done(isUnsure ? undefined : error);
+      },
+    );
   };
 }

@@ -32,7 +32,7 @@ export interface Published {
 }
 
 export interface BatchingProducerOptions {
-  /** How long a record waits for others to share its request. Default 2 ms. */
+  /** How long a record waits for others to share its request. Default 1 ms. */
   readonly lingerMs?: number;
   /** Bytes of records not yet acknowledged. Default 32 MiB. */
   readonly bufferBytesMax?: number;
@@ -57,7 +57,7 @@ export interface BatchingProducer {
   close(): Promise<void>;
 }
 
-const LINGER_MS = 2;
+const LINGER_MS = 1;
 const BUFFER_BYTES_MAX = 32 * 1_024 * 1_024;
 const DELIVERY_TIMEOUT_MS = 10_000;
 /** A round takes this much over all partitions: far below the broker's socket.request.max.bytes of 100 MiB. */

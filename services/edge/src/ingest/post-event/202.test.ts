@@ -184,3 +184,16 @@ test("while consents are not known no coordinate goes on", async () => {
   assert.equal(value?.geohash, null);
   assert.deepEqual(value?.location, { ...gps, lat: null, lon: null, city: null, accuracy_m: null });
 });
+
+test.each([
+  ["heartbeat", "https://app.molam.example"],
+  ["geo", "https://app.molam.example"],
+  // Services alone report these: no page in a browser gets an answer.
+  ["login", undefined],
+  ["mfa", undefined],
+] as const)("SEC-05: a page may send a %s: %s", async (type, allowed) => {
+  const headers = { origin: "https://app.molam.example" };
+  const response = await post(testEdge(), `/v1/events/${type}`, samples[type], { headers });
+  assert.equal(response.headers["access-control-allow-origin"], allowed);
+  assert.equal(response.headers["x-content-type-options"], "nosniff");
+});

@@ -14,7 +14,7 @@ export function postEventRoutes(app: FastifyInstance, ingest: Ingest): void {
 }
 
 function route(app: FastifyInstance, url: string, type: EventType, ingest: Ingest): void {
-  const { topic } = eventTypes[type];
+  const { topic, fromUsers } = eventTypes[type];
   app.route({
     method: "POST",
     url,
@@ -28,7 +28,8 @@ function route(app: FastifyInstance, url: string, type: EventType, ingest: Inges
     },
     // Bodies are judged in one place for single events and batches; the schema here describes.
     validatorCompiler: () => () => true,
-    config: { audit: reportedEvents },
+    // What services alone report, no page in a browser may call.
+    config: { audit: reportedEvents, ...(!fromUsers && { cors: false as const }) },
     onRequest: [...mayWrite(ingest)],
     handler: takeEvent(type, ingest),
   });

@@ -142,9 +142,10 @@ function admitFields(kind: Kind, body: Fields, context: AdmitContext): Admission
   if (malformed !== null) return invalid(malformed);
   const faults = faultsOf(kind, value, nowMs);
   if (faults.length > 0) return invalid(faults);
+  const key = userKey(value.tenant_id as string, value.user_id as string);
   cutUserAgent(value);
-  cutLocation(kind, value);
-  return encoded(kind, value);
+  cutLocation(kind, value, key);
+  return encoded(kind, value, key);
 }
 
 /** Times that came as text, as the contract has them; what names no time stays, for the validator to find. */
@@ -180,27 +181,23 @@ function cutUserAgent(value: Record<string, unknown>): void {
 }
 
 /** No place goes on more finely than its person consents to. */
-function cutLocation({ type, consents }: Kind, value: Record<string, unknown>): void {
+function cutLocation({ type, consents }: Kind, value: Record<string, unknown>, key: string): void {
   const location = value.location as GivenLocation | null;
   const geohash = value.geohash as string | null | undefined;
   if (location === null && !geohash) return;
-  const length = consents.lengthOf(keyOf(value));
+  const length = consents.lengthOf(key);
   const cut = location && coarsen(location, length);
   value.location = cut;
   if (type !== "geo") return;
   value.geohash = (cut && geohashOfLocation(cut, length)) ?? (geohash?.slice(0, length) || null);
 }
 
-const keyOf = (value: Fields): string =>
-  userKey(value.tenant_id as string, value.user_id as string);
-
-function encoded(kind: Kind, value: Fields): Admission {
+function encoded(kind: Kind, value: Fields, key: string): Admission {
   const bytes = kind.encode(value);
   if (bytes.length > VALUE_MAX_BYTES) {
     const details = { bytes: bytes.length, limitBytes: VALUE_MAX_BYTES };
     return refused("VIG_RECORD_TOO_LARGE", details);
   }
-  const key = keyOf(value);
   const event = { topic: kind.topic, key, value: bytes };
   const isLogin = kind.type === "login" && value.kind === "AUTH_SUCCESS";
   return { kind: "event", eventId: value.event_id as string, event, isLogin };
