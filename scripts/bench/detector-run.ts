@@ -9,9 +9,12 @@ import { until } from "./processes.ts";
 const GROUP = "vigie.detector";
 const SPAN_MS = 10 * DAY_MS;
 
-export interface DetectorSize {
+export interface LoadSize {
   readonly events: number;
   readonly users: number;
+}
+
+export interface DetectorSize extends LoadSize {
   /** How often what is compared is run, in turn. */
   readonly rounds: number;
 }
@@ -29,7 +32,7 @@ export interface Loaded {
 export async function load(
   { client, installation: install, registryUrl }: BenchStack,
   name: string,
-  { events, users }: DetectorSize,
+  { events, users }: LoadSize,
   later = 0,
 ): Promise<Loaded> {
   const installation = await install(name);

@@ -1,10 +1,8 @@
 import { readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { DAY_MS, HOUR_MS } from "@vigie/core/time";
-import { Workload } from "@vigie/testkit/workload/workload";
 import type { BenchStack } from "./bench-stack.ts";
-import { preload } from "./preload.ts";
+import { load } from "./detector-run.ts";
 import { runScript } from "./processes.ts";
 
 const script = (name: string): string => fileURLToPath(new URL(`../${name}`, import.meta.url));
@@ -25,16 +23,8 @@ export async function benchWhatIf(
   servers: BenchStack,
   size: { readonly events: number; readonly users: number },
 ): Promise<WhatIfFigures> {
-  const { prefix, folder, env } = await servers.installation("whatif");
-  const spanMs = 6 * DAY_MS;
-  const startMs = Date.now() - spanMs - HOUR_MS;
-  const workload = new Workload({ ...size, seed: 1, startMs, spanMs });
-  const { registryUrl, client } = servers;
-  await preload(client, workload.events(), {
-    prefix,
-    registryUrl,
-    cacheDir: join(folder, "schemas"),
-  });
+  const { installation } = await load(servers, "whatif", size);
+  const { folder, env } = installation;
   const history = join(folder, "history");
   const exportSeconds = await timed(() =>
     runScript(script("history-export.ts"), ["--out", history], env),

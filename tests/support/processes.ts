@@ -68,7 +68,7 @@ export async function createService(options: ServiceOptions): Promise<ServicePro
     const ending = child;
     child = null;
     // What a signal has ended has no exit code, and says no second time that it has ended.
-    if (ending === null || hasEnded(ending)) return ending?.exitCode ?? null;
+    if (ending === null || endOf(ending) !== null) return ending?.exitCode ?? null;
     const exited = once(ending, "exit");
     ending.kill(signal);
     const [code] = (await exited) as [number | null];
@@ -81,8 +81,8 @@ export async function createService(options: ServiceOptions): Promise<ServicePro
       await until(
         `${name} is ready`,
         async () => {
-          const by = child?.exitCode ?? child?.signalCode;
-          if (by !== null && by !== undefined) throw new Hopeless(`${name} ended by ${by}`);
+          const by = child === null ? null : endOf(child);
+          if (by !== null) throw new Hopeless(`${name} ended by ${by}`);
           const response = await fetch(`${url}/healthz`);
           if (!response.ok) answer = `${response.status} ${await response.text()}`;
           return response.ok ? true : null;
@@ -125,8 +125,9 @@ export async function createService(options: ServiceOptions): Promise<ServicePro
   };
 }
 
-const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean =>
-  exitCode !== null || signalCode !== null;
+/** The exit code or the signal; null: it runs. */
+const endOf = ({ exitCode, signalCode }: ChildProcess): number | string | null =>
+  exitCode ?? signalCode;
 
 /** Only what a process needs to run; the configuration comes from the test. */
 const baseEnv = (): Record<string, string> => ({

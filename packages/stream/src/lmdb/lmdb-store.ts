@@ -6,7 +6,7 @@ import { messageOf, VigError } from "@vigie/core/errors";
 import type { Clock } from "@vigie/core/time";
 import { type Database, getLastVersion, open, type RootDatabase } from "lmdb";
 import { wakeOf } from "../state/envelope.ts";
-import { freshDirectory, type OpenMarker, syncFile } from "../state/open-marker.ts";
+import { type OpenMarker, syncFile } from "../state/open-marker.ts";
 import {
   type Checkpoint,
   type DueKey,
@@ -31,7 +31,7 @@ const OWNER = "owner";
 const CHECKPOINT = "checkpoint";
 /** Holds the time of the first removal. */
 const REMOVED = "removed";
-const KIND: FolderKind = { name: "lmdb", removedAtMs: removedIn };
+const KIND: FolderKind = { name: "lmdb", isReadable: isDatabase, removedAtMs: removedIn };
 
 /**
  * A task's states on disk. One LMDB transaction a commit, carried out by LMDB's own thread, not flushed: see
@@ -63,7 +63,6 @@ export class LmdbStore implements StateStore {
   /** Opens the store in `directory`; what cannot be trusted, or is none, is thrown away and begun anew. */
   static async open(directory: string, options: FolderOptions = {}): Promise<LmdbStore> {
     const { clock = Date.now } = options;
-    if (!(await isDatabase(directory))) await freshDirectory(directory);
     const marker = await takeFolder(directory, KIND, options);
     const owner = randomBytes(6).readUIntBE(0, 6) + 1;
     const db = openDatabases(directory);

@@ -32,6 +32,7 @@ const SEGMENT_BYTES = 6 * 1024 * 1024;
 const SWEPT_A_BYTE = 4;
 const KIND: FolderKind = {
   name: "log",
+  isReadable: async () => true,
   removedAtMs: async (directory) => (await manifestIn(directory))?.removedAtMs ?? null,
 };
 

@@ -30,13 +30,15 @@ export interface FolderOptions {
 /** One kind of store, as far as its folder goes. */
 export interface FolderKind {
   readonly name: keyof typeof FILES;
+  /** False when opening what lies there would end the process; a store that only holds nothing usable says so itself. */
+  isReadable(directory: string): Promise<boolean>;
   /** When something was removed first from the store that lies there; null: never, or there is none. */
   removedAtMs(directory: string): Promise<number | null>;
 }
 
 /**
- * Makes a folder ready for a store of this kind to be opened in it. One that cannot be trusted, or holds what was
- * removed too long ago, is emptied; so are the files of another kind, which nobody would read, and which would keep
+ * Makes a folder ready for a store of this kind to be opened in it. One that cannot be trusted or read, or holds what
+ * was removed too long ago, is emptied; so are the files of another kind, which nobody would read, and which would keep
  * what is removed from now on.
  */
 export async function takeFolder(
@@ -46,7 +48,7 @@ export async function takeFolder(
 ): Promise<OpenMarker> {
   await mkdir(directory, { recursive: true });
   const isUsable = async (): Promise<boolean> => {
-    if (!(await isTrusted(directory, bootId))) return false;
+    if (!(await isTrusted(directory, bootId)) || !(await kind.isReadable(directory))) return false;
     if (!(await isClosed(directory))) return true;
     const removedAtMs = await kind.removedAtMs(directory);
     return removedAtMs === null || removedAtMs > clock() - REMOVED_KEPT_MS;
