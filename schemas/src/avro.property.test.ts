@@ -29,6 +29,13 @@ test("texts of any length and alphabet are written as avsc writes them, and not 
   fc.assert(fc.property(any, any, fc.integer({ min: 0, max: 600 }), check));
 });
 
+test.each(["\x7f", "\x80", "a\x80", "\u07ff", "\ud800", "a\udc00b"])(
+  "%j is written as avsc writes it",
+  (a) => {
+    expect(ours.toBuffer({ a, b: "" })).toEqual(theirs.toBuffer({ a, b: "" }));
+  },
+);
+
 test("what is no text is refused", () => {
   for (const value of [undefined, null, 5, {}, ["a"]]) {
     expect(() => ours.toBuffer({ a: value, b: "" }), String(value)).toThrow('invalid "string"');

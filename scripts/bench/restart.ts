@@ -32,6 +32,7 @@ export async function benchRestart(
   servers: BenchStack,
   size: DetectorSize,
 ): Promise<RestartFigures> {
+  assert(size.events >= size.users, "each user has an event");
   const later = size.rounds * MEANWHILE;
   const { installation, writeMore } = await load(servers, "restart", size, later);
   await publishPolicy(servers, installation, threeRulesOnly);

@@ -190,7 +190,7 @@ async function openSender({ client, registryUrl }: BenchStack, { prefix, folder 
   const codecs = await openCodecs({ registryUrl, prefix, cacheDir, log: silentLogger });
   const encoder = codecs.encoder<LoginEvent>("id.login");
   await codecs.ready();
-  const producer = await openBatchingProducer(client, { lingerMs: 2 });
+  const producer = await openBatchingProducer(client);
   const startedMs = Date.now();
   async function logIn(user: string): Promise<void> {
     const value = encoder.encode({

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { COMPILED, HOME, PINNED_NODE, ROOT } from "./base.mjs";
+import { HOME, PINNED_NODE, PROCESS_SETTINGS, ROOT } from "./base.mjs";
 import { DOCKER_PORTS, dockerAnswers, startDocker, stopDocker } from "./docker.mjs";
 import { checkNode, checkRoom, install } from "./install.mjs";
 import { allAddresses, checkNative } from "./native.mjs";
@@ -110,7 +110,7 @@ function runVitest({ stack, full, args }) {
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${REPORT}`];
   const vitest = join(ROOT, "node_modules", "vitest", "vitest.mjs");
   const environment = {
-    NODE_COMPILE_CACHE: COMPILED,
+    ...PROCESS_SETTINGS,
     ...process.env,
     ...(stack === null ? {} : { VIGIE_TEST_STACK: JSON.stringify(stack.addresses) }),
     ...(full ? { VIGIE_TEST_FULL: "1" } : {}),

@@ -112,7 +112,7 @@ export const produceConfig = {
     default: 67_108_864,
   }),
   PRODUCE_LINGER_MS: integer({
-    about: "events are gathered this long into one request to the broker",
+    about: "events are gathered this long into one request to the broker, 1 ms at least",
     min: 0,
     max: 100,
     // Source: DESIGN: the edge gathers messages for 1-3 ms. With 2 a full edge waited: 9.5 thousand a second, not 12.

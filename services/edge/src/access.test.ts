@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { VigError } from "@vigie/core/errors";
 import { memoryView } from "@vigie/service-kit/sessions/memory-view";
 import type { SessionAnswer } from "@vigie/service-kit/sessions/view";
 import { describe, test } from "vitest";
-import { testEdge } from "./test-edge.ts";
+import { NOW_MS, testEdge } from "./test-edge.ts";
 import { brokenTokens, issued, issuerAuth } from "./test-tokens.ts";
 
 /** One route behind each guard. */
@@ -42,6 +43,23 @@ describe.each(names)("behind the guard %s", (name) => {
     assert.equal(response.json().code, "VIG_TENANT_MISMATCH");
   });
 });
+
+test.each([
+  ["nobody can say whether it lives", new VigError("VIG_SESSION_STATE_UNKNOWN"), 202, 1],
+  ["asking fails otherwise", new TypeError("a bug"), 500, 0],
+  ["asking fails without saying why", undefined, 500, 0],
+] as const)(
+  "SES-04: an event of a session's own, when %s",
+  async (_name, fault, status, events) => {
+    const view = { ...memoryView(), resolve: () => Promise.reject(fault) };
+    const edge = testEdge({ auth: issuerAuth, view });
+    const headers = { authorization: `Bearer ${await issued()}` };
+    const payload = { occurred_at: NOW_MS, channel: "MOBILE" };
+    const response = await edge.app.inject({ ...guarded.ingest, headers, payload });
+    assert.equal(response.statusCode, status, response.body);
+    assert.equal(edge.output.produced.length, events);
+  },
+);
 
 test.each([
   ["person", { sub: "pay", sid: undefined }, "VIG_PERSON_ONLY"],

@@ -144,8 +144,8 @@ export function notEnded({ view }: Pick<Guarded, "view">): onRequestHookHandler 
         else done();
       },
       (error) => {
-        const isUnsure = error instanceof VigError && error.code === "VIG_SESSION_STATE_UNKNOWN";
-        done(isUnsure ? undefined : error);
+        if (error instanceof VigError && error.code === "VIG_SESSION_STATE_UNKNOWN") done();
+        else done(error instanceof Error ? error : new VigError("VIG_INTERNAL"));
       },
     );
   };

@@ -54,7 +54,7 @@ declare module "fastify" {
     problemCode: string | null;
   }
   interface FastifyContextConfig {
-    /** False: no page in a browser may call this route, so nothing is said of origins. */
+    /** False: answers of this route say nothing of origins, so no page in a browser can read them. */
     cors?: false;
   }
 }

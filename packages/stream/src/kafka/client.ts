@@ -209,7 +209,7 @@ export function rootOf(error: unknown): KafkajsError {
 }
 
 /**
- * Does some reads. A connection that had been lost meanwhile is made again, once; a partition whose leader, or a group whose
+ * Does what may be done twice. A connection that had been lost meanwhile is made again, once; a partition whose leader, or a group whose
  * coordinator, is being made or moved is asked for again until LEADER_TIMEOUT_MS are over. Throws: VigErrors only.
  */
 export async function withRecovery<T>(cluster: Cluster, work: () => Promise<T>): Promise<T> {

@@ -32,7 +32,7 @@ export interface Published {
 }
 
 export interface BatchingProducerOptions {
-  /** How long a record waits for others to share its request. Default 1 ms. */
+  /** How long a record waits for others to share its request. Default 1 ms, and no less. */
   readonly lingerMs?: number;
   /** Bytes of records not yet acknowledged. Default 32 MiB. */
   readonly bufferBytesMax?: number;

@@ -78,6 +78,7 @@ test("what cannot be read, or is under somebody else's key, changes nothing, and
   const value = prefsOf("gil", 7);
   await producer.publish({ topic, key, value });
   await producer.publish({ topic, key: "other|gil", value });
+  await producer.publish({ topic, key: `acme|${"x".repeat(100_000)}`, value: null });
   const { consents, metrics } = follow(servers.prefix);
   try {
     await vi.waitFor(() => assert.equal(consents.lengthOf(key), 2), WITHIN);
@@ -88,7 +89,7 @@ test("what cannot be read, or is under somebody else's key, changes nothing, and
       refused?.values.map(({ labels, value: count }) => [labels.code, count]).toSorted(),
       [
         ["VIG_EVENT_FIELD_INVALID", 1],
-        ["VIG_RECORD_KEY_MISMATCH", 2],
+        ["VIG_RECORD_KEY_MISMATCH", 3],
         ["VIG_RECORD_NOT_AVRO", 1],
       ],
     );

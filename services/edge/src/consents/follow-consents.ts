@@ -33,6 +33,8 @@ const FIELDS = ["tenant_id", "user_id", "gps_opt_in", "precision"] as const;
 type Consent = Pick<GeoPrefs, (typeof FIELDS)[number]>;
 /** How often it is looked whether all is heard still: little beside the silence that is borne. */
 const LOOK_MS = SECOND_MS;
+/** Source: contracts: tenant and user have at most 128 characters each; a name's hash keeps a number for each of its own. */
+const KEY_LENGTH_MAX = 257;
 
 /** Reads what people consent to whole, in the background, and follows it; anew whenever that breaks off. */
 export function followConsents(options: FollowConsentsOptions): FollowedConsents {
@@ -132,6 +134,10 @@ class Taking {
   /** Null: taken, or unusable; then what was known counts. */
   private takeOne(record: FetchedRecord): Promise<void> | null {
     const key = String(record.key);
+    if (key.length > KEY_LENGTH_MAX) {
+      this.refuse(record, "VIG_RECORD_KEY_MISMATCH");
+      return null;
+    }
     if (record.value === null) {
       this.precisions.set(key, LENGTH_DEFAULT);
       return null;

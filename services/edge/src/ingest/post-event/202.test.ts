@@ -188,10 +188,10 @@ test("while consents are not known no coordinate goes on", async () => {
 test.each([
   ["heartbeat", "https://app.molam.example"],
   ["geo", "https://app.molam.example"],
-  // Services alone report these: no page in a browser gets an answer.
+  // Services alone report these: a page that sends one cannot read the answer.
   ["login", undefined],
   ["mfa", undefined],
-] as const)("SEC-05: a page may send a %s: %s", async (type, allowed) => {
+] as const)("SEC-05: the answer to a %s says of origins: %s", async (type, allowed) => {
   const headers = { origin: "https://app.molam.example" };
   const response = await post(testEdge(), `/v1/events/${type}`, samples[type], { headers });
   assert.equal(response.headers["access-control-allow-origin"], allowed);

@@ -28,7 +28,7 @@ function route(app: FastifyInstance, url: string, type: EventType, ingest: Inges
     },
     // Bodies are judged in one place for single events and batches; the schema here describes.
     validatorCompiler: () => () => true,
-    // What services alone report, no page in a browser may call.
+    // What services alone report, no page in a browser has a token for: nothing is said of origins.
     config: { audit: reportedEvents, ...(!fromUsers && { cors: false as const }) },
     onRequest: [...mayWrite(ingest)],
     handler: takeEvent(type, ingest),
