@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { explain, HOME, LOGS, PINNED_NODE, Problem, ROOT } from "./base.mjs";
+import { explain, HOME, LOGS, PINNED_NODE, Problem, ROOT, sleep } from "./base.mjs";
 import { DOCKER_PORTS, dockerAnswers, startDocker } from "./docker.mjs";
 import { checkNode, checkRoom, install } from "./install.mjs";
 import { ensureKeys } from "./keys.mjs";
@@ -49,6 +49,19 @@ export async function runStart({ demo, detach }) {
   }
 }
 
+/** On a busy machine an edge that is well takes longer than a second now and then. */
+const ANSWER_MS = 30_000;
+const ASK_MS = 250;
+
+async function answersSoon(url) {
+  const endMs = performance.now() + ANSWER_MS;
+  while (!(await answersOk(url))) {
+    if (performance.now() > endMs) return false;
+    await sleep(ASK_MS);
+  }
+  return true;
+}
+
 /**
  * Deals with what an earlier start left. All healthy: only the scenario runs, and true comes back.
  * Remains of a start that was killed: they are ended first.
@@ -57,8 +70,8 @@ async function useRunning({ demo }) {
   const old = readState();
   const alive = living(old);
   if (old === null || (alive.length === 0 && old.mode !== "docker")) return false;
-  const healthy = old.edge !== undefined && (await answersOk(`${old.edge}/healthz`));
-  if (healthy && alive.length === old.processes.length) {
+  const isWhole = old.edge !== undefined && alive.length === old.processes.length;
+  if (isWhole && (await answersSoon(`${old.edge}/healthz`))) {
     say("vigie", `runs here already: ${old.edge} (npm stop ends it)`);
     const environment = environmentOf({ addresses: old, secrets: ensureKeys(), env: process.env });
     if (demo) await runScript("scripts/demo.ts", environmentFor(environment, old.edge));
