@@ -4,6 +4,9 @@ export const TENANT_ID = /^[A-Za-z0-9._-]{1,64}$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
 export const USER_ID = /^[^|\u0000-\u001f\u007f]{1,128}$/;
 
+/** Of a user's key: both names and the bar between. */
+export const USER_KEY_MAX_LENGTH = 64 + 1 + 128;
+
 /** The key of all records of one user. */
 export const userKey = (tenantId: string, userId: string): string => `${tenantId}|${userId}`;
 

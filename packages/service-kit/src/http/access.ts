@@ -2,7 +2,7 @@ import { assert } from "@vigie/core/assert";
 import { VigError } from "@vigie/core/errors";
 import type { FastifyRequest, onRequestHookHandler } from "fastify";
 import { impersonationOf } from "../audit-trail/impersonation.ts";
-import type { SessionView } from "../sessions/view.ts";
+import type { SessionAnswer, SessionView } from "../sessions/view.ts";
 import { type AuthOptions, requireToken } from "./auth.ts";
 import type { Caller } from "./jwt.ts";
 import { sendProblem } from "./problem.ts";
@@ -116,37 +116,41 @@ const isOfIdDomain = ({ idDomainOrgs }: Guarded): onRequestHookHandler =>
     else sendProblem(reply, "VIG_ID_DOMAIN_ONLY");
   };
 
+/** What is said of a session; unsure: nobody can vouch for it now. */
+type Said = SessionAnswer["kind"] | "unsure";
+
 /** Liveness is asked anew at every call, never remembered with the token. Source: DESIGN, claims. */
-export function livesNow({ view }: Pick<Guarded, "view">): onRequestHookHandler {
-  return (request, reply, done) => {
-    const { tenantId, subject, sessionId } = callerOf(request);
-    // A service has no session: nothing to wait for.
-    if (sessionId === null) return done();
-    view.resolve(tenantId, subject, sessionId).then((answer) => {
-      if (answer.kind === "live") done();
-      else sendProblem(reply, "VIG_SESSION_ENDED");
-    }, done);
-  };
-}
+export const livesNow = (context: Pick<Guarded, "view">): onRequestHookHandler =>
+  sessionIs(["live"], context);
 
 /**
  * For events of a person's own session: an ended one is refused; an unknown one passes, since its first event may
  * be this one, and so does one that nobody can vouch for: the processor judges it again.
  */
-export function notEnded({ view }: Pick<Guarded, "view">): onRequestHookHandler {
+export const notEnded = (context: Pick<Guarded, "view">): onRequestHookHandler =>
+  sessionIs(["live", "unknown", "unsure"], context);
+
+function sessionIs(
+  passing: readonly Said[],
+  { view }: Pick<Guarded, "view">,
+): onRequestHookHandler {
   return (request, reply, done) => {
     const { tenantId, subject, sessionId } = callerOf(request);
     // A service has no session: nothing to wait for.
     if (sessionId === null) return done();
     view.resolve(tenantId, subject, sessionId).then(
-      (answer) => {
-        if (answer.kind === "ended") sendProblem(reply, "VIG_SESSION_ENDED");
-        else done();
+      ({ kind }) => {
+        if (passing.includes(kind)) done();
+        else sendProblem(reply, "VIG_SESSION_ENDED");
       },
       (error) => {
-        if (error instanceof VigError && error.code === "VIG_SESSION_STATE_UNKNOWN") done();
+        if (isUnsure(error) && passing.includes("unsure")) done();
+        // Without a reason the call would pass.
         else done(error instanceof Error ? error : new VigError("VIG_INTERNAL"));
       },
     );
   };
 }
+
+const isUnsure = (error: unknown): boolean =>
+  error instanceof VigError && error.code === "VIG_SESSION_STATE_UNKNOWN";

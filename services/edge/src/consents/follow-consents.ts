@@ -1,5 +1,5 @@
 import { allowedLength } from "@vigie/core/geohash";
-import { userKey } from "@vigie/core/keys";
+import { USER_KEY_MAX_LENGTH, userKey } from "@vigie/core/keys";
 import type { Logger } from "@vigie/core/log";
 import { dlq, type Outcome, ok } from "@vigie/core/outcome";
 import { SECOND_MS } from "@vigie/core/time";
@@ -33,8 +33,6 @@ const FIELDS = ["tenant_id", "user_id", "gps_opt_in", "precision"] as const;
 type Consent = Pick<GeoPrefs, (typeof FIELDS)[number]>;
 /** How often it is looked whether all is heard still: little beside the silence that is borne. */
 const LOOK_MS = SECOND_MS;
-/** Source: contracts: tenant and user have at most 128 characters each; a name's hash keeps a number for each of its own. */
-const KEY_LENGTH_MAX = 257;
 
 /** Reads what people consent to whole, in the background, and follows it; anew whenever that breaks off. */
 export function followConsents(options: FollowConsentsOptions): FollowedConsents {
@@ -134,7 +132,8 @@ class Taking {
   /** Null: taken, or unusable; then what was known counts. */
   private takeOne(record: FetchedRecord): Promise<void> | null {
     const key = String(record.key);
-    if (key.length > KEY_LENGTH_MAX) {
+    // Of a longer one the hash of names would keep a number for each character.
+    if (key.length > USER_KEY_MAX_LENGTH) {
       this.refuse(record, "VIG_RECORD_KEY_MISMATCH");
       return null;
     }

@@ -1,5 +1,6 @@
 import { assert } from "@vigie/core/assert";
 import { geohashLengths, PRECISION_DEFAULT } from "@vigie/core/geohash";
+import { hashedWith, scattered } from "@vigie/stream/state/key-hash";
 import { NameHash } from "./name-hash.ts";
 
 /** To how many characters of a geohash the places of somebody may go on who said nothing. Source: GEO-18, PRV-07. */
@@ -51,7 +52,9 @@ export class Precisions {
   /** Where this hash is, or the free slot where it would be. */
   #slotOf(high: number, low: number): number {
     const mask = this.#lengths.length - 1;
-    for (let slot = scattered(low) & mask; ; slot = (slot + 1) & mask) {
+    // A linear hash maps numbered names to progressions, which would lie in clusters.
+    const first = scattered(hashedWith(low, 0)) >>> Math.clz32(mask);
+    for (let slot = first; ; slot = (slot + 1) & mask) {
       const at = WORDS * slot;
       const isFree = this.#lengths[slot] === 0;
       if (isFree || (this.#words[at] === high && this.#words[at + 1] === low)) return slot;
@@ -84,13 +87,4 @@ export class Precisions {
       if (isKept(length)) this.#put(words[at] ?? 0, words[at + 1] ?? 0, length);
     });
   }
-}
-
-/**
- * A linear hash maps numbered names to progressions, which lie in clusters: 11 slots a search in one process of a hundred.
- * Source: the first step of MurmurHash3's finaliser (Austin Appleby, public domain).
- */
-function scattered(hash: number): number {
-  const mixed = Math.imul(hash ^ (hash >>> 16), 0x85eb_ca6b);
-  return mixed ^ (mixed >>> 13);
 }
