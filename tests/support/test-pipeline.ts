@@ -4,6 +4,9 @@ import { type ForeignEvents, foreignEvents } from "./events.ts";
 import { allServices, openPipeline, type Pipeline } from "./pipeline.ts";
 import type { ServiceName } from "./processes.ts";
 
+/** Files run beside each other and starve each other; how fast a command is done is measured elsewhere. */
+const PATIENT = { COMMAND_WAIT_MS: "10000" };
+
 export interface TestPipeline {
   readonly servers: TestStack;
   readonly pipeline: Pipeline;
@@ -17,7 +20,7 @@ export async function testPipeline(
 ): Promise<TestPipeline> {
   const servers = await stack();
   try {
-    const pipeline = await openPipeline(servers, names, over);
+    const pipeline = await openPipeline(servers, names, { ...PATIENT, ...over });
     afterAll(async () => {
       await pipeline.close();
       await servers.close();

@@ -129,14 +129,10 @@ export async function stopServer({ child }: Server): Promise<void> {
 export interface Pace {
   readonly seconds: number;
   /** Null: as fast as the connections can. */
-  readonly perSecond?: number | null;
+  readonly perSecond: number | null;
 }
 
-async function load(
-  url: string,
-  traffic: Traffic,
-  { seconds, perSecond = null }: Pace,
-): Promise<Round> {
+async function load(url: string, traffic: Traffic, { seconds, perSecond }: Pace): Promise<Round> {
   const child = spawn(process.execPath, [LOAD], {
     stdio: ["pipe", "pipe", "inherit"],
   });
@@ -178,21 +174,29 @@ export type Rounds<Name extends string> = Readonly<Record<Name, readonly Measure
 /** What is measured side by side, in alternating rounds: a server, and what it is asked. */
 export type Asked = readonly [server: Server, traffic: Traffic];
 
+/** How often and how long each is measured. */
+export interface Turns<Name extends string> {
+  readonly rounds: number;
+  readonly seconds: number;
+  /** All connections of each together; absent: as fast as they can. */
+  readonly perSecond?: Readonly<Record<Name, number>>;
+}
+
 /** Throws: VIG_INVARIANT when an answer was not what it had to be. */
 export async function sideBySide<Name extends string>(
   asked: Readonly<Record<Name, Asked>>,
-  pace: Pace & { readonly rounds: number },
+  turns: Turns<Name>,
 ): Promise<Rounds<Name>> {
   for (const [{ url }, traffic] of Object.values<Asked>(asked)) {
-    await load(url, traffic, { seconds: WARM_UP_SECONDS });
+    await load(url, traffic, { seconds: WARM_UP_SECONDS, perSecond: null });
   }
-  return alternating(asked, pace);
+  return alternating(asked, turns);
 }
 
 /** As `sideBySide`, of servers that are warm. */
 export async function alternating<Name extends string>(
   asked: Readonly<Record<Name, Asked>>,
-  { rounds, ...pace }: Pace & { readonly rounds: number },
+  { rounds, seconds, perSecond }: Turns<Name>,
 ): Promise<Rounds<Name>> {
   const names = Object.keys(asked) as Name[];
   const all = {} as Record<Name, Measured[]>;
@@ -200,25 +204,35 @@ export async function alternating<Name extends string>(
   for (let round = 0; round < rounds; round += 1) {
     for (const name of names) {
       const [server, traffic] = asked[name];
+      const pace = { seconds, perSecond: perSecond?.[name] ?? null };
       all[name].push(await measured(server, traffic, pace));
     }
   }
   return all;
 }
 
-/** Of servers that are warm, both at half of `ourPerSecond`: where latency is the question, and not a full queue. */
+/**
+ * Of servers that are warm, each at half of its own rate: where latency is the question, and not a full queue. Both
+ * are as busy then, so a machine that is slower for a moment delays both.
+ */
 export async function halfLoad(
   asked: Readonly<Record<"bare" | "ours", Asked>>,
   { seconds, rounds }: Plan,
-  { ourPerSecond }: { readonly ourPerSecond: number },
+  full: { readonly barePerSecond: number; readonly ourPerSecond: number },
 ) {
-  const perSecond = Math.round(ourPerSecond / 2);
+  const perSecond = {
+    bare: Math.round(full.barePerSecond / 2),
+    ours: Math.round(full.ourPerSecond / 2),
+  };
   const { bare, ours } = await alternating(asked, { seconds, rounds, perSecond });
   return {
     halfLoadPerSecond: middle(ours, "perSecond"),
     halfLoadP50Ms: middle(ours, "p50Ms"),
     halfLoadP99Ms: middle(ours, "p99Ms"),
     halfLoadP99MsOfRounds: ours.map(({ p99Ms }) => p99Ms),
+    bareHalfLoadPerSecond: middle(bare, "perSecond"),
+    bareHalfLoadP50Ms: middle(bare, "p50Ms"),
+    bareHalfLoadP99Ms: middle(bare, "p99Ms"),
     bareHalfLoadP99MsOfRounds: bare.map(({ p99Ms }) => p99Ms),
   };
 }

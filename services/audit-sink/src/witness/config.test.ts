@@ -1,14 +1,16 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { formatVerifierKey } from "@vigie/audit-log/note";
 import { parseConfig } from "@vigie/service-kit/config";
 import { createSigningKey } from "@vigie/service-kit/kms/signing-key";
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { keyNamed } from "../checkpoint/testing.ts";
 import { witnessConfig } from "./config.ts";
 import { openWitnessKeys } from "./keys.ts";
-import { freshFolder } from "./testing.ts";
 
-const folder = freshFolder();
+const folder = mkdtempSync(join(tmpdir(), "vigie-witness-"));
+afterAll(() => rmSync(folder, { recursive: true }));
 const ofWitness = join(folder, "witness.key");
 const ofLog = join(folder, "log.key");
 const witness = createSigningKey(ofWitness, "witness.example/w1", "cosignature");

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createSigner, type NoteSigner } from "@vigie/audit-log/note";
 import { proveConsistency } from "@vigie/audit-log/proofs";
 import { silentLogger } from "@vigie/core/log";
-import { afterAll } from "vitest";
+import { onTestFinished } from "vitest";
 import { type LogKeys, type SignedCheckpoint, signCheckpoint } from "../checkpoint/keys.ts";
 import { logKeys, MemoryTree } from "../checkpoint/testing.ts";
 import { openRecords, type Records } from "./records.ts";
@@ -21,15 +21,11 @@ export const witnessSigner = (name = "witness.example/w1"): NoteSigner =>
     privateKey: generateKeyPairSync("ed25519").privateKey,
   });
 
-const folders: string[] = [];
-afterAll(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
-});
-
-/** Removed after the file's tests. */
+/** Removed after the test. */
 export function freshFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "vigie-witness-"));
-  folders.push(folder);
+  // A killed child may still be at its last write.
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }));
   return folder;
 }
 
