@@ -39,10 +39,10 @@ export async function startRegistry({ java, port, managementPort, postgres, log,
   return url;
 }
 
-/** True when a GET answers 200 within a second. */
-export async function answersOk(url) {
+/** True when a GET answers 200 in time. */
+export async function answersOk(url, timeoutMs = 1_000) {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(1_000) });
+    const response = await fetch(url, { signal: AbortSignal.timeout(Math.ceil(timeoutMs)) });
     await response.arrayBuffer();
     return response.status === 200;
   } catch {

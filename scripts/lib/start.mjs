@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { explain, HOME, LOGS, PINNED_NODE, Problem, ROOT, sleep } from "./base.mjs";
+import { explain, HOME, LOGS, PINNED_NODE, Problem, ROOT } from "./base.mjs";
 import { DOCKER_PORTS, dockerAnswers, startDocker } from "./docker.mjs";
 import { checkNode, checkRoom, install } from "./install.mjs";
 import { ensureKeys } from "./keys.mjs";
@@ -9,9 +9,9 @@ import { allAddresses, checkNative, INNER_PORTS, startNative } from "./native.mj
 import { choosePorts } from "./ports.mjs";
 import { closeProcesses, describeExit, help, isAlive, startMark, tail } from "./processes.mjs";
 import { createProgress } from "./progress.mjs";
-import { answersOk } from "./registry.mjs";
+import { lookForRunning } from "./running.mjs";
 import { environmentOf, METRICS_PORTS, startServices } from "./services.mjs";
-import { living, openState, readState } from "./state.mjs";
+import { openState } from "./state.mjs";
 import { stopState } from "./stop.mjs";
 import { createVoice, elapsedS } from "./voice.mjs";
 
@@ -33,13 +33,13 @@ export async function runStart({ demo, detach }) {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, resolve);
   });
   try {
-    if (await useRunning({ demo })) return;
-    const starting = bringUp({ state, demo, detach });
-    const how = await Promise.race([starting.then(() => "up"), told.then(() => "told")]);
+    const working = useOrBringUp({ state, demo, detach });
+    const how = await Promise.race([working, told.then(() => "told")]);
+    if (how === "used") return;
     if (how === "up" && detach) process.exit(0);
     if (how === "up") await told;
-    say("vigie", "stopping");
-    starting.catch(() => {}); // What was under way fails now, as it should.
+    if (state.get().processes.length > 0) say("vigie", "stopping");
+    working.catch(() => {}); // What was under way fails now, as it should.
     await end();
     process.exit(how === "up" ? 0 : 130); // 128 + SIGINT, as shells say it
   } catch (error) {
@@ -49,17 +49,10 @@ export async function runStart({ demo, detach }) {
   }
 }
 
-/** On a busy machine an edge that is well takes longer than a second now and then. */
-const ANSWER_MS = 30_000;
-const ASK_MS = 250;
-
-async function answersSoon(url) {
-  const endMs = performance.now() + ANSWER_MS;
-  while (!(await answersOk(url))) {
-    if (performance.now() > endMs) return false;
-    await sleep(ASK_MS);
-  }
-  return true;
+async function useOrBringUp({ state, demo, detach }) {
+  if (await useRunning({ demo })) return "used";
+  await bringUp({ state, demo, detach });
+  return "up";
 }
 
 /**
@@ -67,22 +60,31 @@ async function answersSoon(url) {
  * Remains of a start that was killed: they are ended first.
  */
 async function useRunning({ demo }) {
-  const old = readState();
-  const alive = living(old);
-  if (old === null || (alive.length === 0 && old.mode !== "docker")) return false;
-  const isWhole = old.edge !== undefined && alive.length === old.processes.length;
-  if (isWhole && (await answersSoon(`${old.edge}/healthz`))) {
-    say("vigie", `runs here already: ${old.edge} (npm stop ends it)`);
-    const environment = environmentOf({ addresses: old, secrets: ensureKeys(), env: process.env });
-    if (demo) await runScript("scripts/demo.ts", environmentFor(environment, old.edge));
-    return true;
+  const { kind, old } = await lookForRunning({
+    waits: ({ edge }) => say("vigie", `runs here already, but ${edge} does not answer; waiting`),
+  });
+  switch (kind) {
+    case "nothing":
+      return false;
+    case "well": {
+      say("vigie", `runs here already: ${old.edge} (npm stop ends it)`);
+      const addresses = { addresses: old, secrets: ensureKeys(), env: process.env };
+      const environment = environmentFor(environmentOf(addresses), old.edge);
+      if (demo) await runScript("scripts/demo.ts", environment);
+      return true;
+    }
+    case "starting":
+      throw new Problem("Another npm start is at work here.", "Wait for it, or end it:  npm stop");
+    case "unwell":
+      throw new Problem(
+        `Vigie runs here, but ${old.edge}/healthz gives no good answer.`,
+        `See what it lacks there, and ${LOGS}. To end it:  npm stop`,
+      );
+    default:
+      say("vigie", "ending what an earlier start left");
+      await stopState(old, say);
+      return false;
   }
-  if (old.runner && isAlive(old.runner)) {
-    throw new Problem("Another npm start is at work here.", "Wait for it, or end it:  npm stop");
-  }
-  say("vigie", "ending what an earlier start left");
-  await stopState(old, say);
-  return false;
 }
 
 async function bringUp({ state, demo, detach }) {

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { test } from "vitest";
-import { partitionOf } from "./keys.ts";
+import { partitionOf, TENANT_ID, USER_ID, USER_KEY_MAX_LENGTH, userKey } from "./keys.ts";
+
+test("the longest key of a user is of the longest names", () => {
+  const [tenantId, userId] = ["t".repeat(64), "u".repeat(128)];
+  assert.ok(TENANT_ID.test(tenantId) && !TENANT_ID.test(`${tenantId}t`));
+  assert.ok(USER_ID.test(userId) && !USER_ID.test(`${userId}u`));
+  assert.equal(userKey(tenantId, userId).length, USER_KEY_MAX_LENGTH);
+});
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 

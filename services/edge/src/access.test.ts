@@ -16,6 +16,7 @@ const guarded = {
 type GuardName = keyof typeof guarded;
 const names = Object.keys(guarded) as GuardName[];
 
+const unsure = new VigError("VIG_SESSION_STATE_UNKNOWN");
 const lively = testEdge({ auth: issuerAuth });
 
 const call = (name: GuardName, token: string, { app } = lively) =>
@@ -44,8 +45,35 @@ describe.each(names)("behind the guard %s", (name) => {
   });
 });
 
+describe.each(["person", "admin", "scoped"] as const)("behind the guard %s a session", (name) => {
+  test.each([
+    ["that nobody has heard of is refused", async () => ({ kind: "unknown" }) as const, 401],
+    ["that nobody can vouch for waits", () => Promise.reject(unsure), 503],
+    ["that is asked for in vain is refused", () => Promise.reject(undefined), 500],
+  ] as const)("%s", async (_what, resolve, status) => {
+    const edge = testEdge({ auth: issuerAuth, view: { ...memoryView(), resolve } });
+    const response = await call(name, await issued(), edge);
+    assert.equal(response.statusCode, status, response.body);
+  });
+});
+
 test.each([
-  ["nobody can say whether it lives", new VigError("VIG_SESSION_STATE_UNKNOWN"), 202, 1],
+  ["nobody has heard of it", "unknown", 202],
+  ["a kind that nobody knows yet", "of a later version", 401],
+] as const)(
+  "SES-04: an event of a session's own, when it is said: %s",
+  async (_what, kind, status) => {
+    const view = memoryView(new Map([["s-1", { kind } as SessionAnswer]]));
+    const edge = testEdge({ auth: issuerAuth, view });
+    const headers = { authorization: `Bearer ${await issued()}` };
+    const payload = { occurred_at: NOW_MS, channel: "MOBILE" };
+    const response = await edge.app.inject({ ...guarded.ingest, headers, payload });
+    assert.equal(response.statusCode, status, response.body);
+  },
+);
+
+test.each([
+  ["nobody can say whether it lives", unsure, 202, 1],
   ["asking fails otherwise", new TypeError("a bug"), 500, 0],
   ["asking fails without saying why", undefined, 500, 0],
 ] as const)(

@@ -31,7 +31,7 @@ export interface SprayOptions {
 const WATCHED_OUTPUT = "watched";
 type OutputName = "credential_spray" | typeof WATCHED_OUTPUT;
 
-/** What is watched fits into the memory of every worker: six partitions of this make some 60 MB there. */
+/** What is watched fits into the memory of every worker: so many take some 10 MB there. */
 const WATCHED_MAX = 50_000;
 /** The aggregate that counts them. */
 export const WATCHED_COUNT = "watched";

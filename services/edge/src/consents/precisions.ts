@@ -13,6 +13,13 @@ const FULL_SHARE = 2 / 3;
 const WORDS = 2;
 
 /**
+ * Where a search for this hash begins, in a table of a power of two slots above 1. A linear hash maps numbered names to
+ * progressions, which would lie in clusters.
+ */
+export const firstSlotOf = (hash: number, mask: number): number =>
+  scattered(hashedWith(hash, 0)) >>> Math.clz32(mask);
+
+/**
  * People whose places may go on more or less finely than everybody's: 9 bytes a slot, where a Map of names takes some
  * 100. A name is kept as 62 bits of a hash that this process drew: one of a million entries is taken for another name
  * once in 10^12 questions, and nobody can choose a name that is.
@@ -52,9 +59,7 @@ export class Precisions {
   /** Where this hash is, or the free slot where it would be. */
   #slotOf(high: number, low: number): number {
     const mask = this.#lengths.length - 1;
-    // A linear hash maps numbered names to progressions, which would lie in clusters.
-    const first = scattered(hashedWith(low, 0)) >>> Math.clz32(mask);
-    for (let slot = first; ; slot = (slot + 1) & mask) {
+    for (let slot = firstSlotOf(low, mask); ; slot = (slot + 1) & mask) {
       const at = WORDS * slot;
       const isFree = this.#lengths[slot] === 0;
       if (isFree || (this.#words[at] === high && this.#words[at + 1] === low)) return slot;

@@ -78,6 +78,16 @@ test("PRV-14: a person asks for their own erasure: on record, published once, an
   assert.deepEqual(told.response.json(), answer);
 });
 
+test.each([
+  ["the longest id", "u".repeat(128), 202],
+  ["one more", "u".repeat(129), 400],
+  ["characters of two units each, which contracts count as two", "\u{1f600}".repeat(65), 400],
+])("an administrator asks for %s", async (_what, user, status) => {
+  const { response } = await call(theirs(encodeURIComponent(user)), { claims: ADMIN });
+  assert.equal(response.statusCode, status, response.body);
+  assert.equal((await published()).length, status === 202 ? 1 : 0);
+});
+
 test("the same again, also at the same time, is the same erasure; once it is done a new one begins", async () => {
   const all = await Promise.all([call(OWN), call(OWN), call(OWN)]);
   const ids = new Set(all.map(({ response }) => response.json().erasure_id));

@@ -74,6 +74,9 @@ export function erasure(app: FastifyInstance, context: EdgeContext): void {
     },
     async (call, reply) => {
       const userId = await userOf(context, callerOf(call).tenantId, call.params.userId);
+      // A schema counts characters, contracts the units of UTF-16.
+      if (!USER_ID.test(userId))
+        throw new VigError("VIG_REQUEST_INVALID", { why: "userId is too long" });
       const facts = await request(call, userId, "ADMIN");
       reply.code(202).header("location", `/api/id/erasures/${facts.erasureId}`);
       return erasureAnswer(facts);
