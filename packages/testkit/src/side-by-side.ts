@@ -165,7 +165,10 @@ export async function measured(
   return { ...round, serverCpuUs: Math.round((spentMs * 1_000) / round.answered) };
 }
 
-/** Compiled code, warm servers, and each token's signature verified once, as for a caller that comes again. */
+/**
+ * Code compiled for this pace, warm servers, and each token's signature verified once, as for a caller that comes again:
+ * at half load fewer requests come in one turn, and what handles them is compiled anew.
+ */
 const WARM_UP_SECONDS = 4;
 
 /** By the name of what was measured. */
@@ -185,35 +188,28 @@ export interface Turns<Name extends string> {
 /** Throws: VIG_INVARIANT when an answer was not what it had to be. */
 export async function sideBySide<Name extends string>(
   asked: Readonly<Record<Name, Asked>>,
-  turns: Turns<Name>,
-): Promise<Rounds<Name>> {
-  for (const [{ url }, traffic] of Object.values<Asked>(asked)) {
-    await load(url, traffic, { seconds: WARM_UP_SECONDS, perSecond: null });
-  }
-  return alternating(asked, turns);
-}
-
-/** As `sideBySide`, of servers that are warm. */
-export async function alternating<Name extends string>(
-  asked: Readonly<Record<Name, Asked>>,
   { rounds, seconds, perSecond }: Turns<Name>,
 ): Promise<Rounds<Name>> {
   const names = Object.keys(asked) as Name[];
+  const paceOf = (name: Name): number | null => perSecond?.[name] ?? null;
+  for (const name of names) {
+    const [{ url }, traffic] = asked[name];
+    await load(url, traffic, { seconds: WARM_UP_SECONDS, perSecond: paceOf(name) });
+  }
   const all = {} as Record<Name, Measured[]>;
   for (const name of names) all[name] = [];
   for (let round = 0; round < rounds; round += 1) {
     for (const name of names) {
       const [server, traffic] = asked[name];
-      const pace = { seconds, perSecond: perSecond?.[name] ?? null };
-      all[name].push(await measured(server, traffic, pace));
+      all[name].push(await measured(server, traffic, { seconds, perSecond: paceOf(name) }));
     }
   }
   return all;
 }
 
 /**
- * Of servers that are warm, each at half of its own rate: where latency is the question, and not a full queue. Both
- * are as busy then, so a machine that is slower for a moment delays both.
+ * Each at half of its own rate: where latency is the question, and not a full queue. Both are as busy then, so a machine
+ * that is slower for a moment delays both.
  */
 export async function halfLoad(
   asked: Readonly<Record<"bare" | "ours", Asked>>,
@@ -224,7 +220,7 @@ export async function halfLoad(
     bare: Math.round(full.barePerSecond / 2),
     ours: Math.round(full.ourPerSecond / 2),
   };
-  const { bare, ours } = await alternating(asked, { seconds, rounds, perSecond });
+  const { bare, ours } = await sideBySide(asked, { seconds, rounds, perSecond });
   return {
     halfLoadPerSecond: middle(ours, "perSecond"),
     halfLoadP50Ms: middle(ours, "p50Ms"),
