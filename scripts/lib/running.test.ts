@@ -63,10 +63,11 @@ test("an edge that is not ready yet is asked again", async () => {
 });
 
 test("an edge that never answers well is told of while its start watches, and else is what is left", async () => {
-  const { edge } = await edgeThatAnswers([{ status: 404 }]);
+  const { edge, asked } = await edgeThatAnswers([{ status: 404 }]);
   const state = { edge, processes: [self] };
-  assert.deepEqual(await look([{ ...state, runner: self }], 1), { kind: "unwell", waits: 1 });
-  assert.deepEqual(await look([{ ...state, runner: gone }], 1), { kind: "remains", waits: 1 });
+  assert.deepEqual(await look([{ ...state, runner: self }], 500), { kind: "unwell", waits: 1 });
+  assert.deepEqual(await look([{ ...state, runner: gone }], 500), { kind: "remains", waits: 1 });
+  assert.ok(asked() >= 2);
 });
 
 test("what ends while its edge is waited for is not waited for any longer", async () => {
@@ -84,6 +85,11 @@ test.each([
   ["no state", null, "nothing"],
   ["no process of it is left", { edge: "http://127.0.0.1:9", processes: [gone] }, "nothing"],
   ["it has no edge yet", { processes: [self], runner: self }, "starting"],
+  [
+    "a part of it ended while its start watches",
+    { edge: "http://127.0.0.1:9", processes: [self, gone], runner: self },
+    "broken",
+  ],
   ["its start was killed", { processes: [self], runner: gone }, "remains"],
   ["servers in containers", { mode: "docker", processes: [], runner: gone }, "remains"],
 ])("without asking anybody: %s", async (_what, state, kind) => {

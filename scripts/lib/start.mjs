@@ -38,7 +38,7 @@ export async function runStart({ demo, detach }) {
     if (how === "used") return;
     if (how === "up" && detach) process.exit(0);
     if (how === "up") await told;
-    if (state.get().processes.length > 0) say("vigie", "stopping");
+    if (state.get().mode !== undefined) say("vigie", "stopping");
     working.catch(() => {}); // What was under way fails now, as it should.
     await end();
     process.exit(how === "up" ? 0 : 130); // 128 + SIGINT, as shells say it
@@ -61,20 +61,30 @@ async function useOrBringUp({ state, demo, detach }) {
  */
 async function useRunning({ demo }) {
   const { kind, old } = await lookForRunning({
-    waits: ({ edge }) => say("vigie", `runs here already, but ${edge} does not answer; waiting`),
+    waits: ({ edge }) =>
+      say("vigie", `runs here already, but ${edge} gives no good answer yet; waiting`),
   });
   switch (kind) {
     case "nothing":
       return false;
     case "well": {
       say("vigie", `runs here already: ${old.edge} (npm stop ends it)`);
-      const addresses = { addresses: old, secrets: ensureKeys(), env: process.env };
-      const environment = environmentFor(environmentOf(addresses), old.edge);
-      if (demo) await runScript("scripts/demo.ts", environment);
+      if (!demo) return true;
+      const environment = environmentOf({
+        addresses: old,
+        secrets: ensureKeys(),
+        env: process.env,
+      });
+      await runScript("scripts/demo.ts", environmentFor(environment, old.edge));
       return true;
     }
     case "starting":
       throw new Problem("Another npm start is at work here.", "Wait for it, or end it:  npm stop");
+    case "broken":
+      throw new Problem(
+        "Vigie runs here, but not all of it.",
+        `See ${LOGS}, and end it:  npm stop`,
+      );
     case "unwell":
       throw new Problem(
         `Vigie runs here, but ${old.edge}/healthz gives no good answer.`,

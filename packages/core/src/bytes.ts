@@ -2,8 +2,8 @@ import { assert } from "./assert.ts";
 
 const HIGH = 0x1_0000_0000;
 /**
- * Of a varint, what its first four bytes hold: halves of integers of 32 bits each. Of one loop over both kinds of numbers
- * V8 14.6 made code for the small ones again and again, for as long as large ones came.
+ * What the first four bytes of a varint hold. A larger number is taken as two halves below this, each an integer of 32
+ * bits: for one loop over small and large numbers V8 14.6 made code for the small ones again and again.
  */
 const FOUR_GROUPS = 2 ** 28;
 

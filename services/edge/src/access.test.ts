@@ -19,6 +19,9 @@ const names = Object.keys(guarded) as GuardName[];
 const unsure = new VigError("VIG_SESSION_STATE_UNKNOWN");
 const lively = testEdge({ auth: issuerAuth });
 
+/** A view that says this of every session. */
+const said = (kind: string) => async () => ({ kind }) as SessionAnswer;
+
 const call = (name: GuardName, token: string, { app } = lively) =>
   app.inject({ ...guarded[name], headers: { authorization: `Bearer ${token}` } });
 
@@ -47,13 +50,14 @@ describe.each(names)("behind the guard %s", (name) => {
 
 describe.each(["person", "admin", "scoped"] as const)("behind the guard %s a session", (name) => {
   test.each([
-    ["that nobody has heard of is refused", async () => ({ kind: "unknown" }) as const, 401],
-    ["that nobody can vouch for waits", () => Promise.reject(unsure), 503],
-    ["that is asked for in vain is refused", () => Promise.reject(undefined), 500],
-  ] as const)("%s", async (_what, resolve, status) => {
+    ["that nobody has heard of is refused", said("unknown"), 401, "VIG_SESSION_ENDED"],
+    ["of a later version's kind is refused", said("later"), 401, "VIG_SESSION_ENDED"],
+    ["that nobody can vouch for waits", () => Promise.reject(unsure), 503, unsure.code],
+    ["that is asked for in vain is refused", () => Promise.reject(undefined), 500, "VIG_INTERNAL"],
+  ] as const)("%s", async (_what, resolve, status, code) => {
     const edge = testEdge({ auth: issuerAuth, view: { ...memoryView(), resolve } });
     const response = await call(name, await issued(), edge);
-    assert.equal(response.statusCode, status, response.body);
+    assert.deepEqual([response.statusCode, response.json().code], [status, code], response.body);
   });
 });
 
@@ -63,7 +67,7 @@ test.each([
 ] as const)(
   "SES-04: an event of a session's own, when it is said: %s",
   async (_what, kind, status) => {
-    const view = memoryView(new Map([["s-1", { kind } as SessionAnswer]]));
+    const view = { ...memoryView(), resolve: said(kind) };
     const edge = testEdge({ auth: issuerAuth, view });
     const headers = { authorization: `Bearer ${await issued()}` };
     const payload = { occurred_at: NOW_MS, channel: "MOBILE" };

@@ -61,7 +61,7 @@ test("names that are numbered are found as soon as any others, whatever hash was
       for (looks++; full[slot]; looks++) slot = (slot + 1) & mask;
       full[slot] = 1;
     }
-    // Two by Knuth, TAOCP 3, 6.4, for hashes at random: (1 + 1 / (1 - 2/3)) / 2; 1.9 to 2.15 in 400 draws.
-    expect(looks / names.length).toBeLessThan(2.5);
+    // Two by Knuth, TAOCP 3, 6.4, for hashes at random: (1 + 1 / (1 - 2/3)) / 2; 2.64 at most in 230,000 draws.
+    expect(looks / names.length).toBeLessThan(3);
   }
 });

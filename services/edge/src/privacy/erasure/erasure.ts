@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { VigError } from "@vigie/core/errors";
 import { USER_ID } from "@vigie/core/keys";
+import { ID_MAX_LENGTH } from "@vigie/schemas/constraints";
 import type { ActorType, SubjectErasure } from "@vigie/schemas/types";
 import { actorRefOf } from "@vigie/service-kit/audit-trail/actor";
 import { beforeAnswer, ownData } from "@vigie/service-kit/audit-trail/declared";
@@ -29,6 +30,8 @@ const common = { security: [{ bearer: [] }] };
 const answers = { ...problemResponses, ...problems(404) };
 const userParams = strict({
   userId: Type.String({
+    // A pattern counts characters, and two units of UTF-16 may be one.
+    maxLength: ID_MAX_LENGTH,
     pattern: USER_ID.source,
     description: "as lists show it, or as events have it",
   }),
@@ -74,9 +77,6 @@ export function erasure(app: FastifyInstance, context: EdgeContext): void {
     },
     async (call, reply) => {
       const userId = await userOf(context, callerOf(call).tenantId, call.params.userId);
-      // A schema counts characters, contracts the units of UTF-16.
-      if (!USER_ID.test(userId))
-        throw new VigError("VIG_REQUEST_INVALID", { why: "userId is too long" });
       const facts = await request(call, userId, "ADMIN");
       reply.code(202).header("location", `/api/id/erasures/${facts.erasureId}`);
       return erasureAnswer(facts);
