@@ -42,15 +42,16 @@ export default defineConfig({
           // They share no state that one could change for another, and to load what they test again for each file
           // would take half as long as to test it.
           isolate: false,
-          // A starved core makes the slowest tests ten times slower; none waits for time to pass.
-          testTimeout: 30_000,
+          // A starved core makes the slowest tests ten times slower; none waits for time to pass. `eventually` and
+          // `until` give up before, and say for what they waited.
+          testTimeout: 60_000,
           include: [
             "{packages,services}/*/src/**/*.test.ts",
             "schemas/**/*.test.ts",
             "scripts/**/*.test.ts",
             "tests/support/*.test.ts",
           ],
-          exclude: ["**/node_modules/**", "**/*.int.test.ts"],
+          exclude: ["**/node_modules/**", "**/*.{int,timed}.test.ts"],
         },
       },
       {
@@ -65,7 +66,7 @@ export default defineConfig({
             "schemas/**/*.int.test.ts",
             "scripts/**/*.int.test.ts",
           ],
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           hookTimeout: 120_000,
         },
       },
@@ -87,7 +88,7 @@ export default defineConfig({
           ...common,
           name: "timed",
           sequence: { groupOrder: 3 },
-          include: ["tests/timed/*.test.ts"],
+          include: ["tests/timed/*.test.ts", "services/*/src/**/*.timed.test.ts"],
           testTimeout: 180_000,
           hookTimeout: 180_000,
           maxWorkers: 1,

@@ -4,7 +4,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { afterEach, expect, test, vi } from "vitest";
+import { eventually } from "@vigie/testkit/eventually";
+import { afterEach, expect, test } from "vitest";
 import { isAlive, startMark } from "./lib/processes.mjs";
 import { reapTestStacks } from "./lib/test-stack.mjs";
 
@@ -69,7 +70,7 @@ test("what a killed run leaves is found by its record and ended, data and all", 
 }, async () => {
   const stack = await begin();
   stack.child.kill("SIGKILL");
-  await vi.waitFor(() => expect(startMark(stack.child.pid)).toBeNull());
+  await eventually(() => expect(startMark(stack.child.pid)).toBeNull());
   expect(alive(stack)).toHaveLength(4);
   await reapTestStacks();
   expect(alive(stack)).toEqual([]);

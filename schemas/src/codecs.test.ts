@@ -4,7 +4,8 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger } from "@vigie/core/log";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { eventually } from "@vigie/testkit/eventually";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { registeredText } from "./codec-core.ts";
 import { type Codecs, openCodecs } from "./codecs.ts";
 import { memoryCodecs } from "./memory-codecs.ts";
@@ -100,7 +101,7 @@ test.each(away)("%s is an outage: waited out, never a dead letter", async (_name
   const first = codecs.decoder("id.login").decode(bytes);
   expect(first.kind).toBe("later");
   const outcome = decode(codecs);
-  await vi.waitFor(() => expect(told.filter((up) => !up).length).toBeGreaterThan(1));
+  await eventually(() => expect(told.filter((up) => !up).length).toBeGreaterThan(1));
   script = knowsLogin;
   expect(await outcome).toEqual({ kind: "ok", value: sampleLogin });
   expect(told.at(-1)).toBe(true);
@@ -138,7 +139,7 @@ test("a schema is fetched once, whoever asks", async () => {
 test("a topic's newest schema is known before its first record, which may come in an outage", async () => {
   const decoder = (await open()).decoder<LoginEvent>("id.login");
   const onDisk = join(cacheDir, `${loginId}.avsc`);
-  await vi.waitFor(() => expect(existsSync(onDisk)).toBe(true));
+  await eventually(() => expect(existsSync(onDisk)).toBe(true));
   script = () => json(503, {});
   expect(decoder.decode(bytes)).toEqual({ kind: "ok", value: sampleLogin });
 });
@@ -146,10 +147,10 @@ test("a topic's newest schema is known before its first record, which may come i
 test("a registry that comes back is asked for the newest schemas that it could not give", async () => {
   script = () => json(503, {});
   const decoder = (await open()).decoder<LoginEvent>("id.login");
-  await vi.waitFor(() => expect(told.at(-1)).toBe(false));
+  await eventually(() => expect(told.at(-1)).toBe(false));
   script = knowsLogin;
-  await vi.waitFor(() => expect(askedById()).toHaveLength(1), { timeout: 5_000 });
-  await vi.waitFor(() => expect(readdirSync(cacheDir)).toHaveLength(1));
+  await eventually(() => expect(askedById()).toHaveLength(1));
+  await eventually(() => expect(readdirSync(cacheDir)).toHaveLength(1));
   expect(decoder.decode(bytes)).toEqual({ kind: "ok", value: sampleLogin });
 });
 
@@ -159,7 +160,7 @@ test.each([
 ])("%s of a topic is nothing to foresee, and no outage", async (_name, none) => {
   script = (request) => (request === NEWEST ? none : knowsLogin(request));
   expect((await decode(await open())).kind).toBe("ok");
-  await vi.waitFor(() => expect(told.length).toBeGreaterThan(1));
+  await eventually(() => expect(told.length).toBeGreaterThan(1));
   expect(told).not.toContain(false);
   expect(asked.filter((request) => request === NEWEST)).toHaveLength(1);
 });
@@ -238,9 +239,9 @@ test("a registry that comes back is noticed, though what is on disk serves", asy
   await decode(await open());
   script = () => json(503, {});
   await decode(await open());
-  await vi.waitFor(() => expect(told.at(-1)).toBe(false));
+  await eventually(() => expect(told.at(-1)).toBe(false));
   script = knowsLogin;
-  await vi.waitFor(() => expect(told.at(-1)).toBe(true), { timeout: 5_000 });
+  await eventually(() => expect(told.at(-1)).toBe(true));
 });
 
 test("an encoder waits for a registry that is away", async () => {
@@ -248,7 +249,7 @@ test("an encoder waits for a registry that is away", async () => {
   const codecs = await open();
   const encoder = codecs.encoder<LoginEvent>("id.login");
   const ready = codecs.ready();
-  await vi.waitFor(() => expect(told.length).toBeGreaterThan(1));
+  await eventually(() => expect(told.length).toBeGreaterThan(1));
   script = knowsLogin;
   await ready;
   expect(encoder.encode(sampleLogin).equals(bytes)).toBe(true);
@@ -265,7 +266,7 @@ test("closed, it asks no more, and nobody is told to ask again", async () => {
   script = () => json(503, {});
   const codecs = await open();
   const outcome = codecs.decoder("id.login").decode(bytes);
-  await vi.waitFor(() => expect(asked.length).toBeGreaterThan(2));
+  await eventually(() => expect(asked.length).toBeGreaterThan(2));
   codecs.close();
   let ready = false;
   if (outcome.kind === "later") void outcome.ready.then(() => (ready = true));

@@ -52,6 +52,9 @@ export async function provisionTopics(
   return { created, configured, differing };
 }
 
+/** A registry whose database is busy writes slowly, and nothing else waits for it here. */
+const REGISTER_TIMEOUT_MS = 60_000;
+
 export interface RegisteredSchema {
   readonly subject: string;
   readonly schemaId: number;
@@ -65,7 +68,7 @@ export async function registerSchemas(options: {
   readonly registryUrl: string;
   readonly prefix: string;
 }): Promise<readonly RegisteredSchema[]> {
-  const registry = openRegistry(options.registryUrl);
+  const registry = openRegistry(options.registryUrl, REGISTER_TIMEOUT_MS);
   const registered: RegisteredSchema[] = [];
   for (const topic of topicNames) {
     const subject = subjectOf(options.prefix, topic);

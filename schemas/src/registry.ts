@@ -7,7 +7,7 @@ import type { AvroSchema } from "./contracts.ts";
 
 const { COMPATIBILITY, SchemaRegistry, SchemaType } = registryClient;
 
-/** A registry that hangs counts as away after this. */
+/** A registry that hangs counts as away after this: what it is asked for waits meanwhile. */
 const REQUEST_TIMEOUT_MS = 5_000;
 /** Source: Confluent Schema Registry API reference, error codes. */
 const SUBJECT_NOT_FOUND = 40401;
@@ -33,17 +33,18 @@ export interface Registry {
 }
 
 /** Shape: registryUrl up to and with the API's own path, e.g. `http://127.0.0.1:8081/apis/ccompat/v7`. */
-export function openRegistry(registryUrl: string): Registry {
+export function openRegistry(registryUrl: string, timeoutMs = REQUEST_TIMEOUT_MS): Registry {
   const host = registryUrl.replace(/\/+$/, "");
   const client = new SchemaRegistry(
-    { host, clientId: "vigie", retry: { retries: 0 }, middlewares: [bounded] },
+    { host, clientId: "vigie", retry: { retries: 0 }, middlewares: [boundedBy(timeoutMs)] },
     { [SchemaType.AVRO]: avroOptions },
   );
+  const call: Call = (...request) => callWithin(timeoutMs, host, ...request);
   return {
-    schemaOf: (schemaId) => schemaOf(client, host, schemaId),
+    schemaOf: (schemaId) => schemaOf(client, call, schemaId),
     async newestOf(subject) {
       const path = `/subjects/${encodeURIComponent(subject)}/versions/latest`;
-      const { code, status, body } = await call(host, "GET", path);
+      const { code, status, body } = await call("GET", path);
       if (NONE_FOUND.has(code)) return null;
       if (typeof body?.id === "number") return body.id;
       throw away(`status ${status} for the newest schema of ${subject}`);
@@ -53,7 +54,7 @@ export function openRegistry(registryUrl: string): Registry {
         return await client.getRegistryIdBySchema(subject, avroText(contract));
       } catch (cause) {
         const path = `/subjects/${encodeURIComponent(subject)}`;
-        const { code } = await call(host, "POST", path, { schema: contract });
+        const { code } = await call("POST", path, { schema: contract });
         if (NONE_FOUND.has(code)) return null;
         throw away(cause);
       }
@@ -69,7 +70,7 @@ export function openRegistry(registryUrl: string): Registry {
     },
     async setCompatibility(subject, compatibility) {
       const path = `/config/${encodeURIComponent(subject)}`;
-      const { status } = await call(host, "PUT", path, { compatibility });
+      const { status } = await call("PUT", path, { compatibility });
       if (status !== 200) throw away(`status ${status} for the compatibility of ${subject}`);
     },
   };
@@ -92,14 +93,14 @@ const whyOf = (cause: unknown): string => {
  */
 async function schemaOf(
   client: InstanceType<typeof SchemaRegistry>,
-  host: string,
+  call: Call,
   schemaId: number,
 ): Promise<SchemaAnswer> {
   try {
     const schema = await client.getSchema(schemaId);
     return avro.Type.isType(schema) ? answerOf(schema) : notAvro;
   } catch (cause) {
-    const { code, status, body } = await call(host, "GET", `/schemas/ids/${schemaId}`);
+    const { code, status, body } = await call("GET", `/schemas/ids/${schemaId}`);
     if (code === SCHEMA_NOT_FOUND) return { kind: "unknown" };
     if (status !== 200 || typeof body?.schema !== "string") throw away(cause);
     // It may be back since the client asked: what is judged is what it says now.
@@ -126,11 +127,15 @@ function read(text: string, type: string): SchemaAnswer {
 type RegistryOptions = ConstructorParameters<typeof SchemaRegistry>[0];
 type Middleware = NonNullable<RegistryOptions["middlewares"]>[number];
 
-const bounded: Middleware = () => ({
-  async prepareRequest(next) {
-    return (await next())?.enhance({ timeout: REQUEST_TIMEOUT_MS });
-  },
-});
+const boundedBy =
+  (timeoutMs: number): Middleware =>
+  () => ({
+    async prepareRequest(next) {
+      return (await next())?.enhance({ timeout: timeoutMs });
+    },
+  });
+
+type Call = (method: string, path: string, send?: object) => Promise<Answer>;
 
 interface Answer {
   readonly status: number;
@@ -144,13 +149,17 @@ interface Answer {
   } | null;
 }
 
-async function call(host: string, method: string, path: string, send?: object): Promise<Answer> {
+async function callWithin(
+  timeoutMs: number,
+  host: string,
+  ...[method, path, send]: Parameters<Call>
+): Promise<Answer> {
   try {
     const response = await fetch(host + path, {
       method,
       ...(send === undefined ? {} : { body: JSON.stringify(send) }),
       headers: { "content-type": "application/vnd.schemaregistry.v1+json" },
-      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+      signal: AbortSignal.timeout(timeoutMs),
     });
     const body = asObject(await response.text());
     return { status: response.status, code: body?.error_code ?? null, body };

@@ -69,6 +69,17 @@ export function launch({ name, command, args, log, cwd, env, identity = {}, stop
   };
 }
 
+/** True when a GET answers 200 in time. */
+export async function answersOk(url, timeoutMs = 1_000) {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(Math.ceil(timeoutMs)) });
+    await response.arrayBuffer();
+    return response.status === 200;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * Waits until `probe` resolves true.
  * Throws: Problem with the tail of the log when the process ends before, or the deadline passes.

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { REGISTRY_HOME } from "./fetch-java.mjs";
-import { launch, waitUntilReady } from "./processes.mjs";
+import { answersOk, launch, waitUntilReady } from "./processes.mjs";
 
 /** Seconds on a quiet machine; a busy one may take this long. */
 const READY_MS = 180_000;
@@ -37,15 +37,4 @@ export async function startRegistry({ java, port, managementPort, postgres, log,
   const url = `http://127.0.0.1:${port}/apis/ccompat/v7`;
   await waitUntilReady(server, () => answersOk(`${url}/subjects`), READY_MS);
   return url;
-}
-
-/** True when a GET answers 200 in time. */
-export async function answersOk(url, timeoutMs = 1_000) {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(Math.ceil(timeoutMs)) });
-    await response.arrayBuffer();
-    return response.status === 200;
-  } catch {
-    return false;
-  }
 }

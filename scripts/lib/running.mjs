@@ -1,20 +1,21 @@
 import { sleep } from "./base.mjs";
-import { isAlive } from "./processes.mjs";
-import { answersOk } from "./registry.mjs";
+import { answersOk, isAlive } from "./processes.mjs";
 import { living, readState } from "./state.mjs";
 
-/** On a busy machine an edge that is well takes longer than a second now and then. */
+/** An edge that is well answers within this even on a busy machine. */
 const ANSWER_MS = 30_000;
+/** Of the first ask: as long as a person waits without a word. */
 const SOON_MS = 1_000;
-/** One ask: a process beside a hung edge may end meanwhile. */
+/** Of each later one: a process beside a hung edge may end meanwhile. */
 const ASK_MAX_MS = 5_000;
-const ASK_MS = 250;
+const PAUSE_MS = 250;
 
 /**
  * What an earlier start left. Its state is read anew before every look, since it may end while its edge is waited for.
  * Returns: {kind, old}, old as readState gives it. nothing: nothing runs. well: all of it runs, and its edge answers.
- * starting: another start is at work. broken: a start watches it, and not all of it runs any more. unwell: the same, all
- * of it runs, but its edge gave no good answer for `answerMs`. remains: its start is gone, and not all of it is well.
+ * remains: its start is gone, and it is not well. While its start lives: starting (its edge has no address yet), broken
+ * (a part of it has ended) or unwell (all of it runs, but its edge gave no good answer for `answerMs`).
+ * `waits` is called once, when the first ask had no good answer.
  */
 export async function lookForRunning({
   read = readState,
@@ -22,7 +23,7 @@ export async function lookForRunning({
   waits = (_old) => {},
 } = {}) {
   const endMs = performance.now() + answerMs;
-  for (let patienceMs = SOON_MS; ; patienceMs = ASK_MAX_MS) {
+  for (let asked = 0; ; asked += 1) {
     const old = read();
     const alive = living(old);
     if (old === null || (alive.length === 0 && old.mode !== "docker"))
@@ -34,9 +35,9 @@ export async function lookForRunning({
       if (isWhole) return { kind: "unwell", old };
       return { kind: old.edge === undefined ? "starting" : "broken", old };
     }
-    if (await answersOk(`${old.edge}/healthz`, Math.min(patienceMs, leftMs)))
-      return { kind: "well", old };
-    if (patienceMs === SOON_MS) waits(old);
-    await sleep(ASK_MS);
+    const patienceMs = Math.min(asked === 0 ? SOON_MS : ASK_MAX_MS, leftMs);
+    if (await answersOk(`${old.edge}/healthz`, patienceMs)) return { kind: "well", old };
+    if (asked === 0) waits(old);
+    await sleep(PAUSE_MS);
   }
 }

@@ -1,8 +1,7 @@
 import { join } from "node:path";
 import { HOME, LOGS, PINNED_NODE, PROCESS_SETTINGS, ROOT } from "./base.mjs";
 import { DEVELOPMENT_ORIGIN, keyFiles } from "./keys.mjs";
-import { exists, launch, waitUntilReady } from "./processes.mjs";
-import { answersOk } from "./registry.mjs";
+import { answersOk, exists, launch, waitUntilReady } from "./processes.mjs";
 
 /** Seconds on a quiet machine; a busy one may take this long. */
 const READY_MS = 180_000;

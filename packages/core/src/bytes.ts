@@ -163,19 +163,27 @@ export class Reader {
   }
 
   varint(): number {
-    let low = 0;
+    const low = this.groups();
+    if (!this.goesOn()) return low;
+    const high = this.groups();
+    assert(!this.goesOn(), "a number of a state is a safe integer");
+    return high * FOUR_GROUPS + low;
+  }
+
+  /** Up to four bytes of a varint; below 2^28. */
+  private groups(): number {
+    let value = 0;
     for (let shift = 0; shift < 28; shift += 7) {
       const byte = this.u8();
-      low |= (byte & 0x7f) << shift;
-      if (byte < 0x80) return low;
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) break;
     }
-    let high = 0;
-    for (let shift = 0; shift < 28; shift += 7) {
-      const byte = this.u8();
-      high |= (byte & 0x7f) << shift;
-      if (byte < 0x80) return high * FOUR_GROUPS + low;
-    }
-    assert(false, "a number of a state is a safe integer");
+    return value;
+  }
+
+  /** Whether the byte just read says that more of its varint follow. */
+  private goesOn(): boolean {
+    return (this.bytes[this.at - 1] as number) > 0x7f;
   }
 
   signed(): number {

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gridCellOf } from "@vigie/core/geo";
 import { silentLogger } from "@vigie/core/log";
-import { afterAll, describe, expect, test, vi } from "vitest";
+import { eventually } from "@vigie/testkit/eventually";
+import { afterAll, describe, expect, test } from "vitest";
 import { parseAsnCsv } from "./asn-ranges.ts";
 import { cityOfRecord } from "./city-db.ts";
 import { GeoIpDatabases } from "./databases.ts";
@@ -277,7 +278,7 @@ describe("a file that changes", () => {
     const thies = { ...dakar, city: { names: { en: "Thiès" } } };
     write(tinyMmdb([{ prefix: PREFIX, record: thies }]));
     expect(await watch.look()).toBe(true);
-    await vi.waitFor(() => expect(cityNow()).toBe("Thiès"));
+    await eventually(() => expect(cityNow()).toBe("Thiès"));
     expect(generationNow()).not.toBe(ofDakar);
 
     write(Buffer.from("half a file"));
@@ -289,7 +290,7 @@ describe("a file that changes", () => {
     expect(await watch.look()).toBe(false);
     write(tinyMmdb([{ prefix: PREFIX, record: dakar }]));
     expect(await watch.look()).toBe(true);
-    await vi.waitFor(() => expect(cityNow()).toBe("Dakar"));
+    await eventually(() => expect(cityNow()).toBe("Dakar"));
     expect(generationNow()).toBe(ofDakar);
     following.close();
     await teller.close();

@@ -10,11 +10,10 @@ import type { SessionPolicy } from "@vigie/schemas/types";
 import { openAdmin } from "@vigie/stream/kafka/admin";
 import { openKafka } from "@vigie/stream/kafka/client";
 import { openBatchingProducer } from "@vigie/stream/kafka/producer";
+import { eventually } from "@vigie/testkit/eventually";
 import { stack } from "@vigie/testkit/stack";
-import { onTestFinished, test, vi } from "vitest";
+import { onTestFinished, test } from "vitest";
 import { followPolicies } from "./policy-book.ts";
-
-const SOON = { timeout: 15_000, interval: 10 };
 
 test("POL-05: the book waits for its topic, knows what lies there, and follows what comes", async () => {
   const servers = await stack();
@@ -41,7 +40,7 @@ test("POL-05: the book waits for its topic, knows what lies there, and follows w
     await servers.close();
     rmSync(cacheDir, { recursive: true });
   });
-  await vi.waitFor(() => assert.deepEqual(states, [false]), SOON);
+  await eventually(() => assert.deepEqual(states, [false]));
   assert.equal(book.ready, false);
   assert.equal(book.of("acme").version, 0);
 
@@ -64,10 +63,10 @@ test("POL-05: the book waits for its topic, knows what lies there, and follows w
       }),
     });
   await put("*", 1, 12);
-  await vi.waitFor(() => assert.equal(book.of("acme").document.idle_timeout.minutes, 12), SOON);
+  await eventually(() => assert.equal(book.of("acme").document.idle_timeout.minutes, 12));
   assert.equal(book.ready, true);
   await put("acme", 4, 9);
-  await vi.waitFor(() => assert.equal(book.of("acme").version, 4), SOON);
+  await eventually(() => assert.equal(book.of("acme").version, 4));
   assert.equal(book.of("acme").document.idle_timeout.minutes, 9);
   assert.equal(book.of("other").document.idle_timeout.minutes, 12);
 });

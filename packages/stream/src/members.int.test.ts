@@ -8,8 +8,9 @@ import { type KafkaClient, openKafka } from "./kafka/client.ts";
 import { type LoneReader, openLoneReader } from "./kafka/lone-reader.ts";
 import { type BatchingProducer, openBatchingProducer } from "./kafka/producer.ts";
 import type { LedgerEntry } from "./testing/ledger.ts";
-import { until, withStateDir } from "./testing/lives.ts";
+import { withStateDir } from "./testing/lives.ts";
 import type { MemberData, MemberMessage } from "./testing/member-worker.ts";
+import { until } from "./testing/until.ts";
 
 const PARTITIONS = 6;
 const USERS = 40;

@@ -23,7 +23,8 @@ import {
   ledgerCodec,
   ledgerProcessor,
 } from "./testing/ledger.ts";
-import { silentObserver, until } from "./testing/lives.ts";
+import { silentObserver } from "./testing/lives.ts";
+import { until } from "./testing/until.ts";
 
 const PARTITIONS = 3;
 const TOPICS = ["t.deposits", "t.payments", "t.orders", "t.entries"];

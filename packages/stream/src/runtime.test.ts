@@ -19,10 +19,10 @@ import {
   type Life,
   MemoryDisk,
   silentObserver,
-  until,
   withStateDir,
 } from "./testing/lives.ts";
 import { MemoryBroker } from "./testing/memory-broker.ts";
+import { until } from "./testing/until.ts";
 
 const T0 = 1_700_000_000_000;
 const TOPICS = ["t.deposits", "t.payments", "t.orders", "t.entries"];

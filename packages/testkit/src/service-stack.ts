@@ -8,7 +8,7 @@ import { type KafkaAdmin, openAdmin } from "@vigie/stream/kafka/admin";
 import { type KafkaClient, openKafka } from "@vigie/stream/kafka/client";
 import { openLoneReader } from "@vigie/stream/kafka/lone-reader";
 import type { FetchedRecord } from "@vigie/stream/kafka/types";
-import { vi } from "vitest";
+import { eventually } from "@vigie/testkit/eventually";
 import { stack, type TestStack } from "./stack.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
@@ -40,7 +40,7 @@ export async function serviceStack(): Promise<ServiceStack> {
   // A broker that is busy takes a moment to lead the partitions of a new topic.
   const led = () =>
     Promise.all(["id.login", "id.heartbeat"].map((name) => readAll(client, prefix + name)));
-  await vi.waitFor(led, { timeout: 20_000 });
+  await eventually(led);
   return {
     ...servers,
     client,

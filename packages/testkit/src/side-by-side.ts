@@ -126,7 +126,7 @@ export async function stopServer({ child }: Server): Promise<void> {
   if (child.exitCode === null) await once(child, "exit");
 }
 
-export interface Pace {
+interface Pace {
   readonly seconds: number;
   /** Null: as fast as the connections can. */
   readonly perSecond: number | null;
@@ -153,11 +153,7 @@ async function cpuMs(child: ChildProcess): Promise<number> {
   return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * 10;
 }
 
-export async function measured(
-  { child, url }: Server,
-  traffic: Traffic,
-  pace: Pace,
-): Promise<Measured> {
+async function measured({ child, url }: Server, traffic: Traffic, pace: Pace): Promise<Measured> {
   const beforeMs = await cpuMs(child);
   const round = await load(url, traffic, pace);
   const spentMs = (await cpuMs(child)) - beforeMs;

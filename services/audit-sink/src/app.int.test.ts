@@ -16,9 +16,10 @@ import { migrate, migrationFolders } from "@vigie/service-kit/postgres/migrate";
 import { type KafkaAdmin, openAdmin } from "@vigie/stream/kafka/admin";
 import { openKafka } from "@vigie/stream/kafka/client";
 import { type BatchingProducer, openBatchingProducer } from "@vigie/stream/kafka/producer";
+import { eventually } from "@vigie/testkit/eventually";
 import { processEnv } from "@vigie/testkit/process-env";
 import { stack, type TestStack } from "@vigie/testkit/stack";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { ROLE } from "./guard.ts";
 import { auditTopics } from "./sink.ts";
 import { expectSound, leavesOf } from "./test-store.ts";
@@ -27,7 +28,6 @@ import { anomaly, auditEvent, SECRET } from "./testing.ts";
 const root = resolve(import.meta.dirname, "../../..");
 const ORIGIN = "log.example/audit";
 const PARTITIONS = 6;
-const WAIT = { timeout: 40_000, interval: 20 };
 
 let servers: TestStack;
 let admin: KafkaAdmin;
@@ -154,16 +154,16 @@ test("each event is appended once and in order, however often the service is kil
   await publish(0, EVENTS);
   for (const share of [0.1, 0.35, 0.6]) {
     const { child } = await startService();
-    await vi.waitFor(async () => expect(await entries()).toBeGreaterThan(share * EVENTS), WAIT);
+    await eventually(async () => expect(await entries()).toBeGreaterThan(share * EVENTS));
     child.kill("SIGKILL");
     await once(child, "exit");
   }
   const { child, url } = await startService();
   const all = EVENTS + EVENTS / 10;
-  await vi.waitFor(async () => expect(await entries()).toBe(all), WAIT);
+  await eventually(async () => expect(await entries()).toBe(all));
   await publish(EVENTS, 10);
-  await vi.waitFor(async () => expect(await entries()).toBe(all + 11), WAIT);
-  await vi.waitFor(async () => expect(await searchable()).toBe(all + 11), WAIT);
+  await eventually(async () => expect(await entries()).toBe(all + 11));
+  await eventually(async () => expect(await searchable()).toBe(all + 11));
 
   await expectSound({ owner: database });
   const leaves = await leavesOf({ owner: database });

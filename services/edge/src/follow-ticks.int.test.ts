@@ -5,8 +5,9 @@ import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import { kafkaOutput } from "@vigie/service-kit/output/kafka-output";
 import { followTicks } from "@vigie/service-kit/sessions/follow-ticks";
 import { openBatchingProducer } from "@vigie/stream/kafka/producer";
+import { eventually } from "@vigie/testkit/eventually";
 import { type ServiceStack, serviceStack } from "@vigie/testkit/service-stack";
-import { afterAll, beforeAll, test, vi } from "vitest";
+import { afterAll, beforeAll, test } from "vitest";
 import { tickJob } from "./ticks.ts";
 
 let servers: ServiceStack;
@@ -33,16 +34,13 @@ test("whoever follows the ticks knows an outage that is under way, and none whil
   const followed = followTicks({ client, prefix, clock, log: silentLogger });
   try {
     aheadMs = HOUR_MS;
-    await vi.waitFor(
-      () => {
-        for (const partition of PARTITIONS) {
-          const [outage, ...more] = followed.outagesOf(partition);
-          assert.ok(outage !== undefined && outage.untilMs - outage.fromMs > 0.9 * HOUR_MS);
-          assert.deepEqual(more, []);
-        }
-      },
-      { timeout: 10_000 },
-    );
+    await eventually(() => {
+      for (const partition of PARTITIONS) {
+        const [outage, ...more] = followed.outagesOf(partition);
+        assert.ok(outage !== undefined && outage.untilMs - outage.fromMs > 0.9 * HOUR_MS);
+        assert.deepEqual(more, []);
+      }
+    });
     aheadMs = 0;
     await job.run();
     for (const partition of PARTITIONS) assert.deepEqual(followed.outagesOf(partition), []);

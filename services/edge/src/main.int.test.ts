@@ -14,10 +14,11 @@ import { openCodecs } from "@vigie/schemas/codecs";
 import { SAMPLE_KEY, sampleHeartbeat, sampleLogin } from "@vigie/schemas/samples";
 import type { AnomalyLabel, GeoEvent, GeoPrefs, LoginEvent } from "@vigie/schemas/types";
 import { openBatchingProducer } from "@vigie/stream/kafka/producer";
+import { eventually } from "@vigie/testkit/eventually";
 import { processEnv } from "@vigie/testkit/process-env";
 import { type ServiceStack, serviceStack } from "@vigie/testkit/service-stack";
 import { SignJWT } from "jose";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { anomalyRow } from "./inventory/test-tables.ts";
 import { AUDIENCE, ISSUER } from "./test-edge.ts";
 
@@ -41,7 +42,7 @@ beforeAll(async () => {
   stateDir = await mkdtemp(join(tmpdir(), "vigie-edge-"));
   edge = await startEdge();
   const ready = async () => assert.equal((await fetch(`${edge.url}/healthz`)).status, 200);
-  await vi.waitFor(ready, { timeout: 10_000 });
+  await eventually(ready);
 });
 afterAll(async () => {
   for (const child of processes) child.kill("SIGKILL");
@@ -187,7 +188,7 @@ test("a place posted over HTTP goes on no finer than its person consents to", as
     const location = { lat: 14.0625, lon: -16.875, city: null };
     assert.partialDeepStrictEqual(decoded, { location, geohash: "ed" });
   };
-  await vi.waitFor(cut, { timeout: 10_000, interval: 200 });
+  await eventually(cut);
 });
 
 test("RMP-02: a verdict posted over HTTP lies in Kafka soon after its commit", async () => {
@@ -216,7 +217,7 @@ test("RMP-02: a verdict posted over HTTP lies in Kafka soon after its commit", a
     const label = await decodedOf<AnomalyLabel>("id.anomaly.label", record?.value ?? null);
     assert.partialDeepStrictEqual(label, { anomaly_id: "a-1", label: "TRUE_POSITIVE" });
   };
-  await vi.waitFor(told, { timeout: 10_000 });
+  await eventually(told);
 });
 
 test("a stream of the running edge is told of an epoch that is decided after its hello", async () => {
@@ -248,7 +249,7 @@ test("its stores, its outbox and the policies in force are parts of its health",
       assert.partialDeepStrictEqual(parts[name], { status: "up", needed: false }, name);
     }
   };
-  await vi.waitFor(isUp, { timeout: 10_000 });
+  await eventually(isUp);
   const metrics = await (await fetch(`${edge.url}/metrics`)).text();
   assert.match(metrics, /^vigie_outbox_leads 1$/m);
   assert.match(metrics, /^vigie_outbox_lag_seconds 0$/m);
@@ -297,7 +298,7 @@ test("with the broker away: 503 and when to come back, unready but alive", async
     assert.equal(response.headers.get("retry-after"), "2");
     assert.equal(problem.code, "VIG_BROKER_AWAY");
   };
-  await vi.waitFor(known, { timeout: 10_000 });
+  await eventually(known);
   const { down } = (await (await fetch(`${lonely.url}/healthz`)).json()) as { down: string[] };
   assert.ok(down.includes("kafka"), down.join());
   assert.equal((await fetch(`${lonely.url}/livez`)).status, 200);
@@ -326,14 +327,11 @@ test("with the registry away later what it said is on disk, and events are taken
     const body = { ...sampleLogin, occurred_at: Date.now() };
     assert.equal((await post("/v1/events/login", body, lonely)).status, 202);
   };
-  await vi.waitFor(taken, { timeout: 10_000 });
-  await vi.waitFor(
-    async () => {
-      const response = await fetch(`${lonely.url}/healthz`);
-      assert.equal(response.status, 200, await response.text());
-    },
-    { timeout: 10_000 },
-  );
+  await eventually(taken);
+  await eventually(async () => {
+    const response = await fetch(`${lonely.url}/healthz`);
+    assert.equal(response.status, 200, await response.text());
+  });
   const { status } = (await (await fetch(`${lonely.url}/health`)).json()) as { status: string };
   assert.equal(status, "degraded");
   await stop(lonely);

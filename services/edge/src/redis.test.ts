@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { silentLogger } from "@vigie/core/log";
 import { parseConfig } from "@vigie/service-kit/config";
 import { createHealth } from "@vigie/service-kit/health";
-import { onTestFinished, test, vi } from "vitest";
+import { eventually } from "@vigie/testkit/eventually";
+import { onTestFinished, test } from "vitest";
 import { edgeConfig } from "./config.ts";
 import { openEdgeRedis } from "./redis.ts";
 
@@ -29,9 +30,7 @@ function opened(env: Record<string, string>) {
 test("OBS-05: with Redis away health names it, and the edge goes on", async () => {
   const { redis, health } = opened({ REDIS_URL: AWAY });
   assert.ok(redis !== null);
-  await vi.waitFor(() => assert.notEqual(health.report().parts.redis?.why, "not heard of yet"), {
-    timeout: 15_000,
-  });
+  await eventually(() => assert.notEqual(health.report().parts.redis?.why, "not heard of yet"));
   const { status, parts } = health.report();
   assert.deepEqual([status, parts.redis?.status], ["degraded", "down"]);
 });

@@ -10,9 +10,10 @@ import { fileURLToPath } from "node:url";
 import { DAY_MS } from "@vigie/core/time";
 import { tinyMmdb } from "@vigie/geoip/tiny-mmdb";
 import type { Facts } from "@vigie/service-kit/health";
+import { eventually } from "@vigie/testkit/eventually";
 import { processEnv } from "@vigie/testkit/process-env";
 import { type ServiceStack, serviceStack } from "@vigie/testkit/service-stack";
-import { afterAll, beforeAll, test, vi } from "vitest";
+import { afterAll, beforeAll, test } from "vitest";
 
 /** The service as it runs: one process, configured by its environment, told what to do by signals. */
 
@@ -20,7 +21,6 @@ const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
 const { publicKey } = generateKeyPairSync("rsa", { modulusLength: 2_048 });
 const folder = mkdtempSync(join(tmpdir(), "vigie-geo-"));
 const keysFile = join(folder, "keys.json");
-const SOON = { timeout: 40_000, interval: 100 };
 
 let servers: ServiceStack;
 /** Whatever fails, they go at the end. */
@@ -107,7 +107,7 @@ async function checked(overrides: Record<string, string>) {
 
 test("CNF-16: it comes up whole, describes itself, and stops in order", async () => {
   const service = await start();
-  await vi.waitFor(async () => assert.deepEqual(down(await reportOf(service)), []), SOON);
+  await eventually(async () => assert.deepEqual(down(await reportOf(service)), []));
   const described = await jsonOf<{ info: { title: string } }>(fetch(`${service.url}/docs/json`));
   assert.equal(described.info.title, "Vigie geo");
   await service.stop();
@@ -143,11 +143,11 @@ test("with PostgreSQL and Redis away it answers all the same, and health names t
     DATABASE_URL: "postgres://nobody:none@127.0.0.1:1/none",
     REDIS_URL: "redis://127.0.0.1:1",
   });
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const report = await reportOf(service);
     assert.equal(report.status, "degraded", JSON.stringify(report));
     for (const part of ["database", "redis"]) assert.ok(down(report).includes(part), part);
-  }, SOON);
+  });
   const countries = await fetch(`${service.url}/v1/geo/countries`);
   assert.equal(countries.status, 200);
   const detected = fetch(`${service.url}/v1/geo/detect`, {
@@ -194,10 +194,10 @@ test("GEO-15: databases that are replaced are answered from without a restart, a
   assert.equal(await ageDays(), 9);
   place(MAXMIND_DB_PATH, "Dakar", Date.now() - 2 * DAY_MS);
   const seen = new Set<string>();
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     seen.add(await cityNow());
     assert.ok(seen.has("Dakar"));
-  }, SOON);
+  });
   assert.deepEqual([...seen], ["Thiès", "Dakar"]);
   assert.equal(await ageDays(), 2);
   const { facts } = (await reportOf(service)).parts.geoip ?? {};

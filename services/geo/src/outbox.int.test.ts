@@ -3,12 +3,12 @@ import { silentLogger } from "@vigie/core/log";
 import { createMetrics } from "@vigie/service-kit/metrics";
 import { enqueue, type OutboxRecord } from "@vigie/service-kit/postgres/outbox";
 import { startOutboxPublisher } from "@vigie/service-kit/postgres/outbox-publisher";
-import { afterAll, afterEach, beforeAll, beforeEach, test, vi } from "vitest";
+import { eventually } from "@vigie/testkit/eventually";
+import { afterAll, afterEach, beforeAll, beforeEach, test } from "vitest";
 import { type GeoTables, geoTables } from "./test-tables.ts";
 
 /** One table, two roles: what geo tells goes out by geo, all else by the edge, each in its own order. */
 
-const SOON = { timeout: 15_000, interval: 50 };
 const preference: OutboxRecord = { topic: "id.geo.prefs", key: "acme|u-1", value: null };
 const policy: OutboxRecord = { topic: "id.session.policy", key: "acme", value: Buffer.from("p") };
 
@@ -46,9 +46,9 @@ test("geo carries preferences, the edge all else, side by side", async () => {
   await enqueue(tables.as("vigie_edge"), policy);
   const byGeo = carriedBy("vigie_geo");
   const byEdge = carriedBy("vigie_edge");
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     assert.deepEqual(await tables.rows("select * from outbox"), []);
-  }, SOON);
+  });
   assert.deepEqual([byGeo, byEdge], [["id.geo.prefs"], ["id.session.policy"]]);
 });
 

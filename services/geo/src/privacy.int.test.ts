@@ -8,10 +8,11 @@ import { fileURLToPath } from "node:url";
 import { silentLogger } from "@vigie/core/log";
 import { deadLetterName, internals, topics } from "@vigie/schemas/catalogue";
 import { openRedis, type RedisStore } from "@vigie/service-kit/redis/redis";
+import { eventually } from "@vigie/testkit/eventually";
 import { createIssuer } from "@vigie/testkit/issuer";
 import { processEnv } from "@vigie/testkit/process-env";
 import { type ServiceStack, serviceStack } from "@vigie/testkit/service-stack";
-import { afterAll, beforeAll, test, vi } from "vitest";
+import { afterAll, beforeAll, test } from "vitest";
 import { cacheName } from "#geo-context/person-cache";
 import { keyOf, type Person, rowOf } from "#person";
 import { placeTraces, positionTraces, type Traces, textTraces } from "./test-traces.ts";
@@ -19,7 +20,6 @@ import { placeTraces, positionTraces, type Traces, textTraces } from "./test-tra
 /** PRV-06, PRV-10: what geo lets be found of where somebody was, in every store, topic and line that it writes. */
 
 const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
-const SOON = { timeout: 40_000, interval: 100 };
 const folder = mkdtempSync(join(tmpdir(), "vigie-privacy-"));
 const issuer = createIssuer();
 const AWA: Person = { tenantId: "molam-sn", userId: "awa-7131" };
@@ -58,10 +58,10 @@ beforeAll(async () => {
       written += chunk.toString();
     });
   }
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     url = /"url":"([^"]+)"/.exec(written)?.[1] ?? assert.fail(written);
     assert.match(await (await fetch(`${url}/health`)).text(), /"status":"healthy"/);
-  }, SOON);
+  });
 }, 120_000);
 afterAll(async () => {
   child.kill("SIGKILL");
@@ -198,7 +198,7 @@ test("PRV-06: without opt-in no position, nor anything that follows from one, is
   assert.ok((await recordsOf("id.geo")) > 0, "what was published is there to be searched");
   // Lines of requests are gathered; that of the last call comes last.
   const lastCall = textTraces(["/v1/geo/positions"]);
-  await vi.waitFor(() => assert.equal(inLog(lastCall).length, 1, "and so is the log"), SOON);
+  await eventually(() => assert.equal(inLog(lastCall).length, 1, "and so is the log"));
   assert.deepEqual(await everywhere(anyTrace), []);
 });
 
@@ -225,7 +225,7 @@ test("PRV-07: with opt-in others are told of its cell, and the position itself l
   // Nothing is remembered for some seconds after a change: as if they had passed.
   await redis.command("DEL", redis.key(cacheName(AWA)));
   await ok("GET", "/v1/geo/context");
-  await vi.waitFor(async () => assert.equal(await recordsOf("id.geo.prefs"), 1), SOON);
+  await eventually(async () => assert.equal(await recordsOf("id.geo.prefs"), 1));
   assert.equal(await recordsOf("id.geo"), before + 1);
   const vault = await servers.owner.query("select 1 from molam_gps_ephemeral");
   assert.equal(vault.count, 1);
@@ -246,7 +246,7 @@ test("PRV-10: after DELETE nothing of where the person was is left in PostgreSQL
   const { erased } = await ok("DELETE", "/v1/geo/prefs");
   assert.deepEqual([erased.preferences, erased.lastContext, erased.gpsPositions], [1, 1, 1]);
   assert.ok(erased.placesOfEvents > 0);
-  await vi.waitFor(async () => assert.equal(await recordsOf("id.geo.prefs"), 2), SOON);
+  await eventually(async () => assert.equal(await recordsOf("id.geo.prefs"), 2));
   const told = (await servers.readAll("id.geo.prefs")).at(-1);
   assert.deepEqual([String(told?.key), told?.value], [keyOf(AWA), null]);
   assert.deepEqual(where(await everywhere(anyTrace)), ["topic:id.geo"]);

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger } from "@vigie/core/log";
 import { parseConfig } from "@vigie/service-kit/config";
+import { eventually } from "@vigie/testkit/eventually";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { runUpdater } from "./app.ts";
 import { type GeoipUpdateConfig, geoipUpdateConfig } from "./config.ts";
@@ -58,7 +59,7 @@ test("left running it looks at once and again, and a signal ends it", async () =
     exit,
   };
   const running = runUpdater(parsed(env), silentLogger, host);
-  await vi.waitFor(() => expect(existsSync(join(folder, "b", `${CITY}.mmdb`))).toBe(true));
+  await eventually(() => expect(existsSync(join(folder, "b", `${CITY}.mmdb`))).toBe(true));
   signals.emit("SIGTERM");
   expect(await running).toBe(0);
   expect(exit).toHaveBeenCalledExactlyOnceWith(0);

@@ -16,16 +16,16 @@ import { openAdmin } from "@vigie/stream/kafka/admin";
 import { openKafka } from "@vigie/stream/kafka/client";
 import { type BatchingProducer, openBatchingProducer } from "@vigie/stream/kafka/producer";
 import type { StreamObserver } from "@vigie/stream/observer";
+import { eventually } from "@vigie/testkit/eventually";
 import { freshPrefix, stack, type TestStack } from "@vigie/testkit/stack";
 import { openSwitch } from "@vigie/testkit/tcp-switch";
-import { afterAll, beforeAll, onTestFinished, test, vi } from "vitest";
+import { afterAll, beforeAll, onTestFinished, test } from "vitest";
 import { startSessionCache } from "./app.ts";
 import { createSessionCache } from "./cache.ts";
 import { STATE_TOPIC } from "./cache-sink.ts";
 import { ended, sessionState } from "./testing.ts";
 
 const PARTITIONS = 6;
-const DEADLINE_MS = 20_000;
 
 let servers: TestStack;
 beforeAll(async () => {
@@ -44,7 +44,7 @@ const quiet: StreamObserver = {
 };
 
 const until = (what: string, holds: () => Promise<boolean>): Promise<void> =>
-  vi.waitFor(async () => assert.ok(await holds(), what), { timeout: DEADLINE_MS, interval: 20 });
+  eventually(async () => assert.ok(await holds(), what));
 
 /** A topic of its own, a way to write to it, and the cache as readers see it. */
 async function open() {
@@ -126,7 +126,7 @@ async function open() {
 async function kindsAsOfNow(redis: RedisStore, stable: () => Promise<readonly number[]>) {
   const ends = createTopicEnds({ stable, clock: Date.now, log: silentLogger });
   // A broker that is busy takes a moment to lead the partitions of a new topic.
-  await vi.waitFor(() => ends.look(), { timeout: DEADLINE_MS });
+  await eventually(() => ends.look());
   const view = createSessionView({
     stores: [redisSessions(redis, Date.now)],
     book: new DenialBook(Date.now),

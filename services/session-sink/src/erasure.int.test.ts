@@ -3,7 +3,8 @@ import { DAY_MS, MINUTE_MS } from "@vigie/core/time";
 import { sampleMfa } from "@vigie/schemas/samples";
 import { tenantUuid } from "@vigie/service-kit/ids";
 import type { SinkRecord } from "@vigie/stream/kafka/sink";
-import { test, vi } from "vitest";
+import { eventually } from "@vigie/testkit/eventually";
+import { test } from "vitest";
 import { NOW, testSink } from "./test-sink.ts";
 import {
   anomaly,
@@ -117,7 +118,6 @@ test("PRV-14: what another member is writing at that moment is erased, too", asy
     const text = `select pid from pg_stat_activity where ${pid} = any(pg_blocking_pids(pid))`;
     return (await at.rows(text))[0]?.pid;
   };
-  const soon = { timeout: 10_000, interval: 10 };
   // Given a member that has found nobody erased and is held up as it writes
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
   const { promise: holder, resolve: holding } = Promise.withResolvers<unknown>();
@@ -131,13 +131,13 @@ test("PRV-14: what another member is writing at that moment is erased, too", asy
   });
   const pid = await holder;
   const writing = at.write([at.login({ user_id: PERSON, occurred_at: T - 1 })]);
-  const writer = await vi.waitFor(async () => (await waiterOn(pid)) ?? assert.fail(), soon);
+  const writer = await eventually(async () => (await waiterOn(pid)) ?? assert.fail());
   // When another one erases
   const erasing = at.write([erase()], at.createSink());
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const isDone = (await at.rows("select 1 from erasures")).length > 0;
     assert.ok(isDone || (await waiterOn(writer)) !== undefined);
-  }, soon);
+  });
   release();
   await assert.rejects(undone, /undone/);
   await Promise.all([writing, erasing]);

@@ -4,8 +4,9 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { MINUTE_MS } from "@vigie/core/time";
 import type { LoginEvent } from "@vigie/schemas/types";
+import { eventually } from "@vigie/testkit/eventually";
 import { Workload } from "@vigie/testkit/workload/workload";
-import { afterAll, beforeAll, onTestFinished, test, vi } from "vitest";
+import { afterAll, beforeAll, onTestFinished, test } from "vitest";
 import { type SinkStack, sinkStack } from "./test-stack.ts";
 import {
   ack,
@@ -23,7 +24,6 @@ import {
 const FULL = process.env.VIGIE_TEST_FULL === "1";
 const EVENTS = FULL ? 60_000 : 12_000;
 const KILLS = FULL ? 20 : 4;
-const DEADLINE_MS = 60_000;
 
 let servers: SinkStack;
 
@@ -33,7 +33,7 @@ beforeAll(async () => {
 afterAll(() => servers.close());
 
 const until = (what: string, holds: () => Promise<boolean>): Promise<void> =>
-  vi.waitFor(async () => assert.ok(await holds(), what), { timeout: DEADLINE_MS, interval: 20 });
+  eventually(async () => assert.ok(await holds(), what));
 
 interface Service {
   readonly child: ChildProcess;

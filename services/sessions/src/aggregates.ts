@@ -35,14 +35,14 @@ export function createAggregateCodec(): StateCodec<unknown> {
     version: VERSION,
     encode(value) {
       const aggregate = value as Aggregate;
-      writer.byte(kinds.indexOf(aggregate.kind));
+      writer.u8(kinds.indexOf(aggregate.kind));
       write(writer, aggregate);
-      return writer.take();
+      return writer.finish();
     },
     decode(bytes, version) {
       assert(version === VERSION, `layout ${version} of an aggregate is known`);
       const reader = new ByteReader(bytes);
-      const kind = kinds[reader.byte()];
+      const kind = kinds[reader.u8()];
       assert(kind !== undefined, "an aggregate is of a known kind");
       return read(reader, kind);
     },
@@ -52,25 +52,25 @@ export function createAggregateCodec(): StateCodec<unknown> {
 function write(out: ByteWriter, aggregate: Aggregate): void {
   switch (aggregate.kind) {
     case "audit_seq":
-      out.whole(aggregate.last);
+      out.varint(aggregate.last);
       break;
     case "ticks":
-      out.whole(aggregate.ticks.lastMs);
+      out.varint(aggregate.ticks.lastMs);
       out.list(aggregate.ticks.outages, ({ fromMs, untilMs }) => {
-        out.whole(fromMs);
-        out.whole(untilMs);
+        out.varint(fromMs);
+        out.varint(untilMs);
       });
       break;
     case "tenant_load":
-      out.whole(aggregate.live);
-      out.whole(aggregate.heldToldAtMs);
+      out.varint(aggregate.live);
+      out.varint(aggregate.heldToldAtMs);
       out.list(aggregate.revoked, ({ minuteMs, count }) => {
-        out.whole(minuteMs);
-        out.whole(count);
+        out.varint(minuteMs);
+        out.varint(count);
       });
       break;
     case "erased":
-      out.whole(aggregate.untilMs);
+      out.varint(aggregate.untilMs);
       break;
     default:
       assertNever(aggregate);
@@ -80,21 +80,21 @@ function write(out: ByteWriter, aggregate: Aggregate): void {
 function read(from: ByteReader, kind: Aggregate["kind"]): Aggregate {
   switch (kind) {
     case "audit_seq":
-      return { kind, last: from.whole() };
+      return { kind, last: from.varint() };
     case "ticks": {
-      const lastMs = from.whole();
-      const outages = from.list(() => ({ fromMs: from.whole(), untilMs: from.whole() }));
+      const lastMs = from.varint();
+      const outages = from.list(() => ({ fromMs: from.varint(), untilMs: from.varint() }));
       return { kind, ticks: { lastMs, outages } };
     }
     case "tenant_load": {
-      const head = { kind, live: from.whole(), heldToldAtMs: from.whole() };
+      const head = { kind, live: from.varint(), heldToldAtMs: from.varint() };
       return {
         ...head,
-        revoked: from.list(() => ({ minuteMs: from.whole(), count: from.whole() })),
+        revoked: from.list(() => ({ minuteMs: from.varint(), count: from.varint() })),
       };
     }
     case "erased":
-      return { kind, untilMs: from.whole() };
+      return { kind, untilMs: from.varint() };
     default:
       return assertNever(kind);
   }

@@ -218,12 +218,12 @@ test("a user with one session takes a few hundred bytes", () => {
 test("numbers at the edges of a varint come back", () => {
   const numbers = [0, 127, 128, 16_383, 16_384, 2 ** 32, 2 ** 49 - 1, Number.MAX_SAFE_INTEGER];
   const writer = new ByteWriter();
-  for (const value of numbers) writer.whole(value);
-  const reader = new ByteReader(writer.take());
+  for (const value of numbers) writer.varint(value);
+  const reader = new ByteReader(writer.finish());
   assert.deepEqual(
-    numbers.map(() => reader.whole()),
+    numbers.map(() => reader.varint()),
     numbers,
   );
-  assert.throws(() => writer.whole(-1), /VIG_INVARIANT/);
-  assert.throws(() => writer.whole(0.5), /VIG_INVARIANT/);
+  assert.throws(() => writer.varint(-1), /VIG_INVARIANT/);
+  assert.throws(() => writer.varint(0.5), /VIG_INVARIANT/);
 });

@@ -40,7 +40,7 @@ export function createStateCodec(): StateCodec<UserState> {
     version: VERSION,
     encode(state) {
       writeState(writer, state);
-      return writer.take();
+      return writer.finish();
     },
     decode(bytes, version) {
       const known = version >= OLDEST_VERSION && version <= VERSION;
@@ -57,15 +57,15 @@ function writeState(out: ByteWriter, state: UserState): void {
   out.list(state.live, (session) => writeSession(out, session));
   out.list(state.ended, (ended) => writeEnded(out, ended));
   out.list(state.tombstones, (tombstone) => writeTombstone(out, tombstone));
-  out.whole(state.notBeforeMs);
+  out.varint(state.notBeforeMs);
   out.list(state.recentEvents, (hash) => out.long(hash));
-  out.wholeOrNull(state.wakeAtMs);
+  out.varintOrNull(state.wakeAtMs);
   out.list(state.barriers, (barrier) => writeBarrier(out, barrier));
   out.list(state.commands, ({ id, atMs }) => {
     out.text(id);
-    out.whole(atMs);
+    out.varint(atMs);
   });
-  out.whole(state.excessToldAtMs);
+  out.varint(state.excessToldAtMs);
   out.list(state.suspicions, (suspicion) => writeSuspicion(out, suspicion));
 }
 
@@ -74,9 +74,9 @@ function readState(from: ByteReader, version: number): UserState {
     live: from.list(() => readSession(from, version)),
     ended: from.list(() => readEnded(from, version)),
     tombstones: from.list(() => readTombstone(from, version)),
-    notBeforeMs: from.whole(),
+    notBeforeMs: from.varint(),
     recentEvents: from.list(() => from.long()),
-    wakeAtMs: from.wholeOrNull(),
+    wakeAtMs: from.varintOrNull(),
   };
   const state = { ...head, ...(version === 1 ? nothingRevoked : readTail(from)) };
   assert(state.live.length <= LIVE_PER_USER_MAX, "stored sessions are within their limit");
@@ -93,32 +93,32 @@ const nothingRevoked: Tail = { barriers: [], commands: [], excessToldAtMs: 0, su
 
 const readTail = (from: ByteReader): Tail => ({
   barriers: from.list(() => readBarrier(from)),
-  commands: from.list(() => ({ id: from.text(), atMs: from.whole() })),
-  excessToldAtMs: from.whole(),
+  commands: from.list(() => ({ id: from.text(), atMs: from.varint() })),
+  excessToldAtMs: from.varint(),
   suspicions: from.list(() => readSuspicion(from)),
 });
 
 function writeEnded(out: ByteWriter, ended: EndedSession): void {
   out.text(ended.id);
-  out.whole(ended.version);
-  out.whole(ended.forgetAtMs);
-  out.byte(ended.isCleared ? 1 : 0);
-  out.byte(channels.indexOf(ended.channel));
+  out.varint(ended.version);
+  out.varint(ended.forgetAtMs);
+  out.u8(ended.isCleared ? 1 : 0);
+  out.u8(channels.indexOf(ended.channel));
   out.longOrNull(ended.deviceHash);
-  out.wholeOrNull(ended.revokedAtMs);
-  out.wholeOrNull(ended.misuseToldAtMs);
+  out.varintOrNull(ended.revokedAtMs);
+  out.varintOrNull(ended.misuseToldAtMs);
 }
 
 function readEnded(from: ByteReader, version: number): EndedSession {
-  const head = { id: from.text(), version: from.whole(), forgetAtMs: from.whole() };
+  const head = { id: from.text(), version: from.varint(), forgetAtMs: from.varint() };
   if (version === 1) return { ...head, ...endedByItself };
   return {
     ...head,
-    isCleared: from.byte() === 1,
-    channel: channels[from.byte()] ?? "UNKNOWN",
+    isCleared: from.u8() === 1,
+    channel: channels[from.u8()] ?? "UNKNOWN",
     deviceHash: from.longOrNull(),
-    revokedAtMs: from.wholeOrNull(),
-    misuseToldAtMs: from.wholeOrNull(),
+    revokedAtMs: from.varintOrNull(),
+    misuseToldAtMs: from.varintOrNull(),
   };
 }
 
@@ -132,60 +132,60 @@ const endedByItself = {
 
 function writeTombstone(out: ByteWriter, tombstone: Tombstone): void {
   out.text(tombstone.id);
-  out.whole(tombstone.atMs);
-  out.whole(tombstone.recordedAtMs);
-  out.whole(tombstone.forgetAtMs);
-  out.byte(tombstone.revocation === null ? 0 : 1);
+  out.varint(tombstone.atMs);
+  out.varint(tombstone.recordedAtMs);
+  out.varint(tombstone.forgetAtMs);
+  out.u8(tombstone.revocation === null ? 0 : 1);
   if (tombstone.revocation !== null) writeRevocation(out, tombstone.revocation);
 }
 
 const readTombstone = (from: ByteReader, version: number): Tombstone => ({
   id: from.text(),
-  atMs: from.whole(),
-  recordedAtMs: from.whole(),
-  forgetAtMs: from.whole(),
-  revocation: version === 1 || from.byte() === 0 ? null : readRevocation(from),
+  atMs: from.varint(),
+  recordedAtMs: from.varint(),
+  forgetAtMs: from.varint(),
+  revocation: version === 1 || from.u8() === 0 ? null : readRevocation(from),
 });
 
 function writeBarrier(out: ByteWriter, barrier: Barrier): void {
-  out.byte(scopes.indexOf(barrier.scope));
+  out.u8(scopes.indexOf(barrier.scope));
   out.text(barrier.value);
-  out.whole(barrier.atMs);
+  out.varint(barrier.atMs);
   out.textOrNull(barrier.sparedId);
-  out.whole(barrier.sparedAtMs);
-  out.whole(barrier.recordedAtMs);
+  out.varint(barrier.sparedAtMs);
+  out.varint(barrier.recordedAtMs);
   writeRevocation(out, barrier.revocation);
 }
 
 const readBarrier = (from: ByteReader): Barrier => ({
-  scope: scopes[from.byte()] ?? "user",
+  scope: scopes[from.u8()] ?? "user",
   value: from.text(),
-  atMs: from.whole(),
+  atMs: from.varint(),
   sparedId: from.textOrNull(),
-  sparedAtMs: from.whole(),
-  recordedAtMs: from.whole(),
+  sparedAtMs: from.varint(),
+  recordedAtMs: from.varint(),
   revocation: readRevocation(from),
 });
 
 function writeSuspicion(out: ByteWriter, suspicion: Suspicion): void {
   out.long(suspicion.causeHash);
   out.textOrNull(suspicion.sessionId);
-  out.byte(suspicion.riskScore);
-  out.wholeOrNull(suspicion.stepUpAtMs);
-  out.whole(suspicion.recordedAtMs);
+  out.u8(suspicion.riskScore);
+  out.varintOrNull(suspicion.stepUpAtMs);
+  out.varint(suspicion.recordedAtMs);
 }
 
 const readSuspicion = (from: ByteReader): Suspicion => ({
   causeHash: from.long(),
   sessionId: from.textOrNull(),
-  riskScore: from.byte(),
-  stepUpAtMs: from.wholeOrNull(),
-  recordedAtMs: from.whole(),
+  riskScore: from.u8(),
+  stepUpAtMs: from.varintOrNull(),
+  recordedAtMs: from.varint(),
 });
 
 function writeRevocation(out: ByteWriter, { actor, ...revocation }: Revocation): void {
   out.text(revocation.reason);
-  out.byte(actorTypes.indexOf(actor.type));
+  out.u8(actorTypes.indexOf(actor.type));
   out.text(actor.id);
   out.textOrNull(actor.impersonator_id);
   out.textOrNull(revocation.commandId);
@@ -196,7 +196,7 @@ function writeRevocation(out: ByteWriter, { actor, ...revocation }: Revocation):
 const readRevocation = (from: ByteReader): Revocation => ({
   reason: from.text(),
   actor: {
-    type: actorTypes[from.byte()] ?? "UNKNOWN",
+    type: actorTypes[from.u8()] ?? "UNKNOWN",
     id: from.text(),
     impersonator_id: from.textOrNull(),
   },
@@ -207,23 +207,23 @@ const readRevocation = (from: ByteReader): Revocation => ({
 
 function writeSession(out: ByteWriter, session: Session): void {
   out.text(session.id);
-  out.whole(session.version);
-  out.whole(session.createdAtMs);
-  out.whole(session.lastSeenMs);
-  out.wholeOrNull(session.absoluteCapMs);
-  out.whole(session.policyVersion);
-  out.byte(
+  out.varint(session.version);
+  out.varint(session.createdAtMs);
+  out.varint(session.lastSeenMs);
+  out.varintOrNull(session.absoluteCapMs);
+  out.varint(session.policyVersion);
+  out.u8(
     (session.startKnown ? START_KNOWN : 0) |
       (session.adopted ? ADOPTED : 0) |
       (session.pending ? PENDING : 0),
   );
-  out.byte(userTypes.indexOf(session.userType));
-  out.byte(channels.indexOf(session.channel));
+  out.u8(userTypes.indexOf(session.userType));
+  out.u8(channels.indexOf(session.channel));
   out.list(session.roles, (role) => out.text(role));
   for (const value of textsOf(session)) out.textOrNull(value);
-  out.whole(session.vouchedUntilMs);
-  out.wholeOrNull(session.stepUpRequiredAtMs);
-  out.byte(session.riskScore);
+  out.varint(session.vouchedUntilMs);
+  out.varintOrNull(session.stepUpRequiredAtMs);
+  out.u8(session.riskScore);
 }
 
 const textsOf = (session: Session): readonly (string | null)[] => [
@@ -242,20 +242,20 @@ const textsOf = (session: Session): readonly (string | null)[] => [
 function readSession(from: ByteReader, version: number): Session {
   const head = {
     id: from.text(),
-    version: from.whole(),
-    createdAtMs: from.whole(),
-    lastSeenMs: from.whole(),
-    absoluteCapMs: from.wholeOrNull(),
-    policyVersion: from.whole(),
+    version: from.varint(),
+    createdAtMs: from.varint(),
+    lastSeenMs: from.varint(),
+    absoluteCapMs: from.varintOrNull(),
+    policyVersion: from.varint(),
   };
-  const flags = from.byte();
+  const flags = from.u8();
   return {
     ...head,
     startKnown: (flags & START_KNOWN) !== 0,
     adopted: (flags & ADOPTED) !== 0,
     pending: (flags & PENDING) !== 0,
-    userType: userTypes[from.byte()] ?? "UNKNOWN",
-    channel: channels[from.byte()] ?? "UNKNOWN",
+    userType: userTypes[from.u8()] ?? "UNKNOWN",
+    channel: channels[from.u8()] ?? "UNKNOWN",
     roles: from.list(() => from.text()),
     // In the order of textsOf.
     orgId: from.textOrNull(),
@@ -277,7 +277,7 @@ const unsuspected = { vouchedUntilMs: 0, stepUpRequiredAtMs: null, riskScore: 0 
 type Risk = Pick<Session, "vouchedUntilMs" | "stepUpRequiredAtMs" | "riskScore">;
 
 const readRisk = (from: ByteReader): Risk => ({
-  vouchedUntilMs: from.whole(),
-  stepUpRequiredAtMs: from.wholeOrNull(),
-  riskScore: from.byte(),
+  vouchedUntilMs: from.varint(),
+  stepUpRequiredAtMs: from.varintOrNull(),
+  riskScore: from.u8(),
 });

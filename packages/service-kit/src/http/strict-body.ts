@@ -1,22 +1,28 @@
 import { VigError } from "@vigie/core/errors";
-import { Ajv, type ErrorObject } from "ajv";
+import { _, Ajv, type ErrorObject, str } from "ajv";
 import type { FastifySchemaCompiler } from "fastify";
 
-/**
- * Lengths are counted in units of UTF-16, as contracts count them: what is taken here, Kafka's readers take. Ajv warns of
- * the option whenever it is used.
- */
-const common = { useDefaults: true, strict: false, unicode: false, logger: false } as const;
+/** Lengths are counted in units of UTF-16, as contracts count them: what is taken here, Kafka's readers take. */
+export const countsUnits = (ajv: Ajv): Ajv =>
+  ajv.removeKeyword("maxLength").addKeyword({
+    keyword: "maxLength",
+    type: "string",
+    schemaType: "number",
+    error: { message: ({ schemaCode }) => str`must NOT have more than ${schemaCode} characters` },
+    code: (context) => context.fail(_`${context.data}.length > ${context.schemaCode}`),
+  });
+
+const common = { useDefaults: true, strict: false } as const;
 
 /**
  * Judges bodies and path parameters as they are: nothing is turned into another type, and a member that nobody knows
  * is a fault, since a filter with a typing error would mean more than was meant.
  */
-export const strictBody = strictly(new Ajv(common), "VIG_BODY_INVALID", "body");
+export const strictBody = strictly(countsUnits(new Ajv(common)), "VIG_BODY_INVALID", "body");
 
 /** The same for queries, whose values are all text: one becomes a number or a boolean where that is wanted. */
 export const strictQuery = strictly(
-  new Ajv({ ...common, coerceTypes: true }),
+  countsUnits(new Ajv({ ...common, coerceTypes: true })),
   "VIG_QUERY_INVALID",
   "query",
 );

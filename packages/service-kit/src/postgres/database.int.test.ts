@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { VigError } from "@vigie/core/errors";
 import { silentLogger } from "@vigie/core/log";
+import { eventually } from "@vigie/testkit/eventually";
 import { stack, type TestStack } from "@vigie/testkit/stack";
-import { afterAll, beforeAll, onTestFinished, test, vi } from "vitest";
+import { afterAll, beforeAll, onTestFinished, test } from "vitest";
 import { type Database, openDatabase, type PoolOptions, schemaOf } from "./database.ts";
 import { migrate, migrationFolders } from "./migrate.ts";
 import { seed, seedTenants } from "./seed.ts";
@@ -157,13 +158,10 @@ test("a statement alone is run anew after a deadlock", async () => {
 
 /** Somebody waits for a lock of somebody else. */
 async function isBlocked(): Promise<void> {
-  await vi.waitFor(
-    async () => {
-      const { rows } = await database.query("select from pg_locks where not granted");
-      assert.ok(rows.length > 0);
-    },
-    { timeout: 20_000 },
-  );
+  await eventually(async () => {
+    const { rows } = await database.query("select from pg_locks where not granted");
+    assert.ok(rows.length > 0);
+  });
 }
 
 test("timestamps are UTC and longs are numbers", async () => {

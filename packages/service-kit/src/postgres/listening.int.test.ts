@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { silentLogger } from "@vigie/core/log";
+import { eventually } from "@vigie/testkit/eventually";
 import { stack, type TestStack } from "@vigie/testkit/stack";
-import { afterAll, beforeAll, onTestFinished, test, vi } from "vitest";
+import { afterAll, beforeAll, onTestFinished, test } from "vitest";
 import { type Database, openDatabase } from "./database.ts";
 import { type Ears, keepListening } from "./listening.ts";
 
@@ -22,7 +23,6 @@ afterAll(async () => {
   await servers.close();
 });
 
-const WAIT = { timeout: 10_000, interval: 10 };
 /** Far longer than the test: only a notice or an end wakes who rests. */
 const REST_MS = 600_000;
 
@@ -58,9 +58,9 @@ const channelOf = (name: string): string => `${name}_${servers.prefix.replace(/\
 test("a notice wakes the work on the connection, and a stop ends it", async () => {
   const channel = channelOf("notice");
   const { listening, works } = listen(channel);
-  await vi.waitFor(() => assert.equal(works.length, 1), WAIT);
+  await eventually(() => assert.equal(works.length, 1));
   await database.query(`notify "${channel}"`);
-  await vi.waitFor(() => assert.equal(works[0]?.woken, 1), WAIT);
+  await eventually(() => assert.equal(works[0]?.woken, 1));
   await listening.stop();
   assert.equal(works[0]?.isOver, true);
 });
@@ -68,13 +68,13 @@ test("a notice wakes the work on the connection, and a stop ends it", async () =
 test("work on a connection that broke ends at once, and takes no notice from the one that follows it", async () => {
   const channel = channelOf("broken");
   const { states, works } = listen(channel);
-  await vi.waitFor(() => assert.equal(works.length, 1), WAIT);
+  await eventually(() => assert.equal(works.length, 1));
   await database.query("select pg_terminate_backend($1)", [works[0]?.pid]);
-  await vi.waitFor(() => assert.equal(works.length, 2), WAIT);
+  await eventually(() => assert.equal(works.length, 2));
   assert.equal(works[0]?.isOver, true);
   works[0]?.ears.tellUp();
   assert.deepEqual(states, [true, false, true]);
   await database.query(`notify "${channel}"`);
-  await vi.waitFor(() => assert.equal(works[1]?.woken, 1), WAIT);
+  await eventually(() => assert.equal(works[1]?.woken, 1));
   assert.equal(works[0]?.woken, 1);
 });

@@ -5,8 +5,9 @@ import { silentLogger } from "@vigie/core/log";
 import { openAdmin } from "@vigie/stream/kafka/admin";
 import { type KafkaClient, openKafka } from "@vigie/stream/kafka/client";
 import { openLoneReader } from "@vigie/stream/kafka/lone-reader";
+import { eventually } from "@vigie/testkit/eventually";
 import { stack, type TestStack } from "@vigie/testkit/stack";
-import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
 import { createMetrics } from "../metrics.ts";
 import { type Database, openDatabase, type PoolOptions, schemaOf } from "./database.ts";
 import { migrate, migrationFolders } from "./migrate.ts";
@@ -17,7 +18,6 @@ import { type OutboxCarrier, startOutboxPublisher } from "./outbox-publisher.ts"
 const root = resolve(import.meta.dirname, "../../../..");
 const folders = migrationFolders(root).filter(({ owner }) => ["platform", "edge"].includes(owner));
 const TOPIC = "id.session.policy";
-const SOON = { timeout: 10_000, interval: 5 };
 
 let servers: TestStack;
 let options: PoolOptions;
@@ -113,7 +113,7 @@ function publisher(openCarrier: () => OutboxCarrier) {
 test("a commit is carried at once, a rollback never", async () => {
   const { carried, claims, carrier } = line();
   publisher(() => carrier("one"));
-  await vi.waitFor(() => assert.deepEqual(claims, ["one"]), SOON);
+  await eventually(() => assert.deepEqual(claims, ["one"]));
   const undone = database.transaction(async (tx) => {
     await enqueue(tx, record("acme", "undone"));
     throw new Error("no");
@@ -121,13 +121,12 @@ test("a commit is carried at once, a rollback never", async () => {
   await assert.rejects(undone, /no/);
   const begunMs = performance.now();
   await put("acme", "done");
-  await vi.waitFor(() => assert.equal(carried.length, 1), SOON);
+  await eventually(() => assert.equal(carried.length, 1));
   // Far below the time after which it would have looked by itself.
   expect(performance.now() - begunMs).toBeLessThan(400);
   assert.deepEqual(carried, [{ by: "one", key: "acme", text: "done" }]);
-  await vi.waitFor(
-    async () => assert.equal((await database.query("select 1 from outbox")).count, 0),
-    SOON,
+  await eventually(async () =>
+    assert.equal((await database.query("select 1 from outbox")).count, 0),
   );
 });
 
@@ -145,7 +144,7 @@ test("what was enqueued while nobody was there is carried, in order", async () =
   const { carried, carrier } = line();
   for (const text of ["1", "2", "3"]) await put("acme", text);
   publisher(() => carrier("late"));
-  await vi.waitFor(() => assert.equal(carried.length, 3), SOON);
+  await eventually(() => assert.equal(carried.length, 3));
   assert.deepEqual(
     carried.map(({ text }) => text),
     ["1", "2", "3"],
@@ -165,7 +164,7 @@ test("records of one key keep the order of their commits, however transactions i
       await enqueue(tx, record(key, String(turn)));
     });
   await Promise.all(Array.from({ length: 60 }, (_, i) => bump(i % 2 === 0 ? "acme" : "other")));
-  await vi.waitFor(() => assert.equal(carried.length, 120), SOON);
+  await eventually(() => assert.equal(carried.length, 120));
   for (const key of ["acme", "other"]) {
     const texts = carried.filter((each) => each.key === key && each.text !== "first");
     assert.deepEqual(
@@ -178,13 +177,13 @@ test("records of one key keep the order of their commits, however transactions i
 test("one publisher is in charge; when it goes the other takes over", async () => {
   const { carried, claims, carrier } = line();
   const first = publisher(() => carrier("first"));
-  await vi.waitFor(() => assert.deepEqual(claims, ["first"]), SOON);
+  await eventually(() => assert.deepEqual(claims, ["first"]));
   publisher(() => carrier("second"));
   await put("acme", "1");
-  await vi.waitFor(() => assert.equal(carried.length, 1), SOON);
+  await eventually(() => assert.equal(carried.length, 1));
   await first.stop();
   await put("acme", "2");
-  await vi.waitFor(() => assert.equal(carried.length, 2), SOON);
+  await eventually(() => assert.equal(carried.length, 2));
   assert.deepEqual(
     carried.map(({ by, text }) => `${by} ${text}`),
     ["first 1", "second 2"],
@@ -197,7 +196,7 @@ test("a crash between publishing and forgetting publishes again, and loses nothi
   await put("acme", "1");
   await put("acme", "2");
   publisher(() => carrier("one"));
-  await vi.waitFor(() => assert.equal(carried.length, 4), SOON);
+  await eventually(() => assert.equal(carried.length, 4));
   assert.deepEqual(
     carried.map(({ text }) => text),
     ["1", "2", "1", "2"],
@@ -207,7 +206,7 @@ test("a crash between publishing and forgetting publishes again, and loses nothi
 test("a lost connection is replaced", async () => {
   const { carried, claims, carrier } = line();
   const { metrics } = publisher(() => carrier("one"));
-  await vi.waitFor(() => assert.equal(claims.length, 1), SOON);
+  await eventually(() => assert.equal(claims.length, 1));
   const { role: _, ...owner } = options;
   const killer = openDatabase(owner);
   onTestFinished(() => killer.close());
@@ -217,7 +216,7 @@ test("a lost connection is replaced", async () => {
     [`${options.schema}${options.role}`],
   );
   await put("acme", "after");
-  await vi.waitFor(() => assert.equal(carried.length, 1), SOON);
+  await eventually(() => assert.equal(carried.length, 1));
   assert.equal(claims.length, 2);
   const text = await metrics.registry.getSingleMetricAsString("vigie_outbox_carried_total");
   assert.match(text, /topic="id.session.policy"} 1/);

@@ -65,7 +65,9 @@ export interface KafkaAdmin {
 const EARLIEST = -2;
 const LATEST = -1;
 const CREATE_TIMEOUT_MS = 15_000;
-const CREATE_POLL_MS = 20;
+/** A broker with a busy disk leads new partitions late, and who made them has nothing else to do. */
+const LED_TIMEOUT_MS = 60_000;
+const LED_POLL_MS = 20;
 const SOON_THERE = new Set(["UNKNOWN_TOPIC_OR_PARTITION", "LEADER_NOT_AVAILABLE"]);
 
 /** The offsets of all partitions of a topic by a special timestamp, in order of partition. */
@@ -181,32 +183,33 @@ async function partitionCounts(
   return new Map(metadata.topics.map(({ name, partitions }) => [name, partitions.length]));
 }
 
-async function createTopics(
+async function missingOf(
   admin: LibraryAdmin,
   specs: readonly TopicSpec[],
-): Promise<readonly string[]> {
+): Promise<readonly TopicSpec[]> {
   const existing = new Set(await admin.listTopics());
-  const missing = specs.filter(({ topic }) => !existing.has(topic));
-  if (missing.length === 0) return [];
+  return specs.filter(({ topic }) => !existing.has(topic));
+}
+
+/** A topic that exists by now is no error: the answer to an earlier try may have been lost. */
+async function create(admin: LibraryAdmin, specs: readonly TopicSpec[]): Promise<void> {
   await admin.createTopics({
     timeout: CREATE_TIMEOUT_MS,
     waitForLeaders: false,
-    topics: missing.map(({ topic, partitions, replicas, configs }) => ({
+    topics: specs.map(({ topic, partitions, replicas, configs }) => ({
       topic,
       numPartitions: partitions,
       ...(replicas === undefined ? {} : { replicationFactor: replicas }),
       configEntries: Object.entries(configs ?? {}).map(([name, value]) => ({ name, value })),
     })),
   });
-  await ready(admin, missing);
-  return missing.map(({ topic }) => topic);
 }
 
 /** Brokers learn of new topics a moment later; kafkajs's own wait takes the first "unknown topic" for final. */
-async function ready(admin: LibraryAdmin, specs: readonly TopicSpec[]): Promise<void> {
+async function untilLed(admin: LibraryAdmin, specs: readonly TopicSpec[]): Promise<void> {
   const topics = specs.map(({ topic }) => topic);
-  const deadlineMs = Date.now() + CREATE_TIMEOUT_MS;
-  while (Date.now() < deadlineMs) {
+  const deadlineMs = performance.now() + LED_TIMEOUT_MS;
+  while (performance.now() < deadlineMs) {
     try {
       const metadata = await admin.fetchTopicMetadata({ topics });
       const partitions = metadata.topics.flatMap((topic) => topic.partitions);
@@ -214,7 +217,7 @@ async function ready(admin: LibraryAdmin, specs: readonly TopicSpec[]): Promise<
     } catch (error) {
       if (!SOON_THERE.has((error as KafkajsError).type ?? "")) throw error;
     }
-    await pause(CREATE_POLL_MS);
+    await pause(LED_POLL_MS);
   }
   throw new VigError("VIG_BROKER_AWAY", { why: "new topics have no leader yet" });
 }
@@ -308,7 +311,14 @@ export async function openAdmin(client: KafkaClient): Promise<KafkaAdmin> {
   await own(() => recoverCluster(cluster));
   return {
     partitionCounts: (topics) => library.call((admin) => partitionCounts(admin, topics)),
-    createTopics: (specs) => library.call((admin) => createTopics(admin, specs)),
+    // Each step is one that a lost connection may repeat.
+    createTopics: async (specs) => {
+      const missing = await library.call((admin) => missingOf(admin, specs));
+      if (missing.length === 0) return [];
+      await library.call((admin) => create(admin, missing));
+      await library.call((admin) => untilLed(admin, missing));
+      return missing.map(({ topic }) => topic);
+    },
     topicConfigs: async (topic) => {
       const entries = await library.call((admin) => ownConfigs(admin, topic));
       return Object.fromEntries(entries.map((entry) => [entry.configName, entry.configValue]));

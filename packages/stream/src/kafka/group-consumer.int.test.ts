@@ -5,12 +5,13 @@ import { join } from "node:path";
 import type { VigError } from "@vigie/core/errors";
 import { silentLogger } from "@vigie/core/log";
 import { afterAll, beforeAll, test } from "vitest";
+import { until } from "../testing/until.ts";
 import { closeCluster, type KafkaClient, openKafka } from "./client.ts";
 import { type AssignmentChange, type GroupConsumer, joinGroup } from "./group-consumer.ts";
 import type { Cluster } from "./internals.ts";
 import { openBatchingProducer } from "./producer.ts";
 import { CuttingNet } from "./testing/cutting-net.ts";
-import { type RealKafka, realKafka, until } from "./testing/real-kafka.ts";
+import { type RealKafka, realKafka } from "./testing/real-kafka.ts";
 import { openTransactionalProducer } from "./transactional-producer.ts";
 import type { FetchedChunk } from "./types.ts";
 

@@ -3,10 +3,11 @@ import { VigError } from "@vigie/core/errors";
 import { partitionOf } from "@vigie/core/keys";
 import { silentLogger } from "@vigie/core/log";
 import { afterAll, beforeAll, test } from "vitest";
+import { until } from "../testing/until.ts";
 import { openKafka } from "./client.ts";
 import { openBatchingProducer, type Published } from "./producer.ts";
 import { API, CuttingNet } from "./testing/cutting-net.ts";
-import { type RealKafka, realKafka, texts, until } from "./testing/real-kafka.ts";
+import { type RealKafka, realKafka, texts } from "./testing/real-kafka.ts";
 
 const net = new CuttingNet();
 let kafka: RealKafka;

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { silentLogger } from "@vigie/core/log";
 import { afterAll, beforeAll, test } from "vitest";
 import type { StreamObserver } from "../observer.ts";
+import { until } from "../testing/until.ts";
 import { openBatchingProducer } from "./producer.ts";
 import { type RunningSink, type SinkOptions, type SinkRecord, startSink } from "./sink.ts";
-import { type RealKafka, realKafka, until } from "./testing/real-kafka.ts";
+import { type RealKafka, realKafka } from "./testing/real-kafka.ts";
 import { headerText } from "./types.ts";
 
 let kafka: RealKafka;

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { VigError } from "@vigie/core/errors";
 import { afterAll, beforeAll, beforeEach, test } from "vitest";
+import { until } from "../testing/until.ts";
 import { API, CuttingNet } from "./testing/cutting-net.ts";
-import { type RealKafka, realKafka, texts, until } from "./testing/real-kafka.ts";
+import { type RealKafka, realKafka, texts } from "./testing/real-kafka.ts";
 import { openTransactionalProducer, type TransactionalProducer } from "./transactional-producer.ts";
 import type { OutgoingMessage, TopicMessages } from "./types.ts";
 

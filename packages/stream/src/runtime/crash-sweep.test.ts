@@ -15,10 +15,10 @@ import {
   MemoryDisk,
   segmentsDisk,
   silentObserver,
-  until,
   withStateDir,
 } from "../testing/lives.ts";
 import { MemoryBroker } from "../testing/memory-broker.ts";
+import { until } from "../testing/until.ts";
 
 const T0 = 1_700_000_000_000;
 const PARTITIONS = 2;

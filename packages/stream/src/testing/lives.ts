@@ -207,18 +207,3 @@ export async function withStateDir<T>(work: (stateDir: string) => Promise<T>): P
     await rm(stateDir, { recursive: true, force: true });
   }
 }
-
-const DEADLINE_MS = 10_000;
-
-/** Waits until `holds`, looking between rounds of the event loop. */
-export async function until(
-  what: string,
-  holds: () => boolean | Promise<boolean>,
-  deadlineMs = DEADLINE_MS,
-): Promise<void> {
-  const endMs = performance.now() + deadlineMs;
-  while (!(await holds())) {
-    if (performance.now() > endMs) throw new Error(`not within ${deadlineMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-}

@@ -1,5 +1,6 @@
 import { silentLogger } from "@vigie/core/log";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { eventually } from "@vigie/testkit/eventually";
+import { expect, onTestFinished, test } from "vitest";
 import { startChaser } from "./chaser.ts";
 import { type SignedCheckpoint, signCheckpoint } from "./keys.ts";
 import { logKeys, MemoryTree } from "./testing.ts";
@@ -24,12 +25,12 @@ test("only the newest is worked on; an older one that comes late is passed over"
     if (size === 1n) await first.promise;
   });
   chaser.offer(await sized(1));
-  await vi.waitFor(() => expect(worked).toEqual([1]));
+  await eventually(() => expect(worked).toEqual([1]));
   for (const size of [2, 3, 4, 2]) chaser.offer(await sized(size));
   first.resolve();
-  await vi.waitFor(() => expect(worked).toEqual([1, 4]));
+  await eventually(() => expect(worked).toEqual([1, 4]));
   chaser.offer(await sized(4));
-  await vi.waitFor(() => expect(worked).toEqual([1, 4, 4]));
+  await eventually(() => expect(worked).toEqual([1, 4, 4]));
 });
 
 test("what failed is tried again, and told of", async () => {
@@ -39,7 +40,7 @@ test("what failed is tried again, and told of", async () => {
     if (failures >= 0) throw new Error("away");
   });
   chaser.offer(await sized(1));
-  await vi.waitFor(() => expect(done).toEqual(["away", "away", "away", undefined]));
+  await eventually(() => expect(done).toEqual(["away", "away", "away", undefined]));
 });
 
 test("told to, it finishes what waits when it is stopped, once", async () => {
@@ -56,7 +57,7 @@ test("told to, it finishes what waits when it is stopped, once", async () => {
       },
     });
     chaser.offer(await sized(1));
-    await vi.waitFor(() => expect(worked).toEqual([1n]));
+    await eventually(() => expect(worked).toEqual([1n]));
     chaser.offer(await sized(2));
     await chaser.stop();
     expect(worked).toEqual([1n, 2n]);
@@ -65,18 +66,20 @@ test("told to, it finishes what waits when it is stopped, once", async () => {
 
 test("a stop waits for what is under way, and not for pauses", async () => {
   const work = Promise.withResolvers<void>();
+  let begun = false;
   let ended = false;
   const chaser = startChaser({
     name: "test",
     everyMs: 60_000,
     log: silentLogger,
     work: async () => {
+      begun = true;
       await work.promise;
       ended = true;
     },
   });
   chaser.offer(await sized(1));
-  await vi.waitFor(() => Promise.resolve());
+  await eventually(() => expect(begun).toBe(true));
   const stopping = chaser.stop();
   work.resolve();
   await stopping;

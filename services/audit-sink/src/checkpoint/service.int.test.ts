@@ -15,8 +15,9 @@ import { type KafkaAdmin, openAdmin } from "@vigie/stream/kafka/admin";
 import { type KafkaClient, openKafka } from "@vigie/stream/kafka/client";
 import { openLoneReader } from "@vigie/stream/kafka/lone-reader";
 import { type BatchingProducer, openBatchingProducer } from "@vigie/stream/kafka/producer";
+import { eventually } from "@vigie/testkit/eventually";
 import { processEnv } from "@vigie/testkit/process-env";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { auditTopics } from "#sink";
 import { asOwner, expectSound, testLog } from "#test-store";
 import { auditEvent, SECRET } from "#testing";
@@ -26,7 +27,6 @@ const root = resolve(import.meta.dirname, "../../../..");
 const main = join(root, "services/audit-sink/src/main.ts");
 const PARTITIONS = 6;
 const ORIGIN = "log.example/audit";
-const WAIT = { timeout: 40_000, interval: 50 };
 
 const log = testLog();
 let client: KafkaClient;
@@ -74,7 +74,7 @@ afterEach(async () => {
   }
   await admin.deleteTopics(physical());
   const isGone = async () => expect((await admin.partitionCounts(physical())).size).toBe(0);
-  await vi.waitFor(isGone, WAIT);
+  await eventually(isGone);
   rmSync(join(folder, "tiles"), { recursive: true, force: true });
   rmSync(join(folder, "state"), { recursive: true, force: true });
 });
@@ -167,7 +167,7 @@ async function signedSizes(): Promise<number[]> {
 }
 
 const isSigned = (size: number) =>
-  vi.waitFor(async () => expect((await signedSizes()).at(-1)).toBe(size), WAIT);
+  eventually(async () => expect((await signedSizes()).at(-1)).toBe(size));
 
 async function leaves(): Promise<number> {
   const { rows } = await log.owner.query<{ n: number }>("select count(*) as n from audit_leaves");
@@ -183,11 +183,11 @@ async function healthOf({ ops }: Started): Promise<Record<string, { status: stri
 
 const tiles = (): string => join(folder, "tiles");
 const inTiles = (size: number) =>
-  vi.waitFor(() => {
+  eventually(() => {
     const note = readFileSync(join(tiles(), "checkpoint"), "utf8");
     expect(note.split("\n")[1]).toBe(String(size));
     return note;
-  }, WAIT);
+  });
 
 test("AUD-01: what is appended is signed, cosigned by a witness and in files that verify offline", async () => {
   const witness = await start(["witness"], {
@@ -202,7 +202,7 @@ test("AUD-01: what is appended is signed, cosigned by a witness and in files tha
   });
   await publish(300);
   await isSigned(300);
-  await vi.waitFor(async () => expect(await inTiles(300)).toContain("— witness.example "), WAIT);
+  await eventually(async () => expect(await inTiles(300)).toContain("— witness.example "));
   const parts = await healthOf(service);
   for (const part of ["log", "checkpoints", "tiles", "witness witness.example"]) {
     expect(parts[part]?.status, part).toBe("up");
@@ -243,15 +243,15 @@ test("two services append and one signs; killed, the other one goes on", async (
   await isSigned(100);
   const leads = await Promise.all(services.map(signs));
   expect(leads.filter(Boolean)).toHaveLength(1);
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const parts = (await Promise.all(services.map(healthOf))).flatMap(Object.entries);
     expect(parts.filter(([, { status }]) => status !== "up")).toEqual([]);
-  }, WAIT);
+  });
   services[leads.indexOf(true)]?.child.kill("SIGKILL");
   await publish(100);
   await isSigned(200);
   const other = services[leads.indexOf(false)] as Started;
-  await vi.waitFor(async () => expect(await signs(other)).toBe(true), WAIT);
+  await eventually(async () => expect(await signs(other)).toBe(true));
   const sizes = await signedSizes();
   expect(sizes).toEqual([...new Set(sizes)].toSorted((a, b) => a - b));
   await expectSound(log);
@@ -287,11 +287,11 @@ test("a restored older database is neither signed nor appended to until its leav
   await restoreBackup(200);
   await publish(30);
   const isRefused = async () => expect((await healthOf(service)).log?.status).toBe("down");
-  await vi.waitFor(isRefused, WAIT);
+  await eventually(isRefused);
   service.child.kill("SIGKILL");
   await once(service.child, "exit");
   service = await start([], options);
-  await vi.waitFor(isRefused, WAIT);
+  await eventually(isRefused);
   expect([await leaves(), (await signedSizes()).at(-1)]).toEqual([200, 300]);
 
   expect(await command(["restore", "--from", join(folder, "copy")])).toEqual([
@@ -335,13 +335,13 @@ test("a log that cannot be restored is followed by one of another name, which na
     VIGIE_STATE_DIR: join(folder, "state", "next"),
   };
   await start([], over);
-  const { rows } = await vi.waitFor(async () => {
+  const { rows } = await eventually(async () => {
     const found = await log.owner.query<{ leaf: Buffer }>(
       "select leaf from audit_leaves where index = 0",
     );
     expect(found.count).toBe(1);
     return found;
-  }, WAIT);
+  });
   const leaf = JSON.parse(String(rows[0]?.leaf)) as { action: string; payload: { after: string } };
   expect(leaf.action).toBe("audit.log_continued");
   expect(leaf.payload.after).toMatch(new RegExp(`^${ORIGIN}\\n50\\n`));

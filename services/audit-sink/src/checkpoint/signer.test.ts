@@ -1,13 +1,13 @@
 import { proveConsistency, verifyConsistency } from "@vigie/audit-log/proofs";
 import { silentLogger } from "@vigie/core/log";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { eventually } from "@vigie/testkit/eventually";
+import { expect, onTestFinished, test } from "vitest";
 import { openSigned, type SignedCheckpoint } from "./keys.ts";
 import type { Place } from "./place.ts";
 import { type Signer, type SignerEvents, startSigner } from "./signer.ts";
 import { logKeys, MemoryPlace, MemoryTopic, MemoryTree } from "./testing.ts";
 
 const keys = logKeys();
-const WAIT = { timeout: 5_000, interval: 2 };
 
 /** Everything outside of the signer's process. */
 class World {
@@ -51,9 +51,9 @@ class World {
   }
 
   async allHold(size: number): Promise<void> {
-    await vi.waitFor(() => {
+    await eventually(() => {
       for (const place of this.places()) expect(sizes(place).at(-1)).toBe(size);
-    }, WAIT);
+    });
   }
 }
 
@@ -151,11 +151,11 @@ test("killed at any step, the next signer goes on from what was published: no fo
     const death = new Death(at);
     const first = world.start({ wrap: death.wrap });
     first.lead(true);
-    await vi.waitFor(() => {
+    await eventually(() => {
       const grown = world.tree.leaves.length === 5 && world.database.notes.length === 1;
       if (grown) world.tree.grow(4, "more");
       expect(death.reached.length).toBeGreaterThanOrEqual(at);
-    }, WAIT);
+    });
     first.lead(false);
     const published = sizes(world.topic);
     world.tree.grow(10 - world.tree.leaves.length, "end");
@@ -199,9 +199,9 @@ test("a fault of who no longer leads is forgotten", async () => {
   const leads = (_: boolean, why?: string): void => void told.push(why);
   const signer = world.start({ wrap: failing, events: { leads } });
   signer.lead(true);
-  await vi.waitFor(() => expect(told.at(-1)).toBe("away"), WAIT);
+  await eventually(() => expect(told.at(-1)).toBe("away"));
   signer.lead(false);
-  await vi.waitFor(() => expect(told.at(-1)).toBeUndefined(), WAIT);
+  await eventually(() => expect(told.at(-1)).toBeUndefined());
 });
 
 test("a restored older database is not signed, until it holds again what was signed", async () => {
@@ -212,9 +212,9 @@ test("a restored older database is not signed, until it holds again what was sig
   await world.allHold(20);
   const whole = world.tree;
   world.tree = whole.copy(19);
-  await vi.waitFor(() => expect(world.broken).toContain("VIG_AUDIT_TREE_BEHIND"), WAIT);
+  await eventually(() => expect(world.broken).toContain("VIG_AUDIT_TREE_BEHIND"));
   world.tree = whole.copy(19).grow(5, "fork");
-  await vi.waitFor(() => expect(world.broken).toContain("VIG_AUDIT_FORKED"), WAIT);
+  await eventually(() => expect(world.broken).toContain("VIG_AUDIT_FORKED"));
   expect(sizes(world.topic)).toEqual([20]);
   world.tree = whole.copy().grow(1, "next");
   await world.allHold(21);
@@ -235,7 +235,7 @@ test.each(["topic", "file", "database"] as const)(
     else world[lost] = new MemoryPlace(lost);
     const second = world.start();
     second.lead(true);
-    await vi.waitFor(() => expect(world.broken).toContain("VIG_AUDIT_TREE_BEHIND"), WAIT);
+    await eventually(() => expect(world.broken).toContain("VIG_AUDIT_TREE_BEHIND"));
     expect(world[lost].notes).toEqual([]);
     world.tree = whole;
     await world.allHold(20);

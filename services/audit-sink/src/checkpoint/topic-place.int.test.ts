@@ -3,7 +3,8 @@ import { internalTopic } from "@vigie/schemas/catalogue";
 import { openKafka } from "@vigie/stream/kafka/client";
 import { CuttingNet } from "@vigie/stream/kafka/testing/cutting-net";
 import { type RealKafka, realKafka } from "@vigie/stream/kafka/testing/real-kafka";
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
+import { eventually } from "@vigie/testkit/eventually";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { followCheckpoints } from "./book.ts";
 import { type LogKeys, type SignedCheckpoint, signCheckpoint } from "./keys.ts";
 import type { SharedPlace } from "./place.ts";
@@ -118,11 +119,11 @@ test("who follows the topic knows the newest checkpoint, also after the broker w
   onTestFinished(() => book.stop());
   expect(await book.newest()).toBe((await signed(1)).note);
   await place.keep(await signed(2));
-  await vi.waitFor(() => expect(seen).toEqual([1n, 2n]), { timeout: 10_000 });
+  await eventually(() => expect(seen).toEqual([1n, 2n]));
   net.goAway();
   net.comeBack();
   await place.keep(await signed(3));
-  await vi.waitFor(() => expect(seen.at(-1)).toBe(3n), { timeout: 20_000 });
+  await eventually(() => expect(seen.at(-1)).toBe(3n));
   expect(await book.newest()).toBe((await signed(3)).note);
 }, 40_000);
 
@@ -138,7 +139,7 @@ test("a topic that does not exist is told of, and read once it does", async () =
     onAway: (why) => told.push(why),
   });
   onTestFinished(() => book.stop());
-  await vi.waitFor(() => expect(told[0]).toContain("VIG_TOPIC_MISSING"), { timeout: 20_000 });
+  await eventually(() => expect(told[0]).toContain("VIG_TOPIC_MISSING"));
   const topic = prefix + CHECKPOINT_TOPIC;
   await kafka.admin.createTopics([{ ...internalTopic(CHECKPOINT_TOPIC), topic }]);
   topics.push(topic);

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger } from "@vigie/core/log";
+import { eventually } from "@vigie/testkit/eventually";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type FollowingData, followData } from "./follow-data.ts";
 import { digestOf, geoMark } from "./geo-mark.ts";
@@ -38,7 +39,7 @@ function start(run = vi.fn(async () => counts), retryMs = 1, refresh = async () 
 }
 
 const marked = () =>
-  vi.waitFor(async () => expect(readFileSync(markPath(), "utf8")).toBe(await digestOf([file])));
+  eventually(async () => expect(readFileSync(markPath(), "utf8")).toBe(await digestOf([file])));
 
 test("on a first start there is nothing to compare with: the data is noted", async () => {
   const { run } = start();

@@ -22,8 +22,9 @@ import { type LoneReader, openLoneReader } from "@vigie/stream/kafka/lone-reader
 import { type BatchingProducer, openBatchingProducer } from "@vigie/stream/kafka/producer";
 import { startProcessor } from "@vigie/stream/runtime";
 import { silentObserver } from "@vigie/stream/testing/lives";
+import { eventually } from "@vigie/testkit/eventually";
 import { stack, type TestStack } from "@vigie/testkit/stack";
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { rules } from "#rules/index";
 import { createDetector } from "../app.ts";
 import { type RecheckCounts, recheck } from "./recheck.ts";
@@ -38,7 +39,6 @@ const NEIGHBOUR =
     (user) => inPartition(user) === inPartition("u-contradicted"),
   ) ?? "";
 const codecs = memoryCodecs();
-const DEADLINE = { timeout: 30_000, interval: 50 };
 
 let servers: TestStack;
 let admin: KafkaAdmin;
@@ -181,7 +181,7 @@ test("what newer data contradicts is withdrawn once, whoever does it; all else i
   await travel(TENANT, "u-stands", "80.1.1.1");
   await travel(TENANT, "u-erased", "90.1.1.1");
   await travel(TRIAL, "u-shadow", "90.1.1.1");
-  await vi.waitFor(async () => expect(await trips()).toHaveLength(5), DEADLINE);
+  await eventually(async () => expect(await trips()).toHaveLength(5));
   const found = await trips();
   const of = (user: string) => found.find(({ user_id }) => user_id === user) as SessionAnomaly;
   expect(of("u-shadow").mode).toBe("SHADOW");

@@ -9,7 +9,8 @@ import { leafHash } from "@vigie/audit-log/tree";
 import { PROGRESS_EVERY } from "@vigie/service-kit/audit/export";
 import type { AuditTrail } from "@vigie/service-kit/audit-trail/audit-trail";
 import { memoryAudit } from "@vigie/service-kit/audit-trail/memory-audit";
-import { afterEach, describe, test, vi } from "vitest";
+import { eventually } from "@vigie/testkit/eventually";
+import { afterEach, describe, test } from "vitest";
 import { bearer, type TestEdge, testEdge } from "../test-edge.ts";
 import type { AuditLog } from "./audit-log.ts";
 import { smallLog, TENANT, TestLog, VERIFIER_KEY } from "./test-log.ts";
@@ -220,7 +221,7 @@ describe("an export in bounds", () => {
     assert.match(third.json().detail, /at this edge/);
     assert.equal(edge.audit.entries.length, 2, "what is refused is no export");
     first.request.destroy();
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const next = await begun(edge, "", { ...auditor, sub: "aud_3" });
       next.request.destroy();
       assert.equal(next.response.statusCode, 200);
@@ -256,11 +257,11 @@ describe("an export in bounds", () => {
     const edge = edgeOver(counted, { exportLimits: { runningMax: 1, stallMs: 300 } });
     const { response } = await begun(edge);
     response.pause();
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const next = await begun(edge, "", { ...auditor, sub: "aud_2" });
       next.request.destroy();
       assert.equal(next.response.statusCode, 200);
-    }, 10_000);
+    });
     assert.ok(asked < 40, `${asked} reads of some 15 MB for one who read nothing`);
     assert.ok(!(await textOf(response)).includes('{"end":true'));
   });
@@ -315,7 +316,7 @@ describe("an export that does not come to its end", () => {
     edge.app.server.closeAllConnections();
     await gone;
     release();
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const next = await begun(edge);
       next.request.destroy();
       assert.equal(next.response.statusCode, 200);
@@ -327,7 +328,7 @@ describe("an export that does not come to its end", () => {
     const late = begun(edge).then(({ response }) => textOf(response));
     await reached;
     const closed = edge.app.close();
-    await vi.waitFor(() => assert.ok(!edge.app.server.listening));
+    await eventually(() => assert.ok(!edge.app.server.listening));
     release();
     assert.ok(!(await late.catch(() => "")).includes('"i":1024'), "nothing that goes on");
     await closed;

@@ -193,6 +193,8 @@ describe("a filter that is none", () => {
     [{ filter: { user_id: 7 } }],
     [{ filter: { user_id: "a|b" } }],
     [{ filter: { user_id: "\ud800" } }],
+    // 65 characters, but 130 units of UTF-16: Kafka's readers would refuse it.
+    [{ filter: { user_id: "\u{1f600}".repeat(65) } }],
     [{ filter: { user_id: "u-1" }, reason: "\udfff" }],
     [{ filter: { user_id: "u-1", __proto__x: 1 } }],
     [{ filter: { channel: "fax" } }],

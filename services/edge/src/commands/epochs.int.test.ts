@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import type { SessionEpoch } from "@vigie/schemas/types";
 import { memoryAudit } from "@vigie/service-kit/audit-trail/memory-audit";
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { eventually } from "@vigie/testkit/eventually";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { outboxOf } from "../inventory/test-tables.ts";
 import { createEpochBook } from "./epochs.ts";
 import { ADMIN, call, TENANT, type TestStores, testStores } from "./test-stores.ts";
 
-const SOON = { timeout: 10_000 };
 const PLATFORM = { ...ADMIN, scope: "id:admin platform:admin" };
 
 let tables: TestStores;
@@ -63,11 +63,11 @@ test.each([
 test("an epoch is answered 200 once it lies on its topic", async () => {
   const edge = edgeOn({ commandWaitMs: 20_000 });
   const answer = call(edge, { payload: { filter: { org_id: "pay" } } });
-  const epoch = await vi.waitFor(async () => {
+  const epoch = await eventually(async () => {
     const [first] = await published();
     assert.ok(first);
     return first;
-  }, SOON);
+  });
   edge.outcomes.epochs.deliver(epoch.epoch_id, epoch);
   assert.equal((await answer).json().status, "done");
 });

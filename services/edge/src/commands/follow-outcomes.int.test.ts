@@ -10,8 +10,9 @@ import type { EventOutput } from "@vigie/service-kit/output/event-output";
 import { kafkaOutput } from "@vigie/service-kit/output/kafka-output";
 import { DenialBook } from "@vigie/service-kit/sessions/denial-book";
 import { openBatchingProducer } from "@vigie/stream/kafka/producer";
+import { eventually } from "@vigie/testkit/eventually";
 import { type ServiceStack, serviceStack } from "@vigie/testkit/service-stack";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { outcomeTakers } from "./follow-outcomes.ts";
 import { createOutcomes } from "./outcomes.ts";
 
@@ -69,7 +70,7 @@ async function follow() {
     name: "outcomes",
     onState,
   });
-  await vi.waitFor(() => expect(states.at(-1)).toBe(true), { timeout: 10_000 });
+  await eventually(() => expect(states.at(-1)).toBe(true));
   return { outcomes, book, stop: () => following.stop() };
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { VigError } from "@vigie/core/errors";
-import { afterAll, beforeAll, beforeEach, test, vi } from "vitest";
+import { eventually } from "@vigie/testkit/eventually";
+import { afterAll, beforeAll, beforeEach, test } from "vitest";
 import { NOW_MS } from "../test-edge.ts";
 import { RecordedCalls } from "./recorded-calls.ts";
 import { call, TENANT, type TestStores, testStores } from "./test-stores.ts";
@@ -115,7 +116,7 @@ test("however many calls wait for a broker that is away, reads have a connection
       return i;
     }),
   );
-  await vi.waitFor(() => assert.equal(records, 8), { timeout: 10_000 });
+  await eventually(() => assert.equal(records, 8));
   const { count } = await tables.edge.query("select 1");
   assert.equal(count, 1);
   comeBack();

@@ -6,13 +6,13 @@ import type { GeoPrefs } from "@vigie/schemas/types";
 import { createMetrics } from "@vigie/service-kit/metrics";
 import { openAdmin } from "@vigie/stream/kafka/admin";
 import { type BatchingProducer, openBatchingProducer } from "@vigie/stream/kafka/producer";
+import { eventually } from "@vigie/testkit/eventually";
 import { type ServiceStack, serviceStack } from "@vigie/testkit/service-stack";
-import { afterAll, beforeAll, test, vi } from "vitest";
+import { afterAll, beforeAll, test } from "vitest";
 import { followConsents } from "./follow-consents.ts";
 
 const codecs = memoryCodecs();
 const encoder = codecs.encoder<GeoPrefs>("id.geo.prefs");
-const WITHIN = { timeout: 10_000 };
 let servers: ServiceStack;
 let producer: BatchingProducer;
 
@@ -57,13 +57,13 @@ test("what was said before and what is said now counts; without the opt-in it is
   const { consents, states } = follow(servers.prefix);
   try {
     assert.equal(consents.lengthOf("acme|ada"), 0);
-    await vi.waitFor(() => assert.deepEqual(states, [true]), WITHIN);
+    await eventually(() => assert.deepEqual(states, [true]));
     const lengths = () => ["ada", "bob", "eve", "dan"].map((of) => consents.lengthOf(`acme|${of}`));
     assert.deepEqual(lengths(), [3, 7, 5, 5]);
     await say("ada", 6);
     await say("bob", null);
     await say("dan", 2);
-    await vi.waitFor(() => assert.deepEqual(lengths(), [6, 5, 5, 2]), WITHIN);
+    await eventually(() => assert.deepEqual(lengths(), [6, 5, 5, 2]));
   } finally {
     await consents.stop();
   }
@@ -81,7 +81,7 @@ test("what cannot be read, or is under somebody else's key, changes nothing, and
   await producer.publish({ topic, key: `acme|${"x".repeat(100_000)}`, value: null });
   const { consents, metrics } = follow(servers.prefix);
   try {
-    await vi.waitFor(() => assert.equal(consents.lengthOf(key), 2), WITHIN);
+    await eventually(() => assert.equal(consents.lengthOf(key), 2));
     assert.equal(consents.lengthOf("other|gil"), 5);
     const counted = await metrics.registry.getMetricsAsJSON();
     const refused = counted.find(({ name }) => name === "vigie_consents_unreadable_total");
@@ -94,7 +94,7 @@ test("what cannot be read, or is under somebody else's key, changes nothing, and
       ],
     );
     await say("fay", 3);
-    await vi.waitFor(() => assert.equal(consents.lengthOf(key), 3), WITHIN);
+    await eventually(() => assert.equal(consents.lengthOf(key), 3));
   } finally {
     await consents.stop();
   }
@@ -103,7 +103,7 @@ test("what cannot be read, or is under somebody else's key, changes nothing, and
 test("a topic that is not there is told of, and nothing is allowed", async () => {
   const { consents, states } = follow("nowhere.");
   try {
-    await vi.waitFor(() => assert.equal(typeof states[0], "string"), WITHIN);
+    await eventually(() => assert.equal(typeof states[0], "string"));
     assert.equal(consents.lengthOf("acme|ada"), 0);
   } finally {
     await consents.stop();
@@ -117,18 +117,18 @@ test("CNF-05: a follow that hears nothing allows nothing after a while, and goes
   const { consents, states } = follow(servers.prefix, { silenceMaxMs });
   const admin = await openAdmin(servers.client);
   try {
-    await vi.waitFor(() => assert.deepEqual(states, [true]), WITHIN);
+    await eventually(() => assert.deepEqual(states, [true]));
     // Nobody says anything: that is no silence of the broker's.
     const quietUntilMs = performance.now() + 2 * silenceMaxMs;
-    await vi.waitFor(() => assert(performance.now() > quietUntilMs), WITHIN);
+    await eventually(() => assert(performance.now() > quietUntilMs));
     assert.deepEqual([states, consents.lengthOf("acme|ida")], [[true], 7]);
     await admin.deleteTopics([topic]);
-    await vi.waitFor(() => assert.match(String(states.at(-1)), /nothing was heard/), WITHIN);
+    await eventually(() => assert.match(String(states.at(-1)), /nothing was heard/));
     assert.equal(consents.lengthOf("acme|ida"), 0);
     await provisionTopics(admin, { prefix: servers.prefix, replicationFactor: 1 });
-    await vi.waitFor(() => assert.equal(states.at(-1), true), { timeout: 20_000 });
+    await eventually(() => assert.equal(states.at(-1), true));
     await say("ida", 3);
-    await vi.waitFor(() => assert.equal(consents.lengthOf("acme|ida"), 3), WITHIN);
+    await eventually(() => assert.equal(consents.lengthOf("acme|ida"), 3));
   } finally {
     await admin.close();
     await consents.stop();

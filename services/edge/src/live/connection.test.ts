@@ -4,6 +4,7 @@ import { connect as connectTcp } from "node:net";
 import { VigError } from "@vigie/core/errors";
 import { memoryView } from "@vigie/service-kit/sessions/memory-view";
 import type { SessionAnswer } from "@vigie/service-kit/sessions/view";
+import { eventually } from "@vigie/testkit/eventually";
 import type { FastifyRequest } from "fastify";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { WebSocket } from "ws";
@@ -213,12 +214,12 @@ test("a real client that does not read is cut off", async () => {
   await once(deaf, "data");
   deaf.write(frameOf(JSON.stringify({ type: "auth", token: await issued() })));
   deaf.pause();
-  await vi.waitFor(() => expect(edge.hub.size).toBeGreaterThan(0), { timeout: 5_000 });
+  await eventually(() => expect(edge.hub.size).toBeGreaterThan(0));
   const full = async () => {
     for (let n = 0; n < 500; n += 1) edge.hub.publish({ kind: "session", value: state() });
     assert.equal(edge.hub.size, 0);
   };
-  await vi.waitFor(full, { timeout: 10_000, interval: 1 });
+  await eventually(full);
   const metrics = (await edge.app.inject("/metrics")).body;
   assert.match(metrics, /^vigie_stream_closed_total\{why="slow"\} 1$/m);
   deaf.resume();

@@ -12,8 +12,9 @@ import type { KeptFollowing } from "@vigie/service-kit/keep-following";
 import type { EventOutput } from "@vigie/service-kit/output/event-output";
 import { kafkaOutput } from "@vigie/service-kit/output/kafka-output";
 import { openBatchingProducer } from "@vigie/stream/kafka/producer";
+import { eventually } from "@vigie/testkit/eventually";
 import { type ServiceStack, serviceStack } from "@vigie/testkit/service-stack";
-import { afterAll, beforeAll, test, vi } from "vitest";
+import { afterAll, beforeAll, test } from "vitest";
 import { excessLogins } from "../ingest/excess-logins.ts";
 import { testEdge } from "../test-edge.ts";
 import { issued, issuerAuth } from "../test-tokens.ts";
@@ -123,5 +124,5 @@ test("an epoch ends the streams of the sessions that it covers", async () => {
 
 test("anomalies are heard of also while nobody listens", async () => {
   await publish("id.session.anomaly", "acme|u-7", anomaly({ user_id: "u-7", anomaly_id: "a-7" }));
-  await vi.waitFor(() => assert.ok(noted.includes("a-7")), { timeout: 5_000 });
+  await eventually(() => assert.ok(noted.includes("a-7")));
 });

@@ -3,7 +3,8 @@ import { VigError } from "@vigie/core/errors";
 import { uuidOf } from "@vigie/service-kit/ids";
 import { memoryView } from "@vigie/service-kit/sessions/memory-view";
 import type { SessionAnswer } from "@vigie/service-kit/sessions/view";
-import { afterEach, expect, test, vi } from "vitest";
+import { eventually } from "@vigie/testkit/eventually";
+import { afterEach, expect, test } from "vitest";
 import { administeredSchema, detailsSchema, toldAnomalySchema } from "../inventory/answers.ts";
 import { type TestEdge, testEdge } from "../test-edge.ts";
 import { brokenTokens, issued, issuerAuth } from "../test-tokens.ts";
@@ -280,6 +281,7 @@ test.each([
   ["another type", '{"type":"hello","token":"x"}'],
   ["a member that nobody knows", '{"type":"auth","token":"x","tenant":"other"}'],
   ["an unknown kind", '{"type":"auth","token":"x","kinds":["all"]}'],
+  ["a user of 130 units", `{"type":"auth","token":"x","user":"${"\u{1f600}".repeat(65)}"}`],
   ["half a character", '{"type":"auth","token":"x","of":"tenant","user":"\\ud800"}'],
 ])("a first message with %s is refused", async (_name, message) => {
   const client = await connect(open(), message);
@@ -315,7 +317,7 @@ test("a caller has so many streams and no more, until one ends", async () => {
   assert.deepEqual(await fourth.ended, [4_429, "VIG_STREAMS_TOO_MANY"]);
   first?.socket.close();
   await first?.ended;
-  await vi.waitFor(() => own(edge));
+  await eventually(() => own(edge));
 });
 
 test("an edge has so many streams, and a tenth of them may not have sent their token", async () => {
@@ -347,7 +349,7 @@ test("nothing holds a stream that has ended", async () => {
     for (const { socket } of clients) socket.close();
     await Promise.all(clients.map(({ ended }) => ended));
   }
-  await vi.waitFor(() => expect(edge.hub.size).toBe(0));
+  await eventually(() => expect(edge.hub.size).toBe(0));
   const metrics = (await edge.app.inject("/metrics")).body;
   assert.match(metrics, /^vigie_stream_connections 0$/m);
   assert.equal(edge.hub.wants("acme|u-1|s-1"), false);

@@ -2,6 +2,7 @@ import { VigError } from "@vigie/core/errors";
 import { userKey } from "@vigie/core/keys";
 import { adminFault } from "@vigie/service-kit/http/access";
 import type { Caller, TokenFacts } from "@vigie/service-kit/http/jwt";
+import { countsUnits } from "@vigie/service-kit/http/strict-body";
 import { refuseHalfCharacters } from "@vigie/service-kit/http/well-formed";
 import { uuidOf } from "@vigie/service-kit/ids";
 import { Ajv } from "ajv";
@@ -26,7 +27,7 @@ export const askedSchema = Type.Object(
 );
 export type Asked = Static<typeof askedSchema>;
 
-const isAsked = new Ajv({ strict: false }).compile<Asked>(askedSchema);
+const isAsked = countsUnits(new Ajv({ strict: false })).compile<Asked>(askedSchema);
 
 /** Throws: VIG_BODY_INVALID. */
 export function readAsked(text: string): Asked {

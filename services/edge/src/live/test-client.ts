@@ -8,7 +8,7 @@ import type {
   SessionRevoked,
   SessionState,
 } from "@vigie/schemas/types";
-import { vi } from "vitest";
+import { eventually } from "@vigie/testkit/eventually";
 import { NOW_MS, type TestEdge } from "../test-edge.ts";
 import { STREAM_PATH } from "./live.ts";
 
@@ -60,7 +60,7 @@ export async function connect(
       const enough = () => {
         if (messages.length < count) throw new Error(`${messages.length} of ${count} messages`);
       };
-      await vi.waitFor(enough, { timeout: 5_000, interval: 5 });
+      await eventually(enough);
       return messages;
     },
   };

@@ -15,8 +15,9 @@ import {
 } from "@vigie/service-kit/postgres/database";
 import { kafkaCarrier } from "@vigie/service-kit/postgres/outbox-kafka";
 import { startOutboxPublisher } from "@vigie/service-kit/postgres/outbox-publisher";
+import { eventually } from "@vigie/testkit/eventually";
 import { type ServiceStack, serviceStack } from "@vigie/testkit/service-stack";
-import { afterAll, beforeAll, onTestFinished, test, vi } from "vitest";
+import { afterAll, beforeAll, onTestFinished, test } from "vitest";
 import { EDGE_OUTBOX, EDGE_ROLE } from "../database.ts";
 import { bearer, testEdge } from "../test-edge.ts";
 import { postgresPolicies } from "./policy-store.ts";
@@ -27,7 +28,6 @@ const PLATFORM = { ...ADMIN, scope: "id:admin platform:admin" } as const;
 const TENANT = "molam-sn";
 /** Source: the issue's promise. */
 const IN_FORCE_MS = 1_000;
-const SOON = { timeout: 20_000, interval: 5 };
 
 let servers: ServiceStack;
 let database: Database;
@@ -74,7 +74,7 @@ beforeAll(async () => {
     log: silentLogger,
     health: createHealth("policies-test"),
   });
-  await vi.waitFor(() => assert.ok(book.ready), SOON);
+  await eventually(() => assert.ok(book.ready));
 });
 afterAll(async () => {
   await Promise.all([book.stop(), ...publishers.map((each) => each.stop())]);
@@ -110,7 +110,7 @@ test("POL-02, POL-05: a change is in force in a processor's table within a secon
     );
     assert.equal(changed.statusCode, 200, changed.body);
     const answeredMs = performance.now();
-    await vi.waitFor(() => assert.equal(book.of(TENANT).version, version + 1), SOON);
+    await eventually(() => assert.equal(book.of(TENANT).version, version + 1));
     tookMs.push(performance.now() - answeredMs);
     assert.equal(book.of(TENANT).document.idle_timeout.minutes, minutes);
   }
@@ -128,9 +128,9 @@ test("the default of all reaches every tenant, and an edge that begins later kno
     query: "?tenant=*",
   });
   assert.equal(changed.statusCode, 200, changed.body);
-  await vi.waitFor(() => {
+  await eventually(() => {
     assert.equal(book.of("molam-ci").document.max_failed_mfa_hour.count, 3);
-  }, SOON);
+  });
   const { client, prefix } = servers;
   const later = followPolicies({
     client,
@@ -140,7 +140,7 @@ test("the default of all reaches every tenant, and an edge that begins later kno
     health: createHealth("policies-test"),
   });
   onTestFinished(() => later.stop());
-  await vi.waitFor(() => assert.ok(later.ready), SOON);
+  await eventually(() => assert.ok(later.ready));
   assert.equal(later.of("molam-ci").document.max_failed_mfa_hour.count, 3);
 });
 
@@ -152,7 +152,7 @@ test("edges that race for one version: one answers 200, the others 412, one reco
   );
   const statuses = (await Promise.all(racers)).map(({ statusCode }) => statusCode).sort();
   assert.deepEqual(statuses, [200, ...Array.from({ length: 11 }, () => 412)]);
-  await vi.waitFor(() => assert.equal(book.of("molam-gh").version, 1), SOON);
+  await eventually(() => assert.equal(book.of("molam-gh").version, 1));
   const records = await servers.readAll("id.session.policy");
   assert.equal(records.filter(({ key }) => String(key) === "molam-gh").length, 1);
 });

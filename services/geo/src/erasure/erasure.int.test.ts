@@ -4,7 +4,8 @@ import { silentLogger } from "@vigie/core/log";
 import { nameUuid } from "@vigie/service-kit/ids";
 import { openRedis, type RedisStore } from "@vigie/service-kit/redis/redis";
 import { bearer, NOW_MS } from "@vigie/service-kit/testing/issuer";
-import { afterAll, beforeAll, beforeEach, test, vi } from "vitest";
+import { eventually } from "@vigie/testkit/eventually";
+import { afterAll, beforeAll, beforeEach, test } from "vitest";
 import { cacheName, redisPersonCache } from "#geo-context/person-cache";
 import type { Held } from "#geo-context/place-book";
 import { postgresBook } from "#geo-context/postgres-book";
@@ -194,7 +195,6 @@ test("PRV-10: positions that are sent while it is erased leave nothing behind", 
 });
 
 test("PRV-10: a capture that is being written is waited for, and erased with the rest", async () => {
-  const soon = { timeout: 10_000, interval: 10 };
   /** The backend that waits for this one. */
   const waiterOn = async (pid: unknown): Promise<number | undefined> => {
     const text = `select pid from pg_stat_activity where ${pid} = any(pg_blocking_pids(pid))`;
@@ -222,14 +222,14 @@ test("PRV-10: a capture that is being written is waited for, and erased with the
     events: [event as GeoEventRow],
     position,
   }));
-  const writer = await vi.waitFor(async () => (await waiterOn(pid)) ?? assert.fail(), soon);
+  const writer = await eventually(async () => (await waiterOn(pid)) ?? assert.fail());
   // When it is erased meanwhile
   let isDone = false;
   const erasing = callDelete().then(({ response }) => {
     isDone = true;
     return response;
   });
-  await vi.waitFor(async () => assert.ok(isDone || (await waiterOn(writer))), soon);
+  await eventually(async () => assert.ok(isDone || (await waiterOn(writer))));
   release();
   await assert.rejects(undone, /undone/);
   await writing;

@@ -58,19 +58,5 @@ export async function realKafka(): Promise<RealKafka> {
   };
 }
 
-const DEADLINE_MS = 15_000;
-const POLL_MS = 5;
-
-/** Resolves when the condition holds. Throws after the deadline, naming it. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadlineMs = Date.now() + DEADLINE_MS;
-  while (!(await holds())) {
-    if (Date.now() > deadlineMs) throw new Error(`not within ${DEADLINE_MS} ms: ${what}`);
-    await new Promise((resolve) => {
-      setTimeout(resolve, POLL_MS);
-    });
-  }
-}
-
 export const texts = (records: readonly FetchedRecord[]): string[] =>
   records.map(({ value }) => (value === null ? "null" : value.toString("utf8")));

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { test, vi } from "vitest";
+import { eventually } from "@vigie/testkit/eventually";
+import { test } from "vitest";
 import type { State } from "../machine/types.ts";
 import type { DialogueStore, Kept, Lifetimes } from "./dialogue-store.ts";
 
 const DAY: Lifetimes = { idleMs: 86_400_000, usedMs: 86_400_000 };
-const POLL = { timeout: 10_000, interval: 5 };
 
 const state: State = {
   language: "fr",
@@ -69,7 +69,7 @@ export function dialoguesSuite(name: string, open: (lifetimes: Lifetimes) => Dia
     const store = open({ idleMs: 20, usedMs: DAY.usedMs });
     const one = randomUUID();
     await store.swap(one, keptAt(1));
-    await vi.waitFor(async () => assert.equal(await store.read(one), "over"), POLL);
+    await eventually(async () => assert.equal(await store.read(one), "over"));
     for (const version of [1, 2]) assert.equal(await store.swap(one, keptAt(version)), false);
     assert.equal(await store.read(one), "over");
   });
@@ -78,7 +78,7 @@ export function dialoguesSuite(name: string, open: (lifetimes: Lifetimes) => Dia
     const store = open({ idleMs: 10, usedMs: 20 });
     const one = randomUUID();
     await store.swap(one, keptAt(1));
-    await vi.waitFor(async () => assert.equal(await store.read(one), null), POLL);
+    await eventually(async () => assert.equal(await store.read(one), null));
     assert.equal(await store.swap(one, keptAt(1)), true);
   });
 
@@ -87,11 +87,11 @@ export function dialoguesSuite(name: string, open: (lifetimes: Lifetimes) => Dia
     const [silent, busy] = [randomUUID(), randomUUID()];
     await store.swap(silent, keptAt(1));
     let version = 0;
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       version += 1;
       assert.equal(await store.swap(busy, keptAt(version)), true);
       assert.equal(await store.read(silent), "over");
-    }, POLL);
+    });
     assert.deepEqual(await store.read(busy), keptAt(version));
   });
 }
