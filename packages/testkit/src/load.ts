@@ -3,7 +3,8 @@ import { connect, type Socket } from "node:net";
 /**
  * Load over raw sockets, so that the generator costs little beside what it measures. Keep-alive, no pipelining. Each
  * connection sends its next request when the answer to the last one is whole; with `perSecond` no sooner than its turn
- * comes, and then latency counts from that turn, so that a slow answer is not hidden by what was not sent meanwhile.
+ * comes. Where the turn came before that answer, latency counts from the turn, so that a slow answer is not hidden by what
+ * was not sent meanwhile; where this process itself was late for it, which is no fault of the server, from the sending.
  * Counted is what is answered after a lead-in, in which connections are opened and this code is compiled.
  * Input: JSON on standard input. Output: one JSON line with what was counted.
  */
@@ -33,6 +34,8 @@ const requests = order.requests.map((text) => Buffer.from(text));
 const everyMs = order.perSecond === null ? 0 : (order.connections * 1_000) / order.perSecond;
 
 const latenciesUs: number[] = [];
+/** How late this process came to turns at which a connection was free. */
+const latenessesUs: number[] = [];
 /** Source: at half of the edge's rate the first 500 ms had a p99 of 25-35 ms beside 5-9 ms in those after. */
 const LEAD_IN_MS = 1_000;
 /** With the lead-in. */
@@ -48,16 +51,21 @@ const endMs = startedMs + order.seconds * 1_000;
 function drive(socket: Socket, offsetMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     let dueMs = performance.now() + offsetMs;
+    let fromMs = dueMs;
     let text = "";
-    const send = (): void => {
+    const send = (countsFromMs: number): void => {
       next = (next + 1) % requests.length;
-      if (everyMs === 0) dueMs = performance.now();
+      fromMs = countsFromMs;
       socket.write(requests[next] as Buffer);
     };
     const sendInTurn = (): void => {
       const leftMs = dueMs - performance.now();
-      if (leftMs > 0) setTimeout(send, leftMs);
-      else send();
+      if (leftMs <= 0) return send(dueMs);
+      setTimeout(() => {
+        const nowMs = performance.now();
+        if (nowMs >= startedMs) latenessesUs.push((nowMs - dueMs) * 1_000);
+        send(nowMs);
+      }, leftMs);
     };
     socket.on("error", reject);
     socket.on("close", () => resolve());
@@ -67,11 +75,11 @@ function drive(socket: Socket, offsetMs: number): Promise<void> {
       const nowMs = performance.now();
       const isCounted = nowMs >= startedMs;
       count(text, isCounted);
-      if (isCounted) latenciesUs.push((nowMs - dueMs) * 1_000);
+      if (isCounted) latenciesUs.push((nowMs - fromMs) * 1_000);
       text = "";
       dueMs += everyMs;
       if (nowMs >= endMs) socket.end();
-      else if (everyMs === 0) send();
+      else if (everyMs === 0) send(nowMs);
       else sendInTurn();
     });
     sendInTurn();
@@ -108,9 +116,10 @@ await Promise.all(
   }),
 );
 const seconds = (performance.now() - startedMs) / 1_000;
-latenciesUs.sort((a, b) => a - b);
-const percentile = (share: number): number =>
-  Math.round(latenciesUs[Math.floor((latenciesUs.length - 1) * share)] ?? 0) / 1_000;
+const percentileMs = (share: number, unsortedUs: readonly number[]): number => {
+  const sorted = unsortedUs.toSorted((a, b) => a - b);
+  return Math.round(sorted[Math.floor((sorted.length - 1) * share)] ?? 0) / 1_000;
+};
 const { user, system } = process.cpuUsage();
 process.stdout.write(
   `${JSON.stringify({
@@ -119,8 +128,9 @@ process.stdout.write(
     accepted,
     refused,
     firstRefusal,
-    p50Ms: percentile(0.5),
-    p99Ms: percentile(0.99),
+    p50Ms: percentileMs(0.5, latenciesUs),
+    p99Ms: percentileMs(0.99, latenciesUs),
+    generatorLateP99Ms: percentileMs(0.99, latenessesUs),
     generatorCpuShare: Math.round((user + system) / 1e4 / (seconds + LEAD_IN_MS / 1_000)) / 100,
   })}\n`,
 );

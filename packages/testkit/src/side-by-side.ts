@@ -19,6 +19,8 @@ export interface Round {
   readonly firstRefusal: string | null;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** How late the generator itself was for its turns; none of `p99Ms`. */
+  readonly generatorLateP99Ms: number;
   readonly generatorCpuShare: number;
 }
 
@@ -222,6 +224,7 @@ export async function halfLoad(
     halfLoadP50Ms: middle(ours, "p50Ms"),
     halfLoadP99Ms: middle(ours, "p99Ms"),
     halfLoadP99MsOfRounds: ours.map(({ p99Ms }) => p99Ms),
+    generatorLateP99MsOfRounds: ours.map(({ generatorLateP99Ms }) => generatorLateP99Ms),
     bareHalfLoadPerSecond: middle(bare, "perSecond"),
     bareHalfLoadP50Ms: middle(bare, "p50Ms"),
     bareHalfLoadP99Ms: middle(bare, "p99Ms"),
