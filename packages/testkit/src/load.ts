@@ -60,12 +60,13 @@ function drive(socket: Socket, offsetMs: number): Promise<void> {
     };
     const sendInTurn = (): void => {
       const leftMs = dueMs - performance.now();
-      if (leftMs <= 0) return send(dueMs);
-      setTimeout(() => {
-        const nowMs = performance.now();
-        if (nowMs >= startedMs) latenessesUs.push((nowMs - dueMs) * 1_000);
-        send(nowMs);
-      }, leftMs);
+      if (leftMs > 0) setTimeout(sendLate, leftMs);
+      else send(dueMs);
+    };
+    const sendLate = (): void => {
+      const nowMs = performance.now();
+      if (nowMs >= startedMs) latenessesUs.push((nowMs - dueMs) * 1_000);
+      send(nowMs);
     };
     socket.on("error", reject);
     socket.on("close", () => resolve());

@@ -135,7 +135,7 @@ function recordOf(tenantId: string, next: StoredPolicy, actor: ActorRef): Sessio
 
 function answer(reply: FastifyReply, tenantId: string, { own, common }: StoredPolicies): unknown {
   const version = own?.version ?? 0;
-  reply.header("etag", versionTag(version)).header("cache-control", "no-store");
+  reply.header("etag", versionTag(version));
   return {
     tenant_id: tenantId,
     version,

@@ -103,6 +103,6 @@ const change = (
   );
 
 function answer(reply: FastifyReply, { country, version, updatedAtMs, updatedBy }: StoredCountry) {
-  reply.header("etag", versionTag(version)).header("cache-control", "no-store");
+  reply.header("etag", versionTag(version));
   return { version, updatedAt: new Date(updatedAtMs).toISOString(), updatedBy, country };
 }

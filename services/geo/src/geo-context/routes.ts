@@ -57,10 +57,9 @@ export function geoContext(scope: FastifyInstance, service: Service): void {
   scope.get(
     URL,
     { schema: readContextRoute, config: { audit: ownData }, onRequest: [...person(service)] },
-    async (request, reply) => {
+    async (request) => {
       const { context } = await book.read(personOf(request));
       if (context === null) throw new VigError("VIG_NOT_FOUND", { what: "context" });
-      reply.header("cache-control", "no-store");
       return { context: answerOf(context) };
     },
   );

@@ -56,11 +56,10 @@ export function geoEvents(scope: FastifyInstance, context: GeoContext): void {
   scope.get(
     URL,
     { schema: route, config: { audit: ownData }, onRequest: [...person(context)] },
-    async (request, reply) => {
+    async (request) => {
       const { type: wanted = null, limit = PAGE_DEFAULT, cursor } = request.query as Query;
       const after = cursor === undefined ? null : placeOf(cursor);
       const page = await context.book.events(personOf(request), { type: wanted, limit, after });
-      reply.header("cache-control", "no-store");
       return {
         events: page.items.map(answerOf),
         next: page.next === null ? null : cursorOf(page.next),

@@ -37,12 +37,11 @@ export function gpsPositions(scope: FastifyInstance, context: GeoContext): void 
       config: { audit: ownData },
       onRequest: [...personAlone(context)],
     },
-    async (request, reply) => {
+    async (request) => {
       const owner = personOf(request);
       const positions = await context.database.inTenant(owner.tenantId, (tx) =>
         vault.read(tx, owner),
       );
-      reply.header("cache-control", "no-store");
       return {
         positions: positions.map(({ lat, lon, accuracyM, capturedAtMs }) => ({
           latitude: lat,

@@ -27,8 +27,7 @@ export function prefs(scope: FastifyInstance, context: GeoContext): void {
   scope.get(
     PREFS_URL,
     { schema: readPrefsRoute, config: { audit: ownData }, onRequest: [...person(context)] },
-    async (request, reply) => {
-      reply.header("cache-control", "no-store");
+    async (request) => {
       return answer(await book.read(personOf(request)));
     },
   );
@@ -39,7 +38,7 @@ export function prefs(scope: FastifyInstance, context: GeoContext): void {
       config: { audit: nothing("a person chooses for themselves; id.geo.prefs tells of it") },
       onRequest: [...personAlone(context), schemasKnown(context)],
     },
-    async (request, reply) => {
+    async (request) => {
       const body = request.body as PrefsBody;
       const fault = unknownValue(body);
       if (fault !== null) throw new VigError("VIG_BODY_INVALID", fault);
@@ -50,7 +49,6 @@ export function prefs(scope: FastifyInstance, context: GeoContext): void {
         const value = encoder.encode(prefsRecord(owner, next.prefs, nowMs));
         return { ...next, record: { topic: TOPIC, key: keyOf(owner), value } };
       });
-      reply.header("cache-control", "no-store");
       return answer(changed.held);
     },
   );

@@ -80,8 +80,7 @@ export function ussdPins(scope: FastifyInstance, context: GeoContext): void {
       },
       config: { audit: beforeAnswer(DRAWN) },
     },
-    (request, reply): Promise<Static<typeof codeSchema>> => {
-      reply.header("cache-control", "no-store");
+    (request): Promise<Static<typeof codeSchema>> => {
       return onRecord(context, request, DRAWN, async (tx, tenantId) => {
         const userId = callerOf(request).subject;
         const { code, expiresAtMs } = await codes.draw(tx, { tenantId, userId });
