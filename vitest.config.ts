@@ -6,6 +6,8 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 const common = {
   environment: "node",
   pool: "forks",
+  // As patient as `eventually`.
+  expect: { poll: { timeout: 45_000 } },
   maxWorkers: availableParallelism(),
 } as const;
 
@@ -42,8 +44,8 @@ export default defineConfig({
           // They share no state that one could change for another, and to load what they test again for each file
           // would take half as long as to test it.
           isolate: false,
-          // A starved core makes the slowest tests ten times slower; none waits for time to pass. `eventually` and
-          // `until` give up before, and say for what they waited.
+          // A starved core makes the slowest tests ten times slower; none waits for time to pass. One wait by
+          // `eventually` or `until` ends before, and says for what it waited.
           testTimeout: 60_000,
           include: [
             "{packages,services}/*/src/**/*.test.ts",

@@ -53,7 +53,7 @@ export async function provisionTopics(
 }
 
 /** A registry whose database is busy writes slowly, and nothing else waits for it here. */
-const REGISTER_TIMEOUT_MS = 60_000;
+const REGISTER_TIMEOUT_MS = 30_000;
 
 export interface RegisteredSchema {
   readonly subject: string;

@@ -96,14 +96,10 @@ async function entries(): Promise<LedgerEntry[]> {
 }
 
 const allTasksRun = (...members: Member[]) =>
-  until(
-    "every partition has one task",
-    () => {
-      const running = members.flatMap((member) => member.running);
-      return running.length === PARTITIONS && new Set(running).size === PARTITIONS;
-    },
-    30_000,
-  );
+  until("every partition has one task", () => {
+    const running = members.flatMap((member) => member.running);
+    return running.length === PARTITIONS && new Set(running).size === PARTITIONS;
+  });
 
 test("threads share a state folder; partitions come and go between them, and every record counts once", () =>
   withStateDir(async (stateDir) => {
@@ -112,7 +108,7 @@ test("threads share a state folder; partitions come and go between them, and eve
     await allTasksRun(first);
     const second = new Member("1", stateDir);
     await feed(1_000);
-    await until("both have their share", () => first.running.length === 3, 30_000);
+    await until("both have their share", () => first.running.length === 3);
     await allTasksRun(first, second);
     await feed(1_000);
     await second.stop();
@@ -123,7 +119,7 @@ test("threads share a state folder; partitions come and go between them, and eve
     const third = new Member("0", stateDir);
     await feed(1_000);
     await allTasksRun(third);
-    await until("all is written", async () => (await entries()).length >= fed, 30_000);
+    await until("all is written", async () => (await entries()).length >= fed);
     await third.stop();
     const all = await entries();
     assert.equal(all.length, fed);

@@ -4,7 +4,7 @@ import { connect, type Socket } from "node:net";
  * Load over raw sockets, so that the generator costs little beside what it measures. Keep-alive, no pipelining. Each
  * connection sends its next request when the answer to the last one is whole; with `perSecond` no sooner than its turn
  * comes. Where the turn came before that answer, latency counts from the turn, so that a slow answer is not hidden by what
- * was not sent meanwhile; where this process itself was late for it, which is no fault of the server, from the sending.
+ * was not sent meanwhile; where its timer came late, which is no fault of the server, from the sending.
  * Counted is what is answered after a lead-in, in which connections are opened and this code is compiled.
  * Input: JSON on standard input. Output: one JSON line with what was counted.
  */
@@ -34,7 +34,7 @@ const requests = order.requests.map((text) => Buffer.from(text));
 const everyMs = order.perSecond === null ? 0 : (order.connections * 1_000) / order.perSecond;
 
 const latenciesUs: number[] = [];
-/** How late this process came to turns at which a connection was free. */
+/** How late the timers of turns came at which a connection was free. */
 const latenessesUs: number[] = [];
 /** Source: at half of the edge's rate the first 500 ms had a p99 of 25-35 ms beside 5-9 ms in those after. */
 const LEAD_IN_MS = 1_000;
@@ -60,10 +60,10 @@ function drive(socket: Socket, offsetMs: number): Promise<void> {
     };
     const sendInTurn = (): void => {
       const leftMs = dueMs - performance.now();
-      if (leftMs > 0) setTimeout(sendLate, leftMs);
+      if (leftMs > 0) setTimeout(sendByTimer, Math.ceil(leftMs));
       else send(dueMs);
     };
-    const sendLate = (): void => {
+    const sendByTimer = (): void => {
       const nowMs = performance.now();
       if (nowMs >= startedMs) latenessesUs.push((nowMs - dueMs) * 1_000);
       send(nowMs);

@@ -8,7 +8,7 @@ import { type KafkaAdmin, openAdmin } from "@vigie/stream/kafka/admin";
 import { type KafkaClient, openKafka } from "@vigie/stream/kafka/client";
 import { openLoneReader } from "@vigie/stream/kafka/lone-reader";
 import type { FetchedRecord } from "@vigie/stream/kafka/types";
-import { eventually } from "@vigie/testkit/eventually";
+import { eventually } from "./eventually.ts";
 import { stack, type TestStack } from "./stack.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");

@@ -5,6 +5,7 @@
  */
 import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
+import { assert } from "@vigie/core/assert";
 import { testTables } from "../src/inventory/test-tables.ts";
 import { askerOf, planTextOf, signedIn, type Took } from "./inventory/ask.ts";
 import { type Case, casesOf } from "./inventory/cases.ts";
@@ -49,7 +50,10 @@ interface Measured {
 const tables = await testTables({ statementTimeoutMs: 3_600_000, poolMax: 1 });
 try {
   await fillReadModel(tables.owner, { sessions, nowMs, told: say });
+  // What was filled is written out before, and not while, it is read.
+  await tables.owner.query("checkpoint");
   const people = await signedIn(tables.owner, nowMs);
+  assert(people.length >= WARM_UP_CALLS + rounds, "those who are measured have not asked before");
   const pid = "select pg_backend_pid() as pid";
   const [backend] = (await tables.edge.query<{ pid: number }>(pid)).rows;
   const asker = askerOf(tables.edge, nowMs, backend?.pid);

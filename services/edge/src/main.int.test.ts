@@ -226,7 +226,7 @@ test("a stream of the running edge is told of an epoch that is decided after its
   socket.addEventListener("message", ({ data }) => told.push(JSON.parse(String(data))));
   await once(socket, "open");
   socket.send(JSON.stringify({ type: "auth", token: await bearer("id:admin"), of: "tenant" }));
-  await expect.poll(() => told.map(({ type }) => type), { timeout: 10_000 }).toEqual(["hello"]);
+  await expect.poll(() => told.map(({ type }) => type)).toEqual(["hello"]);
   const decided = await post(
     "/api/id/admin/sessions/revoke",
     { filter: { org_id: "pay" } },
@@ -235,7 +235,7 @@ test("a stream of the running edge is told of an epoch that is decided after its
   );
   const { epoch_id } = (await decided.json()) as { epoch_id: string };
   assert.equal(decided.status, 200);
-  await expect.poll(() => told[1], { timeout: 10_000 }).toMatchObject({ type: "epoch", epoch_id });
+  await expect.poll(() => told[1]).toMatchObject({ type: "epoch", epoch_id });
   socket.close();
   await once(socket, "close");
 });

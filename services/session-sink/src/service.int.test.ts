@@ -25,6 +25,9 @@ const FULL = process.env.VIGIE_TEST_FULL === "1";
 const EVENTS = FULL ? 60_000 : 12_000;
 const KILLS = FULL ? 20 : 4;
 
+/** Of thousands of events, and kills in between. */
+const DEADLINE_MS = 60_000;
+
 let servers: SinkStack;
 
 beforeAll(async () => {
@@ -33,7 +36,7 @@ beforeAll(async () => {
 afterAll(() => servers.close());
 
 const until = (what: string, holds: () => Promise<boolean>): Promise<void> =>
-  eventually(async () => assert.ok(await holds(), what));
+  eventually(async () => assert.ok(await holds(), what), DEADLINE_MS);
 
 interface Service {
   readonly child: ChildProcess;

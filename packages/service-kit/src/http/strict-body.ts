@@ -2,10 +2,14 @@ import { VigError } from "@vigie/core/errors";
 import { _, Ajv, type ErrorObject, str } from "ajv";
 import type { FastifySchemaCompiler } from "fastify";
 
-/** Lengths are counted in units of UTF-16, as contracts count them: what is taken here, Kafka's readers take. */
+/**
+ * Makes `maxLength` count units of UTF-16, as contracts count them: what is taken here, Kafka's readers take. It is judged
+ * before any pattern, which would read the whole of a text that is too long.
+ */
 export const countsUnits = (ajv: Ajv): Ajv =>
   ajv.removeKeyword("maxLength").addKeyword({
     keyword: "maxLength",
+    before: "minLength",
     type: "string",
     schemaType: "number",
     error: { message: ({ schemaCode }) => str`must NOT have more than ${schemaCode} characters` },

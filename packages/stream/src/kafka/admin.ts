@@ -64,11 +64,13 @@ export interface KafkaAdmin {
 // Source: Kafka protocol, ListOffsets.
 const EARLIEST = -2;
 const LATEST = -1;
-const CREATE_TIMEOUT_MS = 15_000;
-/** A broker with a busy disk leads new partitions late, and who made them has nothing else to do. */
+/** The broker's own time for it; the client waits 10 s for the answer. */
+const CREATE_TIMEOUT_MS = 8_000;
+/** A broker with a busy disk leads new partitions late, and nobody can use them before. */
 const LED_TIMEOUT_MS = 60_000;
 const LED_POLL_MS = 20;
 const SOON_THERE = new Set(["UNKNOWN_TOPIC_OR_PARTITION", "LEADER_NOT_AVAILABLE"]);
+const UNDER_WAY = new Set(["TOPIC_ALREADY_EXISTS", "REQUEST_TIMED_OUT"]);
 
 /** The offsets of all partitions of a topic by a special timestamp, in order of partition. */
 export async function listOffsets(
@@ -191,9 +193,12 @@ async function missingOf(
   return specs.filter(({ topic }) => !existing.has(topic));
 }
 
-/** A topic that exists by now is no error: the answer to an earlier try may have been lost. */
+/**
+ * A topic that exists by now is no error: the answer to an earlier try may have been lost. Nor is one that the broker is
+ * still busy with.
+ */
 async function create(admin: LibraryAdmin, specs: readonly TopicSpec[]): Promise<void> {
-  await admin.createTopics({
+  const request = {
     timeout: CREATE_TIMEOUT_MS,
     waitForLeaders: false,
     topics: specs.map(({ topic, partitions, replicas, configs }) => ({
@@ -202,24 +207,41 @@ async function create(admin: LibraryAdmin, specs: readonly TopicSpec[]): Promise
       ...(replicas === undefined ? {} : { replicationFactor: replicas }),
       configEntries: Object.entries(configs ?? {}).map(([name, value]) => ({ name, value })),
     })),
-  });
+  };
+  try {
+    await admin.createTopics(request);
+  } catch (error) {
+    const { errors } = error as { readonly errors?: readonly KafkajsError[] };
+    if (!errors?.every(({ type }) => type !== undefined && UNDER_WAY.has(type))) throw error;
+  }
 }
 
 /** Brokers learn of new topics a moment later; kafkajs's own wait takes the first "unknown topic" for final. */
-async function untilLed(admin: LibraryAdmin, specs: readonly TopicSpec[]): Promise<void> {
-  const topics = specs.map(({ topic }) => topic);
+async function areLed(admin: LibraryAdmin, specs: readonly TopicSpec[]): Promise<boolean> {
+  try {
+    const metadata = await admin.fetchTopicMetadata({ topics: specs.map(({ topic }) => topic) });
+    const partitions = metadata.topics.flatMap((topic) => topic.partitions);
+    return partitions.length > 0 && partitions.every(({ leader }) => leader >= 0);
+  } catch (error) {
+    if (!SOON_THERE.has((error as KafkajsError).type ?? "")) throw error;
+    return false;
+  }
+}
+
+/** Throws: VIG_BROKER_AWAY after LED_TIMEOUT_MS, with what `areLed` threw last, if it did. */
+async function untilLed(areLed: () => Promise<boolean>): Promise<void> {
   const deadlineMs = performance.now() + LED_TIMEOUT_MS;
+  let away = new VigError("VIG_BROKER_AWAY", { why: "new topics have no leader yet" });
   while (performance.now() < deadlineMs) {
     try {
-      const metadata = await admin.fetchTopicMetadata({ topics });
-      const partitions = metadata.topics.flatMap((topic) => topic.partitions);
-      if (partitions.length > 0 && partitions.every(({ leader }) => leader >= 0)) return;
+      if (await areLed()) return;
     } catch (error) {
-      if (!SOON_THERE.has((error as KafkajsError).type ?? "")) throw error;
+      if (!(error instanceof VigError && error.retry)) throw error;
+      away = error;
     }
     await pause(LED_POLL_MS);
   }
-  throw new VigError("VIG_BROKER_AWAY", { why: "new topics have no leader yet" });
+  throw away;
 }
 
 async function ownConfigs(admin: LibraryAdmin, topic: string): Promise<ConfigEntries[]> {
@@ -316,7 +338,7 @@ export async function openAdmin(client: KafkaClient): Promise<KafkaAdmin> {
       const missing = await library.call((admin) => missingOf(admin, specs));
       if (missing.length === 0) return [];
       await library.call((admin) => create(admin, missing));
-      await library.call((admin) => untilLed(admin, missing));
+      await untilLed(() => library.call((admin) => areLed(admin, missing)));
       return missing.map(({ topic }) => topic);
     },
     topicConfigs: async (topic) => {

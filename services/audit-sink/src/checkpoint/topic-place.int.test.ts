@@ -105,7 +105,7 @@ test("a publication in doubt is not tried again once another signer has publishe
   await next.keep(await signed(7));
   await expect(doubtful).rejects.toThrow("VIG_PRODUCER_FENCED");
   expect(await newest(prefix)).toBe((await signed(7)).note);
-}, 40_000);
+});
 
 test("who follows the topic knows the newest checkpoint, also after the broker was away", async () => {
   const prefix = await installation();
@@ -125,7 +125,7 @@ test("who follows the topic knows the newest checkpoint, also after the broker w
   await place.keep(await signed(3));
   await eventually(() => expect(seen.at(-1)).toBe(3n));
   expect(await book.newest()).toBe((await signed(3)).note);
-}, 40_000);
+});
 
 test("a topic that does not exist is told of, and read once it does", async () => {
   const prefix = `${kafka.name()}.`;

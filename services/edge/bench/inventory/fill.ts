@@ -38,8 +38,6 @@ export async function fillReadModel(owner: Database, options: FillOptions): Prom
   for (const text of rebuild) await owner.query(text);
   told("indexes built");
   for (const table of FILLED) await owner.query(`vacuum analyze ${table}`);
-  // What was filled is written out before, and not while, it is read.
-  await owner.query("checkpoint");
   told("vacuumed");
 }
 

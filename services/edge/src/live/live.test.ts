@@ -317,7 +317,8 @@ test("a caller has so many streams and no more, until one ends", async () => {
   assert.deepEqual(await fourth.ended, [4_429, "VIG_STREAMS_TOO_MANY"]);
   first?.socket.close();
   await first?.ended;
-  await eventually(() => own(edge));
+  await eventually(() => assert.equal(edge.hub.size, 2));
+  await own(edge);
 });
 
 test("an edge has so many streams, and a tenth of them may not have sent their token", async () => {
