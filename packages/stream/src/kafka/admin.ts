@@ -228,13 +228,13 @@ async function areLed(admin: LibraryAdmin, specs: readonly TopicSpec[]): Promise
   }
 }
 
-/** Throws: VIG_BROKER_AWAY after LED_TIMEOUT_MS, with what `areLed` threw last, if it did. */
-async function untilLed(areLed: () => Promise<boolean>): Promise<void> {
+/** Throws: VIG_BROKER_AWAY after LED_TIMEOUT_MS, with what `look` threw last, if it did. */
+async function untilLed(look: () => Promise<boolean>): Promise<void> {
   const deadlineMs = performance.now() + LED_TIMEOUT_MS;
   let away = new VigError("VIG_BROKER_AWAY", { why: "new topics have no leader yet" });
   while (performance.now() < deadlineMs) {
     try {
-      if (await areLed()) return;
+      if (await look()) return;
     } catch (error) {
       if (!(error instanceof VigError && error.retry)) throw error;
       away = error;
