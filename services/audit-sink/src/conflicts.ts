@@ -1,5 +1,6 @@
 import { hkdfSync } from "node:crypto";
 import type { BoxKey } from "@vigie/audit-log/box";
+import { innerBlock } from "@vigie/audit-log/hmac-sha256";
 import { tenantUuid } from "@vigie/service-kit/ids";
 import { seal } from "@vigie/service-kit/kms/envelope";
 import type { Keys } from "@vigie/service-kit/kms/keys";
@@ -61,6 +62,6 @@ function sealUnder(subjects: readonly Subject[], value: Uint8Array, eventId: str
 }
 
 export function jointKey(keys: readonly BoxKey[]): Buffer {
-  const material = Buffer.concat(keys.map(({ mac }) => mac.inner));
+  const material = Buffer.concat(keys.map(({ mac }) => innerBlock(mac)));
   return Buffer.from(hkdfSync("sha256", material, "vigie", CONFLICT, KEY_BYTES));
 }

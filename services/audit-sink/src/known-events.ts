@@ -28,15 +28,18 @@ export async function sortOut(
   items: readonly AuditItem[],
   signers: Signers,
 ): Promise<Sorted> {
-  const known = await readKnown(tx, items);
+  const asked = readKnown(tx, items);
+  // While PostgreSQL looks them up.
+  const digests = items.map(({ entry }) => signers.current.digest(entry.identity));
+  const known = await asked;
   const added: Digested[] = [];
   const conflicts: Digested[] = [];
   let repeated = 0;
-  for (const item of items) {
+  for (const [at, item] of items.entries()) {
     const { tenantKey, eventId, identity } = item.entry;
     const name = nameOf(tenantKey, eventId);
     const before = known.get(name);
-    const digest = signers.current.digest(identity);
+    const digest = digests[at] as string;
     if (before === undefined) {
       known.set(name, { digest, keyId: signers.current.keyId });
       added.push({ ...item, digest });

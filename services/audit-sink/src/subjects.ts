@@ -1,5 +1,5 @@
 import { createSecretKey, type KeyObject } from "node:crypto";
-import { type BoxKey, boxKeyOf, SECRET_BYTES } from "@vigie/audit-log/box";
+import { boxKeyOf, SECRET_BYTES } from "@vigie/audit-log/box";
 import { assert } from "@vigie/core/assert";
 import {
   openTenantKey,
@@ -52,51 +52,10 @@ const READ_TENANT_KEY =
 const ADD_TENANT_KEY = `
   insert into audit_tenant_keys (tenant_id, tenant_key, key_id, envelope) values ($1, $2, $3, $4)`;
 
-/** Of each half of what is kept. A subject takes some 400 bytes: 100 MB when both are full. */
+/** Of each half of what is kept. A subject takes 1 KB: 260 MB when both are full. */
 const GENERATION_MAX = 131_072;
-/** Keys that are set up take 3 KB each, 50 MB in all; to set one up takes 5 µs. */
-const BOX_KEYS_MAX = 16_384;
 const TENANT_KEYS_MAX = 1_000;
 const KEY_BYTES = 32;
-
-/**
- * Box keys that are set up. A few persons are in most leaves, and most are in few: only a key that is asked for again
- * soon is held, since one that dies at once costs the garbage collector next to nothing.
- */
-class BoxKeys {
-  private readonly held = new Map<string, BoxKey>();
-  private readonly seen = new Set<string>();
-
-  of(ref: string, secret: Buffer): BoxKey {
-    const known = this.held.get(ref);
-    if (known !== undefined) return known;
-    const key = boxKeyOf(secret);
-    if (this.seen.has(ref)) {
-      if (this.held.size >= BOX_KEYS_MAX) this.held.clear();
-      this.held.set(ref, key);
-    } else {
-      if (this.seen.size >= BOX_KEYS_MAX) this.seen.clear();
-      this.seen.add(ref);
-    }
-    return key;
-  }
-}
-
-class HeldSubject implements Subject {
-  readonly ref: string;
-  private readonly secret: Buffer;
-  private readonly keys: BoxKeys;
-
-  constructor(ref: string, secret: Buffer, keys: BoxKeys) {
-    this.ref = ref;
-    this.secret = secret;
-    this.keys = keys;
-  }
-
-  get key(): BoxKey {
-    return this.keys.of(this.ref, this.secret);
-  }
-}
 
 export interface SubjectKeysOptions {
   readonly keys: Keys;
@@ -112,7 +71,6 @@ export class SubjectKeys {
   /** Second chance: what is used moves to the young ones; when these are many, the old ones go. */
   private young: Subjects = new Map();
   private old: Subjects = new Map();
-  private boxKeys = new BoxKeys();
   private readonly tenantKeys = new Map<string, KeyObject>();
   private destroyed = 0;
 
@@ -144,7 +102,6 @@ export class SubjectKeys {
   private forgetSubjects(): void {
     this.young = new Map();
     this.old = new Map();
-    this.boxKeys = new BoxKeys();
   }
 
   /** Subjects of all these persons, made where there is none. */
@@ -181,7 +138,7 @@ export class SubjectKeys {
       assert(each !== undefined, "a subject is one that was asked for");
       const tenantKey = await this.tenantKey(tx, each.tenantKey, key_id);
       const secret = unwrapSecret(tenantKey, ref, wrapped_key);
-      const subject = new HeldSubject(ref, secret, this.boxKeys);
+      const subject = { ref, key: boxKeyOf(secret) };
       for (const name of each.names) found.set(name, subject);
       unknown.delete(id);
     }
@@ -208,7 +165,7 @@ export class SubjectKeys {
         key_id: keyId,
         wrapped_key: wrapSecret(tenantKey, ref, secret),
       });
-      const subject = new HeldSubject(ref, secret, this.boxKeys);
+      const subject = { ref, key: boxKeyOf(secret) };
       for (const name of names) found.set(name, subject);
     }
     await tx.query(ADD, [
