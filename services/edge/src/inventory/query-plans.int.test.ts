@@ -52,6 +52,21 @@ test("no list and no search reads a big table from end to end", async () => {
   assert.deepEqual(faults, []);
 });
 
+test.each(["own active sessions", "statistics", "devices"])(
+  "sessions that may be alive are found without those that ended: %s",
+  async (name) => {
+    const asker = askerOf(tables.edge, NOW_MS);
+    const asked = casesOf(NOW_MS).find((one) => one.name === name);
+    const [who] = people;
+    assert.ok(asked && who);
+    await asker.ask(asked, who);
+    const indexes = new Set<string | undefined>();
+    for (const sent of asker.sent())
+      for (const node of nodesOf(await planOf(tables.edge, sent))) indexes.add(node["Index Name"]);
+    assert.ok(indexes.has("idx_user_sessions_user_active"), [...indexes].join());
+  },
+);
+
 test("whether a session lives is found by whole keys, never by a part of an index that a tenant shares", async () => {
   const asker = askerOf(tables.edge, NOW_MS);
   const validated = casesOf(NOW_MS).find(({ as }) => as === "point");

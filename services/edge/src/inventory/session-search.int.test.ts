@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { DAY_MS } from "@vigie/core/time";
 import { tenantUuid, uuidOf } from "@vigie/service-kit/ids";
 import type { Place } from "@vigie/service-kit/keyset";
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, test } from "vitest";
 import { bearer, NOW_MS, testEdge } from "../test-edge.ts";
-import type { SessionFilter } from "./session-search.ts";
+import { SCAN_MAX, type SessionFilter } from "./session-search.ts";
 import { searchSessions } from "./sessions-read.ts";
 import { addPerson, ids, sessionRow, type TestTables, testTables } from "./test-tables.ts";
 
@@ -151,6 +152,18 @@ test("a search that went on after a time alone, or looked at too few rows, would
     return { ...found, next: found.items.length < page.limit ? null : found.next };
   };
   await assert.rejects(everyRowOnce(short, 1));
+});
+
+test("a session that may be alive is found behind more ended ones than a page looks at", async () => {
+  await addPerson(tables, TENANT, "usr_1");
+  const ended = Array.from({ length: SCAN_MAX }, (_, i) =>
+    sessionRow({ session: `s-${i}`, row: { status: "REVOKED" } }),
+  );
+  const alive = sessionRow({ session: "s-alive", createdMs: -DAY_MS });
+  await tables.insert("user_sessions", [...ended, alive]);
+  const filter = { userId: ids(TENANT, "usr_1").user_id, status: "ACTIVE" };
+  const { items, next } = await search(filter, { after: null, limit: 10 });
+  assert.deepEqual([items.map(({ id }) => id), next], [[alive.id], null]);
 });
 
 test("a place that was tampered with shows other rows of the same filter, and nobody else's", async () => {

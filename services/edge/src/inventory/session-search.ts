@@ -45,15 +45,36 @@ const conditions: {
   activeUntilMs: (ms, values) => `last_activity < ${values.put(timeText(ms), "timestamp")}`,
 };
 
-/** Filters that an index begins with, the rarest first: the first one given chooses what is scanned. */
-const leads: readonly FilterName[] = [
-  "userId",
-  "deviceId",
-  "orgId",
-  "riskMin",
-  "country",
-  "status",
+/** An index that can be scanned for a page. */
+interface Lead {
+  readonly leads: (filter: SessionFilter) => boolean;
+  /** Filters that it answers: no row outside them is looked at. */
+  readonly answers: readonly FilterName[];
+  /** All that it holds, in its own words, where that is more than these filters pass. */
+  readonly holds?: string;
+}
+
+const by = (name: FilterName): Lead => ({
+  leads: (filter) => filter[name] !== undefined,
+  answers: [name],
+});
+
+/** The one with the fewest rows first: the first one that leads is scanned. */
+const leads: readonly Lead[] = [
+  // However many sessions a person had, those that may be alive are few, and asked for most.
+  {
+    leads: ({ userId, status }) => userId !== undefined && status === "ACTIVE",
+    answers: ["userId", "status"],
+  },
+  by("userId"),
+  by("deviceId"),
+  by("orgId"),
+  // Every session with a risk, not sorted by it.
+  { ...by("riskMin"), answers: [], holds: "risk_score > 0" },
+  by("country"),
+  by("status"),
 ];
+const anySession: Lead = { leads: () => true, answers: [] };
 /** Part of the order of every index, so they never make a scan longer. */
 const bounds: readonly FilterName[] = ["createdFromMs", "createdUntilMs"];
 
@@ -82,9 +103,9 @@ export function sessionSearch(
 ): Statement {
   const values = new Values();
   const asked = (Object.keys(filter) as FilterName[]).filter((name) => filter[name] !== undefined);
-  const lead = leads.find((name) => asked.includes(name));
+  const lead = leads.find((each) => each.leads(filter)) ?? anySession;
   const isScanned = (name: FilterName): boolean =>
-    (name === lead && name !== "riskMin") || bounds.includes(name);
+    lead.answers.includes(name) || bounds.includes(name);
   const said = (name: FilterName): string =>
     (conditions[name] as (value: unknown, values: Values) => string)(filter[name], values);
 
@@ -92,8 +113,7 @@ export function sessionSearch(
     `tenant_id = ${values.put(tenantId, "uuid")}`,
     IS_SESSION,
     ...asked.filter(isScanned).map(said),
-    // Its index holds every session with a risk, not sorted by it.
-    ...(lead === "riskMin" ? ["risk_score > 0"] : []),
+    ...(lead.holds === undefined ? [] : [lead.holds]),
     ...afterPlace(page.after, values),
   ];
   const rest = asked.filter((name) => !isScanned(name)).map(said);
