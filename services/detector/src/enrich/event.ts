@@ -76,6 +76,7 @@ export class LazyEvent implements EnrichedEvent {
   private readonly known: Known;
   private where: Place | null | undefined;
   private from: Address | undefined;
+  private by: EventDevice | null | undefined;
 
   constructor(kind: EventKind, raw: RawEvent, enrichment: Enrichment, known: Known) {
     this.kind = kind;
@@ -168,9 +169,12 @@ export class LazyEvent implements EnrichedEvent {
 
   get traits(): Traits {
     const { network } = this.raw;
-    const { address, userAgent: client } = this;
-    const [ip, userAgent] = [network?.ip ?? null, network?.user_agent ?? null];
-    return traitsOf({ ip, address, userAgent, client });
+    return traitsOf({
+      ip: network?.ip ?? null,
+      address: this.address,
+      userAgent: network?.user_agent ?? null,
+      client: this.userAgent,
+    });
   }
 
   get userAgent(): UserAgent | null {
@@ -179,8 +183,11 @@ export class LazyEvent implements EnrichedEvent {
   }
 
   get device(): EventDevice | null {
-    const { device } = this.raw;
-    return device ? new LazyDevice(device, this) : null;
+    if (this.by === undefined) {
+      const { device } = this.raw;
+      this.by = device ? new LazyDevice(device, this) : null;
+    }
+    return this.by;
   }
 }
 

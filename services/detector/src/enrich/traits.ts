@@ -44,7 +44,7 @@ const V6_BITS_DROPPED = 16;
 export function traitsOf({ ip, address, userAgent, client }: TraitSources): Traits {
   const { asn, country } = address;
   const isKnown = client !== null && userAgent !== null;
-  const [header, browser, system, type] = isKnown ? clientTraits(userAgent, client) : noClient;
+  const { header, browser, system, type } = isKnown ? clientTraits(userAgent, client) : noClient;
   return [
     ip === null ? 0 : networkHash(ip),
     asn === null ? 0 : mixed(asn),
@@ -58,8 +58,13 @@ export function traitsOf({ ip, address, userAgent, client }: TraitSources): Trai
 
 export const CLIENT_AT = traitNames.indexOf("user_agent");
 
-type ClientTraits = readonly [header: number, browser: number, system: number, type: number];
-const noClient: ClientTraits = [0, 0, 0, 0];
+interface ClientTraits {
+  readonly header: number;
+  readonly browser: number;
+  readonly system: number;
+  readonly type: number;
+}
+const noClient: ClientTraits = { header: 0, browser: 0, system: 0, type: 0 };
 const known = new WeakMap<UserAgent, ClientTraits>();
 
 /** A header is parsed once while it is in use, and so are its hashes made. */
@@ -67,12 +72,12 @@ function clientTraits(userAgent: string, client: UserAgent): ClientTraits {
   let traits = known.get(client);
   if (traits === undefined) {
     const { browser, browserVersion, os, osVersion, platform } = client;
-    traits = [
-      textHash(userAgent),
-      textHash(`${browser} ${browserVersion}`),
-      textHash(`${os} ${osVersion}`),
-      textHash(platform),
-    ];
+    traits = {
+      header: textHash(userAgent),
+      browser: textHash(`${browser} ${browserVersion}`),
+      system: textHash(`${os} ${osVersion}`),
+      type: textHash(platform),
+    };
     known.set(client, traits);
   }
   return traits;

@@ -20,25 +20,22 @@ const COUNT = 0x7f;
  * those that the counts stand for; of each trait the entries, the one used last first. Immutable.
  */
 export class Usual {
-  static readonly none = new Usual(Buffer.alloc(0), 0, 0, null);
+  static readonly none = new Usual(new Reader(Buffer.alloc(0), 0, 0), null);
 
+  readonly loginsEver: number;
   private readonly bytes: Buffer;
   private readonly from: number;
   private readonly to: number;
   /** Came after what the bytes hold. */
   private readonly newest: Traits | null;
 
-  private constructor(bytes: Buffer, from: number, to: number, newest: Traits | null) {
-    this.bytes = bytes;
-    this.from = from;
-    this.to = to;
+  private constructor(reader: Reader, newest: Traits | null) {
+    this.bytes = reader.bytes;
+    this.from = reader.at;
+    this.to = reader.end;
+    const before = reader.at === reader.end ? 0 : reader.varint();
+    this.loginsEver = before + (newest === null ? 0 : 1);
     this.newest = newest;
-  }
-
-  get loginsEver(): number {
-    const { bytes, from, to, newest } = this;
-    const before = from === to ? 0 : new Reader(bytes, from, to).varint();
-    return before + (newest === null ? 0 : 1);
   }
 
   /** Those that the counts stand for. */
@@ -66,7 +63,7 @@ export class Usual {
 
   plus(login: Traits): Usual {
     const { bytes, from, to } = this.written();
-    return new Usual(bytes, from, to, login);
+    return new Usual(new Reader(bytes, from, to), login);
   }
 
   write(writer: Writer): void {
@@ -77,7 +74,7 @@ export class Usual {
   }
 
   static read(reader: Reader): Usual {
-    return new Usual(reader.bytes, reader.at, reader.end, null);
+    return new Usual(reader, null);
   }
 
   private written(): Usual {
@@ -85,7 +82,7 @@ export class Usual {
     scratch.at = 0;
     this.write(scratch);
     const bytes = scratch.finish();
-    return new Usual(bytes, 0, bytes.length, null);
+    return new Usual(new Reader(bytes, 0, bytes.length), null);
   }
 }
 

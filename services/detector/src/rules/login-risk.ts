@@ -16,7 +16,6 @@ import {
   causedBy,
   type EnrichedEvent,
   type Finding,
-  quiet,
   type Rule,
   type RuleMeta,
   type Step,
@@ -44,7 +43,7 @@ const TOLD_MAX = 3;
 export function step(usual: Usual, event: EnrichedEvent, policy: PolicyDocument): Step<Usual> {
   const { traits } = event;
   const counted = { traits, newUser: usual.loginsEver === 0 };
-  const next = { ...quiet(usual.plus(traits)), counted };
+  const next: Step<Usual> = { state: usual.plus(traits), findings: [], counted };
   const { logins_min, score_max } = policy.login_risk;
   if (usual.loginsEver < Math.max(1, logins_min)) return next;
   const { population } = event;
