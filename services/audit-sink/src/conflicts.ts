@@ -61,6 +61,7 @@ function sealUnder(subjects: readonly Subject[], value: Uint8Array, eventId: str
   return seal(jointKey(subjects.map(({ key }) => key)), value, eventId);
 }
 
+/** Of the inner blocks, as all that is stored was sealed; not of the secrets as they are. */
 export function jointKey(keys: readonly BoxKey[]): Buffer {
   const material = Buffer.concat(keys.map(({ mac }) => innerBlock(mac)));
   return Buffer.from(hkdfSync("sha256", material, "vigie", CONFLICT, KEY_BYTES));

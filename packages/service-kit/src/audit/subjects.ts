@@ -1,4 +1,3 @@
-import type { KeyObject } from "node:crypto";
 import { type BoxKey, boxAad, boxKeyOf, commitmentOf, openBox } from "@vigie/audit-log/box";
 import type { Leaf, LeafBox } from "@vigie/audit-log/leaf";
 import { VigError } from "@vigie/core/errors";
@@ -56,9 +55,9 @@ const TENANT_KEYS_MAX = 1_000;
  * somebody changed a row, is left out: the log's proofs tell which of both. Throws: VIG_DATABASE_AWAY, VIG_KEY_UNKNOWN.
  */
 export function createOpenLeaves(keys: Keys): OpenLeaves {
-  const tenantKeys = new Map<string, KeyObject>();
+  const tenantKeys = new Map<string, Buffer>();
 
-  function tenantKeyOf({ tenant_key, key_id, envelope }: SubjectRow): KeyObject {
+  function tenantKeyOf({ tenant_key, key_id, envelope }: SubjectRow): Buffer {
     const name = `${tenant_key}|${key_id}`;
     const known = tenantKeys.get(name);
     if (known !== undefined) return known;

@@ -76,7 +76,7 @@ export class LazyEvent implements EnrichedEvent {
   private readonly known: Known;
   private where: Place | null | undefined;
   private from: Address | undefined;
-  private by: EventDevice | null | undefined;
+  private client: EventDevice | null | undefined;
 
   constructor(kind: EventKind, raw: RawEvent, enrichment: Enrichment, known: Known) {
     this.kind = kind;
@@ -183,11 +183,11 @@ export class LazyEvent implements EnrichedEvent {
   }
 
   get device(): EventDevice | null {
-    if (this.by === undefined) {
+    if (this.client === undefined) {
       const { device } = this.raw;
-      this.by = device ? new LazyDevice(device, this) : null;
+      this.client = device ? new LazyDevice(device, this) : null;
     }
-    return this.by;
+    return this.client;
   }
 }
 

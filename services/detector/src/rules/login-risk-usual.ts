@@ -73,6 +73,7 @@ export class Usual {
     else writeNext(writer, bytes, new Reader(bytes, from, to), newest);
   }
 
+  /** Takes all that the reader has left; leaves it somewhere within. */
   static read(reader: Reader): Usual {
     return new Usual(reader, null);
   }

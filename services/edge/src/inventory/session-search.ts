@@ -46,24 +46,24 @@ const conditions: {
 };
 
 /** An index that can be scanned for a page. */
-interface Lead {
-  readonly leads: (filter: SessionFilter) => boolean;
+interface ScannedIndex {
+  readonly serves: (filter: SessionFilter) => boolean;
   /** Filters that it answers: no row outside them is looked at. */
   readonly answers: readonly FilterName[];
   /** All that it holds, in its own words, where that is more than these filters pass. */
   readonly holds?: string;
 }
 
-const by = (name: FilterName): Lead => ({
-  leads: (filter) => filter[name] !== undefined,
+const by = (name: FilterName): ScannedIndex => ({
+  serves: (filter) => filter[name] !== undefined,
   answers: [name],
 });
 
-/** The one with the fewest rows first: the first one that leads is scanned. */
-const leads: readonly Lead[] = [
+/** The one with the fewest rows first: the first one that serves is scanned. */
+const indexes: readonly ScannedIndex[] = [
   // However many sessions a person had, those that may be alive are few, and asked for most.
   {
-    leads: ({ userId, status }) => userId !== undefined && status === "ACTIVE",
+    serves: ({ userId, status }) => userId !== undefined && status === "ACTIVE",
     answers: ["userId", "status"],
   },
   by("userId"),
@@ -74,7 +74,7 @@ const leads: readonly Lead[] = [
   by("country"),
   by("status"),
 ];
-const anySession: Lead = { leads: () => true, answers: [] };
+const byTimeAlone: Omit<ScannedIndex, "serves"> = { answers: [] };
 /** Part of the order of every index, so they never make a scan longer. */
 const bounds: readonly FilterName[] = ["createdFromMs", "createdUntilMs"];
 
@@ -103,9 +103,9 @@ export function sessionSearch(
 ): Statement {
   const values = new Values();
   const asked = (Object.keys(filter) as FilterName[]).filter((name) => filter[name] !== undefined);
-  const lead = leads.find((each) => each.leads(filter)) ?? anySession;
+  const index = indexes.find(({ serves }) => serves(filter)) ?? byTimeAlone;
   const isScanned = (name: FilterName): boolean =>
-    lead.answers.includes(name) || bounds.includes(name);
+    index.answers.includes(name) || bounds.includes(name);
   const said = (name: FilterName): string =>
     (conditions[name] as (value: unknown, values: Values) => string)(filter[name], values);
 
@@ -113,7 +113,7 @@ export function sessionSearch(
     `tenant_id = ${values.put(tenantId, "uuid")}`,
     IS_SESSION,
     ...asked.filter(isScanned).map(said),
-    ...(lead.holds === undefined ? [] : [lead.holds]),
+    ...(index.holds === undefined ? [] : [index.holds]),
     ...afterPlace(page.after, values),
   ];
   const rest = asked.filter((name) => !isScanned(name)).map(said);
