@@ -39,11 +39,12 @@ export const meta: RuleMeta = {
 const POPULATION_LOGINS_MIN = 100;
 /** Traits that the evidence names; every other one weighs less than any of them. */
 const TOLD_MAX = 3;
+const nothing: readonly Finding[] = [];
 
 export function step(usual: Usual, event: EnrichedEvent, policy: PolicyDocument): Step<Usual> {
   const { traits } = event;
   const counted = { traits, newUser: usual.loginsEver === 0 };
-  const next: Step<Usual> = { state: usual.plus(traits), findings: [], counted };
+  const next: Step<Usual> = { state: usual.plus(traits), findings: nothing, counted };
   const { logins_min, score_max } = policy.login_risk;
   if (usual.loginsEver < Math.max(1, logins_min)) return next;
   const { population } = event;
