@@ -43,9 +43,7 @@ export const databaseAway: Database = {
 export const redisAway: RedisStore = {
   key: (name) => name,
   command: noRedis,
-  pipeline: noRedis,
   script: () => noRedis,
-  scriptPipeline: noRedis,
   ping: noRedis,
   close: async () => {},
 };

@@ -46,11 +46,16 @@ export function createSessionCache(
   clock: () => number = Date.now,
 ): SessionCache {
   const layout = layoutOf(redis.key);
+  const writeOne = redis.script(WRITE_SCRIPT);
   return {
     async write(writes) {
-      const calls = writes.map((write) => callOf(layout, write, clock()));
-      const answers = await redis.scriptPipeline(WRITE_SCRIPT, calls);
-      return writes.map(({ partition }, at) => resultOf(partition, answers[at]));
+      const nowMs = clock();
+      return Promise.all(
+        writes.map(async (each) => {
+          const { keys, args } = callOf(layout, each, nowMs);
+          return resultOf(each.partition, await writeOne(keys, args));
+        }),
+      );
     },
     async offsets(asked) {
       if (asked.length === 0) return [];
@@ -63,12 +68,8 @@ export function createSessionCache(
       await redis.command("HDEL", layout.progress, ...asked.map(offsetField));
     },
     async countActive() {
-      const nowMs = clock();
-      const [, count] = await redis.pipeline([
-        ["ZREMRANGEBYSCORE", layout.live, "-inf", nowMs],
-        ["ZCARD", layout.live],
-      ]);
-      return Number(count);
+      await redis.command("ZREMRANGEBYSCORE", layout.live, "-inf", clock());
+      return Number(await redis.command("ZCARD", layout.live));
     },
   };
 }

@@ -32,14 +32,8 @@ export interface RedisStore {
   /** The key of `name` under this installation's prefix. Nothing else adds it. */
   key(name: string): string;
   command(name: string, ...args: readonly RedisValue[]): Promise<unknown>;
-  /** All in one go, not atomic. Throws: the first fault, after all have run. */
-  pipeline(commands: readonly (readonly [string, ...RedisValue[]])[]): Promise<unknown[]>;
+  /** What belongs together is one script: it runs whole, on one server. Calls of one turn travel together as they are. */
   script(lua: string): RedisScript;
-  /** All calls of one script in one go; each with its keys and arguments. */
-  scriptPipeline(
-    lua: string,
-    calls: readonly { readonly keys: readonly string[]; readonly args: readonly RedisValue[] }[],
-  ): Promise<unknown[]>;
   ping(): Promise<void>;
   close(): Promise<void>;
 }
@@ -69,33 +63,18 @@ export function openRedis(options: RedisOptions): RedisStore {
     return loading;
   };
   /** Once more with the script loaded anew when the server has forgotten it. */
-  const withScript = async <T>(lua: string, run: (sha: string) => Promise<T>): Promise<T> => {
+  const run = async (lua: string, args: readonly RedisValue[]): Promise<unknown> => {
     try {
-      return await run(await loaded(lua, false));
+      return await command("EVALSHA", await loaded(lua, false), ...args);
     } catch (error) {
       if (!messageOf(error).includes("NOSCRIPT")) throw error;
-      return run(await loaded(lua, true));
+      return command("EVALSHA", await loaded(lua, true), ...args);
     }
-  };
-  const pipeline: RedisStore["pipeline"] = async (commands) => {
-    const answers = await asked(client.pipeline(commands.map((each) => ["call", ...each])).exec());
-    return (answers ?? []).map(([error, answer]) => {
-      if (error) throw redisError(error);
-      return answer;
-    });
   };
   return {
     key: (name) => options.prefix + name,
     command,
-    pipeline,
-    script: (lua) => (keys, args) =>
-      withScript(lua, (sha) => command("EVALSHA", sha, keys.length, ...keys, ...args)),
-    scriptPipeline: (lua, calls) =>
-      withScript(lua, (sha) =>
-        pipeline(
-          calls.map(({ keys, args }) => ["EVALSHA", sha, keys.length, ...keys, ...args] as const),
-        ),
-      ),
+    script: (lua) => (keys, args) => run(lua, [keys.length, ...keys, ...args]),
     async ping() {
       await command("PING");
     },

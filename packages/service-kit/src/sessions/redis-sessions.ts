@@ -13,6 +13,13 @@ const LAG_MAX_MS = 2 * SECOND_MS;
 /** Questions that go to Redis at once; its answer to so many takes it a millisecond or two. */
 const BATCH_MAX = 256;
 
+/**
+ * KEYS: progress, sessions. ARGV: the fields of progress. One script, for both are of one moment of one server then, and it
+ * is one command: the driver's pipeline of two costs 17 us more and keeps all its objects until the next full collection.
+ */
+const READ = `
+  return { redis.call('HMGET', KEYS[1], unpack(ARGV)), redis.call('MGET', unpack(KEYS, 2)) }`;
+
 interface Question extends SessionNames {
   readonly partition: number;
   readonly answered: (answer: StoreAnswer) => void;
@@ -31,6 +38,7 @@ export function redisSessions(
   const layout = layoutOf(redis.key);
   const offsetFields = Array.from({ length: partitions }, (_, partition) => offsetField(partition));
   const progress = new StoreProgress(clock);
+  const read = redis.script(READ);
   let waiting: Question[] = [];
 
   function flush(): void {
@@ -46,11 +54,8 @@ export function redisSessions(
     const keys = questions.map(({ tenantId, userId, sessionId }) =>
       layout.session(sessionKey(tenantId, userId, sessionId)),
     );
-    const [applied, texts] = (await redis.pipeline([
-      // The offsets first: what is read after them is at least as new.
-      ["HMGET", layout.progress, ...offsetFields],
-      ["MGET", ...keys],
-    ])) as [(string | null)[], (string | null)[]];
+    const answer = await read([layout.progress, ...keys], offsetFields);
+    const [applied, texts] = answer as [(string | null)[], (string | null)[]];
     const offsets = applied.map((offset, partition) => progress.told(partition, Number(offset)));
     for (const [at, question] of questions.entries()) {
       const { partition, answered } = question;

@@ -21,9 +21,9 @@ export function redisDialogues(redis: RedisStore, { idleMs, usedMs }: Lifetimes)
   return {
     async read(name) {
       const [key, usedKey] = keysOf(name);
-      const [kept, used] = await redis.pipeline([
-        ["HGET", key, "kept"],
-        ["EXISTS", usedKey],
+      const [kept, used] = await Promise.all([
+        redis.command("HGET", key, "kept"),
+        redis.command("EXISTS", usedKey),
       ]);
       if (typeof kept === "string") return JSON.parse(kept) as Kept;
       return used === 1 ? "over" : null;
