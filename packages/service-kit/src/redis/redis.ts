@@ -32,7 +32,7 @@ export interface RedisStore {
   /** The key of `name` under this installation's prefix. Nothing else adds it. */
   key(name: string): string;
   command(name: string, ...args: readonly RedisValue[]): Promise<unknown>;
-  /** What belongs together is one script: it runs whole, on one server. Calls of one turn travel together as they are. */
+  /** For commands that belong together: a script runs whole, and on one server. */
   script(lua: string): RedisScript;
   ping(): Promise<void>;
   close(): Promise<void>;
