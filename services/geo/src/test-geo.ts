@@ -44,6 +44,7 @@ export const redisAway: RedisStore = {
   key: (name) => name,
   command: noRedis,
   script: () => noRedis,
+  readScript: () => noRedis,
   ping: noRedis,
   close: async () => {},
 };

@@ -83,6 +83,25 @@ test("HBT-04: a live session is kept as long as an outage could let it live", as
   assert.equal(await cache.countActive(), 1);
 });
 
+test("what of several partitions was taken is known again when the rest is written once more", async () => {
+  const { redis, cache, layout } = openCache();
+  const state = (id: string) => sessionState(Date.now(), { session_id: id });
+  const writes = [0, 1, 2].map((partition) => ({
+    partition,
+    records: [recordOf(state(`s-${partition}`))],
+    fromOffset: 0,
+    nextOffset: 1,
+  }));
+  const broken = layout.session("acme|u-1|s-1");
+  await redis.command("RPUSH", broken, "not a session");
+  await assert.rejects(cache.write(writes), /WRONGTYPE/);
+  assert.deepEqual(await cache.offsets([1]), [null]);
+  await redis.command("DEL", broken);
+  const kinds = (await cache.write(writes)).map(({ kind }) => kind);
+  assert.deepEqual(kinds, ["already", "taken", "already"]);
+  assert.deepEqual(await cache.offsets([0, 1, 2]), [1, 1, 1]);
+});
+
 test("a replica that lagged and takes over vouches for nobody until it is as far as the one before", async () => {
   let nowMs = Date.now();
   const { redis, write, layout, answer } = openCache(() => nowMs);

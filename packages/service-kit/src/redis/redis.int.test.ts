@@ -44,6 +44,23 @@ test("a script runs by its hash, and again after the server forgot it", async ()
   assert.deepEqual(await Promise.all(calls), [1, 0]);
 });
 
+test("a script that only reads runs by its hash; it may not write, and a fault of its own is told as it is", async () => {
+  const key = redis.key("read");
+  await redis.command("SET", key, "1", "PX", 60_000);
+  const read = redis.readScript(
+    "return { redis.call('GET', KEYS[1]), redis.call('GET', ARGV[1]) }",
+  );
+  assert.deepEqual(await read([key], [redis.key("none")]), ["1", null]);
+  await redis.command("SCRIPT", "FLUSH");
+  assert.deepEqual(await read([key], [key]), ["1", "1"]);
+  await assert.rejects(redis.readScript(SET_IF_GREATER)([key], [2, 60_000]), /[Ww]rite commands/);
+  assert.equal(await redis.command("GET", key), "1");
+  await assert.rejects(
+    redis.readScript("return redis.call('LLEN', KEYS[1])")([key], []),
+    /WRONGTYPE/,
+  );
+});
+
 test("a server that is away is VIG_REDIS_AWAY, within the bound, and closing works", async () => {
   const url = "redis://127.0.0.1:1";
   const away = openRedis({ url, prefix: "x.", connectionName: "test", log: silentLogger });

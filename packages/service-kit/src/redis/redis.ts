@@ -34,6 +34,8 @@ export interface RedisStore {
   command(name: string, ...args: readonly RedisValue[]): Promise<unknown>;
   /** For commands that belong together: a script runs whole, and on one server. */
   script(lua: string): RedisScript;
+  /** One that writes nothing: it is answered, too, while a failover holds writes back. Throws, when it writes. */
+  readScript(lua: string): RedisScript;
   ping(): Promise<void>;
   close(): Promise<void>;
 }
@@ -63,18 +65,23 @@ export function openRedis(options: RedisOptions): RedisStore {
     return loading;
   };
   /** Once more with the script loaded anew when the server has forgotten it. */
-  const run = async (lua: string, args: readonly RedisValue[]): Promise<unknown> => {
-    try {
-      return await command("EVALSHA", await loaded(lua, false), ...args);
-    } catch (error) {
-      if (!messageOf(error).includes("NOSCRIPT")) throw error;
-      return command("EVALSHA", await loaded(lua, true), ...args);
-    }
-  };
+  const runs =
+    (name: "EVALSHA" | "EVALSHA_RO") =>
+    (lua: string): RedisScript =>
+    async (keys, args) => {
+      const given = [keys.length, ...keys, ...args];
+      try {
+        return await command(name, await loaded(lua, false), ...given);
+      } catch (error) {
+        if (!messageOf(error).includes("NOSCRIPT")) throw error;
+        return await command(name, await loaded(lua, true), ...given);
+      }
+    };
   return {
     key: (name) => options.prefix + name,
     command,
-    script: (lua) => (keys, args) => run(lua, [keys.length, ...keys, ...args]),
+    script: runs("EVALSHA"),
+    readScript: runs("EVALSHA_RO"),
     async ping() {
       await command("PING");
     },

@@ -14,8 +14,8 @@ const LAG_MAX_MS = 2 * SECOND_MS;
 const BATCH_MAX = 256;
 
 /**
- * KEYS: progress, sessions. ARGV: the fields of progress. One script, for both are of one moment of one server then, and it
- * is one command: the driver's pipeline of two costs 17 us more and keeps all its objects until the next full collection.
+ * KEYS: progress, sessions. ARGV: the fields of progress. One script, for both are of one moment of one server then;
+ * the driver's pipeline of two commands costs 17 us more and keeps its objects until the next full collection.
  */
 const READ = `
   return { redis.call('HMGET', KEYS[1], unpack(ARGV)), redis.call('MGET', unpack(KEYS, 2)) }`;
@@ -38,7 +38,7 @@ export function redisSessions(
   const layout = layoutOf(redis.key);
   const offsetFields = Array.from({ length: partitions }, (_, partition) => offsetField(partition));
   const progress = new StoreProgress(clock);
-  const read = redis.script(READ);
+  const read = redis.readScript(READ);
   let waiting: Question[] = [];
 
   function flush(): void {

@@ -16,7 +16,8 @@ const state: State = {
   place: { at: "repeatPin", proof: { by: "code", proven: "none" }, mark: "é\n" },
 };
 
-const keptAt = (version: number): Kept => ({
+/** A dialogue in its nth version. */
+export const keptAt = (version: number): Kept => ({
   version,
   first: "f",
   steps: version,

@@ -5,7 +5,7 @@ import { openRedis, type RedisStore } from "@vigie/service-kit/redis/redis";
 import { stack } from "@vigie/testkit/stack";
 import { afterAll, beforeAll, test } from "vitest";
 import { openConversation } from "./converse.ts";
-import { dialoguesSuite } from "./dialogues.suite.ts";
+import { dialoguesSuite, keptAt } from "./dialogues.suite.ts";
 import { nameOf } from "./marks.ts";
 import { redisDialogues } from "./redis-dialogues.ts";
 import { caller, LIFETIMES, testKeys } from "./testing.ts";
@@ -50,6 +50,22 @@ test("redis: one callback at two processes at once is done once and answered twi
     );
   }
   assert.deepEqual(one.asked, ["3 checkPin 8305"]);
+});
+
+test("redis: a dialogue that another process begins during a read is not over", async () => {
+  const name = randomUUID();
+  const other = redisDialogues(redis, LIFETIMES);
+  // Commands of their own arrive one by one: the other process begins after the first.
+  let turn: Promise<unknown> = Promise.resolve();
+  const apart: RedisStore = {
+    ...redis,
+    command(...command) {
+      const answer = turn.then(() => redis.command(...command));
+      turn = answer.then(() => other.swap(name, keptAt(1)));
+      return answer;
+    },
+  };
+  assert.notEqual(await redisDialogues(apart, LIFETIMES).read(name), "over");
 });
 
 /** As words of their own: a hash or a time may hold their digits by chance. */

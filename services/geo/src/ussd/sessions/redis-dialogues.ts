@@ -11,8 +11,12 @@ const SWAP = `
   redis.call('SET', KEYS[2], '1', 'PX', ARGV[5])
   return 1`;
 
+/** KEYS: dialogue, its id's marker. One script: a dialogue that begins between two commands would look as if it were over. */
+const READ = "return { redis.call('HGET', KEYS[1], 'kept'), redis.call('EXISTS', KEYS[2]) }";
+
 export function redisDialogues(redis: RedisStore, { idleMs, usedMs }: Lifetimes): DialogueStore {
   const swap = redis.script(SWAP);
+  const read = redis.readScript(READ);
   // In braces: both keys of a dialogue are on one server of a cluster.
   const keysOf = (name: string): [string, string] => {
     const key = redis.key(`vigie:geo:ussd:{${name}}`);
@@ -20,12 +24,8 @@ export function redisDialogues(redis: RedisStore, { idleMs, usedMs }: Lifetimes)
   };
   return {
     async read(name) {
-      const [key, usedKey] = keysOf(name);
-      const [kept, used] = await Promise.all([
-        redis.command("HGET", key, "kept"),
-        redis.command("EXISTS", usedKey),
-      ]);
-      if (typeof kept === "string") return JSON.parse(kept) as Kept;
+      const [kept, used] = (await read(keysOf(name), [])) as [string | null, number];
+      if (kept !== null) return JSON.parse(kept) as Kept;
       return used === 1 ? "over" : null;
     },
     async swap(name, next) {
