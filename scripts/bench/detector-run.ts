@@ -59,29 +59,56 @@ function* nextOf<T>(items: Iterator<T>, count: number): Generator<T> {
 /** Waits until so many events are committed in all, and says when that began and how it went on. */
 export async function timeToEnd(servers: BenchStack, prefix: string, events: number) {
   const spawnedMs = performance.now();
-  let firstMs = 0;
-  let half: { readonly atMs: number; readonly count: number } | null = null;
+  const progress = new Progress(events);
   await until(
     "the detector consumes everything",
     async () => {
       const count = await committedRecords(servers, prefix);
-      const atMs = performance.now();
-      if (count > 0 && firstMs === 0) firstMs = atMs;
-      if (half === null && count * 2 >= events) half = { atMs, count };
-      return count >= events ? count : null;
+      return progress.note(count, performance.now() - spawnedMs) ? true : null;
     },
     { deadlineMs: 600_000 },
   );
-  const endMs = performance.now();
-  const { atMs, count } = half ?? { atMs: firstMs, count: 0 };
-  return {
-    seconds: (endMs - firstMs) / 1_000,
-    secondHalfPerSecond: (events - count) / ((endMs - atMs) / 1_000),
-    startToFirstSeconds: (firstMs - spawnedMs) / 1_000,
-  };
+  return progress.figures();
 }
 
-async function committedRecords(servers: BenchStack, prefix: string): Promise<number> {
+export interface Timed {
+  readonly seconds: number;
+  readonly secondHalfPerSecond: number;
+  readonly startToFirstSeconds: number;
+}
+
+/** How a detector's committed offsets moved, on a clock that its caller reads. */
+export class Progress {
+  private readonly events: number;
+  private firstMs = 0;
+  private half: { readonly atMs: number; readonly count: number } | null = null;
+  private endMs = 0;
+
+  constructor(events: number) {
+    this.events = events;
+  }
+
+  /** `atMs`: since the start. Returns: whether all is committed. */
+  note(count: number, atMs: number): boolean {
+    if (count > 0 && this.firstMs === 0) this.firstMs = atMs;
+    if (count * 2 >= this.events) this.half ??= { atMs, count };
+    if (count >= this.events && this.endMs === 0) this.endMs = atMs;
+    return this.endMs > 0;
+  }
+
+  figures(): Timed {
+    const { endMs, events, firstMs, half } = this;
+    const { atMs, count } = half ?? { atMs: firstMs, count: 0 };
+    return {
+      seconds: (endMs - firstMs) / 1_000,
+      secondHalfPerSecond: (events - count) / ((endMs - atMs) / 1_000),
+      startToFirstSeconds: firstMs / 1_000,
+    };
+  }
+}
+
+/** What a detector has committed of its input topics. */
+export async function committedRecords(servers: BenchStack, prefix: string): Promise<number> {
   const partitions = inputTopics.flatMap((topic) =>
     Array.from({ length: PARTITIONS_DEFAULT }, (_, partition) => ({
       topic: prefix + topic,

@@ -5,7 +5,8 @@ import { threeRulesOnly } from "@vigie/core/testing/three-rules";
 import { anomalyKinds, type Workload } from "@vigie/testkit/workload/workload";
 import { followAnomalies } from "./anomalies.ts";
 import type { BenchStack, Installation } from "./bench-stack.ts";
-import { type DetectorSize, type Loaded, load, timeToEnd } from "./detector-run.ts";
+import { type DetectorSize, type Loaded, load } from "./detector-run.ts";
+import { type Running, runInSlices, type SlicedRun } from "./in-slices.ts";
 import { percentile } from "./percentiles.ts";
 import { publishPolicy } from "./policy.ts";
 import { inputTopics } from "./preload.ts";
@@ -38,7 +39,7 @@ export interface DetectorFigures {
   readonly rawPerSecond: number;
   readonly allRules: readonly RunFigures[];
   readonly threeRules: readonly RunFigures[];
-  /** Medians of the runs. */
+  /** Medians of the runs; ratios: of the pairs. */
   readonly allRulesPerSecond: number;
   readonly threeRulesPerSecond: number;
   readonly ratioToRaw: number;
@@ -47,47 +48,49 @@ export interface DetectorFigures {
 }
 
 /**
- * Preloaded events through the detector, exactly once, with all rules, and with the first three alone; against plain
- * kafkajs consumption of the same topics. The clock runs from the first committed offset to the last, as seen from
- * outside by the group's offsets.
+ * Preloaded events through the detector, exactly once, with all rules and with the first three alone, both in slices of
+ * time in turn; against plain kafkajs consumption of the same topics. The clock runs from the first committed offset to
+ * the last, as seen from outside by the group's offsets.
  */
 export async function benchDetector(
   servers: BenchStack,
   size: DetectorSize,
 ): Promise<DetectorFigures> {
-  const allRules: RunFigures[] = [];
-  const threeRules: RunFigures[] = [];
+  const pairs: Pair[] = [];
   let loaded: Loaded | null = null;
   for (let round = 0; round < size.rounds; round++) {
-    const order = [false, true] as const;
-    for (const onlyThree of round % 2 === 0 ? order : order.toReversed()) {
-      const name = `detector-${round}-${onlyThree ? "three" : "all"}`;
-      const next = await load(servers, name, size);
-      loaded ??= next;
-      if (onlyThree) await publishPolicy(servers, next.installation, threeRulesOnly);
-      (onlyThree ? threeRules : allRules).push(await run(servers, next, size.events));
-    }
+    const all = await load(servers, `detector-${round}-all`, size);
+    const three = await load(servers, `detector-${round}-three`, size);
+    await publishPolicy(servers, three.installation, threeRulesOnly);
+    loaded ??= all;
+    // Who goes first meets a broker that is less warm.
+    const order = round % 2 === 0 ? [all, three] : [three, all];
+    const runs = await runTogether(servers, order, size.events);
+    pairs.push({ all: runs.get(all) as RunFigures, three: runs.get(three) as RunFigures });
   }
   assert(loaded !== null, "a benchmark has a round");
   const rawPerSecond = await timeRaw(servers, loaded.installation, size.events);
-  const allRulesPerSecond = median(allRules.map(({ perSecond }) => perSecond));
-  const threeRulesPerSecond = median(threeRules.map(({ perSecond }) => perSecond));
-  const cpu = (runs: readonly RunFigures[]): number =>
-    median(runs.map(({ cpuSeconds }) => cpuSeconds));
+  const medianOf = (figure: (pair: Pair) => number): number => percentile(pairs.map(figure), 0.5);
+  const allRulesPerSecond = medianOf(({ all }) => all.perSecond);
   return {
     events: size.events,
     users: size.users,
     valueBytesAverage: loaded.valueBytesAverage,
     preloadPerSecond: loaded.perSecond,
     rawPerSecond,
-    allRules,
-    threeRules,
+    allRules: pairs.map(({ all }) => all),
+    threeRules: pairs.map(({ three }) => three),
     allRulesPerSecond,
-    threeRulesPerSecond,
+    threeRulesPerSecond: medianOf(({ three }) => three.perSecond),
     ratioToRaw: allRulesPerSecond / rawPerSecond,
-    ratioToThreeRules: allRulesPerSecond / threeRulesPerSecond,
-    cpuRatioToThreeRules: cpu(threeRules) / cpu(allRules),
+    ratioToThreeRules: medianOf(({ all, three }) => all.perSecond / three.perSecond),
+    cpuRatioToThreeRules: medianOf(({ all, three }) => three.cpuSeconds / all.cpuSeconds),
   };
+}
+
+interface Pair {
+  readonly all: RunFigures;
+  readonly three: RunFigures;
 }
 
 async function timeRaw(servers: BenchStack, { prefix }: Installation, events: number) {
@@ -97,35 +100,46 @@ async function timeRaw(servers: BenchStack, { prefix }: Installation, events: nu
   return Math.round(raw.records / raw.seconds);
 }
 
-async function run(
+async function runTogether(
   servers: BenchStack,
-  { installation, workload }: Loaded,
+  all: readonly Loaded[],
   events: number,
-): Promise<RunFigures> {
-  const { prefix, folder, env } = installation;
-  const service = startService("detector", env, join(folder, "detector.log"));
+): Promise<ReadonlyMap<Loaded, RunFigures>> {
+  const running = all.map(({ installation: { prefix, folder, env } }) => ({
+    prefix,
+    service: startService("detector", env, join(folder, "detector.log")),
+  }));
   try {
-    const timed = await timeToEnd(servers, prefix, events);
-    const usage = await usageOf(service);
-    const found = await foundAnomalies(servers, installation, workload);
-    await service.stop();
-    return {
-      perSecond: Math.round(events / timed.seconds),
-      perSecondSecondHalf: Math.round(timed.secondHalfPerSecond),
-      startToFirstCommitSeconds: timed.startToFirstSeconds,
-      ...usage,
-      ...found,
-      stateBytes: await stateBytesOf(join(folder, "state", `${prefix}detector`)),
-    };
+    const runs = await runInSlices(servers, running, events);
+    const figures = new Map<Loaded, RunFigures>();
+    for (const [at, loaded] of all.entries()) {
+      const { service } = running[at] as Running;
+      figures.set(loaded, await figuresOf(servers, loaded, service, runs[at] as SlicedRun, events));
+    }
+    return figures;
   } finally {
-    await service.stop();
+    await Promise.all(running.map(({ service }) => service.stop()));
   }
 }
 
-async function usageOf(service: ServiceProcess) {
+async function figuresOf(
+  servers: BenchStack,
+  { installation, workload }: Loaded,
+  service: ServiceProcess,
+  run: SlicedRun,
+  events: number,
+): Promise<RunFigures> {
+  const found = await foundAnomalies(servers, installation, workload);
+  await service.stop();
+  const { folder, prefix } = installation;
   return {
-    cpuSeconds: await service.cpuSeconds(),
-    rssAnonMiB: await service.anonymousMiB(),
+    perSecond: Math.round(events / run.seconds),
+    perSecondSecondHalf: Math.round(run.secondHalfPerSecond),
+    startToFirstCommitSeconds: run.startToFirstSeconds,
+    cpuSeconds: run.cpuSeconds,
+    rssAnonMiB: run.rssAnonMiB,
+    ...found,
+    stateBytes: await stateBytesOf(join(folder, "state", `${prefix}detector`)),
   };
 }
 
@@ -154,5 +168,4 @@ async function foundAnomalies(servers: BenchStack, installation: Installation, w
   };
 }
 
-const median = (numbers: readonly number[]): number => percentile(numbers, 0.5);
 const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);

@@ -49,17 +49,33 @@ export class Tally {
     return this.changed((count) => count >>> 1);
   }
 
+  /** All counts lowered by the least that leaves no more than `capacity` of them. */
   private fitted(capacity: number): Tally {
-    if (this.size <= capacity) return this;
-    const excess = this.counts.toSorted((a, b) => b - a)[capacity] as number;
+    const tooMany = this.size - capacity;
+    if (tooMany <= 0) return this;
+    let excess = 1;
+    // Soon there: what made them too many came a few times at most.
+    while (this.notAbove(excess) < tooMany) excess++;
     return this.changed((count) => count - excess);
+  }
+
+  private notAbove(limit: number): number {
+    let found = 0;
+    for (const count of this.counts) if (count <= limit) found++;
+    return found;
   }
 
   /** The values whose count is positive after it was changed. */
   private changed(change: (count: number) => number): Tally {
-    const changed = this.counts.map(change);
-    const isKept = (_: number, i: number): boolean => (changed[i] as number) > 0;
-    return new Tally(this.values.filter(isKept), changed.filter(isKept));
+    const values: number[] = [];
+    const counts: number[] = [];
+    for (let i = 0; i < this.size; i++) {
+      const count = change(this.counts[i] as number);
+      if (count <= 0) continue;
+      values.push(this.values[i] as number);
+      counts.push(count);
+    }
+    return new Tally(values, counts);
   }
 
   /** Where the value is, or would be. */
