@@ -27,7 +27,7 @@ const { values, positionals } = parseArgs({
   options: {
     events: { type: "string", default: "1000000" },
     users: { type: "string", default: "100000" },
-    rounds: { type: "string", default: "2" },
+    rounds: { type: "string", default: "3" },
     pairs: { type: "string", default: "1000" },
     revocations: { type: "string", default: "1000" },
     leaves: { type: "string", default: "1000000" },
@@ -50,9 +50,9 @@ const benches = {
       rounds: Number(values.rounds),
     }),
   latency: async () => benchLatency(await servers(), Number(values.pairs)),
-  edge: async () => benchEdge(await servers()),
-  geo: async () => benchGeo(await servers()),
-  introspection: async () => benchIntrospection(await servers()),
+  edge: async () => benchEdge(await servers(), values.rounds),
+  geo: async () => benchGeo(await servers(), values.rounds),
+  introspection: async () => benchIntrospection(await servers(), values.rounds),
   restart: async () =>
     benchRestart(await servers(), {
       events: Number(values.events),
@@ -66,6 +66,9 @@ const benches = {
     benchAuditLatency(await servers(), { eventsPerSecond: 1_000, seconds: Number(values.seconds) }),
   "audit-verify": () => benchAuditVerify(Number(values.leaves)),
 } as const;
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.once(signal, () => process.exit(1));
+}
 const names = positionals.length > 0 ? positionals : Object.keys(benches);
 
 try {

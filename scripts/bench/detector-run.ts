@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { assert } from "@vigie/core/assert";
 import { DAY_MS, HOUR_MS } from "@vigie/core/time";
 import { PARTITIONS_DEFAULT } from "@vigie/schemas/catalogue";
 import { Workload } from "@vigie/testkit/workload/workload";
@@ -99,6 +100,7 @@ export class Progress {
   figures(): Timed {
     const { endMs, events, firstMs, half } = this;
     const { atMs, count } = half ?? { atMs: firstMs, count: 0 };
+    assert(endMs > firstMs && endMs > atMs, "a run lasts longer than a look at it: more --events");
     return {
       seconds: (endMs - firstMs) / 1_000,
       secondHalfPerSecond: (events - count) / ((endMs - atMs) / 1_000),

@@ -10,7 +10,7 @@ import { type Running, runInSlices, type SlicedRun } from "./in-slices.ts";
 import { percentile } from "./percentiles.ts";
 import { publishPolicy } from "./policy.ts";
 import { inputTopics } from "./preload.ts";
-import { runScript, type ServiceProcess, startService, until } from "./processes.ts";
+import { runScript, startService, until } from "./processes.ts";
 import { type StateBytes, stateBytesOf } from "./state-bytes.ts";
 
 const RAW_CONSUMER = fileURLToPath(new URL("raw-consumer.ts", import.meta.url));
@@ -39,10 +39,11 @@ export interface DetectorFigures {
   readonly rawPerSecond: number;
   readonly allRules: readonly RunFigures[];
   readonly threeRules: readonly RunFigures[];
-  /** Medians of the runs; ratios: of the pairs. */
+  /** Medians of the runs; of an even number the lower. */
   readonly allRulesPerSecond: number;
   readonly threeRulesPerSecond: number;
   readonly ratioToRaw: number;
+  /** Medians of the pairs. */
   readonly ratioToThreeRules: number;
   readonly cpuRatioToThreeRules: number;
 }
@@ -105,16 +106,19 @@ async function runTogether(
   all: readonly Loaded[],
   events: number,
 ): Promise<ReadonlyMap<Loaded, RunFigures>> {
-  const running = all.map(({ installation: { prefix, folder, env } }) => ({
-    prefix,
-    service: startService("detector", env, join(folder, "detector.log")),
-  }));
+  const running: Running[] = [];
   try {
+    for (const { installation } of all) {
+      const { prefix, folder, env } = installation;
+      running.push({
+        prefix,
+        service: startService("detector", env, join(folder, "detector.log")),
+      });
+    }
     const runs = await runInSlices(servers, running, events);
     const figures = new Map<Loaded, RunFigures>();
     for (const [at, loaded] of all.entries()) {
-      const { service } = running[at] as Running;
-      figures.set(loaded, await figuresOf(servers, loaded, service, runs[at] as SlicedRun, events));
+      figures.set(loaded, await figuresOf(servers, loaded, runs[at] as SlicedRun, events));
     }
     return figures;
   } finally {
@@ -125,12 +129,10 @@ async function runTogether(
 async function figuresOf(
   servers: BenchStack,
   { installation, workload }: Loaded,
-  service: ServiceProcess,
   run: SlicedRun,
   events: number,
 ): Promise<RunFigures> {
   const found = await foundAnomalies(servers, installation, workload);
-  await service.stop();
   const { folder, prefix } = installation;
   return {
     perSecond: Math.round(events / run.seconds),

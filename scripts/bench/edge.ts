@@ -5,7 +5,13 @@ import { runScript } from "./processes.ts";
 const INGEST = fileURLToPath(new URL("../../services/edge/bench/ingest.ts", import.meta.url));
 
 /** Authenticated, validated, acknowledged ingest against a bare Fastify route that produces the same bytes. */
-export async function benchEdge(servers: BenchStack): Promise<Record<string, unknown>> {
+export async function benchEdge(
+  servers: BenchStack,
+  rounds: string,
+): Promise<Record<string, unknown>> {
   const { env } = await servers.installation("edge");
-  return JSON.parse(await runScript(INGEST, ["--json"], env)) as Record<string, unknown>;
+  return JSON.parse(await runScript(INGEST, ["--json", "--rounds", rounds], env)) as Record<
+    string,
+    unknown
+  >;
 }

@@ -7,7 +7,10 @@ const SCRIPT = fileURLToPath(
 );
 
 /** Tokens with a live session introspected, against a bare Fastify route that does one GET of the same Redis. */
-export async function benchIntrospection(servers: BenchStack): Promise<Record<string, unknown>> {
+export async function benchIntrospection(
+  servers: BenchStack,
+  rounds: string,
+): Promise<Record<string, unknown>> {
   const { env } = await servers.installation("introspection");
-  return JSON.parse(await runScript(SCRIPT, [], env)) as Record<string, unknown>;
+  return JSON.parse(await runScript(SCRIPT, ["--rounds", rounds], env)) as Record<string, unknown>;
 }

@@ -26,7 +26,7 @@ const EVENT_EVERY_MS = 1_000 / EVENTS_PER_SECOND;
 const addresses = { Dakar: "41.82.0.5", Paris: "2.8.251.5" } as const;
 const TENANT = "molam-sn";
 /** Just-in-time compilation and first fetches are over by then. */
-const WARM_UP_PAIRS = 250;
+const WARM_UP_PAIRS = 2_000;
 
 /**
  * Login produced to anomaly readable (read committed), at 100 events/s: every second login of a new user is an

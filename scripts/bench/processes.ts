@@ -34,6 +34,12 @@ export function startService(
   });
   closeSync(log);
   const exited = once(child, "exit");
+  // Whatever ends us ends it, even one that stands still.
+  const kill = (): void => {
+    child.kill("SIGKILL");
+  };
+  process.once("exit", kill);
+  child.once("exit", () => process.off("exit", kill));
   const proc = (file: string) => readFile(`/proc/${child.pid}/${file}`, "utf8");
   const memory = async (name: string): Promise<number> => {
     const line = new RegExp(`${name}:\\s+(\\d+)`).exec(await proc("status"));

@@ -6,7 +6,7 @@ import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { assert } from "@vigie/core/assert";
 
-/** A server measured beside a bare one: both and the generator in processes of their own, in alternating rounds. */
+/** A server measured beside a bare one: both and the generator in processes of their own, asked in turn. */
 
 const LOAD = fileURLToPath(new URL("./load.ts", import.meta.url));
 
@@ -130,22 +130,28 @@ export async function stopServer({ child }: Server): Promise<void> {
 
 interface Pace {
   readonly seconds: number;
+  /** How long one is asked before the next one's turn comes. */
+  readonly sliceSeconds: number;
+}
+
+interface Target extends Traffic {
+  readonly url: string;
   /** Null: as fast as the connections can. */
   readonly perSecond: number | null;
 }
 
-async function load(url: string, traffic: Traffic, { seconds, perSecond }: Pace): Promise<Round> {
+async function load(targets: readonly Target[], pace: Pace): Promise<readonly Round[]> {
   const child = spawn(process.execPath, [LOAD], {
     stdio: ["pipe", "pipe", "inherit"],
   });
-  child.stdin.end(JSON.stringify({ ...traffic, url, seconds, perSecond }));
+  child.stdin.end(JSON.stringify({ targets, ...pace }));
   let text = "";
   child.stdout.on("data", (chunk) => {
     text += chunk;
   });
   const [code] = await once(child, "exit");
   assert(code === 0, "the load generator ends well");
-  return JSON.parse(text) as Round;
+  return JSON.parse(text) as readonly Round[];
 }
 
 /** CPU time of a process so far. Source: proc(5), fields 14 and 15 in ticks of 10 ms; Linux only, else 0. */
@@ -155,24 +161,19 @@ async function cpuMs(child: ChildProcess): Promise<number> {
   return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * 10;
 }
 
-async function measured({ child, url }: Server, traffic: Traffic, pace: Pace): Promise<Measured> {
-  const beforeMs = await cpuMs(child);
-  const round = await load(url, traffic, pace);
-  const spentMs = (await cpuMs(child)) - beforeMs;
-  assert(round.refused === 0, `every answer is right: ${round.firstRefusal}`);
-  return { ...round, serverCpuUs: Math.round((spentMs * 1_000) / round.answered) };
-}
-
 /**
  * Code compiled for this pace, warm servers, and each token's signature verified once, as for a caller that comes again:
  * at half load fewer requests come in one turn, and what handles them is compiled anew.
  */
 const WARM_UP_SECONDS = 4;
 
+/** Short beside what slows a shared machine, long beside the answers that each slice waits for at its end. */
+const SLICE_SECONDS = 0.5;
+
 /** By the name of what was measured. */
 export type Rounds<Name extends string> = Readonly<Record<Name, readonly Measured[]>>;
 
-/** What is measured side by side, in alternating rounds: a server, and what it is asked. */
+/** What is measured side by side: a server, and what it is asked. */
 export type Asked = readonly [server: Server, traffic: Traffic];
 
 /** How often and how long each is measured. */
@@ -183,26 +184,38 @@ export interface Turns<Name extends string> {
   readonly perSecond?: Readonly<Record<Name, number>>;
 }
 
-/** Throws: VIG_INVARIANT when an answer was not what it had to be. */
+/**
+ * Rounds in which the servers are asked in turn: in short slices where rates are compared, without a break where a pace is
+ * given, for there each slice's first answers would be the late ones.
+ * Throws: VIG_INVARIANT when an answer was not what it had to be.
+ */
 export async function sideBySide<Name extends string>(
   asked: Readonly<Record<Name, Asked>>,
   { rounds, seconds, perSecond }: Turns<Name>,
 ): Promise<Rounds<Name>> {
   const names = Object.keys(asked) as Name[];
-  const paceOf = (name: Name): number | null => perSecond?.[name] ?? null;
-  for (const name of names) {
+  const targets = names.map((name) => {
     const [{ url }, traffic] = asked[name];
-    await load(url, traffic, { seconds: WARM_UP_SECONDS, perSecond: paceOf(name) });
-  }
+    return { ...traffic, url, perSecond: perSecond?.[name] ?? null };
+  });
+  await load(targets, { seconds: WARM_UP_SECONDS, sliceSeconds: WARM_UP_SECONDS });
+  const sliceSeconds = perSecond === undefined ? SLICE_SECONDS : seconds;
   const all = {} as Record<Name, Measured[]>;
   for (const name of names) all[name] = [];
   for (let round = 0; round < rounds; round += 1) {
-    for (const name of names) {
-      const [server, traffic] = asked[name];
-      all[name].push(await measured(server, traffic, { seconds, perSecond: paceOf(name) }));
+    const before = await Promise.all(names.map((name) => cpuMs(asked[name][0].child)));
+    const figures = await load(targets, { seconds, sliceSeconds });
+    for (const [at, name] of names.entries()) {
+      const spentMs = (await cpuMs(asked[name][0].child)) - (before[at] as number);
+      all[name].push(measured(figures[at] as Round, spentMs));
     }
   }
   return all;
+}
+
+function measured(round: Round, spentMs: number): Measured {
+  assert(round.refused === 0, `every answer is right: ${round.firstRefusal}`);
+  return { ...round, serverCpuUs: Math.round((spentMs * 1_000) / round.answered) };
 }
 
 /**
