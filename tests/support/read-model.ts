@@ -1,3 +1,4 @@
+import { SessionName } from "@vigie/core/keys";
 import type { TopicName } from "@vigie/schemas/catalogue";
 import { redisSessions } from "@vigie/service-kit/sessions/redis-sessions";
 import type { Found } from "@vigie/service-kit/sessions/session-store";
@@ -45,7 +46,9 @@ export async function inRedis(
   userId: string,
   sessionId: string,
 ): Promise<Found["kind"]> {
-  const { found } = await redisSessions(redis, Date.now).find(TENANT, userId, sessionId);
+  const { found } = await redisSessions(redis, Date.now).find(
+    new SessionName(TENANT, userId, sessionId),
+  );
   return found.kind;
 }
 

@@ -14,6 +14,29 @@ export const userKey = (tenantId: string, userId: string): string => `${tenantId
 export const sessionKey = (tenantId: string, userId: string, sessionId: string): string =>
   `${tenantId}|${userId}|${sessionId}`;
 
+/** A session by its names. What is derived of them is made once: whoever asks about one session often keeps this. */
+export class SessionName {
+  readonly tenantId: string;
+  readonly userId: string;
+  readonly sessionId: string;
+  /** Of its records on the compacted state topic. */
+  readonly key: string;
+  private userHash: number | null = null;
+
+  constructor(tenantId: string, userId: string, sessionId: string) {
+    this.tenantId = tenantId;
+    this.userId = userId;
+    this.sessionId = sessionId;
+    this.key = sessionKey(tenantId, userId, sessionId);
+  }
+
+  /** Where its user lies, of so many. */
+  partition(partitions: number): number {
+    this.userHash ??= hashOfText(userKey(this.tenantId, this.userId));
+    return partitionOfHash(this.userHash, partitions);
+  }
+}
+
 const utf8 = new TextEncoder();
 
 /**
@@ -44,16 +67,18 @@ export function murmur2(data: Uint8Array, length = data.length): number {
 
 /** The partition of a key, as Java's producer and librdkafka's murmur2_random choose it. */
 export function partitionOf(key: string | Uint8Array, partitions: number): number {
-  const hash = typeof key === "string" ? murmur2OfText(key) : murmur2(key);
-  return (hash & 0x7fffffff) % partitions;
+  return partitionOfHash(typeof key === "string" ? hashOfText(key) : murmur2(key), partitions);
 }
+
+const partitionOfHash = (hash: number, partitions: number): number =>
+  (hash & 0x7fffffff) % partitions;
 
 /** Keys are encoded here one after the other: an array of its own for each would cost more than the hash. */
 const encoded = new Uint8Array(1_024);
 /** Source: UTF-8 takes three bytes for a unit of UTF-16 at most. */
 const ENCODED_LENGTH_MAX = Math.floor(encoded.length / 3);
 
-function murmur2OfText(key: string): number {
+function hashOfText(key: string): number {
   if (key.length > ENCODED_LENGTH_MAX) return murmur2(utf8.encode(key));
   return murmur2(encoded, utf8.encodeInto(key, encoded).written);
 }

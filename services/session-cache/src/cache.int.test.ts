@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { SessionName } from "@vigie/core/keys";
 import { silentLogger } from "@vigie/core/log";
 import { HOUR_MS, MINUTE_MS } from "@vigie/core/time";
 import type { SessionState } from "@vigie/schemas/types";
@@ -43,7 +44,7 @@ function openCache(nowMs: () => number = Date.now) {
   };
   const layout = layoutOf(redis.key);
   const sessions = redisSessions(redis, nowMs, 1);
-  const answer = (sessionId = "s-1") => sessions.find("acme", "u-1", sessionId);
+  const answer = (sessionId = "s-1") => sessions.find(new SessionName("acme", "u-1", sessionId));
   const found = async (sessionId?: string) => (await answer(sessionId)).found;
   return { redis, cache, write, layout, answer, found };
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { VigError } from "@vigie/core/errors";
-import { partitionOf, userKey } from "@vigie/core/keys";
+import { partitionOf, SessionName, userKey } from "@vigie/core/keys";
 import { silentLogger } from "@vigie/core/log";
 import { noOutages } from "@vigie/core/outages";
 import { defaultPolicy } from "@vigie/core/policy";
@@ -139,7 +139,7 @@ async function kindsAsOfNow(redis: RedisStore, stable: () => Promise<readonly nu
   });
   return async (userId: string, sessionId = "s-1") => {
     try {
-      return (await view.resolve("acme", userId, sessionId)).kind;
+      return (await view.resolve(new SessionName("acme", userId, sessionId))).kind;
     } catch (error) {
       assert.ok(error instanceof VigError && error.code === "VIG_SESSION_STATE_UNKNOWN");
       return "unsure";

@@ -2,6 +2,7 @@ import { assert } from "@vigie/core/assert";
 import { VigError } from "@vigie/core/errors";
 import type { FastifyRequest, onRequestHookHandler } from "fastify";
 import { impersonationOf } from "../audit-trail/impersonation.ts";
+import { sessionOfCaller } from "../sessions/session-of-caller.ts";
 import type { SessionAnswer, SessionView } from "../sessions/view.ts";
 import { type AuthOptions, requireToken } from "./auth.ts";
 import type { Caller } from "./jwt.ts";
@@ -135,10 +136,10 @@ function sessionIs(
   { view }: Pick<Guarded, "view">,
 ): onRequestHookHandler {
   return (request, reply, done) => {
-    const { tenantId, subject, sessionId } = callerOf(request);
+    const session = sessionOfCaller(callerOf(request));
     // A service has no session: nothing to wait for.
-    if (sessionId === null) return done();
-    view.resolve(tenantId, subject, sessionId).then(
+    if (session === null) return done();
+    view.resolve(session).then(
       ({ kind }) => {
         if (passing.includes(kind)) done();
         else sendProblem(reply, "VIG_SESSION_ENDED");

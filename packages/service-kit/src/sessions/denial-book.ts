@@ -1,5 +1,5 @@
 import { type Epoch, epochCovers, epochKey, epochKeysOf } from "@vigie/core/epochs";
-import { sessionKey } from "@vigie/core/keys";
+import { type SessionName, sessionKey } from "@vigie/core/keys";
 import { type Clock, MINUTE_MS } from "@vigie/core/time";
 import type { SessionCommandResult, SessionEpoch, SessionRevoked } from "@vigie/schemas/types";
 import { DeniedSessions } from "./denied-sessions.ts";
@@ -60,17 +60,19 @@ export class DenialBook {
   }
 
   /** Needs no more than the session's name. */
-  revocationOf(tenantId: string, userId: string, sessionId: string): Denial | null {
-    const deniedAtMs = this.#revoked.deniedAtMs(sessionKey(tenantId, userId, sessionId));
+  revocationOf({ key }: Pick<SessionName, "key">): Denial | null {
+    const deniedAtMs = this.#revoked.deniedAtMs(key);
     return deniedAtMs === null ? null : { by: "revocation", deniedAtMs };
   }
 
   denialOf(session: DeniableSession): Denial | null {
     const { tenantId, userId, sessionId } = session;
-    return this.revocationOf(tenantId, userId, sessionId) ?? this.#epochOver(session);
+    const key = sessionKey(tenantId, userId, sessionId);
+    return this.revocationOf({ key }) ?? this.epochOver(session);
   }
 
-  #epochOver(session: DeniableSession): Denial | null {
+  /** Of a session that no revocation names. */
+  epochOver(session: DeniableSession): Denial | null {
     if (this.#epochs.size === 0) return null;
     for (const key of epochKeysOf(session)) {
       const epoch = this.#epochs.get(key);

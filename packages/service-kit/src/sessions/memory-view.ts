@@ -1,10 +1,11 @@
+import { SessionName } from "@vigie/core/keys";
 import type { SessionAnswer, SessionView } from "./view.ts";
 
 /** A view for tests: every session lives, but for those that it is told of. */
 export function memoryView(answers: ReadonlyMap<string, SessionAnswer> = new Map()): SessionView {
   const view: SessionView = {
-    resolveById: (tenantId, sessionId) => view.resolve(tenantId, "u-1", sessionId),
-    async resolve(tenantId, userId, sessionId) {
+    resolveById: (tenantId, sessionId) => view.resolve(new SessionName(tenantId, "u-1", sessionId)),
+    async resolve({ tenantId, userId, sessionId }) {
       const told = answers.get(sessionId);
       if (told !== undefined) return told;
       const session = {

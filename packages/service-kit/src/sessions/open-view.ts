@@ -61,9 +61,9 @@ export function openSessionView(options: OpenViewOptions): OpenedView {
   const unsure = (): VigError =>
     new VigError("VIG_SESSION_STATE_UNKNOWN", { why: "revocations are still being read" });
   const view: SessionView = {
-    resolve(tenantId, userId, sessionId) {
+    resolve(name) {
       if (started === null) return Promise.reject(unsure());
-      return started.view.resolve(tenantId, userId, sessionId);
+      return started.view.resolve(name);
     },
     resolveById(tenantId, sessionId) {
       if (started === null) return Promise.reject(unsure());

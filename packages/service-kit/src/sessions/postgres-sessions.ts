@@ -1,4 +1,4 @@
-import { partitionOf, userKey } from "@vigie/core/keys";
+import type { SessionName } from "@vigie/core/keys";
 import { PARTITIONS_DEFAULT } from "@vigie/schemas/catalogue";
 import type { Channel, UserType } from "@vigie/schemas/types";
 import { tenantUuid, uuidOf } from "../ids.ts";
@@ -43,9 +43,9 @@ export function postgresSessions(
 ): PostgresSessions {
   return {
     lagMaxMs: LAG_MAX_MS,
-    async find(tenantId, userId, sessionId) {
-      const partition = partitionOf(userKey(tenantId, userId), partitions);
-      const names = { tenantId, userId, sessionId };
+    async find(name) {
+      const { tenantId, userId, sessionId } = name;
+      const partition = name.partition(partitions);
       const id = uuidOf(tenantId, "session", sessionId);
       const user = uuidOf(tenantId, "user", userId);
       const values = [id, tenantUuid(tenantId), userId, GROUP, TOPIC, partition, sessionId, user];
@@ -53,7 +53,7 @@ export function postgresSessions(
         tx.query<Row>(FIND, values, "vigie_session"),
       );
       const [row] = rows;
-      const found: Found = row === undefined ? { kind: "none" } : foundOf(names, row);
+      const found: Found = row === undefined ? { kind: "none" } : foundOf(name, row);
       return { found, partition, appliedOffset: row?.applied ?? 0 };
     },
     async ownerOf(tenantId, sessionId) {
@@ -85,19 +85,15 @@ interface Row {
   readonly step_up_required_at: Date | null;
 }
 
-interface Names {
-  readonly tenantId: string;
-  readonly userId: string;
-  readonly sessionId: string;
-}
-
-function foundOf(names: Names, row: Row): Found {
+function foundOf({ tenantId, userId, sessionId }: SessionName, row: Row): Found {
   const { status } = row;
   if (status === null || isStub(status)) return { kind: "none" };
   if (status !== "ACTIVE") return { kind: "ended", status: endStatusOf(status) };
   const createdAtMs = row.created_at.getTime();
   const session = {
-    ...names,
+    tenantId,
+    userId,
+    sessionId,
     orgId: row.org_id,
     roles: row.session_data.roles ?? [],
     channel: row.session_type.toUpperCase() as Channel,

@@ -1,10 +1,10 @@
-import { partitionOf, sessionKey, userKey } from "@vigie/core/keys";
+import type { SessionName } from "@vigie/core/keys";
 import { type Clock, SECOND_MS } from "@vigie/core/time";
 import { PARTITIONS_DEFAULT } from "@vigie/schemas/catalogue";
 import type { RedisStore } from "../redis/redis.ts";
 import { layoutOf, offsetField } from "./layout.ts";
 import type { SessionStore, StoreAnswer } from "./session-store.ts";
-import { foundIn, type SessionNames } from "./session-text.ts";
+import { foundIn } from "./session-text.ts";
 import { StoreProgress } from "./store-progress.ts";
 
 /** Filled within milliseconds; one that lags more than this is not believed. */
@@ -20,8 +20,8 @@ const BATCH_MAX = 256;
 const READ = `
   return { redis.call('HMGET', KEYS[1], unpack(ARGV)), redis.call('MGET', unpack(KEYS, 2)) }`;
 
-interface Question extends SessionNames {
-  readonly partition: number;
+interface Question {
+  readonly name: SessionName;
   readonly answered: (answer: StoreAnswer) => void;
   readonly failed: (error: unknown) => void;
 }
@@ -51,25 +51,22 @@ export function redisSessions(
   }
 
   async function ask(questions: readonly Question[]): Promise<void> {
-    const keys = questions.map(({ tenantId, userId, sessionId }) =>
-      layout.session(sessionKey(tenantId, userId, sessionId)),
-    );
+    const keys = questions.map(({ name }) => layout.session(name.key));
     const answer = await read([layout.progress, ...keys], offsetFields);
     const [applied, texts] = answer as [(string | null)[], (string | null)[]];
     const offsets = applied.map((offset, partition) => progress.told(partition, Number(offset)));
-    for (const [at, question] of questions.entries()) {
-      const { partition, answered } = question;
-      const found = foundIn(texts[at] ?? null, question);
+    for (const [at, { name, answered }] of questions.entries()) {
+      const partition = name.partition(partitions);
+      const found = foundIn(texts[at] ?? null, name);
       answered({ found, partition, appliedOffset: offsets[partition] ?? 0 });
     }
   }
 
   return {
     lagMaxMs: LAG_MAX_MS,
-    find: (tenantId, userId, sessionId) =>
+    find: (name) =>
       new Promise((answered, failed) => {
-        const partition = partitionOf(userKey(tenantId, userId), partitions);
-        waiting.push({ tenantId, userId, sessionId, partition, answered, failed });
+        waiting.push({ name, answered, failed });
         // After whatever else came in on this turn of the event loop.
         if (waiting.length === 1) setImmediate(flush);
         else if (waiting.length === BATCH_MAX) flush();

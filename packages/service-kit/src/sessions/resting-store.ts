@@ -14,14 +14,14 @@ export function restingStore(store: SessionStore, clock: Clock): SessionStore {
   let away: VigError | null = null;
   return {
     lagMaxMs: store.lagMaxMs,
-    async find(tenantId, userId, sessionId) {
+    async find(name) {
       if (away !== null) {
         const nowMs = clock();
         if (nowMs < restsUntilMs) throw away;
         restsUntilMs = nowMs + REST_MS;
       }
       try {
-        const answer = await store.find(tenantId, userId, sessionId);
+        const answer = await store.find(name);
         away = null;
         return answer;
       } catch (error) {

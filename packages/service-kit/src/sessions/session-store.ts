@@ -1,3 +1,4 @@
+import type { SessionName } from "@vigie/core/keys";
 import type { SessionStatus } from "@vigie/schemas/types";
 import type { SessionFacts } from "./view.ts";
 
@@ -31,7 +32,7 @@ export interface OwnedSession {
 export interface SessionStore {
   /** How far behind it may be and still vouch for a life. */
   readonly lagMaxMs: number;
-  find(tenantId: string, userId: string, sessionId: string): Promise<StoreAnswer>;
+  find(name: SessionName): Promise<StoreAnswer>;
 }
 
 /** Words of the contract for an end; a word that this version does not know is an end all the same. */

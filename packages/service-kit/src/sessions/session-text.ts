@@ -1,12 +1,7 @@
 import { assert } from "@vigie/core/assert";
+import type { SessionName } from "@vigie/core/keys";
 import type { SessionState } from "@vigie/schemas/types";
 import { endStatusOf, type Found } from "./session-store.ts";
-
-export interface SessionNames {
-  readonly tenantId: string;
-  readonly userId: string;
-  readonly sessionId: string;
-}
 
 /** What is kept of a live session, in the order in which it is written. */
 type Facts = readonly [
@@ -51,7 +46,10 @@ export function textOf(state: SessionState): string {
 }
 
 /** Null: there is none. */
-export function foundIn(text: string | null, names: SessionNames): Found {
+export function foundIn(
+  text: string | null,
+  names: Pick<SessionName, "tenantId" | "userId" | "sessionId">,
+): Found {
   if (text === null) return { kind: "none" };
   const statusAt = text.indexOf(" ") + 1;
   const factsAt = text.indexOf(" ", statusAt) + 1;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { VigError } from "@vigie/core/errors";
+import { SessionName } from "@vigie/core/keys";
 import { defaultPolicy, overlayPolicy, type PolicyDocument } from "@vigie/core/policy";
 import { HOUR_MS, MINUTE_MS } from "@vigie/core/time";
 import { test } from "vitest";
@@ -47,7 +48,7 @@ function viewOf(stores: readonly SessionStore[], setting: Setting = {}) {
 /** kind, with the status of an end; the code of a refusal to answer. */
 async function answer(stores: readonly SessionStore[], setting?: Setting): Promise<string> {
   try {
-    const said = await viewOf(stores, setting).resolve("acme", "u-1", "s-1");
+    const said = await viewOf(stores, setting).resolve(new SessionName("acme", "u-1", "s-1"));
     return said.kind === "ended" ? said.status : said.kind;
   } catch (error) {
     assert.ok(error instanceof VigError);
@@ -150,7 +151,7 @@ test("HBT-03: the absolute end follows from the policy, and is never later than 
 });
 
 test("a live answer carries the deadlines in force", async () => {
-  const said = await viewOf([store(active())]).resolve("acme", "u-1", "s-1");
+  const said = await viewOf([store(active())]).resolve(new SessionName("acme", "u-1", "s-1"));
   assert.ok(said.kind === "live");
   assert.equal(said.session.idleExpiresAtMs, NOW_MS + 30 * MINUTE_MS);
 });
@@ -174,5 +175,8 @@ test("SES-18: a session is found by tenant and id alone", async () => {
 
 test("a bug in a store is no reason to ask the next one", async () => {
   const broken: SessionStore = { lagMaxMs: 1, find: () => Promise.reject(new TypeError("bug")) };
-  await assert.rejects(viewOf([broken, store(active())]).resolve("acme", "u-1", "s-1"), TypeError);
+  await assert.rejects(
+    viewOf([broken, store(active())]).resolve(new SessionName("acme", "u-1", "s-1")),
+    TypeError,
+  );
 });

@@ -1,4 +1,5 @@
 import { VigError } from "@vigie/core/errors";
+import { SessionName } from "@vigie/core/keys";
 import type { Outages } from "@vigie/core/outages";
 import type { PolicyDocument } from "@vigie/core/policy";
 import { deadlinesOf } from "@vigie/core/session-deadlines";
@@ -37,15 +38,13 @@ export function createSessionView(parts: SessionViewParts): SessionView {
   const { stores, book, ends, clock } = parts;
 
   async function ask(
-    tenantId: string,
-    userId: string,
-    sessionId: string,
+    name: SessionName,
   ): Promise<{ readonly found: Found; readonly partition: number }> {
     let why = "no store is configured";
     for (const store of stores) {
       let answer: StoreAnswer;
       try {
-        answer = await store.find(tenantId, userId, sessionId);
+        answer = await store.find(name);
       } catch (error) {
         if (!(error instanceof VigError && error.retry)) throw error;
         why = error.message;
@@ -60,10 +59,10 @@ export function createSessionView(parts: SessionViewParts): SessionView {
     throw new VigError("VIG_SESSION_STATE_UNKNOWN", { why });
   }
 
-  function judge(session: StoredSession, partition: number): SessionAnswer {
-    const { tenantId, userId } = session;
+  function judge(name: SessionName, session: StoredSession, partition: number): SessionAnswer {
+    const { tenantId, userId } = name;
     // Asked after the store has answered: what came meanwhile counts.
-    if (book.denialOf(session) !== null) return revoked;
+    if ((book.revocationOf(name) ?? book.epochOver(session)) !== null) return revoked;
     const times = { ...session, absoluteCapMs: session.absoluteExpiresAtMs };
     const deadlines = deadlinesOf(times, parts.policyOf(tenantId), parts.outagesOf(partition));
     const { idleExpiresAtMs, absoluteExpiresAtMs } = deadlines;
@@ -77,16 +76,16 @@ export function createSessionView(parts: SessionViewParts): SessionView {
   }
 
   const view: SessionView = {
-    async resolve(tenantId, userId, sessionId) {
-      if (book.revocationOf(tenantId, userId, sessionId) !== null) return revoked;
-      const { found, partition } = await ask(tenantId, userId, sessionId);
-      if (found.kind === "active") return judge(found.session, partition);
+    async resolve(name) {
+      if (book.revocationOf(name) !== null) return revoked;
+      const { found, partition } = await ask(name);
+      if (found.kind === "active") return judge(name, found.session, partition);
       return found.kind === "none" ? { kind: "unknown" } : found;
     },
     async resolveById(tenantId, sessionId) {
       const owned = await parts.ownerOf(tenantId, sessionId);
       if (owned === null) return { kind: "unknown" };
-      return view.resolve(tenantId, owned.userId, owned.sessionId);
+      return view.resolve(new SessionName(tenantId, owned.userId, owned.sessionId));
     },
     denialOf: (session) => book.denialOf(session),
   };

@@ -1,3 +1,4 @@
+import type { SessionName } from "@vigie/core/keys";
 import type { Channel, SessionStatus, UserType } from "@vigie/schemas/types";
 
 /** A session as far as revocations and epochs ask for it. */
@@ -42,7 +43,7 @@ export interface Denial {
 /** Whether sessions live: from Redis, else from PostgreSQL, and never against a revocation or an epoch. */
 export interface SessionView {
   /** Throws: VIG_SESSION_STATE_UNKNOWN when nobody can vouch for an answer. */
-  resolve(tenantId: string, userId: string, sessionId: string): Promise<SessionAnswer>;
+  resolve(name: SessionName): Promise<SessionAnswer>;
   /** SES-18: the same for whoever does not know whose session it is; one more question to PostgreSQL. */
   resolveById(tenantId: string, sessionId: string): Promise<SessionAnswer>;
   /**

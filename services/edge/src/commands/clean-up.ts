@@ -1,3 +1,4 @@
+import { SessionName } from "@vigie/core/keys";
 import { actorOf } from "@vigie/service-kit/audit-trail/actor";
 import { callerOf, person, schemasKnown } from "@vigie/service-kit/http/access";
 import { problemResponses } from "@vigie/service-kit/http/problem-responses";
@@ -53,7 +54,9 @@ export function cleanUpRoute(app: FastifyInstance, commands: Commands): void {
       const callId = callIdOf(request, caller, { kind: REASON });
       const overdue = await overdueOf(databaseOf(commands), tenantId, userId, commands.clock());
       const over = await Promise.all(
-        overdue.map((sessionId) => commands.view.resolve(tenantId, userId, sessionId)),
+        overdue.map((sessionId) =>
+          commands.view.resolve(new SessionName(tenantId, userId, sessionId)),
+        ),
       );
       // Outages and policies may have moved the end that a row tells: who still lives is left alone.
       const ended = overdue.filter((_, at) => over[at]?.kind === "ended");

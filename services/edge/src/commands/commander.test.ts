@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { SessionName } from "@vigie/core/keys";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
 import { memoryOutput } from "@vigie/service-kit/output/memory-output";
 import type { Database } from "@vigie/service-kit/postgres/database";
@@ -43,5 +44,5 @@ test.each<[string, (commander: Commander) => Promise<unknown>]>([
     commandWaitMs: 1,
   });
   assert.notEqual(await ask(commander), null);
-  assert.notEqual(book.revocationOf("acme", "u-1", "s-1"), null);
+  assert.notEqual(book.revocationOf(new SessionName("acme", "u-1", "s-1")), null);
 });

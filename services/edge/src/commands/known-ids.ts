@@ -1,4 +1,5 @@
 import { VigError } from "@vigie/core/errors";
+import { SessionName } from "@vigie/core/keys";
 import { isNameUuid, tenantUuid, uuidOf } from "@vigie/service-kit/ids";
 import { type Database, isDatabaseAway } from "@vigie/service-kit/postgres/database";
 import { IS_SESSION } from "@vigie/service-kit/sessions/stub-rows";
@@ -38,7 +39,7 @@ export async function sessionOf(
   { tenantId, userId }: Person,
   given: string,
 ): Promise<string> {
-  const answer = await context.view.resolve(tenantId, userId, given);
+  const answer = await context.view.resolve(new SessionName(tenantId, userId, given));
   if (answer.kind !== "unknown") return given;
   const id = uuidOf(tenantId, "session", given);
   const values = [tenantUuid(tenantId), uuidOf(tenantId, "user", userId), id];

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { SessionName } from "@vigie/core/keys";
 import { noOutages } from "@vigie/core/outages";
 import { defaultPolicy } from "@vigie/core/policy";
 import { memoryCodecs } from "@vigie/schemas/memory-codecs";
@@ -44,7 +45,9 @@ describe("ids as lists show them", () => {
     const view = viewOfTables();
     const [live, ended] = ["s-2", "s-5"].map((key) => uuidOf(TENANT, "session", key));
     const kinds = async (ids: readonly (string | undefined)[]) =>
-      Promise.all(ids.map(async (id = "") => (await view.resolve(TENANT, "usr_1", id)).kind));
+      Promise.all(
+        ids.map(async (id = "") => (await view.resolve(new SessionName(TENANT, "usr_1", id))).kind),
+      );
     assert.deepEqual(await kinds(["s-2", "s-5", live, ended]), [
       "live",
       "ended",
@@ -196,7 +199,7 @@ describe("what PostgreSQL knows of commands", () => {
       actor: { type: "USER", id: "usr_1", impersonator_id: null, ip: null, user_agent: null },
     });
     const [revoked = ""] = result?.revoked_session_ids ?? [];
-    assert.notEqual(book.revocationOf(TENANT, "usr_1", revoked), null);
+    assert.notEqual(book.revocationOf(new SessionName(TENANT, "usr_1", revoked)), null);
   });
 });
 

@@ -25,10 +25,20 @@ test.each([
   ["token=a%2Bb+c&token_type_hint=x", { token: "a+b c", token_type_hint: "x" }],
   ["&&token&x==1&", { token: "", x: "=1" }],
   ["=1", { "": "1" }],
+  ["&a", { a: "" }],
   ["", {}],
   ["token=a&token=b", null],
 ])("%j is read as the standard says", (text, parameters) => {
   assert.deepEqual(actual(text), parameters);
+});
+
+test("a name that every object has is one like the others", () => {
+  const read = parametersOf("__proto__=x&constructor=y");
+  assert.deepEqual(Object.entries(read), [
+    ["__proto__", "x"],
+    ["constructor", "y"],
+  ]);
+  assert.throws(() => parametersOf("__proto__=x&__proto__=y"), { code: "VIG_BODY_INVALID" });
 });
 
 test("a form is read as the platform reads it, with escapes or without", () => {

@@ -1,6 +1,7 @@
 import { VigError } from "@vigie/core/errors";
 import { SECOND_MS } from "@vigie/core/time";
 import type { Caller, TokenFacts, TokenVerifier } from "@vigie/service-kit/http/jwt";
+import { sessionOfCaller } from "@vigie/service-kit/sessions/session-of-caller";
 import type { SessionFacts, SessionView } from "@vigie/service-kit/sessions/view";
 import type { Introspection } from "./schemas.ts";
 
@@ -23,10 +24,10 @@ export async function introspect(
   const inspected = verifier.inspect(token);
   const facts = inspected instanceof Promise ? await soundFacts(inspected) : inspected;
   if (facts === null) return inactive;
-  const { tenantId, subject, sessionId } = facts.caller;
-  if (tenantId !== asking.tenantId) return inactive;
-  if (sessionId === null) return claimsOf(facts);
-  const answer = await view.resolve(tenantId, subject, sessionId);
+  if (facts.caller.tenantId !== asking.tenantId) return inactive;
+  const session = sessionOfCaller(facts.caller);
+  if (session === null) return claimsOf(facts);
+  const answer = await view.resolve(session);
   if (answer.kind !== "live") return inactive;
   return { ...claimsOf(facts), ...stateOf(answer.session) };
 }

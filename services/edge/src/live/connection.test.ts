@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
 import { connect as connectTcp } from "node:net";
 import { VigError } from "@vigie/core/errors";
+import { SessionName } from "@vigie/core/keys";
 import { memoryView } from "@vigie/service-kit/sessions/memory-view";
 import type { SessionAnswer } from "@vigie/service-kit/sessions/view";
 import { eventually } from "@vigie/testkit/eventually";
@@ -173,7 +174,7 @@ test("an epoch that comes while the session is still being asked for lets nobody
   await until(() => hub.size > 0);
   hub.publish({ kind: "epoch", value: epoch({ scope: "ROLE", value: "nobody" }) });
   assert.deepEqual(socket.ends, [[1_013, "VIG_SESSION_STATE_UNKNOWN"]]);
-  asked.resolve(await memoryView().resolve("acme", "u-1", "s-1"));
+  asked.resolve(await memoryView().resolve(new SessionName("acme", "u-1", "s-1")));
   await pass(60_000);
   assert.deepEqual(socket.sent, []);
   assert.equal(hub.size, 0);

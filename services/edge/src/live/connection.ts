@@ -3,6 +3,7 @@ import { epochCovers } from "@vigie/core/epochs";
 import { messageOf, VigError } from "@vigie/core/errors";
 import { SECOND_MS } from "@vigie/core/time";
 import { impersonationFault, impersonationOf } from "@vigie/service-kit/audit-trail/impersonation";
+import { sessionOfCaller } from "@vigie/service-kit/sessions/session-of-caller";
 import type { SessionFacts } from "@vigie/service-kit/sessions/view";
 import type { FastifyRequest } from "fastify";
 import type { WebSocket } from "ws";
@@ -147,9 +148,9 @@ export class Connection implements Listener {
   async #confirm({ caller, expiresAtMs }: Subscription): Promise<void> {
     const { clock, view } = this.#live;
     if (clock() >= expiresAtMs) throw new VigError("VIG_TOKEN_EXPIRED");
-    const { tenantId, subject, sessionId } = caller;
-    if (sessionId === null) return;
-    const answer = await view.resolve(tenantId, subject, sessionId);
+    const session = sessionOfCaller(caller);
+    if (session === null) return;
+    const answer = await view.resolve(session);
     if (answer.kind !== "live") throw new VigError("VIG_SESSION_ENDED");
     this.#session = answer.session;
   }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { VigError } from "@vigie/core/errors";
+import { SessionName } from "@vigie/core/keys";
 import { memoryView } from "@vigie/service-kit/sessions/memory-view";
 import type { SessionAnswer, SessionView } from "@vigie/service-kit/sessions/view";
 import { test } from "vitest";
@@ -9,7 +10,7 @@ const URL = "/api/id/sessions/validate";
 const PAY = { sub: "pay", client_id: "pay", tenant_id: "acme", scope: "id:introspect" };
 const GATEWAY = { ...PAY, scope: "id:introspect events:write" };
 
-const live = await memoryView().resolve("acme", "u-1", "s-1");
+const live = await memoryView().resolve(new SessionName("acme", "u-1", "s-1"));
 assert.ok(live.kind === "live");
 const seen: SessionAnswer = {
   kind: "live",
