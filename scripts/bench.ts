@@ -52,7 +52,7 @@ const benches = {
   latency: async () => benchLatency(await servers(), Number(values.pairs)),
   edge: async () => benchEdge(await servers(), values.rounds),
   geo: async () => benchGeo(await servers(), values.rounds),
-  introspection: async () => benchIntrospection(await servers(), values.rounds),
+  introspection: async () => benchIntrospection(await servers()),
   restart: async () =>
     benchRestart(await servers(), {
       events: Number(values.events),
