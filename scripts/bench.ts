@@ -1,6 +1,7 @@
 /**
  * Usage: npm run bench [-- detector|edge|geo|latency|introspection|restart|revocation|whatif|audit|audit-verify|audit-latency ...]
  *   [--events N] [--users N] [--rounds N] [--pairs N] [--revocations N] [--leaves N] [--seconds N]
+ * `--rounds` is of detector, edge, geo and restart, `--seconds` of audit-latency.
  * Prints absolute figures and ratios to a bare baseline of the same run; writes .vigie/bench/<name>.json.
  */
 import { mkdir, writeFile } from "node:fs/promises";
@@ -66,9 +67,6 @@ const benches = {
     benchAuditLatency(await servers(), { eventsPerSecond: 1_000, seconds: Number(values.seconds) }),
   "audit-verify": () => benchAuditVerify(Number(values.leaves)),
 } as const;
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.once(signal, () => process.exit(1));
-}
 const names = positionals.length > 0 ? positionals : Object.keys(benches);
 
 try {

@@ -110,17 +110,27 @@ async function checkpointOfTopic(): Promise<string> {
   return String(records.at(-1)?.value);
 }
 
+const sizeOf = (note: string): number => Number(note.split("\n")[1]);
+
+/** Of the first line of an export. */
+const treeSizeOf = (text: string): number =>
+  (JSON.parse(text.slice(0, text.indexOf("\n"))) as { readonly tree_size: number }).tree_size;
+
 /** A whole export that holds leaf `index` at least, checked by the verifier as an auditor runs it. */
 async function verifyExport(name: string, index: number) {
   const newest = await until("a checkpoint covers the leaf", async () => {
     const note = await checkpointOfTopic();
-    return Number(note.split("\n")[1]) > index ? note : null;
+    return sizeOf(note) > index ? note : null;
   });
   const checkpoint = join(directory, `${name}.checkpoint`);
   writeFileSync(checkpoint, newest);
   const file = join(directory, `${name}.ndjson`);
-  const response = await succeed(AUDITOR, "/api/id/admin/audit/export?tenant=*");
-  writeFileSync(file, await response.text());
+  // The topic has a checkpoint first; the database, which exports end by, some ms later.
+  const whole = await until("an export reaches the checkpoint", async () => {
+    const text = await (await succeed(AUDITOR, "/api/id/admin/audit/export?tenant=*")).text();
+    return treeSizeOf(text) >= sizeOf(newest) ? text : null;
+  });
+  writeFileSync(file, whole);
   const args = [file, "--key", verifierKey, "--checkpoint", checkpoint];
   const { code, text } = await run(["scripts/audit-verify/main.mjs", ...args], {});
   return { code, text, file, newest };

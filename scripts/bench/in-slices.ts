@@ -39,11 +39,13 @@ export async function runInSlices(
   } finally {
     for (const each of sliced) each.letGo();
   }
+  await Promise.all(sliced.map(({ stopped }) => stopped));
   return sliced.flatMap(({ run }) => run ?? []);
 }
 
 class Sliced {
   run: SlicedRun | null = null;
+  stopped: Promise<void> = Promise.resolve();
   private readonly servers: BenchStack;
   private readonly running: Running;
   private readonly progress: Progress;
@@ -93,9 +95,9 @@ class Sliced {
       cpuSeconds: await service.cpuSeconds(),
       rssAnonMiB: await service.anonymousMiB(),
     };
-    // Stopped for as long as the others take, it would lose its partitions.
+    // Standing still for as long as the others take, it would lose its partitions; waited for, they would lose theirs.
     this.letGo();
-    await service.stop();
+    this.stopped = service.stop();
     return run;
   }
 }

@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { assert } from "@vigie/core/assert";
 import { PROCESS_SETTINGS } from "@vigie/scripts/lib/base";
+import { endWithUs } from "@vigie/testkit/end-with-us";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** Linux counts process time in these. Source: sysconf(_SC_CLK_TCK), 100 on every supported platform. */
@@ -34,12 +35,7 @@ export function startService(
   });
   closeSync(log);
   const exited = once(child, "exit");
-  // Whatever ends us ends it, even one that stands still.
-  const kill = (): void => {
-    child.kill("SIGKILL");
-  };
-  process.once("exit", kill);
-  child.once("exit", () => process.off("exit", kill));
+  endWithUs(child, "SIGKILL");
   const proc = (file: string) => readFile(`/proc/${child.pid}/${file}`, "utf8");
   const memory = async (name: string): Promise<number> => {
     const line = new RegExp(`${name}:\\s+(\\d+)`).exec(await proc("status"));
@@ -70,6 +66,7 @@ export async function runScript(
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });
+  endWithUs(child, "SIGTERM");
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     output += text;

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { VigError } from "@vigie/core/errors";
 import { partitionOf } from "@vigie/core/keys";
+import { silentLogger } from "@vigie/core/log";
 import { dlq, ok } from "@vigie/core/outcome";
 import { test } from "vitest";
 import type { Decoder } from "./codec.ts";
@@ -325,4 +327,31 @@ test("a member that still waits for the broker to open its tasks stops at once",
     const startedMs = performance.now();
     await running.stop();
     assert.ok(performance.now() - startedMs < 2_000);
+  }));
+
+test("a task that is told to end while it is being opened ends, and nothing is told of what that cut short", () =>
+  withStateDir(async (stateDir) => {
+    const broker = new MemoryBroker();
+    for (const topic of TOPICS) broker.createTopic(topic, 1);
+    const [opening, ended] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const fate = new Fate(Number.POSITIVE_INFINITY);
+    const cutShort = async (name: string): Promise<void> => {
+      if (name !== "init producer") return;
+      opening.resolve();
+      await ended.promise;
+      throw new VigError("VIG_BROKER_AWAY", { why: "its connection was closed" });
+    };
+    const told: unknown[] = [];
+    const log = { ...silentLogger, warn: (...line: unknown[]) => void told.push(line) };
+    const { running } = await beginLife(
+      { broker, disk: new MemoryDisk(), stateDir },
+      ledgerProcessor() as AnyProcessor,
+      Object.assign(fate, { step: cutShort }),
+      { log },
+    );
+    await opening.promise;
+    const stopped = running.stop();
+    ended.resolve();
+    await stopped;
+    assert.deepEqual(told, []);
   }));

@@ -36,7 +36,10 @@ export interface RuntimeOptions extends Pick<KafkaOptions, "brokers" | "ssl" | "
   readonly commitRecordsMax?: number;
   /** Under load records are gathered for so long; default 100 ms. */
   readonly commitIntervalMs?: number;
-  /** Between two commits of a task at least, and as long a fetch that finds little is held; default 0: what comes is answered at once. */
+  /**
+   * Between two commits of a task at least, more where commits are slow, and as long a fetch that finds little is held;
+   * default 0: what comes is answered at once.
+   */
   readonly commitPauseMs?: number;
   /** Decoded states that a task keeps; default 20,000. */
   readonly cacheEntriesMax?: number;

@@ -55,7 +55,8 @@ class Target {
     this.everyMs = order.perSecond === null ? 0 : (order.connections * 1_000) / order.perSecond;
   }
 
-  async open(): Promise<void> {
+  /** Opens the connections, and the lead-in. */
+  async begin(): Promise<void> {
     const { hostname, port } = new URL(this.order.url);
     for (let at = 0; at < this.order.connections; at++) {
       const socket = connect(Number(port), hostname);
@@ -66,6 +67,7 @@ class Target {
       });
       this.connections.push(new Connection(socket, this));
     }
+    await this.slice(LEAD_IN_SECONDS, false);
   }
 
   /** Asks for so long, and until every answer has come. */
@@ -136,15 +138,19 @@ class Connection {
   private fromMs = 0;
   private text = "";
   private ended: () => void = () => {};
-  private failed: (error: Error) => void = (error) => {
-    throw error;
-  };
+  private failed: (error: Error) => void = () => {};
+  /** What it broke with, perhaps while another server was asked. */
+  private broken: Error | null = null;
 
   constructor(socket: Socket, target: Target) {
     this.socket = socket;
     this.target = target;
-    socket.on("error", (error) => this.failed(error));
-    socket.on("close", () => this.failed(new Error("the server closed a connection")));
+    const fail = (error: Error): void => {
+      this.broken ??= error;
+      this.failed(this.broken);
+    };
+    socket.on("error", fail);
+    socket.on("close", () => fail(new Error("the server closed a connection")));
     socket.on("data", (chunk) => this.hear(chunk.toString("latin1")));
   }
 
@@ -155,12 +161,12 @@ class Connection {
       this.ended = resolve;
       this.failed = reject;
       this.dueMs = turns.fromMs;
-      this.sendInTurn();
+      if (this.broken === null) this.sendInTurn();
+      else reject(this.broken);
     });
   }
 
   close(): void {
-    this.failed = () => {};
     this.socket.end();
   }
 
@@ -214,12 +220,12 @@ async function readOrder(): Promise<Order> {
 
 const { targets: orders, seconds, sliceSeconds } = await readOrder();
 const targets = orders.map((order) => new Target(order));
-for (const target of targets) {
-  await target.open();
-  await target.slice(LEAD_IN_SECONDS, false);
-}
-for (let slices = Math.round(seconds / sliceSeconds); slices > 0; slices -= 1) {
-  for (const target of targets) await target.slice(sliceSeconds, true);
+for (let slice = 0; slice < Math.round(seconds / sliceSeconds); slice += 1) {
+  for (const target of targets) {
+    // Right before the first slice: where there is only one, no rest lies between.
+    if (slice === 0) await target.begin();
+    await target.slice(sliceSeconds, true);
+  }
 }
 for (const target of targets) target.close();
 const { user, system } = process.cpuUsage();

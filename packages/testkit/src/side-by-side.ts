@@ -5,6 +5,7 @@ import { basename, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { assert } from "@vigie/core/assert";
+import { endWithUs } from "./end-with-us.ts";
 
 /** A server measured beside a bare one: both and the generator in processes of their own, asked in turn. */
 
@@ -91,6 +92,7 @@ export async function startServer(options: StartOptions): Promise<Server> {
     env: { ...env, PATH: process.env.PATH },
     stdio: ["pipe", logFile.fd, "inherit"],
   });
+  endWithUs(child, "SIGKILL");
   await logFile.close();
   child.stdin?.end(input);
   const deadlineMs = performance.now() + START_TIMEOUT_MS;
@@ -140,10 +142,16 @@ interface Target extends Traffic {
   readonly perSecond: number | null;
 }
 
+/** Lead-ins and last answers take a few. */
+const LATE_SECONDS = 60;
+
 async function load(targets: readonly Target[], pace: Pace): Promise<readonly Round[]> {
   const child = spawn(process.execPath, [LOAD], {
     stdio: ["pipe", "pipe", "inherit"],
+    // A server that answers nothing any more would be waited for without end.
+    timeout: (targets.length * pace.seconds + LATE_SECONDS) * 1_000,
   });
+  endWithUs(child, "SIGKILL");
   child.stdin.end(JSON.stringify({ targets, ...pace }));
   let text = "";
   child.stdout.on("data", (chunk) => {
@@ -247,13 +255,17 @@ export async function halfLoad(
 
 /** The figures of both, and their ratios. */
 export function compared({ bare, ours }: Rounds<"bare" | "ours">) {
-  const [barePerSecond, ourPerSecond] = [middle(bare, "perSecond"), middle(ours, "perSecond")];
-  const [bareCpuUs, ourCpuUs] = [middle(bare, "serverCpuUs"), middle(ours, "serverCpuUs")];
+  const ratioOf = (part: readonly Measured[], whole: readonly Measured[], of: Figure): number =>
+    thousandths(median(part.map((round, at) => round[of] / (whole[at] as Measured)[of])));
   return {
-    ratio: ratioOf(ourPerSecond, barePerSecond),
+    /** Of rates and of CPU times the median of the rounds' own ratios: both of a round met the same machine. */
+    ratio: ratioOf(ours, bare, "perSecond"),
     /** What the ratio would be if nothing but the server's own CPU time held it back. */
-    cpuRatio: ratioOf(bareCpuUs, ourCpuUs),
-    ...{ barePerSecond, ourPerSecond, bareCpuUs, ourCpuUs },
+    cpuRatio: ratioOf(bare, ours, "serverCpuUs"),
+    barePerSecond: middle(bare, "perSecond"),
+    ourPerSecond: middle(ours, "perSecond"),
+    bareCpuUs: middle(bare, "serverCpuUs"),
+    ourCpuUs: middle(ours, "serverCpuUs"),
     bareP99Ms: middle(bare, "p99Ms"),
     ourP99Ms: middle(ours, "p99Ms"),
   };
@@ -270,4 +282,4 @@ const median = (values: readonly number[]): number => {
   return sorted[Math.floor(sorted.length / 2)] ?? 0;
 };
 
-const ratioOf = (part: number, whole: number): number => Math.round((part / whole) * 1_000) / 1_000;
+const thousandths = (value: number): number => Math.round(value * 1_000) / 1_000;

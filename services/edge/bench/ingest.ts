@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { assert } from "@vigie/core/assert";
 import { silentLogger } from "@vigie/core/log";
@@ -19,12 +19,13 @@ import {
 } from "@vigie/testkit/side-by-side";
 import { noConsents } from "../src/consents/consents.ts";
 import { createAdmit } from "../src/ingest/steps/admit-event.ts";
+import type { Setup } from "./bare.ts";
 import { edgeEnv, fileHere, type Installation, withInstallation } from "./harness.ts";
 import { bodies } from "./traffic.ts";
 
 /**
- * Authenticated, validated, acknowledged ingest beside a bare Fastify route that produces the same bytes through the
- * same producer: both as they run, each in its own process, the load generator in a third, in alternating rounds.
+ * Authenticated, validated, acknowledged ingest beside two bare Fastify routes that produce the same bytes, one through the
+ * same producer and one through that of kafkajs: each in its own process, the load generator in another, asked in turn.
  * Usage: ingest.ts [--json] [--seconds 5] [--rounds 3] [--connections 64] [--out FILE] [--profile FOLDER]
  * Works on the installation that KAFKA_BROKERS, SCHEMA_REGISTRY_URL and VIGIE_TOPIC_PREFIX name, else on its own.
  */
@@ -60,7 +61,7 @@ const trafficOf = (token: string): Traffic => ({
 });
 
 /** The bytes that the edge makes of each body, for the bare route to produce as they are. */
-async function recordsOf(servers: Installation, cacheDir: string): Promise<object[]> {
+async function recordsOf(servers: Installation, cacheDir: string): Promise<Setup["records"]> {
   const { registry, prefix } = servers;
   const codecs = await openCodecs({ registryUrl: registry, cacheDir, prefix, log: silentLogger });
   const admit = createAdmit({
@@ -95,41 +96,72 @@ async function recordsOf(servers: Installation, cacheDir: string): Promise<objec
   return records;
 }
 
-interface Result extends ReturnType<typeof compared>, Rounds<"bare" | "ours"> {
+type Side = "bare" | "bareKafkajs" | "ours";
+
+interface Result extends ReturnType<typeof compared>, Rounds<Side> {
   readonly benchmark: "edge-ingest";
   readonly connections: number;
+  /** To the bare route through kafkajs's own producer. */
+  readonly ratioToKafkajs: number;
+  readonly kafkajsPerSecond: number;
+  readonly kafkajsCpuUs: number;
 }
 
 async function measure(servers: Installation, folder: string): Promise<Result> {
   const { kafka, prefix } = servers;
   const { publicKeyPem, token } = createIssuer();
   const topic = physicalName(prefix, "id.login");
-  const setup = { brokers: kafka.split(","), topic, records: await recordsOf(servers, folder) };
-  const input = JSON.stringify(setup);
-  const bare = await startServer({ folder, file: fileHere("./bare.ts"), env: {}, input, profile });
+  const same = { brokers: kafka.split(","), topic, records: await recordsOf(servers, folder) };
+  const bareRoute = async (producer: Setup["producer"]) => {
+    const input = JSON.stringify({ ...same, producer } satisfies Setup);
+    const place = join(folder, producer);
+    await mkdir(place);
+    const own = profile && join(profile, producer);
+    return startServer({
+      folder: place,
+      file: fileHere("./bare.ts"),
+      env: {},
+      input,
+      profile: own,
+    });
+  };
+  const bare = await bareRoute("vigie");
+  const bareKafkajs = await bareRoute("kafkajs");
   const file = fileHere("../src/main.ts");
   const env = edgeEnv(servers, { folder, publicKeyPem });
-  const edge = await startServer({ folder, file, env, input: "", profile });
+  const ours = await startServer({ folder, file, env, input: "", profile });
   const traffic = trafficOf(token(SERVICE));
   try {
-    const sides: Record<"bare" | "ours", Asked> = {
+    const sides: Record<Side, Asked> = {
       bare: [bare, traffic],
-      ours: [edge, traffic],
+      bareKafkajs: [bareKafkajs, traffic],
+      ours: [ours, traffic],
     };
     const all = await sideBySide(sides, plan);
-    return { benchmark: "edge-ingest", connections, ...compared(all), ...all };
+    const beside = compared({ bare: all.bareKafkajs, ours: all.ours });
+    return {
+      benchmark: "edge-ingest",
+      connections,
+      ...compared(all),
+      ratioToKafkajs: beside.ratio,
+      kafkajsPerSecond: beside.barePerSecond,
+      kafkajsCpuUs: beside.bareCpuUs,
+      ...all,
+    };
   } finally {
-    await Promise.all([bare, edge].map(stopServer));
+    await Promise.all([bare, bareKafkajs, ours].map(stopServer));
   }
 }
 
 function tell(result: Result): void {
   if (!options.json) {
     const { ratio, cpuRatio, barePerSecond, ourPerSecond, bareCpuUs, ourCpuUs } = result;
+    const { ratioToKafkajs, kafkajsPerSecond, kafkajsCpuUs } = result;
     process.stdout.write(
-      `bare route  ${barePerSecond} events/s  ${bareCpuUs} us CPU each\n` +
-        `edge        ${ourPerSecond} events/s  ${ourCpuUs} us CPU each\n` +
-        `ratio       ${ratio} (by CPU time alone ${cpuRatio})\n`,
+      `bare route            ${barePerSecond} events/s  ${bareCpuUs} us CPU each\n` +
+        `bare, kafkajs's own   ${kafkajsPerSecond} events/s  ${kafkajsCpuUs} us CPU each\n` +
+        `edge                  ${ourPerSecond} events/s  ${ourCpuUs} us CPU each\n` +
+        `ratio                 ${ratio} (by CPU time alone ${cpuRatio}), to kafkajs's own ${ratioToKafkajs}\n`,
     );
   }
   process.stdout.write(`${JSON.stringify(result)}\n`);

@@ -22,7 +22,7 @@ import { sessionStates } from "./traffic.ts";
 
 /**
  * Introspection of tokens with a live session beside a bare Fastify route that does one GET of the same Redis: each
- * in its own process, the load generator in a third, in alternating rounds; then each at half of its own rate.
+ * in its own process, the load generator in a third, asked in turn; then each at half of its own rate.
  * Usage: introspection.ts [--seconds 5] [--rounds 3] [--connections 64] [--profile FOLDER]
  * Works on the installation that KAFKA_BROKERS, SCHEMA_REGISTRY_URL, REDIS_URL and VIGIE_TOPIC_PREFIX name, else on
  * its own. Prints one JSON line.

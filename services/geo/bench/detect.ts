@@ -23,7 +23,7 @@ import { seed } from "#countries/matrix";
 /**
  * Detection of countries beside two bare Fastify routes: `bare` answers the same bytes, head and body (`ratio`), `plain`
  * the same body only, with Fastify's own headers (`plainRatio`). Each in its own process, the load generator in another,
- * in alternating rounds; then detection and `bare` each at half of its own rate.
+ * asked in turn; then detection and `bare` each at half of its own rate.
  * Usage: detect.ts [--seconds 5] [--rounds 3] [--connections 64] [--profile FOLDER]
  * Works on the installation that the environment names. Prints one JSON line.
  */

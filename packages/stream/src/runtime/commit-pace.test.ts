@@ -33,3 +33,16 @@ test("with a pause, commits are at least that far apart, the first one at once",
   pace.started(1_000, 1);
   assert.equal(pace.notBeforeMs(), 1_250);
 });
+
+test("where a commit takes long, a pause is twenty times as long, 2 s at most; without a pause it is nobody's", () => {
+  const untilNext = (pauseMs: number, tookMs: number): number => {
+    const pace = new CommitPace(50, pauseMs);
+    pace.started(1_000, 1);
+    pace.ended(1_000 + tookMs);
+    return pace.notBeforeMs() - 1_000;
+  };
+  assert.equal(untilNext(250, 5), 250);
+  assert.equal(untilNext(250, 40), 800);
+  assert.equal(untilNext(250, 9_000), 2_000);
+  assert.ok(untilNext(0, 40) <= 50);
+});

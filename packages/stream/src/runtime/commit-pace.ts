@@ -8,8 +8,12 @@ export class CommitPace {
   private readonly pauseMs: number;
   private recordsPerS = 0;
   private lastStartMs = Number.NEGATIVE_INFINITY;
+  private lastTookMs = 0;
 
-  /** `pauseMs`: between two commits at least, for a processor whose records nobody waits for. */
+  /**
+   * `pauseMs`: between two commits at least, for a processor whose records nobody waits for. Where commits are slow, since
+   * the machine is busy, longer: they take a share of the time that others need.
+   */
   constructor(intervalMs: number, pauseMs = 0) {
     this.intervalMs = intervalMs;
     this.pauseMs = pauseMs;
@@ -18,7 +22,9 @@ export class CommitPace {
   /** Earliest start of the next commit. */
   notBeforeMs(): number {
     const gatheredMs = Math.min(this.intervalMs, this.recordsPerS / RECORDS_PER_S_PER_MS);
-    return this.lastStartMs + Math.max(this.pauseMs, gatheredMs);
+    const sharedMs = Math.min(this.lastTookMs / PAUSED_SHARE_MAX, PAUSE_MAX_MS);
+    const pauseMs = this.pauseMs === 0 ? 0 : Math.max(this.pauseMs, sharedMs);
+    return this.lastStartMs + Math.max(pauseMs, gatheredMs);
   }
 
   started(nowMs: number, records: number): void {
@@ -27,8 +33,17 @@ export class CommitPace {
     this.recordsPerS += (perS - this.recordsPerS) * SMOOTHING;
     this.lastStartMs = nowMs;
   }
+
+  /** The commit that was started last has ended. */
+  ended(nowMs: number): void {
+    this.lastTookMs = nowMs - this.lastStartMs;
+  }
 }
 
 /** 100 records/s of a task are gathered for 10 ms, 500/s for 50 ms: at most 100 commits a second, below 10 % of a core. */
 const RECORDS_PER_S_PER_MS = 10;
 const SMOOTHING = 0.3;
+/** Of the time for which a commit is under way; source: docs/decisions/0005. */
+const PAUSED_SHARE_MAX = 1 / 20;
+/** A broker that once answered late is not waited for by what comes after. */
+const PAUSE_MAX_MS = 2_000;

@@ -123,6 +123,8 @@ export class TaskRunner {
         await this.openAt(store);
         await this.work();
       } catch (thrown) {
+        // Told to end while it was opened, which cuts the opening short: nothing was begun, so nothing is to be told.
+        if (this.ending !== null && this.open === null) break;
         const error = asVigError(thrown, host.processor.name);
         failures = this.open?.committer.proven === true ? 1 : failures + 1;
         if (!heals(error, failures)) {
@@ -160,10 +162,15 @@ export class TaskRunner {
       this.opening = null;
     });
     this.processMs = 0;
+    const pace = new CommitPace(host.limits.commitIntervalMs, host.limits.commitPauseMs);
+    const settled = (): void => {
+      pace.ended(host.clock());
+      this.signal.raise();
+    };
     this.open = {
       task: opened.task,
-      committer: new Committer(host, partition, store, opened, () => this.signal.raise()),
-      pace: new CommitPace(host.limits.commitIntervalMs, host.limits.commitPauseMs),
+      committer: new Committer(host, partition, store, opened, settled),
+      pace,
       wakes: new WakeGate(host, partition, store, () => this.signal.raise()),
     };
     host.observer.task({ partition, state: "running" });

@@ -32,12 +32,16 @@ function readPairs(text: string, take: Take): void {
   else for (const [name, value] of new URLSearchParams(text)) take(name, value);
 }
 
+const at = (index: number): number => (index < 0 ? Number.POSITIVE_INFINITY : index);
+
 function readPlainPairs(text: string, take: Take): void {
+  let sign = -1;
   for (let from = 0; from < text.length; ) {
     const bar = text.indexOf("&", from);
     const end = bar < 0 ? text.length : bar;
-    const sign = text.indexOf("=", from);
-    const nameEnd = sign < 0 || sign > end ? end : sign;
+    // Looked for once: of many names without a sign each would look through all that follow.
+    if (sign < from) sign = at(text.indexOf("=", from));
+    const nameEnd = Math.min(sign, end);
     if (end > from) take(text.slice(from, nameEnd), text.slice(nameEnd + 1, end));
     from = end + 1;
   }

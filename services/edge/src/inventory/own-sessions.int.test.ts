@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { DAY_MS } from "@vigie/core/time";
 import { tenantUuid, uuidOf } from "@vigie/service-kit/ids";
 import { memoryView } from "@vigie/service-kit/sessions/memory-view";
 import type { Denial } from "@vigie/service-kit/sessions/view";
@@ -194,6 +195,25 @@ test("PRV-04, SES-23: devices come with their active sessions, a shared one with
   const listed = devices[0].sessions.map((s: { session_id: string }) => s.session_id);
   assert.deepEqual(listed, [idOf("s-1")]);
   assert.partialDeepStrictEqual(devices[1], { last_seen_at: null, sessions: [] });
+});
+
+test("SES-23: a device that was left long ago still says what its latest session said", async () => {
+  await addMe();
+  const since = Array.from({ length: 60 }, (_, n) =>
+    sessionRow({ session: `s-${n}`, device: "d-1", createdMs: -n * 1_000 }),
+  );
+  const before = [2, 1, 3].map((days) =>
+    endedRow({ session: `${days} days ago`, device: "d-2", createdMs: -days * DAY_MS }),
+  );
+  await tables.insert("user_sessions", [...since, ...before]);
+  const { devices } = await okay("/api/id/devices");
+  assert.deepEqual(
+    devices.map((d: Record<string, string>) => [d.device_key, d.last_seen_at]),
+    [
+      ["d-1", new Date(NOW_MS).toISOString()],
+      ["d-2", new Date(NOW_MS - DAY_MS).toISOString()],
+    ],
+  );
 });
 
 test("the next page of an array is named by the header Link", async () => {
