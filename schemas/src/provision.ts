@@ -1,3 +1,4 @@
+import { VigError } from "@vigie/core/errors";
 import { type Installation, subjectOf, topicDefinitions, topicNames } from "./catalogue.ts";
 import { registeredText } from "./codec-core.ts";
 import { openRegistry } from "./registry.ts";
@@ -52,8 +53,8 @@ export async function provisionTopics(
   return { created, configured, differing };
 }
 
-/** A registry whose database is busy writes slowly, and nothing else waits for it here. */
-const REGISTER_TIMEOUT_MS = 30_000;
+/** A registry whose database is busy writes slowly, and nothing else waits for it here: two minutes in all. */
+const PATIENCE = { requestTimeoutMs: 20_000, attemptsMax: 6 };
 
 export interface RegisteredSchema {
   readonly subject: string;
@@ -62,19 +63,35 @@ export interface RegisteredSchema {
 
 /**
  * Registers every contract under its subject, compatibility FULL_TRANSITIVE. Idempotent.
- * Throws: VIG_REGISTRY_AWAY; VIG_SCHEMA_INCOMPATIBLE when an earlier version could not be read any more.
+ * Throws: VIG_REGISTRY_AWAY when one of them was not answered in six attempts of 20 s each;
+ * VIG_SCHEMA_INCOMPATIBLE when an earlier version could not be read any more.
  */
 export async function registerSchemas(options: {
   readonly registryUrl: string;
   readonly prefix: string;
+  readonly requestTimeoutMs?: number;
 }): Promise<readonly RegisteredSchema[]> {
-  const registry = openRegistry(options.registryUrl, REGISTER_TIMEOUT_MS);
+  const { registryUrl, prefix, requestTimeoutMs = PATIENCE.requestTimeoutMs } = options;
+  const registry = openRegistry(registryUrl, requestTimeoutMs);
   const registered: RegisteredSchema[] = [];
   for (const topic of topicNames) {
-    const subject = subjectOf(options.prefix, topic);
+    const subject = subjectOf(prefix, topic);
     // Before the first version, so that no version ever comes in unchecked.
-    await registry.setCompatibility(subject, "FULL_TRANSITIVE");
-    registered.push({ subject, schemaId: await registry.register(subject, registeredText(topic)) });
+    await patiently(() => registry.setCompatibility(subject, "FULL_TRANSITIVE"));
+    const schemaId = await patiently(() => registry.register(subject, registeredText(topic)));
+    registered.push({ subject, schemaId });
   }
   return registered;
+}
+
+/** Asks again while the registry is away: what is asked of it here is the same the second time. */
+async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await ask();
+    } catch (error) {
+      const isAway = error instanceof VigError && error.code === "VIG_REGISTRY_AWAY";
+      if (!isAway || attempt === PATIENCE.attemptsMax) throw error;
+    }
+  }
 }

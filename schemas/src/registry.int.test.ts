@@ -1,9 +1,13 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
 import { silentLogger } from "@vigie/core/log";
 import { stack, type TestStack } from "@vigie/testkit/stack";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { subjectOf, topicNames } from "./catalogue.ts";
 import { contractOf } from "./codec-core.ts";
 import { openCodecs } from "./codecs.ts";
@@ -43,6 +47,41 @@ test("contracts are registered once, whatever how often, and never incompatibly"
   const newest = await register([...schema.fields, { ...added, default: 0 }]);
   expect(await registry.newestOf(subject)).toBe(newest);
   expect(await registry.newestOf(`${subject}-none`)).toBeNull();
+});
+
+test("a registry that leaves some requests without an answer is asked again", async () => {
+  const { registry, prefix } = servers;
+  const origin = new URL(registry);
+  const unanswered: string[] = [];
+  let asked = 0;
+  const between = createServer(async (request, response) => {
+    const to = new URL(request.url ?? "", origin);
+    const method = request.method ?? "";
+    const body = method === "GET" ? {} : { body: await buffer(request) };
+    const headers = { "content-type": "application/vnd.schemaregistry.v1+json" };
+    const answer = await fetch(to, { method, headers, ...body });
+    const text = await answer.text();
+    // Every ninth was done and is not told of.
+    if (++asked % 9 === 1) unanswered.push(method);
+    else response.writeHead(answer.status, headers).end(text);
+  });
+  await once(between.listen(0, "127.0.0.1"), "listening");
+  onTestFinished(() => {
+    between.closeAllConnections();
+    between.close();
+  });
+  const { port } = between.address() as AddressInfo;
+  const registryUrl = `http://127.0.0.1:${port}${origin.pathname}`;
+  const registered = await registerSchemas({
+    registryUrl,
+    prefix: `${prefix}patient.`,
+    requestTimeoutMs: 1_000,
+  });
+  expect(registered).toHaveLength(topicNames.length);
+  expect(new Set(unanswered)).toEqual(new Set(["PUT", "POST"]));
+  expect(await registerSchemas({ registryUrl: registry, prefix: `${prefix}patient.` })).toEqual(
+    registered,
+  );
 });
 
 test("the codecs speak through the registry, and through its outage", async () => {
