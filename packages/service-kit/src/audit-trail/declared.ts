@@ -1,7 +1,13 @@
 import { VigError } from "@vigie/core/errors";
 import type { Logger } from "@vigie/core/log";
 import { APP_ACTION, type AuditAction } from "@vigie/schemas/audit-actions";
-import type { FastifyInstance, FastifyRequest, RouteOptions } from "fastify";
+import type {
+  FastifyInstance,
+  FastifyRequest,
+  onSendHookHandler,
+  preHandlerHookHandler,
+  RouteOptions,
+} from "fastify";
 import type { AuditEntry, AuditTrail } from "./audit-trail.ts";
 import { impersonationFault, impersonationOf } from "./impersonation.ts";
 
@@ -75,19 +81,19 @@ export function holdToDeclared(scope: FastifyInstance, trail: AuditTrail, log: L
       trail.denied(attempt);
     },
   };
-  scope.addHook("onRoute", demandDeclaration);
-  scope.addHook("preHandler", (request, _reply, done) => {
-    const recording = putImpersonatedOnRecord(trail, request);
-    // Nearly always: no call waits a turn for it.
-    if (recording === null) done();
-    else recording.then(() => done(), done);
-  });
-  scope.addHook("onSend", (request, reply, payload, done) => {
-    const isSound = reply.statusCode >= 400 || recorded.has(request) || !demandsRecord(request);
-    if (isSound) return done(null, payload);
-    const error = new VigError("VIG_AUDIT_UNRECORDED", { route: routeOf(request.routeOptions) });
-    log.fatal({ code: error.code, route: error.details.route }, "audit_record_missing");
-    done(error);
+  scope.addHook("onRoute", (options) => {
+    const declared = declarationOf(options);
+    const impersonated = impersonatedOnRecord(trail, options.url, declared);
+    options.preHandler = [impersonated, ...listOf(options.preHandler)];
+    if (declared.kind !== "before_answer") return;
+    const route = nameOf(options);
+    const demand: onSendHookHandler = (request, reply, payload, done) => {
+      const repeats = declared.mayRepeat && request.headers["idempotency-key"] !== undefined;
+      if (reply.statusCode >= 400 || repeats || recorded.has(request)) return done(null, payload);
+      log.fatal({ code: "VIG_AUDIT_UNRECORDED", route }, "audit_record_missing");
+      done(new VigError("VIG_AUDIT_UNRECORDED", { route }));
+    };
+    options.onSend = [...listOf(options.onSend), demand];
   });
   scope.addHook("onResponse", (request, reply, done) => {
     const { caller } = request;
@@ -104,55 +110,49 @@ interface NamedRoute {
   readonly url?: string | undefined;
 }
 
-const routeOf = ({ method, url }: NamedRoute): string => `${method} ${url ?? "unknown"}`;
+const nameOf = ({ method, url }: NamedRoute): string => `${method} ${url ?? "unknown"}`;
 
-function demandDeclaration(route: RouteOptions): void {
-  if (route.config?.audit !== undefined) return;
+function declarationOf(route: NamedRoute & Pick<RouteOptions, "config">): AuditDeclaration {
+  const { config } = route;
+  if (config?.audit !== undefined) return config.audit;
   throw new VigError("VIG_INVARIANT", {
-    what: `${routeOf(route)} declares what of it is audited (config.audit)`,
+    what: `${nameOf(route)} declares what of it is audited (config.audit)`,
   });
 }
 
-const declaredFor = ({ routeOptions }: FastifyRequest): AuditDeclaration => {
-  const { audit } = routeOptions.config;
-  if (audit !== undefined) return audit;
-  throw new VigError("VIG_INVARIANT", { what: `${routeOf(routeOptions)} declares its audit` });
-};
+const listOf = <T>(hooks: T | T[] | undefined): readonly T[] =>
+  hooks === undefined ? [] : ([hooks].flat() as T[]);
 
 function refuseUndeclared({ action, request }: AuditEntry): void {
-  const declared = declaredFor(request);
+  const declared = declarationOf(request.routeOptions);
   const actions: readonly string[] = "actions" in declared ? declared.actions : [];
   if (actions.includes(action) || (actions.includes(ANY_APP) && APP_ACTION.test(action))) return;
   throw new VigError("VIG_INVARIANT", {
-    what: `${routeOf(request.routeOptions)} declares the action ${action}`,
+    what: `${nameOf(request.routeOptions)} declares the action ${action}`,
   });
 }
 
 /** Declares all that applications report as their own. */
 export const ANY_APP = "app.*" as const satisfies AuditAction;
 
-function demandsRecord(request: FastifyRequest): boolean {
-  const { audit } = request.routeOptions.config;
-  if (audit?.kind !== "before_answer") return false;
-  return !(audit.mayRepeat && request.headers["idempotency-key"] !== undefined);
-}
-
 /** The others have a record of their own, with who is behind the caller. */
-function putImpersonatedOnRecord(
+function impersonatedOnRecord(
   trail: AuditTrail,
-  request: FastifyRequest,
-): Promise<unknown> | null {
-  const { caller, routeOptions } = request;
-  if (caller === null) return null;
-  const fault = impersonationFault(caller, request);
-  if (fault !== null) return Promise.reject(new VigError("VIG_REQUEST_INVALID", { why: fault }));
-  const impersonation = impersonationOf(caller, request);
-  if (impersonation === null || declaredFor(request).kind === "before_answer") return null;
-  return trail.record({
-    action: IMPERSONATED,
-    caller,
-    request,
-    subjectUserId: impersonation.impersonatedId,
-    payload: { method: request.method, route: routeOptions.url ?? "unknown" },
-  });
+  route: string,
+  { kind }: AuditDeclaration,
+): preHandlerHookHandler {
+  return (request, _reply, done) => {
+    const { caller, method } = request;
+    if (caller === null) return done();
+    const fault = impersonationFault(caller, request);
+    if (fault !== null) return done(new VigError("VIG_REQUEST_INVALID", { why: fault }));
+    const impersonation = impersonationOf(caller, request);
+    // Nearly always: no call waits a turn for it.
+    if (impersonation === null || kind === "before_answer") return done();
+    const payload = { method, route };
+    const subjectUserId = impersonation.impersonatedId;
+    trail
+      .record({ action: IMPERSONATED, caller, request, subjectUserId, payload })
+      .then(() => done(), done);
+  };
 }

@@ -21,7 +21,9 @@ const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIO
  * library's own objects sort and join the labels anew at every call, which shows at thousands of requests a second.
  */
 export class RequestMeter {
-  readonly #cells = new Map<string, Map<number, Cell>>();
+  /** By route, method and status: their texts are the same objects every time, joined ones would be hashed anew. */
+  readonly #byRoute = new Map<string, Map<string, Map<number, Cell>>>();
+  readonly #cells: Cell[] = [];
 
   constructor(registry: Registry) {
     registry.registerMetric(this.#metric("http_requests_total", "HTTP requests", "counter"));
@@ -39,37 +41,46 @@ export class RequestMeter {
   }
 
   #cell(method: string, route: string, status: number): Cell {
-    const place = `${method} ${route}`;
-    let byStatus = this.#cells.get(place);
-    if (byStatus === undefined) {
-      byStatus = new Map();
-      this.#cells.set(place, byStatus);
-    }
-    let cell = byStatus.get(status);
-    if (cell === undefined) {
-      assert(this.#cells.size < ROUTES_MAX, "routes are patterns, not paths");
-      const labels = { method, route, status: String(status) };
-      const buckets = Array.from({ length: BOUNDS_S.length + 1 }, () => 0);
-      cell = { labels, count: 0, sumS: 0, buckets };
-      byStatus.set(status, cell);
-    }
+    const byMethod = entry(this.#byRoute, route, () => new Map<string, Map<number, Cell>>());
+    const byStatus = entry(byMethod, method, () => new Map<number, Cell>());
+    return entry(byStatus, status, () => this.#newCell({ method, route, status: String(status) }));
+  }
+
+  #newCell(labels: Cell["labels"]): Cell {
+    assert(this.#cells.length < CELLS_MAX, "routes are patterns, not paths");
+    const buckets = Array.from({ length: BOUNDS_S.length + 1 }, () => 0);
+    const cell = { labels, count: 0, sumS: 0, buckets };
+    this.#cells.push(cell);
     return cell;
   }
 
   /** What a registry asks of a metric; its type wants a class of the library. */
   #metric(name: string, help: string, type: "counter" | "histogram"): Metric {
     const get = async (): Promise<MetricObjectWithValues<MetricValue<string>>> => {
-      const cells = [...this.#cells.values()].flatMap((byStatus) => [...byStatus.values()]);
+      const cells = this.#cells;
       const values =
         type === "counter" ? cells.map(total) : cells.flatMap((cell) => times(name, cell));
       return { name, help, type, aggregator: "sum", values } as never;
     };
-    return { name, help, type, aggregator: "sum", get, reset: () => this.#cells.clear() } as never;
+    return { name, help, type, aggregator: "sum", get, reset: () => this.#reset() } as never;
+  }
+
+  #reset(): void {
+    this.#byRoute.clear();
+    this.#cells.length = 0;
   }
 }
 
-/** Methods times routes of one service. */
-const ROUTES_MAX = 2_000;
+/** Methods, routes and statuses of one service. */
+const CELLS_MAX = 10_000;
+
+function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
+}
 
 const total = ({ labels, count }: Cell) => ({ labels, value: count });
 

@@ -18,6 +18,12 @@ function appThatTells() {
     told.push("handled /works");
     reply.send({});
   });
+  app.get("/begins", async () => {
+    told.push("handled /begins");
+    await null;
+    told.push("begun /begins");
+    return {};
+  });
   return { app, told };
 }
 
@@ -29,6 +35,13 @@ test("calls of one turn are all read before the first is handled, and handled in
     ...["read /works", "read /fails", "read /works"],
     ...["handled /works", "handled /fails", "handled /works"],
   ]);
+});
+
+test("what one begins is begun before the next one is handled", async () => {
+  const { app, told } = appThatTells();
+  await app.ready();
+  await Promise.all([app.inject("/begins"), app.inject("/works")]);
+  expect(told.slice(2)).toEqual(["handled /begins", "begun /begins", "handled /works"]);
 });
 
 test("one that fails holds up none of those that came with it, and calls after it are handled", async () => {

@@ -9,13 +9,17 @@ import type { FastifyInstance } from "fastify";
  */
 export function handleTogether(app: FastifyInstance): void {
   let waiting: (() => void)[] = [];
-  const handleAll = (): void => {
+  const handleAll = async (): Promise<void> => {
     const all = waiting;
     waiting = [];
-    for (const handle of all) handle();
+    for (const handle of all) {
+      handle();
+      // What it begins, a request to the broker, goes out before the next one is handled.
+      await null;
+    }
   };
   app.addHook("preHandler", (_request, _reply, done) => {
-    if (waiting.length === 0) setImmediate(handleAll);
+    if (waiting.length === 0) setImmediate(() => void handleAll());
     waiting.push(done);
   });
 }

@@ -64,6 +64,17 @@ test("records of one partition keep their order", async () => {
   await producer.close();
 });
 
+test("records that fill a request wait for no more company", async () => {
+  const topic = await kafka.topic(1);
+  // Longer than a record is waited for.
+  const producer = await openBatchingProducer(kafka.client, { lingerMs: 60_000 });
+  const value = Buffer.alloc(1_024);
+  const sixteen = Array.from({ length: 16 }, () => producer.publish({ topic, key: "k", value }));
+  const placed = await Promise.all(sixteen);
+  assert.equal(placed.at(-1)?.offset, 15);
+  await producer.close();
+});
+
 test("more than a batch takes goes in several, headers and dead letters included", async () => {
   const topic = await kafka.topic(1);
   const producer = await openBatchingProducer(kafka.client);

@@ -32,7 +32,7 @@ export interface Published {
 }
 
 export interface BatchingProducerOptions {
-  /** How long a record waits for others to share its request. Default 1 ms, and no less. */
+  /** How long a record waits at most for others to share its request. Default 1 ms, and no less. */
   readonly lingerMs?: number;
   /** Bytes of records not yet acknowledged. Default 32 MiB. */
   readonly bufferBytesMax?: number;
@@ -58,6 +58,8 @@ export interface BatchingProducer {
 }
 
 const LINGER_MS = 1;
+/** So many bytes wait for no more company. Source: batch.size of the Java client; here of all partitions together. */
+const GATHERED_BYTES = 16_384;
 const BUFFER_BYTES_MAX = 32 * 1_024 * 1_024;
 const DELIVERY_TIMEOUT_MS = 10_000;
 /** A round takes this much over all partitions: far below the broker's socket.request.max.bytes of 100 MiB. */
@@ -138,9 +140,9 @@ class Producer implements BatchingProducer {
       });
       this.armExpiry();
       // While a request is under way the next records gather by themselves.
-      if (this.pumping === null && this.lingering === null) {
-        this.lingering = setTimeout(() => this.flush(), lingerMs);
-      }
+      if (this.pumping !== null) return;
+      if (this.bufferedBytes >= GATHERED_BYTES) this.flush();
+      else this.lingering ??= setTimeout(() => this.flush(), lingerMs);
     });
   }
 

@@ -36,6 +36,8 @@ export function excessLogins(options: ExcessOptions): ExcessLogins {
       untilMs.set(key, clock() + limitMs);
     },
     waitMs(key) {
+      // Nearly always nobody is: no key is hashed for that.
+      if (untilMs.size === 0) return 0;
       const until = untilMs.get(key);
       if (until === undefined) return 0;
       if (clock() < until) return limiter.take(`excess|${key}`, 1, { perMinute, burst: perMinute });
