@@ -80,6 +80,21 @@ describe("the population of a tenant", () => {
     );
   });
 
+  test("logins that go on from the same ones know nothing of each other", () => {
+    const first = FreshLogins.none.plus(login(1));
+    const [one, other] = [first.plus(login(2, true)), first.plus(login(3))];
+    const again = one.plus(login(4));
+    const valuesOf = (fresh: FreshLogins) => [fresh.newUsers, ...fresh.valuesOf(TRAIT_COUNT - 1)];
+    expect([first, one, other, again].map(valuesOf)).toEqual([
+      [0, 1],
+      [1, 1, 2],
+      [0, 1, 3],
+      [1, 1, 2, 4],
+    ]);
+    expect(FreshLogins.none.plus(login(5)).valuesOf(0)).toEqual([5]);
+    expect(codec.encode(first)).toEqual(codec.encode(FreshLogins.none.plus(login(1))));
+  });
+
   test("is at most 12 KiB, whatever came, and fades", () => {
     let population = Population.none;
     for (let i = 0; i < WINDOW_MAX / FRESH_MAX; i++) {

@@ -56,11 +56,9 @@ export class Population {
       users: this.users + fresh.newUsers,
       recent: this.logins + fresh.size,
     };
-    const logins = fresh.logins();
-    const tallies = this.tallies.map((tally, trait) => {
-      const values = logins.map(({ traits }) => traits[trait] as number);
-      return tally.plus(values, capacities[trait] as number);
-    });
+    const tallies = this.tallies.map((tally, trait) =>
+      tally.plus(fresh.valuesOf(trait), capacities[trait] as number),
+    );
     if (totals.recent < WINDOW_MAX) return new Population(totals, tallies);
     return new Population(
       { ...totals, recent: totals.recent >>> 1 },
@@ -88,43 +86,58 @@ export interface FreshLogin {
   readonly newUser: boolean;
 }
 
-/** The newest logins of a tenant and partition, before they are counted in. Immutable; linked, newest first. */
+/** Of one login: 1 for a new user, else 0; then its traits. */
+const ROW_LENGTH = 1 + TRAIT_COUNT;
+
+/**
+ * The newest logins of a tenant and partition, before they are counted in. Immutable, though one that goes on from
+ * another shares its rows: each looks at as many as it has.
+ */
 export class FreshLogins {
-  static readonly none = new FreshLogins(null, null);
+  static readonly none = new FreshLogins([], 0, 0);
 
   readonly kind = "fresh";
   readonly size: number;
   readonly newUsers: number;
-  private readonly newest: FreshLogin | null;
-  private readonly older: FreshLogins | null;
+  /** Oldest first; behind the last of ours may lie those of one that goes on from here. */
+  private readonly rows: number[];
 
-  private constructor(newest: FreshLogin | null, older: FreshLogins | null) {
-    this.newest = newest;
-    this.older = older;
-    this.size = older === null ? 0 : older.size + 1;
-    this.newUsers = (older?.newUsers ?? 0) + (newest?.newUser ? 1 : 0);
+  private constructor(rows: number[], size: number, newUsers: number) {
+    this.rows = rows;
+    this.size = size;
+    this.newUsers = newUsers;
   }
 
-  plus(login: FreshLogin): FreshLogins {
-    return new FreshLogins(login, this);
+  plus({ traits, newUser }: FreshLogin): FreshLogins {
+    const end = this.size * ROW_LENGTH;
+    // Another one may have gone on from here already.
+    const rows = this.size > 0 && this.rows.length === end ? this.rows : this.rows.slice(0, end);
+    rows.push(newUser ? 1 : 0);
+    for (let trait = 0; trait < TRAIT_COUNT; trait++) rows.push(traits[trait] as number);
+    return new FreshLogins(rows, this.size + 1, this.newUsers + (newUser ? 1 : 0));
   }
 
-  /** Oldest first. */
-  logins(): readonly FreshLogin[] {
-    const logins = new Array<FreshLogin>(this.size);
-    for (let at: FreshLogins | null = this; at !== null && at.newest !== null; at = at.older) {
-      logins[at.size - 1] = at.newest;
+  /** What a trait was, login by login. */
+  valuesOf(trait: number): readonly number[] {
+    const values = new Array<number>(this.size);
+    for (let at = 0; at < values.length; at++) {
+      values[at] = this.rows[at * ROW_LENGTH + 1 + trait] as number;
     }
-    return logins;
+    return values;
   }
 
   /** Oldest first: the size, then a byte for a new user and the values, for each. */
   write(writer: Writer): void {
     writer.varint(this.size);
-    for (const { traits, newUser } of this.logins()) {
+    const end = this.size * ROW_LENGTH;
+    for (let at = 0; at < end; at++) {
+      const value = this.rows[at] as number;
+      if (at % ROW_LENGTH > 0) {
+        writer.u32(value);
+        continue;
+      }
       writer.room(1);
-      writer.u8(newUser ? 1 : 0);
-      for (const value of traits) writer.u32(value);
+      writer.u8(value);
     }
   }
 
