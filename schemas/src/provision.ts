@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { VigError } from "@vigie/core/errors";
 import { type Installation, subjectOf, topicDefinitions, topicNames } from "./catalogue.ts";
 import { registeredText } from "./codec-core.ts";
@@ -53,8 +54,11 @@ export async function provisionTopics(
   return { created, configured, differing };
 }
 
-/** A registry whose database is busy writes slowly, and nothing else waits for it here: two minutes in all. */
-const PATIENCE = { requestTimeoutMs: 20_000, attemptsMax: 6 };
+/**
+ * A registry whose database is busy writes slowly or leaves a request without an answer, and one that is started anew is
+ * away for some seconds; nothing else waits for it here. Pauses double from the first one: 15.5 s in all.
+ */
+const PATIENCE = { requestTimeoutMs: 20_000, attemptsMax: 6, pauseFirstMs: 500 };
 
 export interface RegisteredSchema {
   readonly subject: string;
@@ -63,7 +67,7 @@ export interface RegisteredSchema {
 
 /**
  * Registers every contract under its subject, compatibility FULL_TRANSITIVE. Idempotent.
- * Throws: VIG_REGISTRY_AWAY when one of them was not answered in six attempts of 20 s each;
+ * Throws: VIG_REGISTRY_AWAY when one of them failed six times, each within 20 s and after a pause;
  * VIG_SCHEMA_INCOMPATIBLE when an earlier version could not be read any more.
  */
 export async function registerSchemas(options: {
@@ -92,6 +96,7 @@ async function patiently<T>(ask: () => Promise<T>): Promise<T> {
     } catch (error) {
       const isAway = error instanceof VigError && error.code === "VIG_REGISTRY_AWAY";
       if (!isAway || attempt === PATIENCE.attemptsMax) throw error;
+      await pause(PATIENCE.pauseFirstMs * 2 ** (attempt - 1));
     }
   }
 }

@@ -71,7 +71,7 @@ export async function runScript(
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     output += text;
   });
-  const [code] = (await once(child, "exit")) as [number | null];
+  const [code] = (await once(child, "close")) as [number | null];
   assert(code === 0, `${script} ends well`);
   return output.trimEnd().split("\n").at(-1) ?? "";
 }

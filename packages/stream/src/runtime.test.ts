@@ -329,20 +329,22 @@ test("a member that still waits for the broker to open its tasks stops at once",
     assert.ok(performance.now() - startedMs < 2_000);
   }));
 
-test("a task that is told to end while it is being opened ends, and nothing is told of what that cut short", () =>
+/** What is told of a task that is ended at this step of its opening, which fails by `error` then. */
+const toldOfEndedAt = (at: string, error: VigError, check: (told: readonly string[]) => void) =>
   withStateDir(async (stateDir) => {
     const broker = new MemoryBroker();
     for (const topic of TOPICS) broker.createTopic(topic, 1);
     const [opening, ended] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const fate = new Fate(Number.POSITIVE_INFINITY);
     const cutShort = async (name: string): Promise<void> => {
-      if (name !== "init producer") return;
+      if (name !== at) return;
       opening.resolve();
       await ended.promise;
-      throw new VigError("VIG_BROKER_AWAY", { why: "its connection was closed" });
+      throw error;
     };
-    const told: unknown[] = [];
-    const log = { ...silentLogger, warn: (...line: unknown[]) => void told.push(line) };
+    const told: string[] = [];
+    const tell = (_fields: object, event: string) => void told.push(event);
+    const log = { ...silentLogger, warn: tell, error: tell, fatal: tell };
     const { running } = await beginLife(
       { broker, disk: new MemoryDisk(), stateDir },
       ledgerProcessor() as AnyProcessor,
@@ -353,5 +355,15 @@ test("a task that is told to end while it is being opened ends, and nothing is t
     const stopped = running.stop();
     ended.resolve();
     await stopped;
-    assert.deepEqual(told, []);
-  }));
+    check(told);
+  });
+
+test("a task that is told to end while it is being opened ends, and nothing is told of what that cut short", () =>
+  toldOfEndedAt("init producer", new VigError("VIG_BROKER_AWAY", { why: "closed" }), (told) =>
+    assert.deepEqual(told, []),
+  ));
+
+test("what would have ended it anyway is told", () =>
+  toldOfEndedAt("open store", new VigError("VIG_INVARIANT", { what: "a fault" }), (told) =>
+    assert.deepEqual(told, ["task.failed"]),
+  ));

@@ -157,7 +157,7 @@ async function load(targets: readonly Target[], pace: Pace): Promise<readonly Ro
   child.stdout.on("data", (chunk) => {
     text += chunk;
   });
-  const [code] = await once(child, "exit");
+  const [code] = await once(child, "close");
   assert(code === 0, "the load generator ends well");
   return JSON.parse(text) as readonly Round[];
 }

@@ -41,13 +41,15 @@ export class RequestMeter {
   }
 
   #cell(method: string, route: string, status: number): Cell {
-    const byMethod = entry(this.#byRoute, route, () => new Map<string, Map<number, Cell>>());
+    const byMethod = entry(this.#byRoute, route, () => {
+      assert(this.#byRoute.size < ROUTES_MAX, "routes are patterns, not paths");
+      return new Map<string, Map<number, Cell>>();
+    });
     const byStatus = entry(byMethod, method, () => new Map<number, Cell>());
     return entry(byStatus, status, () => this.#newCell({ method, route, status: String(status) }));
   }
 
   #newCell(labels: Cell["labels"]): Cell {
-    assert(this.#cells.length < CELLS_MAX, "routes are patterns, not paths");
     const buckets = Array.from({ length: BOUNDS_S.length + 1 }, () => 0);
     const cell = { labels, count: 0, sumS: 0, buckets };
     this.#cells.push(cell);
@@ -71,8 +73,8 @@ export class RequestMeter {
   }
 }
 
-/** Methods, routes and statuses of one service. */
-const CELLS_MAX = 10_000;
+/** Of one service. */
+const ROUTES_MAX = 2_000;
 
 function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   const known = map.get(key);

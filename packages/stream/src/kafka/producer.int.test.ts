@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setImmediate as turn } from "node:timers/promises";
 import { VigError } from "@vigie/core/errors";
 import { partitionOf } from "@vigie/core/keys";
 import { silentLogger } from "@vigie/core/log";
@@ -207,6 +208,29 @@ test("a topic that does not exist fails its own records only", async () => {
   ]);
   assert.equal(missing, "VIG_TOPIC_MISSING");
   assert.equal(present.offset, 0);
+  await producer.close();
+});
+
+test("nor does one that comes after a request has begun, and one that is there by then is written to", async () => {
+  const producer = await openBatchingProducer(kafka.client);
+  // Neither is known to the producer yet.
+  const [topic, other] = [await kafka.topic(3), await kafka.topic(1)];
+  await producer.publish({ topic, key: "k", value: null });
+  // Nothing is under way any more.
+  await turn();
+  const value = Buffer.alloc(1_024);
+  const many = Array.from({ length: 16 }, () => producer.publish({ topic, key: "k", value }));
+  const [missing, present, ...placed] = await Promise.all([
+    producer.publish({ topic: kafka.name(), key: "k", value }).catch(codeOf),
+    producer.publish({ topic: other, key: "k", value }),
+    ...many,
+  ]);
+  assert.equal(missing, "VIG_TOPIC_MISSING");
+  assert.equal(present.offset, 0);
+  assert.deepEqual(
+    placed.map(({ offset }) => offset),
+    Array.from({ length: 16 }, (_, at) => at + 1),
+  );
   await producer.close();
 });
 

@@ -220,7 +220,12 @@ class Producer implements BatchingProducer {
     const left: Waiting[] = [];
     let total = 0;
     for (const waiting of this.queue) {
-      const partition = cluster === null ? 0 : choosePartition(cluster, waiting);
+      // It came after the topics were loaded: the next round loads its own.
+      if (cluster === null || !isKnown(cluster, waiting.topic)) {
+        left.push(waiting);
+        continue;
+      }
+      const partition = choosePartition(cluster, waiting);
       const key = `${waiting.topic}/${partition}`;
       const bytes = perPartition.get(key) ?? 0;
       const full = bytes > 0 && bytes + waiting.bytes > BATCH_BYTES_MAX;

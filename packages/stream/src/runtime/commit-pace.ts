@@ -20,7 +20,9 @@ export class CommitPace {
   }
 
   /** Earliest start of the next commit. */
-  notBeforeMs(): number {
+  notBeforeMs(nowMs: number): number {
+    // A clock that was set back: what it said before is no time to wait for.
+    this.lastStartMs = Math.min(this.lastStartMs, nowMs);
     const gatheredMs = Math.min(this.intervalMs, this.recordsPerS / RECORDS_PER_S_PER_MS);
     const sharedMs = Math.min(this.lastTookMs / PAUSED_SHARE_MAX, PAUSE_MAX_MS);
     const pauseMs = this.pauseMs === 0 ? 0 : Math.max(this.pauseMs, sharedMs);

@@ -123,9 +123,9 @@ export class TaskRunner {
         await this.openAt(store);
         await this.work();
       } catch (thrown) {
-        // Told to end while it was opened, which cuts the opening short: nothing was begun, so nothing is to be told.
-        if (this.ending !== null && this.open === null) break;
         const error = asVigError(thrown, host.processor.name);
+        // Told to end while it was opened, which cuts the opening short: nothing was begun, so nothing is to be told.
+        if (this.ending !== null && this.open === null && HEALING.has(error.code)) break;
         failures = this.open?.committer.proven === true ? 1 : failures + 1;
         if (!heals(error, failures)) {
           await this.fail(error);
@@ -217,7 +217,7 @@ export class TaskRunner {
     if (committer.busy || !task.hasWork) return false;
     const nowMs = this.host.clock();
     const inAHurry = result.kind === "full";
-    if (!inAHurry && nowMs < pace.notBeforeMs()) return false;
+    if (!inAHurry && nowMs < pace.notBeforeMs(nowMs)) return false;
     pace.started(nowMs, task.pending);
     wakes.noteWrite();
     committer.start(task, this.processMs);
@@ -230,7 +230,7 @@ export class TaskRunner {
     let untilMs = Number.POSITIVE_INFINITY;
     if (result.kind === "wait") untilMs = result.untilMs;
     if (open.task.hasWork && !open.committer.busy) {
-      untilMs = Math.min(untilMs, open.pace.notBeforeMs());
+      untilMs = Math.min(untilMs, open.pace.notBeforeMs(nowMs));
     }
     if (!open.committer.busy) untilMs = Math.min(untilMs, open.wakes.nextLookMs(open.task));
     if (result.kind === "later") this.awaitSchema(result.ready);
