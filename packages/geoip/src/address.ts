@@ -9,8 +9,24 @@ const COLON = 0x3a;
  */
 export const words = new Uint32Array(4);
 
-/** Parses the text of an address into `words`. Returns: 4, 6 (a v4-mapped one is 4), or 0 for anything else. */
-export function parseAddress(text: string): 4 | 6 | 0 {
+type Family = 4 | 6 | 0;
+
+let parsed = "";
+let parsedFamily: Family = 0;
+
+/**
+ * Parses the text of an address into `words`. Returns: 4, 6 (a v4-mapped one is 4), or 0 for anything else.
+ * Several ask of one event's address, one after the other: it is parsed for the first of them.
+ */
+export function parseAddress(text: string): Family {
+  if (text !== parsed) {
+    parsed = text;
+    parsedFamily = parse(text);
+  }
+  return parsedFamily;
+}
+
+function parse(text: string): Family {
   if (text.length > 45) return 0;
   return text.includes(":") ? parseV6(text) : parseV4(text, 0) ? 4 : 0;
 }
@@ -40,7 +56,7 @@ function parseV4(text: string, from: number): boolean {
 const groups = new Uint16Array(8);
 
 /** Source: RFC 4291, section 2.2: up to eight groups, one "::", a dotted tail. No zone, which is local only. */
-function parseV6(text: string): 4 | 6 | 0 {
+function parseV6(text: string): Family {
   let count = 0;
   let gap = -1;
   let at = 0;
@@ -103,7 +119,7 @@ interface Block {
 }
 
 function block(text: string, bits: number): Block {
-  parseV4(text, 0);
+  parseAddress(text);
   const first = words[0] as number;
   return { first, last: first + 2 ** (32 - bits) - 1 };
 }

@@ -6,7 +6,7 @@ import { openEnvelope, sealEnvelope } from "./envelope.ts";
 import { type HmacKey, type Keys, REPLACED_KEY_VALID_DAYS } from "./keys.ts";
 import type { MasterKey } from "./keys-file.ts";
 
-/** Derived keys that are kept; past it all are derived anew, some 3 µs each. */
+/** Derived keys that are kept of each master and kind; past it all are derived anew, some 3 µs each. */
 const DERIVED_MAX = 20_000;
 const KEY_BYTES = 32;
 
@@ -16,7 +16,13 @@ const KEY_BYTES = 32;
  */
 export function derivedKeys(masters: readonly MasterKey[], clock: Clock): Keys {
   assert(masters.length > 0, "there is a master key");
-  const derive = cachedDerivation();
+  const hmac = derivedOnce(
+    (master, tenantId): HmacKey => ({
+      keyId: master.keyId,
+      key: derive(master, `hmac|${tenantId}`),
+    }),
+  );
+  const wrapping = derivedOnce((master, purpose) => derive(master, `data|${purpose}`));
   const current = (): number => {
     const nowMs = clock();
     // Before the first one's time it is still the only one there is.
@@ -30,10 +36,6 @@ export function derivedKeys(masters: readonly MasterKey[], clock: Clock): Keys {
     assert(master !== undefined, "a master key is within the list");
     return master;
   };
-  const hmac = (tenantId: string, master: MasterKey): HmacKey => ({
-    keyId: master.keyId,
-    key: derive(master, `hmac|${tenantId}`),
-  });
   const comparable = (): readonly MasterKey[] => {
     const validFromMs = clock() - REPLACED_KEY_VALID_DAYS * DAY_MS;
     const upTo = masters.slice(0, current() + 1);
@@ -49,30 +51,34 @@ export function derivedKeys(masters: readonly MasterKey[], clock: Clock): Keys {
     return master;
   };
   return {
-    hmacKey: (tenantId) => hmac(tenantId, at(current())),
-    hmacKeyById: (tenantId, keyId) => hmac(tenantId, byId(keyId, comparable(), tenantId)),
-    comparableHmacKeys: (tenantId) => comparable().map((master) => hmac(tenantId, master)),
+    hmacKey: (tenantId) => hmac(at(current()), tenantId),
+    hmacKeyById: (tenantId, keyId) => hmac(byId(keyId, comparable(), tenantId), tenantId),
+    comparableHmacKeys: (tenantId) => comparable().map((master) => hmac(master, tenantId)),
     encrypt(purpose, plaintext, context) {
       const master = at(current());
-      const wrapping = { keyId: master.keyId, key: derive(master, `data|${purpose}`) };
-      return sealEnvelope(wrapping, plaintext, `${purpose}|${context}`);
+      const key = { keyId: master.keyId, key: wrapping(master, purpose) };
+      return sealEnvelope(key, plaintext, `${purpose}|${context}`);
     },
     decrypt: (purpose, envelope, context) =>
       openEnvelope(envelope, `${purpose}|${context}`, (keyId) =>
-        derive(byId(keyId, masters, "*"), `data|${purpose}`),
+        wrapping(byId(keyId, masters, "*"), purpose),
       ),
   };
 }
 
-function cachedDerivation(): (master: MasterKey, info: string) => Buffer {
-  const derived = new Map<string, Buffer>();
-  return (master, info) => {
-    const name = `${master.keyId}|${info}`;
-    const known = derived.get(name);
+const derive = ({ secret }: MasterKey, info: string): Buffer =>
+  Buffer.from(hkdfSync("sha256", secret, "vigie", info, KEY_BYTES));
+
+/** Found by the name as it is asked for: to put a longer one together for each look would cost more than the look. */
+function derivedOnce<V>(make: (master: MasterKey, name: string) => V) {
+  const made = new Map<MasterKey, Map<string, V>>();
+  return (master: MasterKey, name: string): V => {
+    const its = made.get(master) ?? new Map<string, V>();
+    const known = its.get(name);
     if (known !== undefined) return known;
-    if (derived.size >= DERIVED_MAX) derived.clear();
-    const key = Buffer.from(hkdfSync("sha256", master.secret, "vigie", info, KEY_BYTES));
-    derived.set(name, key);
-    return key;
+    if (its.size >= DERIVED_MAX) its.clear();
+    const derived = make(master, name);
+    made.set(master, its.set(name, derived));
+    return derived;
   };
 }

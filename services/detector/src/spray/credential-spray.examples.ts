@@ -1,6 +1,6 @@
 import type { PolicyOverlay } from "@vigie/core/policy";
 import { at, type Expected, uuidOf } from "#rules/example";
-import type { Try } from "./try.ts";
+import { type Try, userHash } from "./try.ts";
 
 /** A worked example: what comes from one address, in the order of arrival. */
 export interface SprayExample {
@@ -12,7 +12,7 @@ export interface SprayExample {
 }
 
 export const failed = (user: string, clock: string): Try => ({
-  user: hashOf(user),
+  user: userHash(`acme|${user}`),
   mark: 0,
   atMs: at(clock),
   eventId: uuidOf(`${user} ${clock}`),
@@ -23,8 +23,6 @@ export const letIn = (user: string, clock: string, sessionId: string | null = "s
   ...failed(user, clock),
   letIn: { userId: user, sessionId, channel: "WEB", roles: [] },
 });
-
-const hashOf = (user: string): string => Buffer.from(user.padEnd(8, ".")).toString("hex");
 
 const idOf = ({ eventId }: Try): string => eventId.toString();
 

@@ -16,7 +16,8 @@ export const meta: RuleMeta = {
 
 /** That a user was seen at the address; of each user the newest. Forgotten at a whole minute, by the wall clock. */
 interface Sighting {
-  readonly user: string;
+  /** `userHash`. */
+  readonly user: number;
   readonly atMs: number;
   readonly forgetMin: number;
 }

@@ -120,7 +120,9 @@ function chain(options: { readonly watchedMax?: number } = {}) {
       detector.setGlobal("policy", "acme", policy);
       spray.setGlobal("policy", "acme", policy);
     },
-    nameOf: (ip: string, tenantId = "acme") => names.of(tenantId, ip, nowMs)[0] ?? "",
+    /** Without the tenant. */
+    nameOf: (ip: string, tenantId = "acme") =>
+      (names.of(tenantId, ip, nowMs)[0] ?? "").slice(tenantId.length + 1),
   };
 }
 
@@ -354,11 +356,14 @@ describe("marks of addresses", () => {
   });
 
   test("an address that shares the mark of a watched one is not told of", () => {
-    const { attack, succeed } = chain();
+    const { attack, nameOf, succeed } = chain();
     attack();
     const others = Array.from({ length: 65_536 }, (_, n) => `41.82.${n >> 8}.${n & 255}`);
     const alike = others.find((ip) => markOf(ip) === markOf(ATTACKER)) ?? ATTACKER;
     expect(succeed("u-9", { ip: alike, atMin: 6 })).toBe(0);
+    const [one, other] = [nameOf(ATTACKER), nameOf(alike)];
+    expect(other).not.toBe(one);
+    expect([nameOf(ATTACKER), nameOf(alike)]).toEqual([one, other]);
     expect(succeed("u-9", { atMin: 6 })).toBe(1);
   });
 });
@@ -366,7 +371,7 @@ describe("marks of addresses", () => {
 describe("records of logins by address", () => {
   test("come back as they were written", () => {
     const tried: Try = {
-      user: "0123456789abcdef",
+      user: Number.MAX_SAFE_INTEGER - 1,
       mark: 4_095,
       atMs: START_MS,
       eventId: "event-1",
@@ -382,7 +387,7 @@ describe("records of logins by address", () => {
 
   test("garbage, or what lies under no address, goes to the dead letters", () => {
     const { spray } = chain();
-    const user = "0".repeat(16);
+    const user = 0;
     const sound = tryEncoder.encode({ user, mark: 0, atMs: 1, eventId: "e", letIn: null });
     const key = `acme|ip:${"a".repeat(64)}`;
     spray.pipeBytes(TRIES_TOPIC, key, Buffer.from([1, 0, 7]));

@@ -40,26 +40,27 @@ interface Judged {
 export function tryOf(
   names: AddressNames,
   { event, policy }: Judged,
-  { value, timestampMs }: InputRecord<RawEvent>,
+  { key: userKey, value, timestampMs }: InputRecord<RawEvent>,
   context: Context,
 ): Emit<typeof TRIES> | null {
   const isFailure = event.kind === "login_failure";
   if (!isFailure && event.kind !== "login_success") return null;
   if (policy.document.rules[meta.name]?.mode === "OFF") return null;
-  const { event_id, network, occurred_at, tenant_id, user_id } = value;
+  const { event_id, network, occurred_at, tenant_id } = value;
   const ip = network?.ip;
   if (!ip) return null;
   const mark = markOf(ip);
-  if (!isFailure && !context.hasMark(WATCHED, mark)) return null;
-  const own = names.of(tenant_id, ip, context.nowMs).map((name) => `${tenant_id}|${name}`);
-  const watched = own.find(
-    (key) => (context.lookup<Watched>(WATCHED, key)?.untilMs ?? 0) > timestampMs,
-  );
+  const mayBeWatched = context.hasMark(WATCHED, mark);
+  if (!isFailure && !mayBeWatched) return null;
+  const own = names.of(tenant_id, ip, context.nowMs);
+  const isWatched = (key: string): boolean =>
+    (context.lookup<Watched>(WATCHED, key)?.untilMs ?? 0) > timestampMs;
+  const watched = mayBeWatched ? own.find(isWatched) : undefined;
   // An address keeps the name that it is watched under, though the tenant's key was replaced meanwhile.
   const key = isFailure ? (watched ?? own[0]) : watched;
   if (key === undefined) return null;
   const letIn = isFailure ? null : letInOf(value);
-  const user = userHash(tenant_id, user_id);
+  const user = userHash(userKey);
   return {
     output: TRIES,
     key,

@@ -1,4 +1,4 @@
-import { hashText, Reader, Writer } from "@vigie/core/bytes";
+import { hash64, Reader, Writer } from "@vigie/core/bytes";
 import { messageOf } from "@vigie/core/errors";
 import { dlq, ok } from "@vigie/core/outcome";
 import type { Channel } from "@vigie/schemas/types";
@@ -16,8 +16,8 @@ export interface LetIn {
 
 /** A login from an address, as the address's own task is told of it: as little of a person as it can do with. */
 export interface Try {
-  /** Whom it was for: 64 bits of a hash of tenant and user, in hexadecimal digits. */
-  readonly user: string;
+  /** Whom it was for: `userHash`. */
+  readonly user: number;
   /** `markOf` the address. */
   readonly mark: number;
   /** Event time. */
@@ -27,8 +27,15 @@ export interface Try {
   readonly letIn: LetIn | null;
 }
 
-export const userHash = (tenantId: string, userId: string): string =>
-  hashText(`${tenantId}|${userId}`);
+const WORD = 2 ** 32;
+/** What a number holds exactly of the upper half. */
+const HIGH_BITS = 0x1f_ffff;
+
+/** 53 bits of a hash of a user's key. */
+export function userHash(key: string): number {
+  const [high, low] = hash64(key);
+  return (high & HIGH_BITS) * WORD + low;
+}
 
 /** Nothing is read but by this processor, so its records have a layout of ours: this byte, then the fields. */
 const LAYOUT = 2;
@@ -89,13 +96,10 @@ function readLetIn(from: Reader): LetIn {
   return { userId, sessionId: sessionId === "" ? null : sessionId, channel, roles };
 }
 
-/** 16 hexadecimal digits as 8 bytes. */
-export function writeHash(into: Writer, hash: string): void {
-  into.u32(Number.parseInt(hash.slice(0, 8), 16));
-  into.u32(Number.parseInt(hash.slice(8), 16));
+/** A user's hash as 8 bytes. */
+export function writeHash(into: Writer, hash: number): void {
+  into.u32(Math.floor(hash / WORD));
+  into.u32(hash % WORD);
 }
 
-export function readHash(from: Reader): string {
-  const at = from.skip(8);
-  return from.bytes.toString("hex", at, at + 8);
-}
+export const readHash = (from: Reader): number => (from.u32() & HIGH_BITS) * WORD + from.u32();

@@ -1,5 +1,5 @@
 import { dlq, ok } from "@vigie/core/outcome";
-import { canonicalAddress } from "@vigie/service-kit/kms/addresses";
+import { parseAddress, words } from "@vigie/geoip/address";
 import type { Decoder, Encoder } from "@vigie/stream/codec";
 import type { GlobalTable } from "@vigie/stream/processor";
 
@@ -16,18 +16,21 @@ export interface Watched {
 }
 
 /** Few enough that a mark is shared by a million IPv4 addresses and tells nobody's; enough that few names are made in vain. */
-const MARKS = 4_096;
+const MARK_BITS = 12;
+export const MARKS = 2 ** MARK_BITS;
+
+/** By the family of an address. */
+const wordsUsed = { 0: 0, 4: 1, 6: 4 } as const;
 
 /** What tells most addresses that are not watched before they need a name, which takes ten times as long. */
 export function markOf(ip: string): number {
-  // Of an IPv4 address there is one text; the blanks around it are none of it.
-  const text = ip.includes(":") ? (canonicalAddress(ip) ?? "") : ip.trim();
+  const used = wordsUsed[parseAddress(ip.trim())];
   let sum = 0;
-  for (let at = 0; at < text.length; at++) sum = (Math.imul(sum, 31) + text.charCodeAt(at)) >>> 0;
-  return (Math.imul(sum, GOLDEN) >>> 0) % MARKS;
+  for (let at = 0; at < used; at++) sum = Math.imul(sum ^ (words[at] as number), GOLDEN);
+  return sum >>> (32 - MARK_BITS);
 }
 
-/** Spreads sums that are near each other. Source: Knuth, TAOCP 3, section 6.4: 2^32 by the golden ratio. */
+/** Spreads numbers that are near each other. Source: Knuth, TAOCP 3, section 6.4: 2^32 by the golden ratio. */
 const GOLDEN = 0x9e37_79b1;
 
 /** Layout: until (6 bytes), mark (2). */

@@ -1,5 +1,6 @@
 import { assert } from "@vigie/core/assert";
 import type { Reader, Writer } from "@vigie/core/bytes";
+import { TwoGenerations } from "@vigie/geoip/two-generations";
 import type { AggregateChange, ProcessContext } from "@vigie/stream/processor";
 import { TRAIT_COUNT, type Traits } from "#enrich/traits";
 import { Tally } from "./tally.ts";
@@ -12,7 +13,7 @@ const capacities = [512, 256, 256, 512, 256, 128, 16] as const;
 /** The counts of traits are halved at so many logins, so that what nobody uses any more fades. */
 export const WINDOW_MAX = 65_536;
 /** Logins gathered before they are counted in: a login then costs 29 bytes of changelog, not the tables. */
-export const FRESH_MAX = 32;
+export const FRESH_MAX = 64;
 
 /** How often what came in the successful logins of a tenant, as far as this partition saw them. Names nobody. */
 export class Population {
@@ -154,12 +155,29 @@ export class FreshLogins {
 
 type Aggregates = Pick<ProcessContext, "aggregate">;
 
-const countsKey = (tenantId: string): string => `population|${tenantId}`;
-const freshKey = (tenantId: string): string => `fresh|${tenantId}`;
+/** Tenants whose keys are kept. */
+const TENANTS_MAX = 10_000;
+
+interface TenantKeys {
+  readonly counts: string;
+  readonly fresh: string;
+}
+
+const keys = new TwoGenerations<string, TenantKeys>(TENANTS_MAX);
+
+/** Made once: a text that was put together anew has to be laid out before it can be looked up. */
+function keysOf(tenantId: string): TenantKeys {
+  let its = keys.get(tenantId);
+  if (its === undefined) {
+    its = { counts: `population|${tenantId}`, fresh: `fresh|${tenantId}` };
+    keys.set(tenantId, its);
+  }
+  return its;
+}
 
 /** What is counted of a tenant; it lags behind by FRESH_MAX logins at most. */
 export const populationOf = (tenantId: string, { aggregate }: Aggregates): Population =>
-  aggregate<Population>(countsKey(tenantId)) ?? Population.none;
+  aggregate<Population>(keysOf(tenantId).counts) ?? Population.none;
 
 /** Notes a successful login. */
 export function countLogin(
@@ -167,13 +185,13 @@ export function countLogin(
   login: FreshLogin,
   context: Aggregates,
 ): readonly AggregateChange[] {
-  const key = freshKey(tenantId);
+  const { counts, fresh: key } = keysOf(tenantId);
   const fresh = (context.aggregate<FreshLogins>(key) ?? FreshLogins.none).plus(login);
   assert(fresh.size <= FRESH_MAX, "gathered logins are counted in when there are enough");
   if (fresh.size < FRESH_MAX) return [{ key, value: fresh }];
   const counted = populationOf(tenantId, context).plus(fresh);
   return [
     { key, value: FreshLogins.none },
-    { key: countsKey(tenantId), value: counted },
+    { key: counts, value: counted },
   ];
 }

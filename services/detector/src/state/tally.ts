@@ -1,6 +1,9 @@
 import { assert } from "@vigie/core/assert";
 import type { Reader, Writer } from "@vigie/core/bytes";
 
+/** Source: TRAIT_BITS; larger values are found as well, only later. */
+const HASHES = 2 ** 31;
+
 /**
  * How often each of many values came, as hashes of 31 bits in ascending order, in bounded memory: the frequent values are
  * kept, the rare ones give way. Exact while there are no more values than `capacity`; after that a count is too low by
@@ -78,17 +81,13 @@ export class Tally {
     return new Tally(values, counts);
   }
 
-  /** Where the value is, or would be. */
+  /** Where the value is, or would be. Hashes lie evenly: one is about as far along as it is large. */
   private placeOf(value: number): number {
     const { values } = this;
-    let low = 0;
-    let high = values.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((values[middle] as number) < value) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    let at = Math.min(values.length, Math.floor((value / HASHES) * values.length));
+    while (at < values.length && (values[at] as number) < value) at++;
+    while (at > 0 && (values[at - 1] as number) >= value) at--;
+    return at;
   }
 
   /** With values that are not known yet, in any order, any as often as it came. */
@@ -98,22 +97,28 @@ export class Tally {
     unknown: number[],
   ): Tally {
     unknown.sort((a, b) => a - b);
-    const values: number[] = [];
-    const counts: number[] = [];
+    const values = new Array<number>(known.length + unknown.length);
+    const counts = new Array<number>(known.length + unknown.length);
     let from = 0;
-    for (const value of unknown) {
-      if (values.at(-1) === value) {
-        counts.push((counts.pop() as number) + 1);
-        continue;
-      }
+    let to = 0;
+    for (let i = 0; i < unknown.length; ) {
+      const value = unknown[i] as number;
       for (; from < known.length && (known[from] as number) < value; from++) {
-        values.push(known[from] as number);
-        counts.push(knownCounts[from] as number);
+        values[to] = known[from] as number;
+        counts[to++] = knownCounts[from] as number;
       }
-      values.push(value);
-      counts.push(1);
+      const first = i;
+      while (unknown[i] === value) i++;
+      values[to] = value;
+      counts[to++] = i - first;
     }
-    return new Tally(values.concat(known.slice(from)), counts.concat(knownCounts.slice(from)));
+    for (; from < known.length; from++) {
+      values[to] = known[from] as number;
+      counts[to++] = knownCounts[from] as number;
+    }
+    values.length = to;
+    counts.length = to;
+    return new Tally(values, counts);
   }
 
   /** varint size, then each value as 4 bytes and its count as a varint. */
