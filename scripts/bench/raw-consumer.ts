@@ -4,6 +4,9 @@
  */
 import { Kafka, logLevel } from "kafkajs";
 
+// Of timers that kafkajs sets in the past.
+process.removeAllListeners("warning");
+
 const [broker, groupId, wanted, ...topics] = process.argv.slice(2);
 if (broker === undefined || groupId === undefined || wanted === undefined) process.exit(64);
 
