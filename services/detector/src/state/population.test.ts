@@ -46,6 +46,15 @@ describe("the population of a tenant", () => {
     expect(population.distinct(TRAIT_COUNT - 1)).toBe(2);
   });
 
+  test("counts in more than a portion, as a version with larger ones may have left it", () => {
+    const { context, apply } = partition(true);
+    let fresh = FreshLogins.none;
+    for (let i = 0; i < FRESH_MAX * 2; i++) fresh = fresh.plus(login(5));
+    apply([{ key: "fresh|acme", value: fresh }]);
+    apply(countLogin("acme", login(5), context));
+    expect(populationOf("acme", context).logins).toBe(FRESH_MAX * 2 + 1);
+  });
+
   test("is one tenant's", () => {
     const { context, apply } = partition(false);
     for (let i = 0; i < FRESH_MAX; i++) apply(countLogin("acme", login(1), context));

@@ -1,4 +1,3 @@
-import { assert } from "@vigie/core/assert";
 import type { Reader, Writer } from "@vigie/core/bytes";
 import { TwoGenerations } from "@vigie/geoip/two-generations";
 import type { AggregateChange, ProcessContext } from "@vigie/stream/processor";
@@ -187,7 +186,6 @@ export function countLogin(
 ): readonly AggregateChange[] {
   const { counts, fresh: key } = keysOf(tenantId);
   const fresh = (context.aggregate<FreshLogins>(key) ?? FreshLogins.none).plus(login);
-  assert(fresh.size <= FRESH_MAX, "gathered logins are counted in when there are enough");
   if (fresh.size < FRESH_MAX) return [{ key, value: fresh }];
   const counted = populationOf(tenantId, context).plus(fresh);
   return [
