@@ -19,12 +19,14 @@ export interface Watched {
 const MARK_BITS = 12;
 export const MARKS = 2 ** MARK_BITS;
 
-/** By the family of an address. */
+/** How many words an address of each family has. */
 const wordsUsed = { 0: 0, 4: 1, 6: 4 } as const;
 
-/** What tells most addresses that are not watched before they need a name, which takes ten times as long. */
+/** What tells most addresses that are not watched before they need a name, which takes far longer. */
 export function markOf(ip: string): number {
-  const used = wordsUsed[parseAddress(ip.trim())];
+  // A zone is no part of an address's name either.
+  const zoneAt = ip.indexOf("%");
+  const used = wordsUsed[parseAddress((zoneAt < 0 ? ip : ip.slice(0, zoneAt)).trim())];
   let sum = 0;
   for (let at = 0; at < used; at++) sum = Math.imul(sum ^ (words[at] as number), GOLDEN);
   return sum >>> (32 - MARK_BITS);

@@ -154,7 +154,7 @@ export class FreshLogins {
 
 type Aggregates = Pick<ProcessContext, "aggregate">;
 
-/** Tenants whose keys are kept. */
+/** Tenants whose aggregates' keys are kept. */
 const TENANTS_MAX = 10_000;
 
 interface TenantKeys {
@@ -164,7 +164,7 @@ interface TenantKeys {
 
 const keys = new TwoGenerations<string, TenantKeys>(TENANTS_MAX);
 
-/** Made once: a text that was put together anew has to be laid out before it can be looked up. */
+/** Made once: a text put together anew is copied into one piece before it can be looked up. */
 function keysOf(tenantId: string): TenantKeys {
   let its = keys.get(tenantId);
   if (its === undefined) {
