@@ -11,7 +11,7 @@ import { Tally } from "./tally.ts";
 const capacities = [512, 256, 256, 512, 256, 128, 16] as const;
 /** The counts of traits are halved at so many logins, so that what nobody uses any more fades. */
 export const WINDOW_MAX = 65_536;
-/** Logins gathered before they are counted in: a login then costs 29 bytes of changelog, not the tables. */
+/** Logins gathered before they are counted in: a commit then writes these, 29 bytes each, and not the tables. */
 export const FRESH_MAX = 64;
 
 /** How often what came in the successful logins of a tenant, as far as this partition saw them. Names nobody. */

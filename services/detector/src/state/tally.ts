@@ -1,8 +1,9 @@
 import { assert } from "@vigie/core/assert";
 import type { Reader, Writer } from "@vigie/core/bytes";
+import { TRAIT_BITS } from "#enrich/traits";
 
-/** Source: TRAIT_BITS; larger values are found as well, only later. */
-const HASHES = 2 ** 31;
+/** Larger values are found as well, and so are ones that lie close together, only later: each step passes one. */
+const HASHES = 2 ** TRAIT_BITS;
 
 /**
  * How often each of many values came, as hashes of 31 bits in ascending order, in bounded memory: the frequent values are
@@ -108,7 +109,8 @@ export class Tally {
         counts[to++] = knownCounts[from] as number;
       }
       const first = i;
-      while (unknown[i] === value) i++;
+      do i++;
+      while (unknown[i] === value);
       values[to] = value;
       counts[to++] = i - first;
     }
